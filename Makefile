@@ -1,0 +1,43 @@
+# `make` alone lists the targets. Every target sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Real input: an absolute path, or the folder beside the clone if there is one.
+SHARED_DATA ?= $(wildcard $(abspath $(CURDIR)/../shared/data))
+export SHARED_DATA
+DATA ?= generated
+
+.PHONY: help setup demo test check prove-main bench lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.run: requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+setup: $(VENV)/.dev ## make the virtual environment with everything the tests need
+
+demo: $(VENV)/.run ## move a generated (or DATA=maven-crm) Salesforce org into an occupied HubSpot, and back
+	$(BIN)/python -m migrate.demo --data $(DATA)
+
+test: $(VENV)/.dev ## run all tests
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(VENV)/.dev ## lint, types, and the direction of dependencies
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: ## renew the locked requirements
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox pyproject.toml -q -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox pyproject.toml --group dev -q -o requirements-dev.txt
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .demo .proof

@@ -1,0 +1,114 @@
+"""What does a system hold? Its objects, fields, picklists and references, as discovered.
+
+A catalog is plain data with a digest, so that `check`, `transform` and `load` can say that they
+speak of the same system. Vendor words end here: a connector translates its describe calls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Default
+
+from migrate.types import Kind
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Option(_Model):
+    """One value of a picklist. `parent` names the group it is valid in (a deal stage's pipeline)."""
+
+    value: str
+    label: str
+    active: bool = True
+    parent: str | None = None
+
+
+class Field(_Model):
+    """One field of an object."""
+
+    name: str
+    label: str
+    kind: Kind
+    vendor_type: str
+    length: int | None = None  # characters
+    precision: int | None = None
+    scale: int | None = None
+    nullable: bool = True
+    required: bool = False  # a create without it is refused
+    createable: bool = True
+    updateable: bool = True
+    unique: bool = False
+    external_id: bool = False
+    calculated: bool = False
+    custom: bool = False
+    restricted: bool = False  # a picklist that refuses unknown values
+    references: tuple[str, ...] = ()
+    owner: bool = False  # holds an owner (user) of the system
+    options: tuple[Option, ...] = ()
+    held: tuple[str, ...] = ()  # what the vendor makes of a value: names out of `migrate.held`
+
+
+class LinkType(_Model):
+    """A kind of link between two objects, by the label that a plan uses. `wire` is the vendor's own id."""
+
+    left: str
+    right: str
+    label: str
+    wire: str
+
+
+class ObjectSchema(_Model):
+    """One object (sObject, table, module) of a system.
+
+    `key_by`: how one of its records can carry a migration key. `stamp`: the field that moves
+    with every change. `url`: pattern of a record's page, with `{id}`.
+    """
+
+    name: str
+    label: str
+    fields: dict[str, Field]
+    key_by: Literal["unique field", "by parent and digest", "none"] = "unique field"
+    stamp: str | None = None
+    created: str | None = None
+    url: str | None = None
+    custom: bool = False
+    createable: bool = True
+    updateable: bool = True
+    deletable: bool = True
+
+
+class Owner(_Model):
+    """A user who may own records. `active` false: kept, but takes no new records."""
+
+    id: str
+    email: str | None
+    name: str
+    active: bool = True
+
+
+class Catalog(_Model):
+    """Everything discovered of one system."""
+
+    type: str
+    tenant: str  # the tenant's own id: org, portal, environment
+    tenant_name: str = ""
+    production: bool = True
+    family: str  # prefix of migration keys, from the tenant's id; [A-Za-z0-9_-]+
+    api: str
+    objects: dict[str, ObjectSchema]
+    links: tuple[LinkType, ...] = ()
+    owners: tuple[Owner, ...] = ()
+    currency: str | None = None
+    discovered: datetime = Default(exclude=False)
+
+    def digest(self) -> str:
+        """SHA-256 over everything but the moment of discovery."""
+        content = self.model_dump(mode="json", exclude={"discovered"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

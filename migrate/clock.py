@@ -1,0 +1,76 @@
+"""What time is it, and how long is a wait? One object answers both, and everyone is handed it.
+
+`SystemClock` is the machine's. `SandboxClock` follows a local sandbox's clock, which may run
+faster, so that limits, leases and waits keep their proportions; it is refused for any host
+that isn't loopback, since a foreign server must not steer our waits.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from urllib.parse import urlsplit
+
+
+class Clock(Protocol):
+    """Time as the engine sees it."""
+
+    speed: float
+
+    def now(self) -> datetime:
+        """Aware, UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait that many of this clock's seconds."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    speed = 1.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            time.sleep(seconds)
+
+
+class SandboxClock:
+    """A clock that was read once from a sandbox and runs on at its speed.
+
+    Args:
+        now: the sandbox's time at the moment of construction, aware UTC.
+        speed: its seconds per second of ours.
+    """
+
+    def __init__(self, now: datetime, speed: float) -> None:
+        self.speed = speed
+        self._start, self._wall = now, time.monotonic()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=(time.monotonic() - self._wall) * self.speed)
+
+    def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            time.sleep(seconds / self.speed)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine's loopback."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def stamp(at: datetime) -> str:
+    """An instant as the ledger and the journal hold it: UTC, microseconds, `Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_stamp(text: str) -> datetime:
+    """The instant that `stamp` wrote (or any ISO-8601 instant with an offset)."""
+    return datetime.fromisoformat(text).astimezone(UTC)

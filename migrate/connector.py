@@ -1,0 +1,364 @@
+"""What must code that speaks to a kind of CRM offer, and what crosses that boundary?
+
+A connector knows HTTP and its vendor's words; it knows no plan, no ledger and no other vendor.
+Every method may be called again after a crash except `send`, whose outcome the engine settles
+by reading back. What a vendor can do is data (`Limits`, `Field.key_by`), asked of the connector.
+
+Values that cross for writing and reading back are *wire values*: the vendor's own text for a
+value, or None for null. Values that cross for staging are Arrow, in the catalog's types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+from migrate.errors import MigrateError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from migrate.catalog import Catalog, Owner
+    from migrate.clock import Clock
+
+ENTRY_POINTS = "crm_migrate.connectors"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A system's sizes and paces; each connector cites the vendor's page and the day it was read."""
+
+    write_records: int  # records in one write call
+    read_back_records: int  # ids or keys in one read-back call
+    link_writes: int  # links in one call
+    link_reads: int  # ids in one call that reads links
+    calls_per_second: float | None  # after the share that stays with the live business
+    concurrency: int  # most calls in flight
+    longest_call: float  # seconds after which a write that was sent can't land any more
+    settle: float = 0.0  # seconds within which the vendor's own automations follow a write
+    recycle_days: int | None = None
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to extract of one object. `since`/`until`: half-open window over the object's stamp."""
+
+    object: str
+    fields: tuple[str, ...]
+    since: datetime | None = None
+    until: datetime | None = None
+    deleted: bool = False  # only records that were deleted (tombstones)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some records, and where to go on. `cursor` None: this was the last page.
+
+    `batch` has a column `Id`-like (`_id`: string) first, then `Query.fields` in their order and
+    the catalog's Arrow types; it may have no rows (a page that only makes a job's id durable).
+    """
+
+    batch: pa.RecordBatch
+    cursor: str | None
+
+
+@dataclass(frozen=True)
+class Held:
+    """A record as the target holds it now, in wire values.
+
+    `asked`: the id or key that it answers. `stamp`: its modification stamp. `source`: who made
+    it: person, automation, ours (this credential), integration (another one), or "" where unknown.
+    """
+
+    id: str
+    asked: str
+    values: Mapping[str, str | None]
+    stamp: str
+    source: str = ""
+    archived: bool = False
+
+
+@dataclass(frozen=True)
+class Write:
+    """One record to write. `id`: the target id (updates, deletes). Values: only what is to be set."""
+
+    key: str
+    id: str | None = None
+    values: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link between two target records, by label."""
+
+    left_object: str
+    left: str
+    right_object: str
+    right: str
+    label: str
+
+
+class Operation(StrEnum):
+    """What a batch does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    LINK = "link"
+    UNLINK = "unlink"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One call's worth of work. `writes` for records of one object, `links` for one pair of objects."""
+
+    operation: Operation
+    object: str
+    writes: tuple[Write, ...] = ()
+    links: tuple[Link, ...] = ()
+
+
+class BatchRefused(MigrateError):
+    """A batch was refused as a whole, nothing of it executed, and no reply says which rows are to blame.
+
+    `index`: the row that the reply does name, if any. The engine bisects until the bad row stands alone.
+    """
+
+    exit_code = 3
+
+    def __init__(self, system: str, code: str, reason: str, index: int | None = None) -> None:
+        self.system, self.code, self.reason, self.index = system, code, reason, index
+        super().__init__(system, code, reason, index)
+
+    def __str__(self) -> str:
+        return f"`{self.system}` refused a whole batch: {self.code} {self.reason}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the target said of one record or link, by its position in the batch (never by reply order).
+
+    `done`: executed. `refused`: the target won't take it as it is (a dead letter), with the
+    vendor's `code` and words. `conflict`: a record with this key, or this unique value, is there
+    already; the engine looks it up. `unsaid`: the reply doesn't mention it; settled by reading back.
+    `stamp`: the record's modification stamp right after our write, where the reply tells it.
+    """
+
+    index: int
+    status: Literal["done", "refused", "conflict", "unsaid"]
+    id: str | None = None
+    stamp: str = ""
+    code: str = ""
+    reason: str = ""
+
+
+class Who(StrEnum):
+    """Who wrote a value."""
+
+    OURS = "ours"
+    PERSON = "person"
+    INTEGRATION = "integration"
+    AUTOMATION = "automation"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One past or present value of a field, newest first in a list."""
+
+    field: str
+    value: str | None
+    at: str
+    who: Who
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class NewField:
+    """A field that the target lacks and the plan needs; `unique`: it holds the migration key."""
+
+    object: str
+    name: str
+    label: str
+    kind: str
+    unique: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class NewOption:
+    """A picklist value that the target lacks and the plan adds."""
+
+    object: str
+    field: str
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class NewLabel:
+    """A link label that the target lacks and the plan uses."""
+
+    left: str
+    right: str
+    label: str
+
+
+SchemaChange = NewField | NewOption | NewLabel
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What our credential may do. `missing` and `excess` are sentences for people."""
+
+    user: str
+    granted: tuple[str, ...]
+    missing: tuple[str, ...]
+    excess: tuple[str, ...]
+    calls_left: int | None = None
+    calls_max: int | None = None
+
+
+class Connector(Protocol):
+    """Common to sources and targets."""
+
+    type: str
+    system: str
+    clock: Clock
+
+    @property
+    def limits(self) -> Limits:
+        """May change while it runs: some vendors state their pace in their replies."""
+        ...
+
+    def discover(self) -> Catalog:
+        """Read the system's objects, fields, picklists, links and owners."""
+        ...
+
+    def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
+        """What the credential may do with these objects, without writing anything."""
+        ...
+
+    def now(self) -> datetime:
+        """The vendor's own time, from a reply's `Date` header."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class Source(Connector, Protocol):
+    """A system that can be extracted."""
+
+    def count(self, query: Query) -> int:
+        """Count by a second route (not by reading)."""
+        ...
+
+    def read(self, query: Query, *, after: str | None) -> Iterator[Page]:
+        """Stream records from the cursor `after` (None: from the start)."""
+        ...
+
+
+class Target(Source, Protocol):
+    """A system that can be loaded.
+
+    `before_write` is called right before every single try of a write, retries included, in the
+    thread that sends; where it raises, nothing is sent.
+    """
+
+    before_write: Callable[[], None]
+
+    def bind(self, key_fields: Mapping[str, str]) -> None:
+        """Tell the connector which field of each object holds the migration key."""
+        ...
+
+    def prepare(self, changes: Sequence[SchemaChange]) -> list[tuple[SchemaChange, str]]:
+        """Make what is missing; for each its outcome: `made`, `there`, or `refused: why`. Repeatable."""
+        ...
+
+    def safe_create(self, object: str) -> Literal["unique", "settled"]:
+        """Why a create that lands late can't make a twin."""
+        ...
+
+    def encode(self, object: str, batch: pa.RecordBatch) -> list[dict[str, str | None]]:
+        """Arrow values of the catalog's types to wire values, one dict a row."""
+        ...
+
+    def read_back(
+        self, object: str, fields: Sequence[str], *, ids: Sequence[str] = (), keys: Sequence[str] = ()
+    ) -> list[Held]:
+        """Read records by id or by migration key, from the row store and not the search index.
+
+        Any number of ids or keys (cut to `limits.read_back_records` inside). Absent and archived
+        records are left out, unless asked by id and merged: then `asked` differs from `id`.
+        """
+        ...
+
+    def sweep(self, object: str, fields: Sequence[str]) -> Iterator[Held]:
+        """Every live record of the object, from the row store, with these fields."""
+        ...
+
+    def read_links(self, left: str, ids: Sequence[str], right: str) -> list[Link]:
+        """Links from these records to records of `right`, one entry a label."""
+        ...
+
+    def linked_objects(self, object: str) -> list[str]:
+        """Every object whose records may be linked to, or hang under, records of `object`."""
+        ...
+
+    def send(self, batch: Batch) -> list[Outcome]:
+        """Execute one batch, with one call.
+
+        Raises:
+            Retriable: surely not executed.
+            InDoubt: perhaps executed.
+            BatchRefused: not executed, and which rows are to blame isn't said (several rows).
+            Parked: a quota has run out; not executed.
+            SystemRefused: credentials or rights; not executed.
+        """
+        ...
+
+
+@runtime_checkable
+class KeepsHistory(Protocol):
+    """A target that tells who wrote a field, and when."""
+
+    def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:
+        """Versions of the fields of each record, newest first; empty `fields` means all of them."""
+        ...
+
+
+@runtime_checkable
+class ExplainsLinks(Protocol):
+    """A target whose automations make links by themselves, in a way that can be told."""
+
+    def made_by_automation(self, links: Sequence[Link]) -> set[Link]:
+        """Those of these links that a known automation of the vendor makes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a connector is built from: the plan's system entry and its credentials.
+
+    `credentials`: from environment variables `<PREFIX><NAME>`, names in lower case. `options`:
+    the system's entry in the plan, but for `system`, `type` and `credentials` (api version,
+    share of the quota, longest call, ...).
+    """
+
+    system: str
+    credentials: Mapping[str, str]
+    options: Mapping[str, object]
+    clock: Clock
+
+
+def owners_by_email(owners: Sequence[Owner]) -> dict[str, Owner]:
+    """Owners by lower-case e-mail, active ones first where an e-mail stands twice."""
+    found: dict[str, Owner] = {}
+    for owner in sorted(owners, key=lambda each: not each.active):
+        if owner.email:
+            found.setdefault(owner.email.lower(), owner)
+    return found

@@ -1,0 +1,116 @@
+"""The connector that the engine speaks to; each of its abilities lives in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+import pyarrow as pa
+
+from migrate.catalog import Catalog
+from migrate.connector import (
+    Batch,
+    Held,
+    Limits,
+    Link,
+    Operation,
+    Outcome,
+    Page,
+    Query,
+    Rights,
+    SchemaChange,
+    Settings,
+    Version,
+)
+from migrate.connectors.hubspot import rights as scopes
+from migrate.connectors.hubspot import values, writing
+from migrate.connectors.hubspot.linking import Linking
+from migrate.connectors.hubspot.metadata import ACTIVITIES, Metadata
+from migrate.connectors.hubspot.portal import Portal
+from migrate.connectors.hubspot.preparing import Preparing
+from migrate.connectors.hubspot.reading import Reading
+from migrate.errors import Defect
+
+
+class HubSpotConnector:
+    """A HubSpot portal as a source and as a target; keeps history, explains links.
+
+    Credentials: `token` (a private app's or a service key), `base_url` (default https://api.hubapi.com),
+    `ca` (a CA bundle). Options: `api` (a date such as `2026-03`, or `v3`), `share` of the rate limit,
+    `longest_call` in seconds.
+    """
+
+    type = "hubspot"
+
+    def __init__(self, settings: Settings) -> None:
+        self.system, self.clock = settings.system, settings.clock
+        self._portal = Portal(settings)
+        self._metadata = Metadata(self._portal)
+        self._reading = Reading(self._portal, self._metadata)
+        self._linking = Linking(self._portal, self._metadata, self._reading)
+        self._preparing = Preparing(self._portal, self._metadata)
+        self._keys: dict[str, str] = {}
+
+    @property
+    def limits(self) -> Limits:
+        """The portal's tier as its last reply stated it."""
+        return self._portal.limits
+
+    def discover(self) -> Catalog:
+        self._metadata.forget()
+        return self._metadata.catalog()
+
+    def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
+        return scopes.rights(self._portal, objects, write=write)
+
+    def now(self) -> datetime:
+        return self._portal.vendor_now()
+
+    def close(self) -> None:
+        self._portal.close()
+
+    def count(self, query: Query) -> int:
+        return self._reading.count(query)
+
+    def read(self, query: Query, *, after: str | None) -> Iterator[Page]:
+        return self._reading.read(query, after)
+
+    def bind(self, key_fields: Mapping[str, str]) -> None:
+        self._keys |= key_fields
+
+    def prepare(self, changes: Sequence[SchemaChange]) -> list[tuple[SchemaChange, str]]:
+        return self._preparing.prepare(changes)
+
+    def safe_create(self, object: str) -> Literal["unique", "settled"]:
+        return "settled" if object in ACTIVITIES else "unique"
+
+    def encode(self, object: str, batch: pa.RecordBatch) -> list[dict[str, str | None]]:  # noqa: ARG002
+        return values.encode(batch)  # the Arrow type alone decides, whatever the object
+
+    def read_back(
+        self, object: str, fields: Sequence[str], *, ids: Sequence[str] = (), keys: Sequence[str] = ()
+    ) -> list[Held]:
+        if keys and object not in self._keys:
+            raise Defect(f"`{object}` is read by key and no key field is bound")
+        return self._reading.read_back(object, fields, ids, keys, self._keys.get(object))
+
+    def sweep(self, object: str, fields: Sequence[str]) -> Iterator[Held]:
+        return self._reading.sweep(object, fields)
+
+    def read_links(self, left: str, ids: Sequence[str], right: str) -> list[Link]:
+        return self._linking.read(left, ids, right)
+
+    def linked_objects(self, object: str) -> list[str]:
+        return self._linking.linked_objects(object)
+
+    def send(self, batch: Batch) -> list[Outcome]:
+        if batch.operation in (Operation.LINK, Operation.UNLINK):
+            return self._linking.send(batch) if batch.links else []
+        return writing.send(self._portal, batch, self._keys.get(batch.object)) if batch.writes else []
+
+    def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:
+        return self._reading.history(object, ids, fields)
+
+    def made_by_automation(self, links: Sequence[Link]) -> set[Link]:
+        return self._linking.made_by_automation(links)

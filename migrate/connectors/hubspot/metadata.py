@@ -1,0 +1,314 @@
+"""What does this portal hold? Properties, pipelines, link labels and owners, as a catalog.
+
+Stage, pipeline, owner and label ids differ in every portal; plans speak in labels, and this module
+knows the ids behind them. Sources: HubSpot, properties, pipelines, associations v4, owners and object
+schemas (read 2026-11-23).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from migrate.catalog import Catalog, Field, LinkType, ObjectSchema, Option, Owner
+from migrate.connectors.hubspot.paths import MAIN, PIPELINED, STANDARD
+from migrate.connectors.hubspot.portal import Portal
+from migrate.errors import UsageError
+from migrate.types import Kind
+
+ACTIVITIES = frozenset({"notes", "calls", "emails", "meetings", "tasks"})
+LONGEST_TEXT = 65_536
+_PRIMARY = frozenset({1, 2, 5, 6, 25, 26})
+_NAMED = {13: "child", 14: "parent"}  # the label says what the right-hand company is to the left-hand one
+_REQUIRED = dict.fromkeys(ACTIVITIES, frozenset({"hs_timestamp"}))
+
+
+class Metadata:
+    """The portal's own description, read once and kept until `forget`; thread safe."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+        self._reading = threading.RLock()
+        self.forget()
+
+    def forget(self) -> None:
+        """After a change of the schema."""
+        with self._reading:
+            self._fields: dict[str, dict[str, Field]] = {}
+            self._labels: dict[tuple[str, str], tuple[LinkType, ...]] = {}
+            self._custom: list[Mapping[str, Any]] | None = None
+            self._readable: list[str] | None = None
+
+    def custom(self) -> list[Mapping[str, Any]]:
+        """Schemas of custom objects (the list holds no standard ones)."""
+        with self._reading:
+            if self._custom is None:
+                found = self._portal.get_or_none(self._portal.paths.schemas(), 403, 404, archived="false")
+                self._custom = list((found or {}).get("results") or ())
+            return self._custom
+
+    def objects(self) -> list[str]:
+        """Objects that this token may read: standard ones first."""
+        with self._reading:
+            if self._readable is None:
+                names = [*STANDARD, *(str(schema["fullyQualifiedName"]) for schema in self.custom())]
+                found = self._portal.each(self._load, [name for name in names if name not in self._fields])
+                self._fields |= {name: fields for name, fields in found if fields}
+                self._readable = [name for name in names if self._fields.get(name)]
+            return self._readable
+
+    def fields(self, object: str) -> dict[str, Field]:
+        """Fields by name.
+
+        Raises:
+            UsageError: the portal has no such object, or the token may not read it.
+        """
+        with self._reading:
+            if object not in self._fields:
+                _, self._fields[object] = self._load(object)
+            if not self._fields[object]:
+                del self._fields[object]
+                raise UsageError(
+                    f"`{self._portal.system}` has no object `{object}` that this token may read",
+                    f"Objects: {', '.join(sorted(self._fields) or STANDARD)}.",
+                )
+            return self._fields[object]
+
+    def known(self, object: str, names: Iterable[str]) -> dict[str, Field]:
+        """The fields of these names; HubSpot would leave an unknown one out of a read without a word."""
+        names = list(names)
+        fields = self.fields(object)
+        if any(name not in fields for name in names):
+            with self._reading:
+                self._fields.pop(object, None)
+            fields = self.fields(object)
+        missing = sorted(name for name in names if name not in fields)
+        if missing:
+            names = ", ".join(f"`{name}`" for name in missing)
+            raise UsageError(
+                f"`{self._portal.system}`: `{object}` has no property {names}",
+                "Run `migrate prepare` to make what the plan needs, or correct the name in the plan.",
+            )
+        return {name: fields[name] for name in names}
+
+    def labels(self, left: str, right: str) -> tuple[LinkType, ...]:
+        """Kinds of link from `left` to `right`; none where the pair can't be linked."""
+        with self._reading:
+            found = self._labels.get((left, right))
+        if found is None:
+            path = self._portal.paths.associations(left, right, "/labels")
+            told = self._portal.get_or_none(path, 400, 403, 404)
+            found = tuple(_link_type(left, right, entry) for entry in (told or {}).get("results") or ())
+            with self._reading:
+                self._labels[left, right] = found
+        return found
+
+    def label(self, left: str, right: str, category: str, type_id: int, text: str | None) -> str:
+        """A plan's word for a kind of link that a read gave."""
+        wire = f"{category}:{type_id}"
+        known = next((each.label for each in self.labels(left, right) if each.wire == wire), None)
+        return known or label_name(category, type_id, text)
+
+    def wire(self, left: str, right: str, label: str) -> tuple[str, int]:
+        """Category and type id of a label.
+
+        Raises:
+            UsageError: the portal has no such label between these objects.
+        """
+        types = self.labels(left, right)
+        for each in types:
+            if each.label == label:
+                category, _, number = each.wire.rpartition(":")
+                return category, int(number)
+        raise UsageError(
+            f"`{self._portal.system}` has no link label `{label}` from {left} to {right}",
+            f"Labels: {', '.join(sorted(each.label for each in types)) or 'none'}.",
+        )
+
+    def catalog(self) -> Catalog:
+        account = self._portal.account()
+        objects = self.objects()
+        main = [name for name in objects if name in MAIN or name not in STANDARD]
+        pairs = dict.fromkeys(
+            pair for name in objects for other in main for pair in ((name, other), (other, name))
+        )
+        links = self._portal.each(lambda pair: self.labels(*pair), pairs)
+        portal = str(account.get("portalId") or self._portal.identity().portal)
+        return Catalog(
+            type="hubspot",
+            tenant=portal,
+            tenant_name=str(account.get("uiDomain") or ""),
+            production=str(account.get("accountType") or "STANDARD") == "STANDARD",
+            family=f"hs{portal}",
+            api=self._portal.paths.api,
+            objects={name: self._schema(name, account) for name in objects},
+            links=tuple(each for types in links for each in types),
+            owners=tuple(self.owners()),
+            currency=account.get("companyCurrency") or None,
+            discovered=self._portal.clock.now(),
+        )
+
+    def owners(self) -> list[Owner]:
+        """Active and deactivated owners; an owner's id is not their user's."""
+        found: dict[str, Owner] = {}
+        for archived in ("false", "true"):
+            for row in self._portal.pages(self._portal.paths.owners(), limit=100, archived=archived):
+                name = " ".join(part for part in (row.get("firstName"), row.get("lastName")) if part)
+                owner = Owner(
+                    id=str(row["id"]),
+                    email=row.get("email") or None,
+                    name=name or str(row.get("email") or row["id"]),
+                    active=not row.get("archived", archived == "true"),
+                )
+                found.setdefault(owner.id, owner)
+        return sorted(found.values(), key=lambda owner: owner.id)
+
+    def _schema(self, object: str, account: Mapping[str, Any]) -> ObjectSchema:
+        custom = next((each for each in self.custom() if each["fullyQualifiedName"] == object), None)
+        labels = (custom or {}).get("labels") or {}
+        type_id = str((custom or {}).get("objectTypeId") or STANDARD.get(object, ""))
+        page = f"https://{account.get('uiDomain') or 'app.hubspot.com'}/contacts/{account.get('portalId')}"
+        created = "createdate" if object in MAIN else "hs_createdate"
+        fields = self._fields[object]
+        return ObjectSchema(
+            name=object,
+            label=str(labels.get("plural") or object.replace("_", " ").capitalize()),
+            fields=fields,
+            key_by="by parent and digest" if object in ACTIVITIES else "unique field",
+            stamp=stamp_of(object),
+            created=created if created in fields else None,
+            url=f"{page}/record/{type_id}/{{id}}",
+            custom=custom is not None,
+        )
+
+    def _load(self, object: str) -> tuple[str, dict[str, Field]]:
+        told = self._portal.get_or_none(self._portal.paths.properties(object), 403, 404, archived="false")
+        if told is None:
+            return object, {}
+        pipelines = self._pipelines(object) if object in PIPELINED else {}
+        required = self._required(object)
+        properties = [each for each in told.get("results") or () if not each.get("archived")]
+        return object, {
+            str(each["name"]): field_of(each, each["name"] in required, pipelines.get(each["name"]))
+            for each in properties
+        }
+
+    def _required(self, object: str) -> frozenset[str]:
+        if object in STANDARD and object not in MAIN:
+            return _REQUIRED.get(object, frozenset())
+        schema = self._portal.get_or_none(self._portal.paths.schemas(object), 400, 403, 404) or {}
+        return frozenset(map(str, schema.get("requiredProperties") or ()))
+
+    def _pipelines(self, object: str) -> dict[str, tuple[Option, ...]]:
+        """Options of the pipeline property, and of the stage property with the pipeline as parent."""
+        told = self._portal.get_or_none(self._portal.paths.pipelines(object), 403, 404) or {}
+        pipeline_field, stage_field = PIPELINED[object]
+        live = [each for each in told.get("results") or () if not each.get("archived")]
+        return {
+            pipeline_field: tuple(Option(value=str(each["id"]), label=str(each["label"])) for each in live),
+            stage_field: tuple(
+                Option(value=str(stage["id"]), label=str(stage["label"]), parent=str(each["id"]))
+                for each in live
+                for stage in each.get("stages") or ()
+                if not stage.get("archived")
+            ),
+        }
+
+
+def stamp_of(object: str) -> str:
+    """The property that moves with every change of a record, though not with changes of its links."""
+    return "lastmodifieddate" if object == "contacts" else "hs_lastmodifieddate"
+
+
+def kind_of(entry: Mapping[str, Any]) -> Kind:
+    """The logical kind of a property, from its `type` and `fieldType`."""
+    field_type = str(entry.get("fieldType") or "")
+    match str(entry.get("type") or ""):
+        case "number":
+            return Kind.MONEY if entry.get("showCurrencySymbol") else Kind.DECIMAL
+        case "bool":
+            return Kind.BOOL
+        case "date":
+            return Kind.DATE
+        case "datetime":
+            return Kind.TIMESTAMP
+        case "enumeration" if is_owner(entry):
+            return Kind.REFERENCE
+        case "enumeration":
+            return Kind.MULTIPICKLIST if field_type == "checkbox" else Kind.PICKLIST
+        case "string" if field_type in ("textarea", "html"):
+            return Kind.TEXT
+    return Kind.STRING
+
+
+def is_owner(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("externalOptions")) and entry.get("referencedObjectType") == "OWNER"
+
+
+def held_rules(entry: Mapping[str, Any], kind: Kind) -> tuple[str, ...]:
+    """What HubSpot makes of a value: e-mail and domain in lower case, empty text is no value."""
+    if kind not in (Kind.STRING, Kind.TEXT, Kind.PICKLIST, Kind.MULTIPICKLIST, Kind.REFERENCE):
+        return ("empty_is_null",)
+    if entry.get("hubspotDefined") and entry.get("name") in ("email", "domain"):
+        return ("trim", "lower", "empty_is_null")
+    return ("empty_is_null",)
+
+
+def field_of(entry: Mapping[str, Any], required: bool, options: tuple[Option, ...] | None) -> Field:
+    """A property as a catalog field. `options`: of a pipeline or a stage, in place of its own."""
+    name, kind = str(entry["name"]), kind_of(entry)
+    writable = not (entry.get("modificationMetadata") or {}).get("readOnlyValue", False)
+    writable = writable and not entry.get("calculated")
+    own = tuple(
+        Option(
+            value=str(each["value"]),
+            label=str(each.get("label") or each["value"]),
+            active=not each.get("hidden"),
+        )
+        for each in entry.get("options") or ()
+        if kind in (Kind.PICKLIST, Kind.MULTIPICKLIST)
+    )
+    unique = bool(entry.get("hasUniqueValue"))
+    return Field(
+        name=name,
+        label=str(entry.get("label") or name),
+        kind=kind,
+        vendor_type=f"{entry.get('type')}/{entry.get('fieldType')}",
+        length=LONGEST_TEXT if kind in (Kind.STRING, Kind.TEXT) else None,
+        required=required,
+        createable=writable,
+        updateable=writable,
+        unique=unique
+        or name == "hs_object_id"
+        or (name == "email" and entry.get("groupName") == "contactinformation"),
+        external_id=unique,
+        calculated=bool(entry.get("calculated")),
+        custom=not entry.get("hubspotDefined", False),
+        restricted=kind in (Kind.PICKLIST, Kind.MULTIPICKLIST) and not entry.get("externalOptions"),
+        owner=is_owner(entry),
+        options=own if options is None else options,
+        held=held_rules(entry, kind),
+    )
+
+
+def label_name(category: str, type_id: int, text: str | None) -> str:
+    """A plan's word for a kind of link: HubSpot's own kinds have fixed ones, others their label."""
+    if category == "HUBSPOT_DEFINED":
+        if type_id in _PRIMARY:
+            return "primary"
+        if type_id in _NAMED:
+            return _NAMED[type_id]
+        if not text:
+            return "default"
+    return text or f"{category}:{type_id}"
+
+
+def _link_type(left: str, right: str, entry: Mapping[str, Any]) -> LinkType:
+    category, type_id = str(entry["category"]), int(entry["typeId"])
+    return LinkType(
+        left=left,
+        right=right,
+        label=label_name(category, type_id, entry.get("label")),
+        wire=f"{category}:{type_id}",
+    )

@@ -1,0 +1,65 @@
+"""Where is a resource, in either family of HubSpot's paths?
+
+Numbered paths (`/crm/v3/objects`, `/crm/v4/associations`) and dated ones (`/crm/objects/2026-03`)
+serve the same store. HubSpot ends support of v4 on 2027-03-30 and of v3 in September 2027
+(changelog, read 2026-11-23), so the dated family is the default and the version is a setting.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+DEFAULT_API = "2026-03"
+
+STANDARD = {  # plural name as in paths: object type id (HubSpot, object type ids, read 2026-11-23)
+    "contacts": "0-1",
+    "companies": "0-2",
+    "deals": "0-3",
+    "tickets": "0-5",
+    "products": "0-7",
+    "line_items": "0-8",
+    "notes": "0-46",
+    "meetings": "0-47",
+    "calls": "0-48",
+    "emails": "0-49",
+    "tasks": "0-27",
+}
+MAIN = ("companies", "contacts", "deals", "tickets")
+PIPELINED = {"deals": ("pipeline", "dealstage"), "tickets": ("hs_pipeline", "hs_pipeline_stage")}
+
+
+class Paths:
+    """Paths of one API version: `v3` for the numbered family, else a date."""
+
+    def __init__(self, api: str) -> None:
+        self.api = "v3" if api.lower() in ("v3", "v4", "3", "4") else api
+        self._numbered = self.api == "v3"
+
+    def objects(self, object: str, tail: str = "") -> str:
+        return self._at("/crm/v3/objects", "/crm/objects", object, tail)
+
+    def properties(self, object: str, tail: str = "") -> str:
+        return self._at("/crm/v3/properties", "/crm/properties", object, tail)
+
+    def pipelines(self, object: str) -> str:
+        return self._at("/crm/v3/pipelines", "/crm/pipelines", object, "")
+
+    def associations(self, left: str, right: str, tail: str) -> str:
+        return self._at("/crm/v4/associations", "/crm/associations", f"{left}/{right}", tail)
+
+    def owners(self) -> str:
+        return "/crm/v3/owners" if self._numbered else f"/crm/owners/{self.api}"
+
+    def schemas(self, object: str = "") -> str:
+        version = "v3" if self._numbered else self.api
+        return f"/crm-object-schemas/{version}/schemas" + (f"/{quote(object)}" if object else "")
+
+    def account(self) -> str:
+        return "/account-info/v3/details" if self._numbered else f"/account-info/{self.api}/details"
+
+    def token_info(self) -> str:
+        """A private app's own token: user, portal, app and scopes."""
+        return "/oauth/v2/private-apps/get/access-token-info"
+
+    def _at(self, numbered: str, dated: str, rest: str, tail: str) -> str:
+        return f"{numbered if self._numbered else f'{dated}/{self.api}'}/{quote(rest, safe='/-_')}{tail}"

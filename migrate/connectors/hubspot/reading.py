@@ -1,0 +1,243 @@
+"""What does the portal hold now? Records from the row store, never from the search index.
+
+Lists and batch reads are read-after-write; search lags behind, stops at 10,000 rows and never shows
+archived records, so it only counts here (the second route). Sources: HubSpot, CRM objects, batch read,
+search (read 2026-11-23).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from migrate.catalog import Field
+from migrate.connector import Held, Page, Query, Version
+from migrate.connectors.hubspot.metadata import Metadata, stamp_of
+from migrate.connectors.hubspot.portal import Portal, chunks, next_after
+from migrate.connectors.hubspot.values import canonical, decode, instant, instant_text
+from migrate.connectors.hubspot.who import source_of, version
+
+PAGE = 100
+WITH_HISTORY = 50
+LONGEST_QUERY = 12_000  # characters of property names; a URL beyond 16 KB is refused with 414
+_SOURCE = ("hs_object_source", "hs_object_source_id")
+_MERGED = ("hs_merged_object_ids", "hs_calculated_merged_vids")
+
+Record = Mapping[str, Any]
+
+
+class Reading:
+    """Every way of reading records."""
+
+    def __init__(self, portal: Portal, metadata: Metadata) -> None:
+        self._portal, self._metadata = portal, metadata
+
+    def read_back(
+        self,
+        object: str,
+        names: Sequence[str],
+        ids: Sequence[str],
+        keys: Sequence[str],
+        key_field: str | None,
+    ) -> list[Held]:
+        fields = self._metadata.known(object, [*names, *([key_field] if keys and key_field else [])])
+        wanted = [*fields, stamp_of(object), *_SOURCE, *(_MERGED if ids else ())]
+        app = self._portal.identity().app
+        found: list[Held] = []
+        for id_property, asked in ((None, ids), (key_field, keys)):
+            pieces = list(chunks(list(dict.fromkeys(asked)), PAGE))
+            batches = self._portal.each(partial(self._batch, object, wanted, id_property=id_property), pieces)
+            for piece, records in zip(pieces, batches, strict=True):
+                for record, answers in _answers(piece, records, id_property):
+                    found.append(self._held(object, fields, names, record, answers, app))
+        return found
+
+    def sweep(self, object: str, names: Sequence[str]) -> Iterator[Held]:
+        fields = self._metadata.known(object, names)
+        app = self._portal.identity().app
+        wanted = [*names, stamp_of(object), *_SOURCE]
+        for records, _ in self._list(object, wanted, archived=False, after=None):
+            for record in records:
+                yield self._held(object, fields, names, record, str(record["id"]), app)
+
+    def read(self, query: Query, after: str | None) -> Iterator[Page]:
+        """Pages of a list; a window over the stamp is applied here, for lists know none.
+
+        A field `_at` gives the time of the deletion, for tombstones.
+        """
+        stamp = stamp_of(query.object)
+        names = [name for name in query.fields if name != "_at"]
+        fields = self._metadata.known(query.object, names)
+        wanted = list(dict.fromkeys([*names, stamp]))
+        for records, cursor in self._list(query.object, wanted, archived=query.deleted, after=after):
+            kept = [record for record in records if _within(query, record, stamp)]
+            yield Page(_batch_of(query, fields, names, kept), cursor)
+
+    def count(self, query: Query) -> int:
+        """By search, whose index may lag; deleted records by their list, for search hides them."""
+        if query.deleted:
+            return sum(page.batch.num_rows for page in self.read(query, None))
+        stamp = stamp_of(query.object)
+        bounds = (("GTE", query.since), ("LT", query.until))
+        filters = [
+            {"propertyName": stamp, "operator": operator, "value": instant_text(at)}
+            for operator, at in bounds
+            if at is not None
+        ]
+        body: dict[str, Any] = {"limit": 1, "properties": ["hs_object_id"]}
+        if filters:
+            body["filterGroups"] = [{"filters": filters}]
+        reply = self._portal.ask(self._portal.paths.objects(query.object, "/search"), body)
+        return int(reply.json()["total"])
+
+    def history(self, object: str, ids: Sequence[str], names: Sequence[str]) -> dict[str, list[Version]]:
+        fields = self._metadata.known(object, names) if names else self._metadata.fields(object)
+        app = self._portal.identity().app
+        pieces = list(chunks(list(dict.fromkeys(ids)), WITH_HISTORY))
+        batches = self._portal.each(partial(self._batch, object, _MERGED, history=list(fields)), pieces)
+        found: dict[str, list[Version]] = {}
+        for piece, records in zip(pieces, batches, strict=True):
+            for record, asked in _answers(piece, records, None):
+                told = record.get("propertiesWithHistory") or {}
+                versions = [
+                    _canonical_version(fields.get(name), version(name, entry, app))
+                    for name, entries in told.items()
+                    for entry in entries
+                ]
+                found[asked] = sorted(versions, key=lambda each: each.at, reverse=True)
+        return found
+
+    def _list(
+        self, object: str, names: Sequence[str], *, archived: bool, after: str | None
+    ) -> Iterator[tuple[list[Record], str | None]]:
+        wanted = ",".join(dict.fromkeys(names))
+        by_batch = len(wanted) > LONGEST_QUERY
+        path = self._portal.paths.objects(object)
+        while True:
+            params = {"limit": PAGE, "archived": str(archived).lower()}
+            params["properties"] = "hs_object_id" if by_batch else wanted
+            page = self._portal.get(path, **params, **({"after": after} if after else {}))
+            records = list(page.get("results") or ())
+            if by_batch and records:
+                ids = [str(record["id"]) for record in records]
+                records = list(self._batch(object, names, ids, archived=archived))
+            after = next_after(page)
+            yield records, after
+            if after is None:
+                return
+
+    def _batch(
+        self,
+        object: str,
+        names: Sequence[str],
+        asked: Sequence[str],
+        *,
+        id_property: str | None = None,
+        archived: bool = False,
+        history: Sequence[str] = (),
+    ) -> list[Record]:
+        body: dict[str, Any] = {
+            "properties": list(dict.fromkeys([*names, *([id_property] if id_property else [])])),
+            "propertiesWithHistory": list(history),
+            "inputs": [{"id": each} for each in asked],
+        }
+        if id_property:
+            body["idProperty"] = id_property
+        path = self._portal.paths.objects(object, "/batch/read") + ("?archived=true" if archived else "")
+
+        def ask() -> list[Record]:
+            reply = self._portal.ask(path, body, ok=(404,))
+            if reply.status == 404:
+                return []
+            return list(reply.json().get("results") or ())
+
+        return self._portal.again(ask)
+
+    def _held(
+        self,
+        object: str,
+        fields: Mapping[str, Field],
+        names: Sequence[str],
+        record: Record,
+        asked: str,
+        app: str,
+    ) -> Held:
+        properties = record.get("properties") or {}
+        stamp = properties.get(stamp_of(object)) or record.get("updatedAt") or ""
+        at = instant(str(stamp))
+        return Held(
+            id=str(record["id"]),
+            asked=asked,
+            values={name: canonical(fields[name].kind, properties.get(name)) for name in names},
+            stamp=instant_text(at) if at else str(stamp),
+            source=source_of(properties, app),
+            archived=bool(record.get("archived")),
+        )
+
+
+def _answers(
+    asked: Sequence[str], records: Sequence[Record], id_property: str | None
+) -> Iterator[tuple[Record, str]]:
+    """Which question each record answers. Replies come in any order, and a merged id gives its survivor."""
+    open_ = dict.fromkeys(asked)
+    folded = {each.casefold(): each for each in asked} if id_property else {}
+    late: list[Record] = []
+    for record in records:
+        properties = record.get("properties") or {}
+        own = str(properties.get(id_property) or "") if id_property else str(record["id"])
+        own = own if own in open_ else folded.get(own.casefold(), own)
+        if own in open_:
+            del open_[own]
+            yield record, own
+        late.append(record)
+    if id_property is None and open_:
+        for record in late:
+            for loser in sorted(_merged_ids(record) & open_.keys()):
+                del open_[loser]
+                yield record, loser
+
+
+def _merged_ids(record: Record) -> set[str]:
+    properties = record.get("properties") or {}
+    entries = ";".join(str(properties.get(name) or "") for name in _MERGED).split(";")
+    return {entry.partition(":")[0].strip() for entry in entries if entry.strip()}
+
+
+def _within(query: Query, record: Record, stamp: str) -> bool:
+    if query.since is None and query.until is None:
+        return True
+    at = (
+        _deleted_at(record)
+        if query.deleted
+        else instant(str((record.get("properties") or {}).get(stamp) or ""))
+    )
+    if at is None:
+        return True  # rather once too often than never
+    return (query.since is None or at >= query.since) and (query.until is None or at < query.until)
+
+
+def _deleted_at(record: Record) -> datetime | None:
+    return instant(str(record.get("archivedAt") or ""))
+
+
+def _batch_of(
+    query: Query, fields: Mapping[str, Field], names: Sequence[str], records: Sequence[Record]
+) -> pa.RecordBatch:
+    rows = [record.get("properties") or {} for record in records]
+    columns = dict(zip(names, decode(fields, names, rows), strict=True))
+    if "_at" in query.fields:
+        stamps = [_deleted_at(record) for record in records]
+        columns["_at"] = pa.array(stamps, type=pa.timestamp("us", tz="UTC"))
+    ids = pa.array([str(record["id"]) for record in records], type=pa.string())
+    return pa.RecordBatch.from_arrays(
+        [ids, *(columns[name] for name in query.fields)], names=["_id", *query.fields]
+    )
+
+
+def _canonical_version(field: Field | None, each: Version) -> Version:
+    value = canonical(field.kind if field else None, each.value)
+    return each if value == each.value else Version(each.field, value, each.at, each.who, each.name)

@@ -1,0 +1,165 @@
+"""What does a value look like on HubSpot's wire, and what in Arrow?
+
+HubSpot carries every property value as text or null: numbers as decimal text, `true`/`false`, dates
+`YYYY-MM-DD`, instants ISO-8601 in UTC with milliseconds, several options joined by `;` (HubSpot,
+properties guide, read 2026-11-23). `encode` writes the canonical form and `canonical` brings what comes
+back into it, so that equal values are equal texts: no trailing zeros, milliseconds always there,
+options of a multi-checkbox sorted (HubSpot documents no order for them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from migrate.catalog import Field
+from migrate.types import NUMERIC, Kind, arrow_type
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WIDE = Context(prec=76)
+
+
+def encode(batch: pa.RecordBatch) -> list[dict[str, str | None]]:
+    """Rows of wire values; columns whose names start with `_` are ours and left out."""
+    names = [name for name in batch.schema.names if not name.startswith("_")]
+    columns = [encode_column(batch.column(name)) for name in names]
+    if not columns:
+        return [{} for _ in range(batch.num_rows)]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def encode_column(column: pa.Array) -> list[str | None]:
+    """One column's wire values."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return encode_column(column.dictionary_decode())
+    if pa.types.is_boolean(kind):
+        column = pc.if_else(column, "true", "false")
+    elif pa.types.is_decimal(kind):
+        return _decimals(column)
+    elif pa.types.is_floating(kind):
+        return [None if value is None else decimal_text(Decimal(repr(value))) for value in column.to_pylist()]
+    elif pa.types.is_timestamp(kind):
+        column = pc.strftime(column.cast(pa.timestamp("ms"), safe=False), "%Y-%m-%dT%H:%M:%SZ")
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return [None if value is None else join_options(value) for value in column.to_pylist()]
+    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        column = column.cast(pa.string())
+    values: list[str | None] = column.to_pylist()
+    return values
+
+
+def _decimals(column: pa.Array) -> list[str | None]:
+    if column.type.scale <= 0:
+        return [None if value is None else decimal_text(value) for value in column.to_pylist()]
+    zero = pa.scalar(Decimal(0), type=column.type)
+    text = pc.if_else(pc.equal(column, zero), pa.scalar("0.0"), column.cast(pa.string()))
+    if pc.any(pc.match_substring(text, "E")).as_py():  # Arrow writes very small ones scientifically
+        return [None if value is None else decimal_text(value) for value in column.to_pylist()]
+    values: list[str | None] = pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), ".").to_pylist()
+    return values
+
+
+def decimal_text(value: Decimal) -> str:
+    """Decimal text without exponent, trailing zeros or a negative zero."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def instant_text(value: datetime) -> str:
+    value = value.astimezone(UTC)
+    return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
+
+
+def join_options(values: Sequence[str | None]) -> str:
+    return ";".join(sorted({value for value in values if value}))
+
+
+def instant(text: str) -> datetime | None:
+    """An instant that HubSpot wrote, as ISO-8601 or as milliseconds since 1970; None if it is neither."""
+    try:
+        if text.lstrip("-").isdigit():
+            return _EPOCH + timedelta(milliseconds=int(text))
+        at = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        return None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        at = instant(text)
+        return at.date() if at else None
+
+
+def number(text: str) -> Decimal | None:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None
+
+
+def canonical(kind: Kind | None, value: str | None) -> str | None:
+    """A value as HubSpot gave it, in the form that `encode` would have sent."""
+    if value is None or value == "":
+        return None
+    if kind in NUMERIC:
+        found = number(value)
+        return value if found is None else decimal_text(found)
+    if kind is Kind.TIMESTAMP:
+        at = instant(value)
+        return value if at is None else instant_text(at)
+    if kind is Kind.DATE:
+        on = day(value)
+        return value if on is None else on.isoformat()
+    if kind is Kind.BOOL:
+        return value.lower()
+    if kind is Kind.MULTIPICKLIST:
+        return join_options(value.split(";"))
+    return value
+
+
+def decode(
+    fields: Mapping[str, Field], names: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> list[pa.Array]:
+    """Columns in the catalog's Arrow types, from rows of wire values."""
+    return [decode_column(fields[name], [row.get(name) for row in rows]) for name in names]
+
+
+def decode_column(field: Field, values: Sequence[str | None]) -> pa.Array:
+    """One column; text that isn't of the property's type becomes null."""
+    target = arrow_type(field.kind, field.precision, field.scale)
+    texts = [value or None for value in values]
+    found: list[Any]
+    match field.kind:
+        case Kind.BOOL:
+            found = [None if text is None else text.lower() == "true" for text in texts]
+        case Kind.DECIMAL | Kind.MONEY:
+            step = Decimal(1).scaleb(-target.scale)
+            found = [_quantized(text, step) for text in texts]
+        case Kind.INT:
+            found = [int(value) if text and (value := number(text)) is not None else None for text in texts]
+        case Kind.DATE:
+            found = [day(text) if text else None for text in texts]
+        case Kind.TIMESTAMP:
+            found = [instant(text) if text else None for text in texts]
+        case Kind.MULTIPICKLIST:
+            found = [sorted({part for part in text.split(";") if part}) if text else None for text in texts]
+        case _:
+            found = list(texts)
+    return pa.array(found, type=target)
+
+
+def _quantized(text: str | None, step: Decimal) -> Decimal | None:
+    value = number(text) if text else None
+    return None if value is None else value.quantize(step, rounding=ROUND_HALF_EVEN, context=_WIDE)

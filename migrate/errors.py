@@ -1,0 +1,261 @@
+"""What went wrong, and so what the caller does next.
+
+The class says how to recover, its attributes carry the facts, `__str__` builds the text:
+what happened, to what, what to do. Every class has the exit code of the command line.
+
+    MigrateError              exit  what the caller does
+    |- PlanError                2   shows file:line:column and stops; the author fixes the plan
+    |- SystemRefused            3   stops; a person must act (credentials, rights, tenant)
+    |- Parked                   3   stops; may be run again at `resume_at`
+    |- Retriable                3   waits and tries again; shown only when tries run out
+    |- InDoubt                  3   a write whose answer was not read; settled by reading back
+    |- CursorLost               3   the place in a source's results is gone; that object is read anew
+    |- GapTooLong               3   the vendor forgot deletions in the window; every id is compared
+    |- LeaseLost, LeaseHeld     4   stops at once and writes nothing more
+    |- Damaged, NoSpace         5   our own artifacts or disk; nothing is read on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class MigrateError(Exception):
+    """Something that a person can act on. `exit_code` is the command line's."""
+
+    exit_code = 70
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.args, self.__dict__))
+
+
+def _rebuild(cls: type[MigrateError], args: tuple[object, ...], state: dict[str, object]) -> MigrateError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """Where in a file: 1-based line and column; 0 where the file as a whole is meant."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True, order=True)
+class PlanMistake:
+    """One thing wrong in a plan: where, what, and what would be right."""
+
+    at: Position
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.at}: {self.what}"
+        return f"{text}\n  {self.remedy}" if self.remedy else text
+
+
+class PlanError(MigrateError):
+    """The plan (or a map beside it) is wrong; carries every mistake found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, mistakes: Sequence[PlanMistake]) -> None:
+        self.mistakes = tuple(sorted(set(mistakes)))
+        super().__init__(self.mistakes)
+
+    def __str__(self) -> str:
+        head = "" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes in the plan.\n"
+        return head + "\n".join(str(mistake) for mistake in self.mistakes)
+
+
+class UsageError(MigrateError):
+    """The command can't be carried out as given: a stage is missing, a name is unknown."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        self.what, self.remedy = what, remedy
+        super().__init__(what, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  {self.remedy}" if self.remedy else self.what
+
+
+class SystemRefused(MigrateError):
+    """A system refused us as a whole (credentials, rights, wrong tenant); a person must act."""
+
+    exit_code = 3
+
+    def __init__(self, system: str, what: str, remedy: str = "", *, code: str = "") -> None:
+        self.system, self.what, self.remedy, self.code = system, what, remedy, code
+        super().__init__(system, what, remedy)
+
+    def __str__(self) -> str:
+        text = f"`{self.system}` refused: {self.what}"
+        return f"{text}\n  {self.remedy}" if self.remedy else text
+
+
+class Parked(MigrateError):
+    """A quota has run out or a system is away; nothing is lost, run again at `resume_at` (UTC)."""
+
+    exit_code = 3
+
+    def __init__(self, system: str, what: str, resume_at: datetime | None = None) -> None:
+        self.system, self.what, self.resume_at = system, what, resume_at
+        super().__init__(system, what, resume_at)
+
+    def __str__(self) -> str:
+        when = (
+            f"\n  Run the same command again after {self.resume_at:%Y-%m-%d %H:%M:%S} UTC."
+            if self.resume_at
+            else ("\n  Run the same command again when the system answers.")
+        )
+        return f"`{self.system}`: {self.what}. The work is parked; nothing is lost.{when}"
+
+
+class Retriable(MigrateError):
+    """The call was surely not executed (connect error, 429, 401 renewed); may be sent again.
+
+    `after`: seconds to wait, None where the system named none.
+    """
+
+    exit_code = 3
+
+    def __init__(
+        self, system: str, what: str, after: float | None = None, *, throttled: bool = False
+    ) -> None:
+        self.system, self.what, self.after, self.throttled = system, what, after, throttled
+        super().__init__(system, what, after)
+
+    def __str__(self) -> str:
+        return f"`{self.system}`: {self.what}; tried again until tries ran out.\n  Run the same command again later."
+
+
+class InDoubt(MigrateError):
+    """A write was sent and its answer not read in full: it may have happened, or happen yet."""
+
+    exit_code = 3
+
+    def __init__(self, system: str, what: str) -> None:
+        self.system, self.what = system, what
+        super().__init__(system, what)
+
+    def __str__(self) -> str:
+        return (
+            f"`{self.system}`: no full answer to a write ({self.what}).\n"
+            "  Run the same command again: it reads back what happened before it sends anything."
+        )
+
+
+class CursorLost(MigrateError):
+    """The vendor no longer knows the place from which reading would go on; the object is read anew."""
+
+    exit_code = 3
+
+    def __init__(self, system: str, object: str, why: str) -> None:
+        self.system, self.object, self.why = system, object, why
+        super().__init__(system, object, why)
+
+    def __str__(self) -> str:
+        return (
+            f"`{self.system}`: the results of `{self.object}` can't be read on ({self.why}).\n"
+            "  Run `migrate extract` again: this object is then read from its start."
+        )
+
+
+class GapTooLong(MigrateError):
+    """The vendor doesn't remember every deletion since `since`; only a sweep of all ids can tell.
+
+    `earliest`: from when on it does remember, None where it doesn't say.
+    """
+
+    exit_code = 3
+
+    def __init__(self, system: str, object: str, since: datetime, earliest: datetime | None = None) -> None:
+        self.system, self.object, self.since, self.earliest = system, object, since, earliest
+        super().__init__(system, object, since, earliest)
+
+    def __str__(self) -> str:
+        known = f" (only since {self.earliest:%Y-%m-%d %H:%M} UTC)" if self.earliest else ""
+        return (
+            f"`{self.system}` no longer knows which records of `{self.object}` were deleted since "
+            f"{self.since:%Y-%m-%d %H:%M} UTC{known}.\n"
+            "  The next delta of this object must compare every id of the source with the last extract."
+        )
+
+
+class LeaseHeld(MigrateError):
+    """Another operator writes to this system."""
+
+    exit_code = 4
+
+    def __init__(self, system: str, holder: str, host: str, since: str, until: str) -> None:
+        self.system, self.holder, self.host, self.since, self.until = system, holder, host, since, until
+        super().__init__(system, holder, host, since, until)
+
+    def __str__(self) -> str:
+        return (
+            f"`{self.system}` is being written to by {self.holder} on {self.host} since {self.since}.\n"
+            f"  Wait for it to end, or until its lease ends at {self.until}, and run the command again."
+        )
+
+
+class LeaseLost(MigrateError):
+    """Our lease has ended or was taken over; this process writes nothing more."""
+
+    exit_code = 4
+
+    def __init__(self, system: str, why: str) -> None:
+        self.system, self.why = system, why
+        super().__init__(system, why)
+
+    def __str__(self) -> str:
+        return (
+            f"The lease on `{self.system}` is lost ({self.why}); this process has stopped writing.\n"
+            "  Run `migrate status` to see who holds it now."
+        )
+
+
+class Damaged(MigrateError):
+    """An artifact of ours is not what its manifest says; it is set aside and never read on."""
+
+    exit_code = 5
+
+    def __init__(self, path: str, what: str, remedy: str = "") -> None:
+        self.path, self.what, self.remedy = path, what, remedy
+        super().__init__(path, what, remedy)
+
+    def __str__(self) -> str:
+        text = f"{self.path}: {self.what}"
+        return f"{text}\n  {self.remedy}" if self.remedy else text
+
+
+class NoSpace(MigrateError):
+    """A write of ours failed for want of space (or the disk refused it)."""
+
+    exit_code = 5
+
+    def __init__(self, path: str, what: str) -> None:
+        self.path, self.what = path, what
+        super().__init__(path, what)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: could not be written ({self.what}); what was there before is untouched.\n"
+            "  Free some space on that disk and run the same command again."
+        )
+
+
+class Defect(MigrateError):
+    """An invariant of ours does not hold. Never the user's fault."""
+
+    exit_code = 70

@@ -1,0 +1,10 @@
+"""What did we do to a system? Parquet segments, each sealed to the one before it.
+
+`segments.py` writes and reads them, `views.py` says in SQL what follows from them: the crosswalk,
+the dead letters, the links that we made.
+"""
+
+from migrate.journal.segments import Entry, Journal
+from migrate.journal.views import CROSSWALK, LINKS, REFUSED
+
+__all__ = ["CROSSWALK", "LINKS", "REFUSED", "Entry", "Journal"]

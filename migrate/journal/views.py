@@ -1,0 +1,50 @@
+"""What follows from the journal? SQL over its table expression `{journal}`.
+
+Portable but for `arg_max` and `FILTER`, which the engine's module may translate.
+"""
+
+from __future__ import annotations
+
+# Migration key -> target id, for records that are in the target now because of us. One row a key.
+#   origin: create or adopt; after: all our fields as the target gave them back last;
+#   before: the before-image at the adoption (empty for what we created).
+CROSSWALK = """
+WITH ours AS (
+  SELECT * FROM {journal}
+  WHERE kind = 'record' AND outcome = 'done' AND op IN ('create', 'adopt', 'update', 'delete', 'restore')
+), ended AS (
+  SELECT key, max(seq) AS seq FROM ours WHERE op IN ('delete', 'restore') GROUP BY key
+)
+SELECT key, any_value(object) AS object, arg_max(target_id, ours.seq) AS target_id,
+  arg_min(op, ours.seq) AS origin, arg_max("after", ours.seq) AS "after",
+  arg_min("before", ours.seq) AS "before", arg_max(version, ours.seq) AS version,
+  arg_max(stamp, ours.seq) AS stamp, arg_min(attempt, ours.seq) AS attempt, min(ours.seq) AS first_seq,
+  max(ours.seq) AS seq
+FROM ours LEFT JOIN ended USING (key)
+WHERE ended.seq IS NULL OR ours.seq > ended.seq
+GROUP BY key
+"""
+
+# Links that we made and haven't undone. One row a (left, right, label), target ids.
+LINKS = """
+WITH ours AS (
+  SELECT * FROM {journal} WHERE kind = 'link' AND outcome = 'done' AND op IN ('link', 'unlink')
+), last AS (
+  SELECT object, "left", "right", label, arg_max(op, seq) AS op, arg_max(was_there, seq) AS was_there,
+    arg_max(key, seq) AS key, arg_max(attempt, seq) AS attempt, max(seq) AS seq
+  FROM ours GROUP BY object, "left", "right", label
+)
+SELECT * FROM last WHERE op = 'link'
+"""
+
+# What the target refused and nothing later has mended. One row a key (records) or link.
+REFUSED = """
+WITH ends AS (
+  SELECT kind, key, any_value(object) AS object, arg_max(outcome, seq) AS outcome,
+    arg_max(reason, seq) AS reason, arg_max(op, seq) AS op, arg_max(attempt, seq) AS attempt,
+    arg_max(at, seq) AS at, max(seq) AS seq
+  FROM {journal} WHERE kind IN ('record', 'link') AND outcome IN ('done', 'refused', 'conflict', 'held')
+  GROUP BY kind, key
+)
+SELECT * FROM ends WHERE outcome IN ('refused', 'conflict', 'held')
+"""

@@ -1,0 +1,166 @@
+"""Which tables does the ledger have? Times are text, UTC, microseconds, so that they sort."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+metadata = MetaData()
+
+systems = Table(
+    "systems",
+    metadata,
+    Column("label", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),  # source | target
+    Column("type", String(64), nullable=False),
+    Column("tenant", String(128), nullable=False),  # bound at the first discover
+    Column("family", String(64), nullable=False),
+    Column("catalog", String(64), nullable=False),  # digest
+    Column("at", String(32), nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False),  # open | rolling_back | rolled_back
+    Column("opened", String(32), nullable=False),
+    Column("closed", String(32)),
+    Column("plan", String(64)),  # digest of the plan that is loaded; a resume with another one is refused
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("object", String(255), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False),  # extracted | transformed | loaded
+    Column("manifest", String(64), nullable=False),
+    Column("watermark", String(32)),  # the window's end on the vendor's clock
+    Column("settled", String(32)),
+)
+
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("object", String(255), primary_key=True),
+    Column("value", String(32), nullable=False),
+    Column("generation", Integer, nullable=False),
+)
+
+extracts = Table(
+    "extracts",
+    metadata,
+    Column("folder", String(255), primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(64), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("cursor", Text),  # where to go on after this part
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("folder", String(255), primary_key=True),
+    Column("query", Text, nullable=False),  # window and fields, so that a resume reads the same
+    Column("cursor", Text),
+    Column("started", String(32), nullable=False),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("system", String(64), nullable=False),
+    Column("phase", String(16), nullable=False),  # load | replay | rollback
+    Column("stage", String(255), nullable=False),  # folder of the part
+    Column("part", String(64), nullable=False),
+    Column("rows", Text, nullable=False),  # row numbers as ranges: 0-4,6-99
+    Column("object", String(255), nullable=False),
+    Column("operation", String(16), nullable=False),
+    Column("payload", String(64), nullable=False),  # digest of what is to be written
+    Column("epoch", Integer, nullable=False),
+    Column("state", String(16), nullable=False),  # intent | settled
+    Column("job", String(255)),  # a vendor's asynchronous job, before it is released
+    Column("intended", String(32), nullable=False),
+    Column("deadline", String(32), nullable=False),  # when a call of this batch can't land any more
+    Column("settled", String(32)),
+    Column("done", Integer, nullable=False, default=0),
+    Column("refused", Integer, nullable=False, default=0),
+    Column("held", Integer, nullable=False, default=0),
+    Index("ix_batches_stage", "attempt", "stage", "part", "state"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("system", String(64), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("holder", String(255)),  # None: free
+    Column("host", String(255)),
+    Column("boot", String(64)),
+    Column("pid", Integer),
+    Column("process", String(64)),  # start time of the process, since pids are used again
+    Column("since", String(32)),
+    Column("until", String(32)),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("segment", Integer, nullable=False),  # journal sequence at that moment
+    Column("watermarks", Text, nullable=False),  # JSON: object -> [value, generation]
+    Column("baseline", Text, nullable=False),  # JSON: object -> folder of its snapshot
+    Column("window_end", String(32)),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("first_seq", Integer, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("previous", String(64), nullable=False),
+)
+
+letters = Table(
+    "letters",
+    metadata,
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("stage", String(255), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("object", String(255), nullable=False),
+    Column("code", String(128), nullable=False),
+    Column("state", String(16), nullable=False),  # open | replayed
+    Column("at", String(32), nullable=False),
+)
+
+measures = Table(
+    "measures",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("value", Float, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", String(32), nullable=False),
+    Column("who", String(255), nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    UniqueConstraint("digest"),
+)

@@ -1,0 +1,187 @@
+"""What does every step of a load share? The target, our right to write to it, and the books.
+
+`Loading` also runs batches in parallel and is the only place that decides whether a write may
+start: before each call it asks the lease, and puts the call's deadline into the ledger.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from migrate.catalog import Catalog
+from migrate.clock import Clock, parse_stamp, stamp
+from migrate.connector import KeepsHistory, Target, Who
+from migrate.journal import Entry, Journal
+from migrate.ledger import BatchRow, Lease, Ledger
+from migrate.ledger import batches as book
+from migrate.ledger.tables import letters
+from migrate.workspace import Workspace
+
+Tally = Counter[str]
+Progress = Callable[[str, int, int], None]
+
+
+def no_progress(name: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+@dataclass
+class Loading:
+    """One command's hold on a target system. Use as a context manager; it takes and frees the lease."""
+
+    workspace: Workspace
+    target: Target
+    catalog: Catalog
+    attempt: int
+    phase: str = "load"
+    progress: Progress = no_progress
+    _local: threading.local = field(default_factory=threading.local)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    lease: Lease = field(init=False)
+
+    def __enter__(self) -> Loading:
+        longest = self.target.limits.longest_call
+        self.lease = Lease.take(self.ledger, self.system, 2 * longest + 60)
+        self.journal.open(self.lease)
+        self.target.before_write = self._before_write
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lease.release()
+
+    @property
+    def system(self) -> str:
+        """The label of the system that is written to."""
+        return self.target.system
+
+    @property
+    def ledger(self) -> Ledger:
+        """The workspace's ledger."""
+        return self.workspace.ledger
+
+    @property
+    def journal(self) -> Journal:
+        """The workspace's journal."""
+        return self.workspace.journal
+
+    @property
+    def clock(self) -> Clock:
+        """The injected clock."""
+        return self.workspace.clock
+
+    # -- one batch ----------------------------------------------------------------------------
+
+    @contextmanager
+    def batch(self, row: BatchRow) -> Iterator[None]:
+        """Everything that this thread sends inside belongs to the batch, whose intent is made durable."""
+        with self.ledger.write(self.lease) as tx:
+            book.intend(tx, row, self.lease.epoch)
+            self.journal.register(tx)
+        self._local.batch = row.id
+        try:
+            yield
+        finally:
+            self._local.batch = None
+
+    def _before_write(self) -> None:
+        """Called by the connector before each try of a write: may it start, and until when can it land?
+
+        Raises:
+            LeaseLost: it may not; nothing is sent.
+        """
+        deadline = self.lease.guard(self.target.limits.longest_call)
+        batch = getattr(self._local, "batch", None)
+        if batch is None:
+            raise RuntimeError("a write without an intent")
+        with self.ledger.write(self.lease) as tx:
+            book.extend(tx, batch, stamp(deadline))
+
+    def settle(self, row: BatchRow, entries: list[Entry], tally: Tally) -> None:
+        """Outcomes into the journal, then the batch's settlement into the ledger, in that order."""
+        self.journal.append(entries)
+        refused = [entry for entry in entries if entry.outcome in ("refused", "conflict", "held")]
+        with self.ledger.write(self.lease) as tx:
+            done = len(row.rows) - len(refused)
+            held = sum(entry.outcome == "held" for entry in refused)
+            book.settle(tx, row.id, done=done, refused=len(refused) - held, held=held)
+            for entry in refused:
+                tx.put(
+                    letters,
+                    attempt=self.attempt,
+                    stage=row.stage,
+                    key=entry.key,
+                    object=entry.object,
+                    code=entry.reason.partition(":")[0][:128] or entry.outcome,
+                    state="open",
+                    at=tx.at,
+                )
+            self.journal.register(tx)
+        for entry in entries:
+            name = {"done": entry.op}.get(entry.outcome, entry.outcome)
+            tally[name] += 1
+
+    def wait_landing(self, deadline: str) -> None:
+        """Wait until a call that was under way can't land any more."""
+        left = (parse_stamp(deadline) - self.clock.now()).total_seconds()
+        while left > 0 and not self._stop.is_set():
+            self.clock.sleep(min(left, 1.0))
+            left = (parse_stamp(deadline) - self.clock.now()).total_seconds()
+
+    # -- many batches -------------------------------------------------------------------------
+
+    def run(self, works: Iterable[Any], do: Callable[[Any], Tally]) -> Tally:
+        """Carry out works in parallel, as the target's limits allow.
+
+        The first error stops new work, lets what is in flight end, and is raised.
+        """
+        tally: Tally = Counter()
+        most = max(1, self.target.limits.concurrency)
+        pending: set[Future[Tally]] = set()
+        source = iter(works)
+        self._stop.clear()
+        with ThreadPoolExecutor(most, thread_name_prefix="load") as pool:
+            try:
+                for work in source:
+                    if len(pending) >= most:
+                        pending = self._collect(pending, tally)
+                    self.journal.workers = len(pending) + 1
+                    pending.add(pool.submit(do, work))
+                while pending:
+                    self.journal.workers = len(pending)
+                    pending = self._collect(pending, tally)
+            except BaseException:
+                self._stop.set()
+                raise
+            finally:
+                self.journal.workers = 1
+        return tally
+
+    @staticmethod
+    def _collect(pending: set[Future[Tally]], tally: Tally) -> set[Future[Tally]]:
+        done, rest = wait(pending, return_when=FIRST_COMPLETED)
+        for future in done:
+            tally.update(future.result())
+        return rest
+
+    # -- evidence -----------------------------------------------------------------------------
+
+    def newest(self, object: str, ids: list[str], fields: list[str]) -> dict[str, dict[str, list[Any]]]:
+        """Per record and field the versions that the target kept, newest first; empty where it keeps none."""
+        if not ids or not isinstance(self.target, KeepsHistory):
+            return {}
+        found: dict[str, dict[str, list[Any]]] = {}
+        for id, versions in self.target.history(object, ids, fields).items():
+            fields_of = found.setdefault(id, {})
+            for version in versions:
+                fields_of.setdefault(version.field, []).append(version)
+        return found
+
+
+AUTOMATIC = frozenset({Who.AUTOMATION})

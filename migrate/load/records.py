@@ -1,0 +1,496 @@
+"""How does one batch of records get through? Intent, before-images, send, outcomes, settlement.
+
+Three rules hold on every way through: create only where no record has the key; update only what
+is as we left it; never write an older version. A call without a full answer is never simply sent
+again: the target is read back first, by key or id, from its row store.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from migrate.catalog import Field
+from migrate.connector import Batch, BatchRefused, Held, Operation, Outcome, Version, Who, Write
+from migrate.errors import InDoubt
+from migrate.held import held
+from migrate.journal import Entry
+from migrate.load.context import Loading, Tally
+from migrate.load.work import NONE, Item, RecordWork, image
+from migrate.survivorship import survive
+
+TRIES = 6  # of one batch whose answers keep getting lost
+
+
+@dataclass
+class Sent:
+    """Where the records of a batch stand while it is under way, by migration key."""
+
+    done: dict[str, str] = field(default_factory=dict)  # key -> stamp right after our write, or ""
+    refused: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # key -> outcome, code, reason
+
+
+class RecordProtocol:
+    """Carries batches of one object's records. Thread safe: it keeps nothing between batches."""
+
+    def __init__(self, loading: Loading, object: str, fields: Sequence[str], *, conflict: str = "hold",
+                 wins: dict[str, str] | None = None, always: Sequence[str] = ()) -> None:  # fmt: skip
+        """Args:
+        fields: the target fields that the plan writes, key and old id included.
+        conflict: what happens when a delta meets a record that isn't as we left it.
+        wins: survivorship rule by field, for adoptions; `target` where none is given.
+        always: fields that an adoption writes whatever stands there (key, old id, old URL).
+        """
+        self.loading, self.target, self.object = loading, loading.target, object
+        self.fields, self.conflict = list(fields), conflict
+        self.wins, self.always = wins or {}, set(always)
+        self.schema: dict[str, Field] = loading.catalog.objects[object].fields
+
+    def run(self, work: RecordWork) -> Tally:
+        """Carry one batch to its settlement."""
+        tally: Tally = Counter()
+        with self.loading.batch(work.batch):
+            if work.operation == NONE:
+                entries: list[Entry] = []
+                tally["unchanged"] += len(work.items)
+            elif work.operation == "create":
+                entries = self._create(work)
+            elif work.operation == "delete":
+                entries = self._delete(work)
+            else:
+                entries = self._change(work)
+            self.loading.settle(work.batch, entries, tally)
+        tally["_rows"] = len(work.items)
+        return tally
+
+    # -- create -------------------------------------------------------------------------------
+
+    def _create(self, work: RecordWork) -> list[Entry]:
+        sent = Sent()
+        items = {item.key: item for item in work.items}
+        if work.doubt:
+            if self.target.safe_create(self.object) == "settled":
+                self.loading.wait_landing(work.batch.deadline)
+            self._find_created(items, sent)
+        self._send_all(Operation.CREATE, items, sent)
+        found = {
+            record.asked: record
+            for record in self.target.read_back(self.object, self.fields, keys=list(sent.done))
+        }
+        entries = self._refusals(work, items, sent)
+        changed: list[tuple[Item, Held]] = []
+        for key in sent.done:
+            record = found.get(key)
+            if record is None:
+                entries.append(
+                    self._entry(work, items[key], "refused", reason="gone: deleted right after our write")
+                )
+            elif self._differs(items[key].values, record):
+                changed.append((items[key], record))
+            else:
+                entries.append(self._created(work, items[key], record, sent.done[key], {}))
+        for item, record, sides, after in self._landed(changed):
+            entries.append(self._created(work, item, record, "", after))
+            entries.extend(self._sides(work, item, record, sides))
+        return entries
+
+    def _created(
+        self, work: RecordWork, item: Item, record: Held, at: str, after: dict[str, str | None]
+    ) -> Entry:
+        return self._entry(
+            work,
+            item,
+            "done",
+            target_id=record.id,
+            after={**self._image(record), **after},
+            # A stamp that is no longer the one of our write: somebody wrote before we read.
+            stamp=record.stamp if at and at == record.stamp else "",
+        )
+
+    def _find_created(self, items: dict[str, Item], sent: Sent) -> None:
+        """Which of these are in the target already, by key? Those are done."""
+        open_keys = [key for key in items if key not in sent.done and key not in sent.refused]
+        for record in self.target.read_back(self.object, self.fields, keys=open_keys):
+            sent.done[record.asked] = ""
+
+    # -- update and adopt ---------------------------------------------------------------------
+
+    def _change(self, work: RecordWork) -> list[Entry]:
+        items = {item.key: item for item in work.items}
+        entries: list[Entry] = []
+        before = self._journalled(work) if work.doubt else {}
+        if before:
+            self.loading.wait_landing(work.batch.deadline)
+        records = {
+            record.asked: record
+            for record in self.target.read_back(self.object, self.fields, ids=[str(i.id) for i in work.items])
+        }
+        writes: dict[str, Item] = {}
+        images: dict[str, Held] = {}
+        settled: dict[str, Held] = {}
+        for key, item in items.items():
+            record = records.get(str(item.id))
+            if record is None or record.id != item.id:
+                reason = (
+                    "gone: the target record was deleted"
+                    if record is None
+                    else (f"merged: the target record is now {record.id}")
+                )
+                entries.append(self._entry(work, item, "conflict", reason=reason))
+                continue
+            if earlier := before.get(key):
+                self._settle_doubt(work, item, earlier, record, entries, writes, images, settled)
+                continue
+            wanted = self._wanted(work, item, record, entries)
+            if wanted is None:
+                continue
+            images[key] = record
+            writes[key] = replace(item, values=wanted)
+        self.loading.journal.append(
+            self._entry(work, items[key], "intent", target_id=images[key].id, before=self._image(images[key]),
+                        after=writes[key].values, stamp=images[key].stamp)
+            for key in writes
+            if key not in before
+        )  # fmt: skip
+        sent = Sent()
+        to_send = {key: item for key, item in writes.items() if item.values and key not in settled}
+        self._send_all(Operation.UPDATE, to_send, sent, images)
+        sent.done.update({key: "" for key, item in writes.items() if not item.values})
+        for key in settled:
+            sent.done[key] = ""
+        entries.extend(self._refusals(work, items, sent))
+        entries.extend(self._changed(work, items, writes, images | settled, sent))
+        return entries
+
+    def _wanted(
+        self, work: RecordWork, item: Item, record: Held, entries: list[Entry]
+    ) -> dict[str, str | None] | None:
+        """The fields to write, or None where the record is left alone (with an entry that says why)."""
+        if work.operation == "adopt":
+            holder = record.values.get(work.plan.key.field)
+            if holder and holder != item.key:
+                entries.append(
+                    self._entry(
+                        work, item, "conflict", reason=f"adopted: the record carries the key {holder}"
+                    )
+                )
+                return None
+            return self._survivors(item, record)
+        known = item.known
+        theirs = [
+            name for name in self.fields if known and known.after.get(name) != record.values.get(name)
+        ]  # fmt: skip
+        if theirs and self.conflict == "hold":
+            reason = f"changed: {', '.join(theirs)} changed in the target since our last write"
+            entries.append(self._entry(work, item, "held", target_id=record.id, reason=reason))
+            return None
+        keep = set(theirs) if self.conflict == "target" else set()
+        return {
+            name: value
+            for name, value in item.values.items()
+            if name not in keep and self._held(name, value) != record.values.get(name)
+        }
+
+    def _survivors(self, item: Item, record: Held) -> dict[str, str | None]:
+        chosen: dict[str, str | None] = {}
+        for name, value in item.values.items():
+            mine, theirs = self._held(name, value), record.values.get(name)
+            rule = "source" if name in self.always else self.wins.get(name, "target")
+            stays = survive(rule, mine, theirs, source_stamp=item.version, target_stamp=record.stamp)
+            if stays != theirs:
+                chosen[name] = value
+        return chosen
+
+    def _settle_doubt(
+        self,
+        work: RecordWork,
+        item: Item,
+        earlier: Entry,
+        record: Held,
+        entries: list[Entry],
+        writes: dict[str, Item],
+        images: dict[str, Held],
+        settled: dict[str, Held],
+    ) -> None:
+        """An update that may have been executed: as before (send), as sent (done), or neither (conflict)."""
+        was = Held(record.id, record.asked, earlier.before, earlier.stamp)
+        as_before = record.stamp == earlier.stamp and all(
+            record.values.get(name) == earlier.before.get(name) for name in earlier.after
+        )
+        as_sent = all(
+            self._held(name, value) == record.values.get(name) for name, value in earlier.after.items()
+        )
+        if as_before:
+            writes[item.key] = replace(item, values=dict(earlier.after))
+            images[item.key] = was
+        elif as_sent:
+            settled[item.key] = was
+            writes[item.key] = replace(item, values=dict(earlier.after))
+        else:
+            names = [n for n, v in earlier.after.items() if self._held(n, v) != record.values.get(n)]
+            reason = f"changed: {', '.join(names)} changed while our write was in doubt"
+            entries.append(
+                self._entry(work, item, "conflict", target_id=record.id, before=earlier.before, reason=reason)
+            )
+
+    def _changed(self, work: RecordWork, items: dict[str, Item], writes: dict[str, Item],
+                 images: dict[str, Held], sent: Sent) -> list[Entry]:  # fmt: skip
+        """After-images of what was updated, and the edits that our write covered."""
+        ids = {str(items[key].id): key for key in sent.done}
+        entries: list[Entry] = []
+        records = {r.asked: r for r in self.target.read_back(self.object, self.fields, ids=list(ids))}
+        written = sorted({name for key in sent.done for name in writes[key].values})
+        versions = self.loading.newest(
+            self.object, [i for i, key in ids.items() if writes[key].values], written
+        )
+        changed: list[tuple[Item, Held]] = []
+        for id, key in ids.items():
+            record, item = records.get(id), writes[key]
+            if record is None:
+                entries.append(
+                    self._entry(work, items[key], "conflict", reason="gone: deleted right after our write")
+                )
+                continue
+            entries.extend(self._lost_edits(work, item, record, images[key], versions.get(id, {})))
+            if self._differs(item.values, record):
+                changed.append((item, record))
+                continue
+            at = sent.done[key]
+            entries.append(
+                self._entry(work, items[key], "done", target_id=id, before=self._image(images[key]),
+                            after=self._image(record), stamp=record.stamp if at == record.stamp else "")
+            )  # fmt: skip
+        for item, record, sides, after in self._landed(changed):
+            entries.append(
+                self._entry(work, items[item.key], "done", target_id=record.id,
+                            before=self._image(images[item.key]), after={**self._image(record), **after})
+            )  # fmt: skip
+            entries.extend(self._sides(work, item, record, sides))
+        return entries
+
+    def _lost_edits(self, work: RecordWork, item: Item, record: Held, before: Held,
+                    versions: dict[str, list[Version]]) -> list[Entry]:  # fmt: skip
+        """Edits between our read and our write: the version under ours isn't our before-image."""
+        lost: dict[str, str | None] = {}
+        names = []
+        for name in item.values:
+            kept = versions.get(name, [])
+            ours = next((n for n, version in enumerate(kept) if version.who is Who.OURS), None)
+            if ours is None or ours + 1 >= len(kept):
+                continue
+            under = kept[ours + 1]
+            if under.value != before.values.get(name) and under.at > before.stamp:
+                lost[name] = under.value
+                names.append(f"{name} by {under.name or under.who}")
+        if not lost:
+            return []
+        reason = f"lost_edit: our write covered a newer value of {', '.join(names)}"
+        return [self._entry(work, item, "lost_edit", target_id=record.id, before=lost, reason=reason)]
+
+    def _journalled(self, work: RecordWork) -> dict[str, Entry]:
+        """The before-images that a former process made durable for this batch."""
+        rows = self.loading.workspace.engine.rows(
+            f"""SELECT key, target_id, "before", "after", stamp FROM {self.loading.journal.source()}
+            WHERE batch = '{work.batch.id}' AND outcome = 'intent' AND kind = 'record' ORDER BY seq"""
+        )
+        return {
+            row["key"]: Entry(
+                self.loading.attempt, work.batch.id, self.loading.system, self.object, "record", row["key"],
+                work.operation, "intent", row["target_id"], before=image(row["before"]),
+                after=image(row["after"]), stamp=row["stamp"] or "",
+            )
+            for row in rows
+        }  # fmt: skip
+
+    # -- delete (tombstones) ------------------------------------------------------------------
+
+    def _delete(self, work: RecordWork) -> list[Entry]:
+        entries: list[Entry] = []
+        if work.doubt:
+            self.loading.wait_landing(work.batch.deadline)
+        live = {
+            r.asked: r
+            for r in self.target.read_back(self.object, self.fields, ids=[str(i.id) for i in work.items])
+        }
+        doomed: dict[str, Item] = {}
+        for item in work.items:
+            record, known = live.get(str(item.id)), item.known
+            if record is None:
+                entries.append(self._entry(work, item, "done", target_id=item.id))
+            elif known is None or known.origin != "create":
+                reason = "adopted: deleted at the source, but we didn't create it"
+                entries.append(self._entry(work, item, "held", target_id=item.id, reason=reason))
+            elif any(known.after.get(name) != record.values.get(name) for name in self.fields):
+                reason = "changed: deleted at the source, but edited in the target"
+                entries.append(self._entry(work, item, "held", target_id=item.id, reason=reason))
+            else:
+                doomed[item.key] = replace(item, values={})
+        sent = Sent()
+        self._send_all(Operation.DELETE, doomed, sent)
+        items = {item.key: item for item in work.items}
+        entries.extend(self._refusals(work, items, sent))
+        entries.extend(self._entry(work, items[key], "done", target_id=items[key].id) for key in sent.done)
+        return entries
+
+    # -- sending ------------------------------------------------------------------------------
+
+    def _send_all(
+        self, operation: Operation, items: dict[str, Item], sent: Sent, images: dict[str, Held] | None = None
+    ) -> None:
+        """Send until every item is done or refused; answers that get lost are settled by reading back."""
+        for _ in range(TRIES):
+            open_items = [i for key, i in items.items() if key not in sent.done and key not in sent.refused]
+            if not open_items:
+                return
+            try:
+                self._send(operation, open_items, sent)
+            except InDoubt as error:
+                doubt: InDoubt | None = error
+            else:
+                doubt = None
+            left = {i.key: i for i in open_items if i.key not in sent.done and i.key not in sent.refused}
+            if left:
+                self._look(operation, left, sent, doubt, images or {})
+        open_keys = [key for key in items if key not in sent.done and key not in sent.refused]
+        if open_keys:
+            raise InDoubt(self.loading.system, f"{len(open_keys)} {self.object} after {TRIES} tries")
+
+    def _send(self, operation: Operation, items: list[Item], sent: Sent) -> None:
+        """One call; a batch that is refused as a whole is halved until the bad record stands alone."""
+        writes = tuple(Write(item.key, item.id, self._payload(operation, item)) for item in items)
+        try:
+            outcomes = self.target.send(Batch(operation, self.object, writes))
+        except BatchRefused as error:
+            if len(items) == 1:
+                sent.refused[items[0].key] = ("refused", error.code, error.reason)
+                return
+            middle = len(items) // 2
+            self._send(operation, items[:middle], sent)
+            self._send(operation, items[middle:], sent)
+            return
+        self._take(items, outcomes, sent)
+
+    def _take(self, items: list[Item], outcomes: list[Outcome], sent: Sent) -> None:
+        for outcome in outcomes:
+            key = items[outcome.index].key
+            if outcome.status == "done":
+                sent.done[key] = outcome.stamp
+            elif outcome.status == "refused":
+                sent.refused[key] = ("refused", outcome.code, outcome.reason)
+        clashes = {items[o.index].key: o for o in outcomes if o.status == "conflict"}
+        if clashes:
+            # A record with this key is a former call of ours that landed; any other clash isn't ours.
+            for record in self.target.read_back(self.object, self.fields, keys=list(clashes)):
+                sent.done[record.asked] = ""
+                clashes.pop(record.asked, None)
+            for key, outcome in clashes.items():
+                sent.refused[key] = ("conflict", outcome.code, outcome.reason)
+
+    def _look(
+        self,
+        operation: Operation,
+        items: dict[str, Item],
+        sent: Sent,
+        doubt: InDoubt | None,
+        images: dict[str, Held],
+    ) -> None:
+        """What became of items without an answer? Those that stay open are sent again."""
+        if operation is Operation.CREATE:
+            if doubt is not None and self.target.safe_create(self.object) == "settled":
+                self.loading.clock.sleep(self.target.limits.longest_call)
+            self._find_created(items, sent)
+            return
+        if doubt is not None:
+            self.loading.clock.sleep(self.target.limits.longest_call)
+        ids = [str(item.id) for item in items.values()]
+        live = {record.asked: record for record in self.target.read_back(self.object, self.fields, ids=ids)}
+        for key, item in items.items():
+            record, before = live.get(str(item.id)), images.get(key)
+            if operation is Operation.DELETE:
+                if record is None:
+                    sent.done[key] = ""
+            elif record is None:
+                sent.refused[key] = ("conflict", "gone", "the target record was deleted")
+            elif not self._differs(item.values, record):
+                sent.done[key] = ""
+            elif before is None or record.stamp != before.stamp:
+                sent.refused[key] = ("conflict", "changed", "the record changed while our write was in doubt")
+
+    # -- small things -------------------------------------------------------------------------
+
+    @staticmethod
+    def _payload(operation: Operation, item: Item) -> dict[str, str | None]:
+        if operation is Operation.CREATE:
+            return {name: value for name, value in item.values.items() if value is not None}
+        return dict(item.values) if operation is Operation.UPDATE else {}
+
+    def _held(self, name: str, value: str | None) -> str | None:
+        known = self.schema.get(name)
+        return held(known.held if known else (), value)
+
+    def _differs(self, values: dict[str, str | None], record: Held) -> bool:
+        return any(self._held(name, value) != record.values.get(name) for name, value in values.items())
+
+    def _image(self, record: Held) -> dict[str, str | None]:
+        return {name: record.values.get(name) for name in self.fields if record.values.get(name) is not None}
+
+    def _landed(
+        self, changed: list[tuple[Item, Held]]
+    ) -> list[tuple[Item, Held, dict[str, str | None], dict[str, str | None]]]:
+        """Values that came back other than sent: an automation's are side effects, a person's are theirs.
+
+        Returns for each: item, record, {field: what an automation put there}, and what of the
+        after-image must stay as we sent it, so that a person's change shows as theirs.
+        """
+        names = sorted({name for item, _ in changed for name in item.values})
+        versions = self.loading.newest(self.object, [record.id for _, record in changed], names)
+        found = []
+        for item, record in changed:
+            sides: dict[str, str | None] = {}
+            ours: dict[str, str | None] = {}
+            for name, value in item.values.items():
+                mine, got = self._held(name, value), record.values.get(name)
+                if mine == got:
+                    continue
+                newest = next(iter(versions.get(record.id, {}).get(name, [])), None)
+                if newest is not None and newest.who in (Who.AUTOMATION, Who.OURS):
+                    sides[name] = got
+                else:
+                    ours[name] = mine
+            found.append((item, record, sides, ours))
+        return found
+
+    def _sides(self, work: RecordWork, item: Item, record: Held, sides: dict[str, str | None]) -> list[Entry]:
+        if not sides:
+            return []
+        before = {name: self._held(name, item.values.get(name)) for name in sides}
+        entry = self._entry(work, item, "side", target_id=record.id, before=before, after=sides,
+                            reason="changed at landing by an automation")  # fmt: skip
+        return [replace(entry, kind="side")]
+
+    def _refusals(self, work: RecordWork, items: dict[str, Item], sent: Sent) -> list[Entry]:
+        return [
+            self._entry(work, items[key], outcome, reason=f"{code}: {reason}" if code else reason)
+            for key, (outcome, code, reason) in sent.refused.items()
+        ]
+
+    def _entry(self, work: RecordWork, item: Item, outcome: str, *, target_id: str | None = None,
+               before: dict[str, str | None] | None = None, after: dict[str, str | None] | None = None,
+               reason: str = "", stamp: str = "") -> Entry:  # fmt: skip
+        return Entry(
+            attempt=self.loading.attempt,
+            batch=work.batch.id,
+            system=self.loading.system,
+            object=self.object,
+            kind="record",
+            key=item.key,
+            op=work.operation,
+            outcome=outcome,
+            target_id=target_id,
+            before=before or {},
+            after=after or {},
+            reason=reason,
+            version=item.version,
+            stamp=stamp,
+        )

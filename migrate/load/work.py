@@ -1,0 +1,217 @@
+"""Which rows are still to be done, and how are they cut into batches?
+
+Rows come from ready parts, whose order is fixed; what is done is known by (part, rows) from the
+ledger. A batch's name follows from its content, so a resumed load finds its own work again. The
+operation of a row is decided when it is cut, by the crosswalk; a batch in doubt keeps the
+operation of its intent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from migrate.clock import stamp
+from migrate.errors import Damaged
+from migrate.journal import CROSSWALK
+from migrate.ledger import BatchRow
+from migrate.ledger import batches as book
+from migrate.load.context import Loading
+from migrate.plan.models import ObjectPlan
+from migrate.store import Manifest, Part
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NONE = "none"  # nothing to send: a tombstone of what was never loaded, or an older version
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the crosswalk says of a key."""
+
+    id: str
+    origin: str  # create | adopt
+    after: dict[str, str | None]
+    version: str
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """One ready row. `values`: wire values of the target's fields, nulls included."""
+
+    row: int
+    key: str
+    version: str
+    id: str | None
+    values: dict[str, str | None]
+    known: Known | None
+
+
+@dataclass(frozen=True)
+class RecordWork:
+    """One batch of records. `doubt`: an intent was found; its calls may have been executed."""
+
+    batch: BatchRow
+    plan: ObjectPlan
+    operation: str
+    items: tuple[Item, ...]
+    doubt: bool = False
+
+
+def crosswalk_table(loading: Loading) -> None:
+    """(Re)make the engine's table `crosswalk` from the journal; spills to disk where it is large."""
+    query = CROSSWALK.format(journal=loading.journal.source())
+    loading.workspace.engine.run(f"CREATE OR REPLACE TABLE crosswalk AS {query}")
+
+
+def batch_name(attempt: int, stage: str, part: str, rows: Sequence[int], operation: str) -> str:
+    """A batch's name: same attempt, part, rows and operation, same name."""
+    text = json.dumps([attempt, stage, part, book.rows_to_text(rows), operation])
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def digest_of(items: Sequence[Item]) -> str:
+    """Digest of what a batch is to write."""
+    text = json.dumps([[item.key, item.id, item.values] for item in items], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def image(pairs: Any) -> dict[str, str | None]:
+    """A journal's map value as a dict."""
+    return dict(pairs or ())
+
+
+class Cutter:
+    """Cuts one source object's ready rows, generation by generation."""
+
+    def __init__(self, loading: Loading, plan: ObjectPlan) -> None:
+        self.loading, self.plan = loading, plan
+        self.fields = list(loading.catalog.objects[plan.target].fields)
+
+    def manifests(self) -> list[Manifest]:
+        """Ready generations, oldest first."""
+        return self.loading.workspace.store.manifests("ready", self.plan.source)
+
+    def in_doubt(self) -> Iterator[RecordWork]:
+        """Batches of this object that a former process left open."""
+        stages = {manifest.folder: manifest for manifest in self.manifests()}
+        for row in book.in_doubt(self.loading.ledger, self.loading.attempt, ("load", "replay")):
+            manifest = stages.get(row.stage)
+            if manifest is None:
+                continue
+            items = {item.row: item for item in self._items(manifest, _part(manifest, row.part))}
+            yield RecordWork(row, self.plan, row.operation, tuple(items[n] for n in row.rows), doubt=True)
+
+    def pending(self, manifest: Manifest) -> Iterator[RecordWork]:
+        """Batches over the rows that have none yet, in the order of the rows."""
+        size = self.loading.target.limits.write_records
+        for part in manifest.parts:
+            done = book.rows_done(self.loading.ledger, self.loading.attempt, manifest.folder, part.name)
+            if len(done) >= part.rows:
+                continue
+            grouped: dict[str, list[Item]] = {}
+            for item in self._items(manifest, part):
+                if item.row in done:
+                    continue
+                operation = self._operation(item)
+                group = grouped.setdefault(operation, [])
+                group.append(item)
+                if len(group) >= size:
+                    yield self._work(manifest, part, operation, grouped.pop(operation))
+            for operation, group in grouped.items():
+                yield self._work(manifest, part, operation, group)
+
+    def left(self) -> int:
+        """How many rows are still to be done."""
+        total = 0
+        for manifest in self.manifests():
+            for part in manifest.parts:
+                done = book.rows_done(self.loading.ledger, self.loading.attempt, manifest.folder, part.name)
+                total += part.rows - len(done)
+        return total
+
+    def _work(self, manifest: Manifest, part: Part, operation: str, items: list[Item]) -> RecordWork:
+        rows = tuple(item.row for item in items)
+        name = batch_name(self.loading.attempt, manifest.folder, part.name, rows, operation)
+        batch = BatchRow(
+            name,
+            self.loading.attempt,
+            self.loading.system,
+            self.loading.phase,
+            manifest.folder,
+            part.name,
+            rows,
+            self.plan.target,
+            operation,
+            digest_of(items),
+            stamp(self.loading.clock.now()),
+        )
+        return RecordWork(batch, self.plan, operation, tuple(items))
+
+    @staticmethod
+    def _operation(item: Item) -> str:
+        if item.values.get("_deleted") is not None:
+            return "delete" if item.known else NONE
+        if item.known:
+            return NONE if item.version < item.known.version else "update"
+        return "adopt" if item.id else "create"
+
+    def _items(self, manifest: Manifest, part: Part) -> Iterator[Item]:
+        """All rows of a part as items. A part is small (thousands of rows) by construction."""
+        import pyarrow.parquet as pq
+
+        path = self.loading.workspace.store.root / manifest.folder / part.name
+        try:
+            table = pq.read_table(path)
+        except (OSError, ValueError) as error:
+            raise Damaged(str(path), f"can't be read ({error})", "Run `migrate transform` again.") from error
+        known = self._known(str(path))
+        columns = [name for name in table.schema.names if not name.startswith("_")]
+        number = 0
+        for batch in table.to_batches():
+            values = self.loading.target.encode(self.plan.target, batch.select(columns))
+            yield from self._of_batch(batch, values, known, number)
+            number += batch.num_rows
+
+    @staticmethod
+    def _of_batch(
+        batch: pa.RecordBatch, values: list[dict[str, str | None]], known: dict[str, Known], first: int
+    ) -> Iterator[Item]:
+        keys, ids = batch.column("_key").to_pylist(), batch.column("_target_id").to_pylist()
+        versions, deleted = batch.column("_version").to_pylist(), batch.column("_deleted").to_pylist()
+        for index, key in enumerate(keys):
+            wire = values[index]
+            if deleted[index]:
+                wire = {"_deleted": "true"}
+            before = known.get(key)
+            version = stamp(versions[index]) if versions[index] is not None else ""
+            yield Item(first + index, key, version, before.id if before else ids[index], wire, before)
+
+    def _known(self, path: str) -> dict[str, Known]:
+        quoted = path.replace("'", "''")
+        rows = self.loading.workspace.engine.rows(
+            f"""SELECT key, target_id, origin, "after", version, stamp FROM crosswalk
+            WHERE key IN (SELECT _key FROM read_parquet('{quoted}'))"""
+        )
+        return {
+            row["key"]: Known(
+                row["target_id"], row["origin"], image(row["after"]), row["version"] or "", row["stamp"] or ""
+            )
+            for row in rows
+        }
+
+
+def _part(manifest: Manifest, name: str) -> Part:
+    for part in manifest.parts:
+        if part.name == name:
+            return part
+    raise Damaged(
+        f"{manifest.folder}/{name}",
+        "has a batch in doubt but is no longer in the manifest",
+        "Restore the stage folder; the stage must not change while a load is unfinished.",
+    )

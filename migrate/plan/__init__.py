@@ -1,0 +1,23 @@
+"""What goes where: the plan, its maps and its expressions, read strictly and with positions."""
+
+from migrate.plan.expressions import Expression, parse_expression
+from migrate.plan.loading import Plan, load_plan, read_plan
+from migrate.plan.maps import NOTHING, Override, OwnerMap, PicklistMap
+from migrate.plan.models import FieldPlan, LabelMap, LinkPlan, ObjectPlan, PlanModel
+
+__all__ = [
+    "NOTHING",
+    "Expression",
+    "FieldPlan",
+    "LabelMap",
+    "LinkPlan",
+    "ObjectPlan",
+    "Override",
+    "OwnerMap",
+    "PicklistMap",
+    "Plan",
+    "PlanModel",
+    "load_plan",
+    "parse_expression",
+    "read_plan",
+]

@@ -1,0 +1,288 @@
+"""What may a plan say? The pydantic models of `plan.yaml`; the JSON Schema is made from them.
+
+Everything here is shape: whether the fields exist and the expressions are sound is asked by
+`check`, which has the catalogs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    Tag,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import core_schema
+
+
+class _Model(BaseModel):
+    # Strict, so that an editor with the JSON Schema and the command line refuse the same plans.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _text(*names: str) -> dict[str, Any]:
+    """JSON Schema: these keys are there and hold text."""
+    return {"required": list(names), "properties": {name: {"type": "string"} for name in names}}
+
+
+def _if(condition: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
+    return {"if": condition, "then": then}
+
+
+_UNMAPPED_DEFAULT = {"required": ["unmapped"], "properties": {"unmapped": {"const": "default"}}}
+
+
+class SystemPlan(BaseModel):
+    """A system: its label, its kind, and where its credentials are. More keys go to the connector."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    system: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    type: str
+    credentials: Annotated[str, Field(pattern=r"^(env|file):.+$")]
+    share: Annotated[float, Field(gt=0, le=1)] = 0.8  # of the rate limit; the rest stays with the business
+    longest_call: Annotated[float, Field(gt=0)] | None = None  # seconds
+    clock: Literal["system", "sandbox"] = "system"
+
+
+class KeyPlan(_Model):
+    """Fields of the target that hold the migration key, and the old id and URL for people."""
+
+    field: str = "migration_key"
+    old_id: str | None = None
+    old_url: str | None = None
+
+
+Rule = Literal["source", "target", "newest", "longest", "first_non_null"]
+
+
+class FieldPlan(_Model):
+    """Where a target field's value comes from. Exactly one of expression, from (+map), reference, python."""
+
+    expression: str | None = None
+    from_: Annotated[str | None, Field(alias="from")] = None
+    picklist: str | None = None  # CSV map beside the plan
+    unmapped: Literal["reject", "default", "add"] = "reject"
+    default: str | None = None  # target value for unmapped: default
+    owner: str | None = None  # CSV map of owners beside the plan
+    inactive: str | None = None  # e-mail of the owner who takes the records of inactive ones
+    former: str | None = None  # target field that keeps the former owner's name
+    reference: str | None = None  # source object whose target id this field holds
+    python: str | None = None  # module:function, Arrow array in and out
+    create: bool = False  # `prepare` makes the target field if it isn't there
+    wins: str | None = None  # survivorship rule or an expression over source.x and target.x
+
+    model_config = ConfigDict(
+        populate_by_name=True,
+        json_schema_extra={
+            "oneOf": [_text("expression"), _text("from")],
+            "not": _text("picklist", "owner"),
+            "allOf": [
+                _if(_UNMAPPED_DEFAULT, _text("default")),
+                _if({"anyOf": [_text("inactive"), _text("former")]}, _text("owner")),
+            ],
+        },
+    )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> FieldPlan:
+        if (self.expression is None) == (self.from_ is None):
+            raise ValueError("The field needs exactly one of `from` and `expression`.", "Name one of them.")
+        if self.picklist is not None and self.owner is not None:
+            raise ValueError("`picklist` and `owner` exclude each other.", "Remove one of the two.")
+        if self.unmapped == "default" and self.default is None:
+            raise ValueError("`unmapped: default` needs a `default`.", "Add `default: <target value>`.")
+        if (self.inactive is not None or self.former is not None) and self.owner is None:
+            raise ValueError("`inactive` and `former` go with `owner`.", "Add `owner: owners.csv`.")
+        return self
+
+    @property
+    def origin(self) -> str:
+        """The expression over the source's fields, whichever way it was written."""
+        return self.expression if self.expression is not None else str(self.from_)
+
+
+def _field(value: Any) -> Any:
+    """A plain value is the short form of an expression."""
+    return {"expression": str(value)} if isinstance(value, (str, int, float, bool)) else value
+
+
+class _ShortForm:
+    """Tells the JSON Schema of the short form, which a validator function can't."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": ["string", "number", "boolean"]}, handler(schema)]}
+
+
+def _label(value: Any) -> str:
+    return "map" if isinstance(value, (dict, LabelMap)) else "text"
+
+
+class DedupePlan(_Model):
+    """Source records that are one: expressions whose values make a group, and who survives."""
+
+    on: Annotated[list[str], Field(min_length=1)]
+    keep: Literal["newest", "oldest", "fullest", "most_recent_activity"] = "fullest"
+    losers: Literal["merge", "reject"] = "merge"
+
+
+class LabelMap(_Model):
+    """A link label taken from a source field through a picklist map."""
+
+    from_: Annotated[str, Field(alias="from")]
+    picklist: str
+    unmapped: Literal["reject", "default", "add"] = "reject"
+    default: str | None = None
+
+    model_config = ConfigDict(
+        populate_by_name=True, json_schema_extra={"allOf": [_if(_UNMAPPED_DEFAULT, _text("default"))]}
+    )
+
+    @model_validator(mode="after")
+    def _has_default(self) -> LabelMap:
+        if self.unmapped == "default" and self.default is None:
+            raise ValueError("`unmapped: default` needs a `default`.", "Add `default: <label>`.")
+        return self
+
+
+class LinkPlan(_Model):
+    """A link from this object's records to another's, via a reference or through a junction object.
+
+    `missing`: what happens to the record whose parent isn't there: `reject` blocks the record
+    itself, `link` loads it and blocks only the link.
+    """
+
+    to: str
+    via: str | None = None
+    through: str | None = None
+    left: str | None = None
+    right: str | None = None
+    label: Annotated[Annotated[str, Tag("text")] | Annotated[LabelMap, Tag("map")], Discriminator(_label)] = (
+        "default"
+    )
+    missing: Literal["reject", "link"] = "link"
+    where: str | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [_text("via"), _text("through")],
+            "allOf": [
+                _if(_text("through"), _text("left", "right")),
+                _if({"anyOf": [_text("left"), _text("right")]}, _text("through")),
+            ],
+        }
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> LinkPlan:
+        if (self.via is None) == (self.through is None):
+            raise ValueError("The link needs exactly one of `via` and `through`.", "Name one of them.")
+        if self.through is not None and (self.left is None or self.right is None):
+            raise ValueError(
+                "`through` needs `left` and `right`.",
+                "They are the junction's references to the two objects.",
+            )
+        if self.through is None and (self.left is not None or self.right is not None):
+            raise ValueError(
+                "`left` and `right` go with `through`.", "Remove them, or name the junction object."
+            )
+        return self
+
+
+class FilesPlan(_Model):
+    """What happens with files. Room for it; files are moved by a later version."""
+
+    attachments: bool = False
+    max_bytes: str | None = None
+    oversize: Literal["reject", "link", "skip"] = "reject"
+
+
+class CreatePlan(_Model):
+    """A field that the target lacks; `prepare` makes it. Key, old id, old URL and former need no entry."""
+
+    kind: Literal["string", "text", "bool", "decimal", "date", "timestamp", "picklist"] = "string"
+    label: str | None = None
+    picklist: str | None = None  # a map beside the plan, whose target values become the options
+
+
+class ObjectPlan(_Model):
+    """One object's way."""
+
+    source: str
+    target: str
+    where: str | None = None
+    key: KeyPlan = KeyPlan()
+    dedupe: DedupePlan | None = None
+    match: list[str] = []
+    ambiguous: Literal["reject"] = "reject"
+    conflict: Literal["hold", "source", "target"] = "hold"  # a delta meets a record changed in the target
+    fields: dict[str, Annotated[FieldPlan, BeforeValidator(_field), _ShortForm()]]
+    create: dict[str, CreatePlan] = {}
+    links: list[LinkPlan] = []
+    insert_only: list[str] = []  # target columns that the vendor takes on insert only
+    files: FilesPlan = FilesPlan()
+
+
+class Calendar(_Model):
+    """How the business counts time."""
+
+    fiscal_year_start: Annotated[int, Field(ge=1, le=12)] = 1
+    zone: str = "UTC"
+
+
+class SumPlan(_Model):
+    """A money sum that must agree, per group. Fields are the target's."""
+
+    object: str
+    field: str
+    by: list[str] = []
+
+
+class ValidatePlan(_Model):
+    """What validation compares beyond its built-in checks."""
+
+    sums: list[SumPlan] = []
+    checks: list[str] = []  # SQL files beside the plan; each returns the offending rows
+    tolerance: dict[str, float] = {}
+
+
+class CutoverPlan(_Model):
+    """Room for the cutover; `window` bounds rollback already."""
+
+    window: str = "10 working days"
+    freeze: dict[str, Any] = {}
+    gate: dict[str, Any] = {}
+    sponsors: list[str] = []
+
+
+class PlanModel(_Model):
+    """The whole of plan.yaml."""
+
+    version: Literal[1]
+    source: SystemPlan
+    target: SystemPlan
+    calendar: Calendar = Calendar()
+    objects: Annotated[list[ObjectPlan], Field(min_length=1)]
+    validate_: Annotated[ValidatePlan, Field(alias="validate")] = ValidatePlan()
+    cutover: CutoverPlan = CutoverPlan()
+    overrides: str | None = None  # CSV beside the plan
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    @field_validator("objects")
+    @classmethod
+    def _once(cls, objects: list[ObjectPlan]) -> list[ObjectPlan]:
+        sources = [each.source for each in objects]
+        twice = sorted({name for name in sources if sources.count(name) > 1})
+        if twice:
+            raise ValueError(f"`{twice[0]}` stands twice.", "Make one entry a source object.")
+        return objects

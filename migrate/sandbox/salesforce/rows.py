@@ -1,0 +1,119 @@
+"""How is one record read and written over REST?
+
+Create 201, update and delete 204, upsert by external id 201 or 200 with `created`
+(204 without a body before v46), 300 with the list when several match (Salesforce,
+REST API "sObject Rows", "sObject Rows by External ID", read 2026-11-23).
+"""
+
+from datetime import datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from migrate.sandbox.salesforce import dml, lifecycle
+from migrate.sandbox.salesforce.call import Call
+from migrate.sandbox.salesforce.describe import describe, head
+from migrate.sandbox.salesforce.errors import Refusal, not_found
+from migrate.sandbox.salesforce.evaluate import Execution
+from migrate.sandbox.salesforce.records import Record
+from migrate.sandbox.salesforce.schema import SObject
+from migrate.sandbox.salesforce.soql import Item, Path, Select
+from migrate.sandbox.salesforce.values import accept
+from migrate.sandbox.vendor import Reply
+
+
+def info(call: Call, item: SObject) -> Reply:
+    """`GET /sobjects/{object}/`."""
+    return Reply(200, {"objectDescribe": head(item, call.rights, call.version), "recentItems": []})
+
+
+def described(call: Call, item: SObject) -> Reply:
+    """`GET /sobjects/{object}/describe/`, which honours `If-Modified-Since`."""
+    changed = datetime.fromisoformat(call.records.state("schema-at") or "2026-01-01T00:00:00.000Z")
+    since = call.header("if-modified-since")
+    if since:
+        try:
+            if parsedate_to_datetime(since) >= changed:
+                return Reply(304, b"")
+        except ValueError as error:
+            raise Refusal("INVALID_HEADER", "If-Modified-Since is no HTTP date") from error
+    headers = {"Last-Modified": format_datetime(changed, usegmt=True)}
+    return Reply(200, describe(call.schema, item, call.rights, call.version), headers)
+
+
+def create(call: Call, item: SObject) -> Reply:
+    """`POST /sobjects/{object}/`."""
+    id = dml.create(call, item, call.json())
+    headers = {"Location": f"{call.base}/sobjects/{item.name}/{id}"}
+    return Reply(201, {"id": id, "success": True, "errors": []}, headers)
+
+
+def retrieve(call: Call, item: SObject, id: str) -> Reply:
+    """`GET /sobjects/{object}/{id}?fields=`."""
+    return Reply(200, orjson.dumps(_shown(call, item, _found(call, item, id))))
+
+
+def _found(call: Call, item: SObject, id: str) -> Record:
+    try:
+        return dml.existing(call, item, id)
+    except Refusal as refusal:
+        if refusal.code == "ENTITY_IS_DELETED":
+            raise
+        raise not_found("The requested resource does not exist") from refusal
+
+
+def _shown(call: Call, item: SObject, record: Record) -> dict[str, Any]:
+    asked = call.request.arg("fields")
+    names = [name.strip() for name in asked.split(",")] if asked else [
+        field.name for field in item.fields.values() if call.rights.sees(item.name, field.name)
+    ]  # fmt: skip
+    items = tuple(Item(Path(tuple(name.split(".")))) for name in names)
+    return Execution(call, Select(items, item.name)).project(record)
+
+
+def update(call: Call, item: SObject, id: str) -> Reply:
+    """`PATCH /sobjects/{object}/{id}`."""
+    record = _found(call, item, id)
+    since = call.header("if-unmodified-since")
+    if since:
+        changed = datetime.fromisoformat(record["LastModifiedDate"])
+        if changed > parsedate_to_datetime(since):
+            raise Refusal("ENTITY_CHANGED", "the record was modified since the given time", status=412)
+    dml.update(call, item, record["Id"], call.json())
+    return Reply(204)
+
+
+def delete(call: Call, item: SObject, id: str) -> Reply:
+    """`DELETE /sobjects/{object}/{id}`."""
+    record = _found(call, item, id)
+    lifecycle.delete(call, item, record["Id"])
+    return Reply(204)
+
+
+def by_external_id(call: Call, item: SObject, name: str, value: str) -> Reply:
+    """`GET|PATCH|DELETE /sobjects/{object}/{field}/{value}`."""
+    method = call.request.method
+    if name.lower() == "id" and method in ("PATCH", "POST"):
+        raise not_found("Provided external ID field does not exist or is not accessible: Id")
+    key = dml.upsert_key(call, item, name)
+    found = call.records.by_key(item, key, accept(key, value, csv=True))
+    if len(found) > 1:
+        urls = [f"{call.base}/sobjects/{item.name}/{id}" for id in found]
+        return Reply(300, urls)
+    if method == "GET" or method == "DELETE":
+        if not found:
+            raise not_found()
+        return retrieve(call, item, found[0]) if method == "GET" else delete(call, item, found[0])
+    given = call.json()
+    repeated = [column for column in given if column.lower() == key.name.lower()]
+    if repeated:
+        raise Refusal(
+            "INVALID_FIELD", f"The {key.name} field should not be specified in the sobject data.", [key.name]
+        )
+    only = (call.request.arg("updateOnly") or "").lower() == "true"
+    id, created = dml.upsert(call, item, key, value, given, csv=False, only=only)
+    answer: dict[str, Any] = {"id": id, "success": True, "errors": []}
+    if created:
+        return Reply(201, {**answer, "created": True})
+    return Reply(200, {**answer, "created": False}) if float(call.version) >= 46 else Reply(204)

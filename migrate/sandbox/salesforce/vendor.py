@@ -1,0 +1,252 @@
+"""How does one request find its answer?
+
+Authenticate, count, route, answer; a refusal anywhere becomes the vendor's JSON.
+Everything that has state is in the store; in memory is only the schema, rebuilt
+when its mark in the store changes.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from migrate.sandbox.clock import SandboxClock
+from migrate.sandbox.salesforce import acting, bulk_ingest, bulk_query, routes, seed
+from migrate.sandbox.salesforce.auth import Auth, find_user
+from migrate.sandbox.salesforce.call import Call
+from migrate.sandbox.salesforce.errors import Refusal, refused
+from migrate.sandbox.salesforce.lifecycle import empty_old
+from migrate.sandbox.salesforce.limits import count_call, usage
+from migrate.sandbox.salesforce.records import TABLES, Record, Records
+from migrate.sandbox.salesforce.rights import ADMIN, Rights, rights_of
+from migrate.sandbox.salesforce.schema import Schema, amended
+from migrate.sandbox.salesforce.standard import standard_objects
+from migrate.sandbox.salesforce.values import plain_truth
+from migrate.sandbox.store import Tx
+from migrate.sandbox.vendor import Reply, Request, Vendor
+
+_NOBODY = Request("GET", "/", {}, {}, b"")
+_HOST = "sandbox.my.salesforce.com"
+
+
+class SalesforceVendor(Vendor):
+    """One Salesforce org.
+
+    Settings (all changeable at run time) with their defaults are in `defaults`:
+    times are sandbox seconds, sizes are rows.
+    """
+
+    name: ClassVar[str] = "salesforce"
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "token_life": 7200,  # of an access token
+        "instance_url": None,  # what token answers name; None: the address that was asked
+        "login_hosts": [],  # more hosts that refuse client credentials, besides login and test
+        "flows_off": [],  # grant types that the org has switched off
+        "daily_limit": 100_000,  # API requests in a rolling 24 hours
+        "long_running": 0,  # calls of 20 s and more that others have open just now
+        "long_running_limit": 25,
+        "storage_mb": None,
+        "query_page": 2000,
+        "smallest_page": 200,
+        "bulk_page": 50_000,  # rows of a bulk result page when the client doesn't say
+        "bulk_wait": 0.05,  # until a job starts
+        "bulk_work": 0.1,  # until a started job ends
+        "bulk_batch": 10_000,  # rows that an ingest job takes at a time
+        "daily_query_jobs": 10_000,
+        "daily_batches": 15_000,
+        "permissions": {},  # see rights.py
+        "row_locks": {},  # parent id -> how many writes of its children fail before the lock goes
+        "validation_rules": [],  # {object, when: SOQL condition, message, fields}
+        "duplicate_rules": [],  # {object, fields, action: block or alert}
+        "assignment": {},  # object -> owner that assignment rules give
+        "late_every": 0,  # every n-th write of acting users becomes visible late, with its early stamp
+        "late_seconds": 5,
+    }
+
+    def __init__(self, clock: SandboxClock, settings: Mapping[str, Any]) -> None:
+        super().__init__(clock, settings)
+        self.automations = {"validation_rules": True, "duplicate_rules": False, "assignment_rules": False}
+        self._schema: Schema | None = None
+        self._mark: object = None
+
+    def setup(self, tx: Tx) -> None:
+        """Create tables and a fresh org, unless they are there."""
+        for statement in TABLES.split(";"):
+            if statement.strip():
+                tx.sql.execute(statement)
+        self._mark = object()
+        if Records(tx.sql).state("org") is None:
+            seed.fresh_org(self._as(tx, None))
+
+    def reset(self) -> None:
+        """Forget the schema: another store may hold another one."""
+        self._mark = object()
+
+    # requests
+
+    def handle(self, request: Request, tx: Tx) -> Reply:
+        """Answer one request."""
+        auth = Auth(tx, request, self.clock.now(), self.settings)
+        reply = auth.handle(request.path)
+        if reply is not None:
+            return reply
+        try:
+            version, rest = routes.versioned(request)
+        except Refusal as refusal:
+            return refused(refusal)
+        if version is None:
+            return routes.versions()
+        session = auth.bearer()
+        if session is None:
+            return refused(Refusal("INVALID_SESSION_ID", "Session expired or invalid"))
+        call = self._call(tx, session.user, request, version)
+        reply = self._limited(call) or self._answer(call, rest)
+        reply.headers.setdefault(
+            "Sforce-Limit-Info", f"api-usage={usage(call)}/{self.settings['daily_limit']}"
+        )
+        return reply
+
+    def _limited(self, call: Call) -> Reply | None:
+        if not call.rights.has("PermissionsApiEnabled"):
+            return refused(
+                Refusal("API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner")
+            )
+        if usage(call) >= int(self.settings["daily_limit"]):
+            return self.throttled(None)
+        if int(self.settings["long_running"]) >= int(self.settings["long_running_limit"]):
+            message = "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
+            return refused(Refusal("REQUEST_LIMIT_EXCEEDED", message))
+        count_call(call)
+        return None
+
+    def _answer(self, call: Call, rest: str) -> Reply:
+        empty_old(call)
+        try:
+            with call.tx.savepoint():
+                return routes.answer(call, rest)
+        except Refusal as refusal:
+            return refused(
+                refusal, dml=call.request.method in ("POST", "PATCH") and "/sobjects/" in call.request.path
+            )
+
+    def _call(self, tx: Tx, user: Record, request: Request, version: str) -> Call:
+        stored = Records(tx.sql).state("permissions") or {}
+        rights = rights_of(user, request.host or _HOST, (stored, self.settings["permissions"]))
+        return self._make(tx, rights, request, version)
+
+    def _as(self, tx: Tx, name: str | None) -> Call:
+        """A call of an acting user, who may do what an administrator may."""
+        id = seed.ADMIN_USER
+        if name is not None:
+            user = find_user(Records(tx.sql), name)
+            if user is None:
+                raise ValueError(f"`{name}` is no user of this org")
+            id = str(user["Id"])
+        return self._make(tx, Rights(id, ADMIN), _NOBODY, "66.0")
+
+    def _make(self, tx: Tx, rights: Rights, request: Request, version: str) -> Call:
+        now = self.clock.now()
+        return Call(tx, self._schema_of(tx), rights, now, self.settings, self.automations, request, version)
+
+    def _schema_of(self, tx: Tx) -> Schema:
+        records = Records(tx.sql)
+        mark = records.state("schema")
+        if self._schema is None or mark != self._mark:
+            self._schema = amended(standard_objects(), records.state("metadata") or {})
+            self._mark = mark
+        return self._schema
+
+    # the rest of the contract
+
+    def due(self, tx: Tx, kind: str, payload: dict[str, Any]) -> None:
+        """Jobs that move on, and late writes of acting users."""
+        if kind == "late-act":
+            acting.act(self._as(tx, payload["action"].get("as")), payload["action"], stamp=payload["stamp"])
+            return
+        records = Records(tx.sql)
+        user = records.get("User", self._owner(tx, payload["job"])) or {"Id": seed.ADMIN_USER}
+        call = self._call(tx, user, _NOBODY, "66.0")
+        if kind.startswith("query-"):
+            bulk_query.advance(call, kind, payload)
+        else:
+            bulk_ingest.advance(call, kind, payload)
+
+    def _owner(self, tx: Tx, job: str) -> str:
+        row = tx.sql.execute(
+            "SELECT json_extract(document, '$.createdById') FROM sf_job WHERE id = ?", (job,)
+        ).fetchone()
+        return str(row[0]) if row else ""
+
+    def act(self, tx: Tx, action: dict[str, Any]) -> dict[str, Any]:
+        """An acting user does something in the user interface.
+
+        Besides the contract's keys: `master` and `losers` for a merge, `hard` for a
+        delete, `late` for the seconds after which it becomes visible.
+
+        Raises:
+            ValueError: the platform refuses; the text begins with its code.
+        """
+        call = self._as(tx, action.get("as"))
+        late = float(action.get("late", 0)) or acting.lateness(call)
+        if late > 0:
+            payload = {"action": {**action, "late": 0}, "stamp": call.stamp()}
+            tx.later(late, "late-act", payload)
+            return {"late": late}
+        try:
+            with tx.savepoint():
+                return acting.act(call, action)
+        except Refusal as refusal:
+            raise ValueError(f"{refusal.code}: {refusal.message}") from refusal
+
+    def seed(self, tx: Tx, document: dict[str, Any]) -> dict[str, Any]:
+        """Load a seed document (see `seed.py`); counts by object, and `fields`."""
+        counts: dict[str, Any] = {}
+        self.settings.update(document.get("settings", {}))
+        self.automations.update(document.get("automations", {}))
+        if document.get("metadata"):
+            old = self._schema_of(tx)
+            counts["fields"] = seed.sow_metadata(self._as(tx, None), document["metadata"])
+            new = self._schema_of(tx)
+            for name in document["metadata"]:
+                before = old.get(name)
+                known = {field.name for field in before.uniques} if before else set()
+                item = new.objects[name]
+                Records(tx.sql).reindex(item, [field for field in item.uniques if field.name not in known])
+        return counts | seed.sow(self._as(tx, None), document)
+
+    def truth(self, tx: Tx, object: str) -> Iterator[dict[str, Any]]:
+        """Every record with all its fields, deleted ones too; `links` lists all references."""
+        schema = self._schema_of(tx)
+        if object == "links":
+            rows = tx.sql.execute(
+                "SELECT object, id, field, target FROM sf_reference ORDER BY object, id, field"
+            )
+            for row in rows:
+                yield {"object": row[0], "id": row[1], "field": row[2], "target": row[3]}
+            return
+        item = schema.get(object)
+        if item is None:
+            raise KeyError(object)
+        for record in Records(tx.sql).scan(item.name, deleted=True):
+            yield {
+                name: plain_truth(field, record.get(name))
+                for name, field in item.fields.items()
+                if field.kind != "address"
+            }
+
+    def objects(self, tx: Tx) -> list[str]:
+        """Objects with records, and `links`."""
+        rows = tx.sql.execute("SELECT DISTINCT object FROM sf_record ORDER BY object").fetchall()
+        return [str(row[0]) for row in rows] + ["links"]
+
+    def throttled(self, retry_after: float | None) -> Reply:  # noqa: ARG002 - the vendor never says when to come back
+        """403 without `Retry-After` (Salesforce, "API Request Limits and Allocations", read 2026-11-23)."""
+        return refused(Refusal("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+
+    def broken(self, status: int) -> Reply:
+        """500 is JSON; 502 and 503 are the maintenance page, which is HTML."""
+        if status == 500:
+            error_id = hashlib.blake2s(str(self.clock.now()).encode(), digest_size=6).hexdigest()
+            message = f"An unexpected error occurred. Please include this ErrorId if you contact support: {error_id}"
+            return refused(Refusal("UNKNOWN_EXCEPTION", message, status=500))
+        page = "<!DOCTYPE html><html><head><title>Salesforce - Maintenance</title></head><body><h1>We are down for maintenance.</h1></body></html>"
+        return Reply(status, page, media="text/html; charset=UTF-8")

@@ -1,0 +1,141 @@
+"""What has `check` proved of a plan, for the stages that carry it out?
+
+Plain results: nothing here is written as the plan spells it, all is resolved against the catalogs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from migrate.catalog import Catalog, Field, ObjectSchema, Owner
+from migrate.connector import SchemaChange
+from migrate.errors import PlanMistake
+from migrate.plan import Expression, FieldPlan, LinkPlan, ObjectPlan, Plan
+from migrate.plan.maps import OwnerMap
+
+# How often each distinct value of (source object, expression as written) was extracted; nulls aren't counted.
+PicklistCounts = Mapping[tuple[str, str], Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Unmapped:
+    """A source value without a home, and what becomes of its records: reject, default or add.
+
+    `field`: the target field, or `links.<index>` for a link's label. `count`: records; None where
+    nothing was counted yet.
+    """
+
+    object: str
+    field: str
+    value: str
+    count: int | None
+    rule: str
+
+
+@dataclass(frozen=True)
+class Collision:
+    """A target field whose values must be unique, and the source records that would share one.
+
+    `groups`: values that several records have; `records`: how many records these are.
+    """
+
+    object: str
+    field: str
+    groups: int
+    records: int
+
+
+@dataclass(frozen=True)
+class CheckedOwners:
+    """An owner map, resolved. `home`: active target owner by source id. `inactive`: who takes the rest."""
+
+    home: Mapping[str, Owner]
+    inactive: Owner | None
+    written: OwnerMap
+
+
+@dataclass(frozen=True)
+class CheckedField:
+    """One target field. `type`: DuckDB's result type of the expression, before any map.
+
+    `home`: target option's value (None: empty on purpose) by source value, where a picklist map is
+    named; `default` is resolved too. `function`: of `python:`. `wins`: a rule's name or an expression.
+    """
+
+    plan: FieldPlan
+    expression: Expression
+    target: Field
+    type: str
+    home: Mapping[str, str | None] | None = None
+    default: str | None = None
+    owners: CheckedOwners | None = None
+    function: Callable[[Any], Any] | None = None
+    wins: str | Expression | None = None
+
+
+@dataclass(frozen=True)
+class CheckedLink:
+    """One entry under `links`. `through`: the junction's schema, None for a plain reference.
+
+    `left`, `right`: the fields that hold the two ends (`left` None: the record itself). `label`: the
+    fixed label, or None where `labels` maps `label_from`. `sources`: source objects that the far end may be.
+    """
+
+    plan: LinkPlan
+    index: int
+    through: ObjectSchema | None
+    left: Field | None
+    right: Field
+    sources: tuple[str, ...]
+    label: str | None = None
+    label_from: Expression | None = None
+    labels: Mapping[str, str | None] | None = None
+    default: str | None = None
+    where: Expression | None = None
+
+
+@dataclass(frozen=True)
+class CheckedObject:
+    """One object's way, with everything resolved."""
+
+    plan: ObjectPlan
+    source: ObjectSchema
+    target: ObjectSchema
+    fields: Mapping[str, CheckedField]
+    links: tuple[CheckedLink, ...] = ()
+    where: Expression | None = None
+    dedupe: tuple[Expression, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A plan that is sound against two catalogs.
+
+    `changes`: what `prepare` must make in the target. `warnings`: true, but the author should know.
+    """
+
+    plan: Plan
+    source: Catalog
+    target: Catalog
+    objects: Mapping[str, CheckedObject]
+    warnings: tuple[PlanMistake, ...] = ()
+    unmapped: tuple[Unmapped, ...] = ()
+    collisions: tuple[Collision, ...] = ()
+    changes: tuple[SchemaChange, ...] = ()
+
+
+@dataclass
+class Findings:
+    """Everything found so far; filled while the plan is walked."""
+
+    mistakes: list[PlanMistake] = field(default_factory=list)
+    warnings: list[PlanMistake] = field(default_factory=list)
+    unmapped: list[Unmapped] = field(default_factory=list)
+    changes: list[SchemaChange] = field(default_factory=list)
+
+    def change(self, change: SchemaChange) -> None:
+        """Note something to prepare, once."""
+        if change not in self.changes:
+            self.changes.append(change)

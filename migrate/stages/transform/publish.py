@@ -1,0 +1,117 @@
+"""How do a transform's rows become artifacts that are whole, in a fixed order, and replaced as one?
+
+Parts have a fixed number of rows, and each is one row group, so that the same rows give the same
+bytes and (part, row range) names the same records on every run. New parts are written beside the
+old ones; then the old manifest goes, the parts change places, and the new manifest comes. A kill
+in between leaves no manifest, hence no artifact, and the stage is run again. When the rows are the
+same as before, the old parts stay untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from migrate.stages.transform.work import Work
+from migrate.store import Manifest, PartWriter, Store, flush_folder, generation_folder, space
+
+PART_ROWS = 5_000
+_ASIDE = "next"
+
+KEYED = {"_key": "VARCHAR", "_source_id": "VARCHAR"}
+REJECT = KEYED | {"field": "VARCHAR", "reason": "VARCHAR", "value": "VARCHAR", "detail": "VARCHAR"}
+MERGED = KEYED | {"survivor": "VARCHAR", "reason": "VARCHAR"}
+SKIPPED = KEYED | {"reason": "VARCHAR"}
+MATCH = {"_key": "VARCHAR", "target_id": "VARCHAR", "field": "VARCHAR", "value": "VARCHAR"}
+FULL = {"_key": "VARCHAR", "_hash": "VARCHAR"}
+_ARROW = {"VARCHAR": pa.string(), "BOOLEAN": pa.bool_()}
+
+
+def arrow_schema(types: Mapping[str, str]) -> pa.Schema:
+    """The Arrow schema of an artifact that has only texts and flags."""
+    return pa.schema([(name, _ARROW[kind]) for name, kind in types.items()])
+
+
+class Artifact:
+    """One artifact that is being written: rows go in, in order; `publish` makes it count."""
+
+    def __init__(self, work: Work, stage: str, object: str, schema: pa.Schema, logical: Mapping[str, str]) -> None:
+        self._store, self._schema, self._logical = work.store, schema, dict(logical)
+        self._stage, self._object, self._generation = stage, object, work.generation
+        self._facts: dict[str, Any] = {
+            "plan": work.plan.digest,
+            "source_catalog": work.source.digest(),
+            "target_catalog": work.target.digest(),
+        }
+        self.folder = generation_folder(stage, object, work.generation)
+        self._store.discard(f"{self.folder}/{_ASIDE}")
+        self._writer: PartWriter = self._store.writer(f"{self.folder}/{_ASIDE}", schema, part_rows=PART_ROWS)
+        self._writer.__enter__()
+        self._waiting: list[pa.Table] = []
+        self._held = 0
+        self.rows = 0
+
+    def write(self, rows: pa.RecordBatch | pa.Table) -> None:
+        """Append rows, cast to the artifact's schema."""
+        table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
+        table = table.select(self._schema.names).cast(self._schema)
+        self._waiting.append(table)
+        self._held += table.num_rows
+        self.rows += table.num_rows
+        while self._held >= PART_ROWS:
+            whole = pa.concat_tables(self._waiting)
+            self._writer.write(whole.slice(0, PART_ROWS).combine_chunks())
+            self._waiting, self._held = [whole.slice(PART_ROWS)], self._held - PART_ROWS
+
+    def publish(self, facts: Mapping[str, Any]) -> Manifest:
+        """Close the last part, put the parts in place and publish the manifest."""
+        if self._held:
+            self._writer.write(pa.concat_tables(self._waiting).combine_chunks())
+        self._waiting, self._held = [], 0
+        self._writer.__exit__(None, None, None)
+        parts = tuple(self._writer.parts)
+        manifest = Manifest(
+            self.folder, self._stage, self._object, self._generation, self.rows, parts, self._logical,
+            self._facts | dict(facts),
+        )  # fmt: skip
+        former = self._store.manifest(self.folder)
+        if former is None or former.parts != parts or not _there(self._store, former):
+            _exchange(self._store, manifest)
+        self._store.discard(f"{self.folder}/{_ASIDE}")
+        return self._store.publish(manifest)
+
+
+def _there(store: Store, manifest: Manifest) -> bool:
+    paths = [store.root / manifest.folder / part.name for part in manifest.parts]
+    sizes = [part.bytes for part in manifest.parts]
+    return all(path.exists() and path.stat().st_size == size for path, size in zip(paths, sizes, strict=True))
+
+
+def _exchange(store: Store, manifest: Manifest) -> None:
+    folder = store.root / manifest.folder
+    with space(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "manifest.json").unlink(missing_ok=True)
+        flush_folder(folder)
+        for old in folder.glob("part-*.parquet"):
+            old.unlink()
+        for part in manifest.parts:
+            (folder / _ASIDE / part.name).replace(folder / part.name)
+        flush_folder(folder)
+
+
+def publish(
+    work: Work, stage: str, object: str, sql: str, types: Mapping[str, str], facts: Mapping[str, Any]
+) -> Manifest:
+    """Publish the rows of an ordered query whose columns are texts and flags."""
+    artifact = Artifact(work, stage, object, arrow_schema(types), types)
+    for batch in work.engine.stream(sql, rows=PART_ROWS):
+        artifact.write(batch)
+    return artifact.publish(facts)
+
+
+def batches(work: Work, sql: str) -> Iterator[pa.RecordBatch]:
+    """An ordered query's rows, a part's worth at a time."""
+    yield from work.engine.stream(sql, rows=PART_ROWS)

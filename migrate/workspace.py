@@ -1,0 +1,229 @@
+"""Where does one migration live, and what is in reach of a command? The workspace and its parts.
+
+A folder with `plan.yaml` and maps for people, and `.migrate` (0700) for us. Everything is opened
+on demand, so that a command pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from migrate.errors import UsageError
+from migrate.store import Store, write_aside
+
+if TYPE_CHECKING:
+    from migrate.catalog import Catalog
+    from migrate.clock import Clock
+    from migrate.connector import Source, Target
+    from migrate.engine import Engine
+    from migrate.journal import Journal
+    from migrate.ledger import Ledger
+    from migrate.plan import Plan
+    from migrate.plan.models import SystemPlan
+
+Role = Literal["source", "target"]
+
+
+class Workspace:
+    """One migration.
+
+    Args:
+        root: the folder that holds `plan.yaml`.
+        environment: where `credentials: env:PREFIX_` are looked up.
+    """
+
+    def __init__(self, root: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.root = root.resolve()
+        self.state = self.root / ".migrate"
+        self.environment = os.environ if environment is None else environment
+
+    # -- people's side ------------------------------------------------------------------------
+
+    @property
+    def plan_path(self) -> Path:
+        """The plan."""
+        return self.root / "plan.yaml"
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan, with its maps.
+
+        Raises:
+            UsageError: there is none here.
+            PlanError: it is wrong.
+        """
+        from migrate.plan import load_plan
+
+        if not self.plan_path.exists():
+            raise UsageError(
+                f"There is no plan.yaml in {self.root}.",
+                "Run `migrate init` there, or name another workspace with `--workspace`.",
+            )
+        return load_plan(self.plan_path)
+
+    def system(self, role: Role) -> SystemPlan:
+        """The plan's entry of a system."""
+        return self.plan.model.source if role == "source" else self.plan.model.target
+
+    # -- our side -----------------------------------------------------------------------------
+
+    def make(self) -> None:
+        """Make `.migrate`, for nobody else's eyes."""
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.state.chmod(0o700)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The clock that the plan asks for; `sandbox` follows a loopback sandbox's control endpoint.
+
+        Raises:
+            UsageError: `clock: sandbox` for a host that isn't this machine.
+        """
+        from migrate.clock import SystemClock
+
+        for role in ("target", "source"):
+            if self.system(role).clock == "sandbox":  # type: ignore[arg-type]
+                return self._sandbox_clock(role)  # type: ignore[arg-type]
+        return SystemClock()
+
+    def _sandbox_clock(self, role: Role) -> Clock:
+        import httpx2
+
+        from migrate.clock import SandboxClock, is_loopback, parse_stamp
+
+        given = self.credentials(role)
+        url = given.get("base_url") or given.get("instance_url") or ""
+        if not is_loopback(url):
+            raise UsageError(
+                f"`clock: sandbox` of `{self.system(role).system}` needs a sandbox on this machine.",
+                "Remove `clock` from the plan's entry for a real system.",
+            )
+        try:
+            reply = httpx2.get(f"{url}/__control__/clock", verify=given.get("ca") or True, timeout=10.0)
+            facts = reply.raise_for_status().json()
+        except (httpx2.HTTPError, ValueError) as error:
+            from migrate.errors import Parked
+
+            raise Parked(self.system(role).system, f"its sandbox at {url} doesn't answer ({error})") from error
+        return SandboxClock(parse_stamp(facts["now"]), float(facts["speed"]))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        from migrate.ledger import Ledger
+
+        self.make()
+        return Ledger(self.state / "ledger.db", self.clock)
+
+    @cached_property
+    def store(self) -> Store:
+        """Stage artifacts."""
+        self.make()
+        return Store(self.state / "stage")
+
+    @cached_property
+    def journal(self) -> Journal:
+        """What we did to the systems."""
+        from migrate.journal import Journal
+
+        return Journal(self.state / "journal", self.ledger)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """DuckDB over the workspace's own Parquet, and nothing else."""
+        from migrate.engine import Engine
+
+        self.make()
+        return Engine(folders=[self.state], temp_dir=self.state / "spill")
+
+    # -- systems ------------------------------------------------------------------------------
+
+    def credentials(self, role: Role) -> dict[str, str]:
+        """A system's credentials, names in lower case, from where the plan says.
+
+        Raises:
+            UsageError: nothing is there; names the variables that were looked for.
+        """
+        entry = self.system(role)
+        where, _, rest = entry.credentials.partition(":")
+        if where == "env":
+            found = {
+                name.removeprefix(rest).lower(): value
+                for name, value in self.environment.items()
+                if name.startswith(rest) and value
+            }
+        else:
+            path = (self.root / rest).expanduser()
+            if not path.exists():
+                raise UsageError(f"{path}: the credentials of `{entry.system}` are not there.", "Write the file.")
+            lines = (line.partition("=") for line in path.read_text().splitlines() if "=" in line)
+            found = {name.strip().lower(): value.strip() for name, _, value in lines}
+        if not found:
+            raise UsageError(
+                f"No credentials for `{entry.system}`: no environment variable begins with `{rest}`.",
+                f"Set them, for example `{rest}TOKEN`; the vendor's page in docs/vendors lists the names.",
+            )
+        return found
+
+    def connector(self, role: Role) -> Any:
+        """A new connector to a system; the caller closes it."""
+        from migrate.connector import Settings
+        from migrate.connectors import connect
+
+        entry = self.system(role)
+        options: dict[str, object] = {**(entry.model_extra or {}), "share": entry.share}
+        if entry.longest_call is not None:
+            options["longest_call"] = entry.longest_call
+        return connect(entry.type, Settings(entry.system, self.credentials(role), options, self.clock))
+
+    def source(self) -> Source:
+        """A connector to the source."""
+        connector: Source = self.connector("source")
+        return connector
+
+    def target(self) -> Target:
+        """A connector to the target, told which fields hold the migration key."""
+        connector: Target = self.connector("target")
+        connector.bind({each.target: each.key.field for each in self.plan.model.objects})
+        return connector
+
+    # -- catalogs -----------------------------------------------------------------------------
+
+    def catalog(self, role: Role) -> Catalog:
+        """The catalog that the last `discover` took.
+
+        Raises:
+            UsageError: there is none yet.
+        """
+        from migrate.catalog import Catalog
+        from migrate.errors import Damaged
+
+        bound = self.ledger.system(self.system(role).system)
+        path = self.catalog_path(bound.label, bound.catalog)
+        try:
+            catalog = Catalog.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise Damaged(str(path), f"can't be read ({error})", "Run `migrate discover` again.") from error
+        if catalog.digest() != bound.catalog:
+            raise Damaged(str(path), "differs from its digest", "Run `migrate discover` again.")
+        return catalog
+
+    def catalog_path(self, label: str, digest: str) -> Path:
+        """Where a catalog lies."""
+        return self.state / "catalog" / f"{label}-{digest[:16]}.json"
+
+    def keep_catalog(self, label: str, catalog: Catalog) -> str:
+        """Write a catalog whole; returns its digest."""
+        digest = catalog.digest()
+        write_aside(self.catalog_path(label, digest), catalog.model_dump_json(indent=1).encode())
+        return digest
+
+    def close(self) -> None:
+        """Release what was opened."""
+        for name in ("engine", "ledger"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
