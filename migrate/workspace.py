@@ -85,9 +85,10 @@ class Workspace:
         """
         from migrate.clock import SystemClock
 
-        for role in ("target", "source"):
-            if self.system(role).clock == "sandbox":  # type: ignore[arg-type]
-                return self._sandbox_clock(role)  # type: ignore[arg-type]
+        roles: tuple[Role, ...] = ("target", "source")
+        for role in roles:
+            if self.system(role).clock == "sandbox":
+                return self._sandbox_clock(role)
         return SystemClock()
 
     def _sandbox_clock(self, role: Role) -> Clock:
@@ -108,7 +109,9 @@ class Workspace:
         except (httpx2.HTTPError, ValueError) as error:
             from migrate.errors import Parked
 
-            raise Parked(self.system(role).system, f"its sandbox at {url} doesn't answer ({error})") from error
+            raise Parked(
+                self.system(role).system, f"its sandbox at {url} doesn't answer ({error})"
+            ) from error
         return SandboxClock(parse_stamp(facts["now"]), float(facts["speed"]))
 
     @cached_property
@@ -159,7 +162,9 @@ class Workspace:
         else:
             path = (self.root / rest).expanduser()
             if not path.exists():
-                raise UsageError(f"{path}: the credentials of `{entry.system}` are not there.", "Write the file.")
+                raise UsageError(
+                    f"{path}: the credentials of `{entry.system}` are not there.", "Write the file."
+                )
             lines = (line.partition("=") for line in path.read_text().splitlines() if "=" in line)
             found = {name.strip().lower(): value.strip() for name, _, value in lines}
         if not found:
@@ -172,7 +177,7 @@ class Workspace:
     def connector(self, role: Role) -> Any:
         """A new connector to a system; the caller closes it."""
         from migrate.connector import Settings
-        from migrate.connectors import connect
+        from migrate.plugins import connect
 
         entry = self.system(role)
         options: dict[str, object] = {**(entry.model_extra or {}), "share": entry.share}

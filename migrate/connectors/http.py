@@ -12,111 +12,51 @@ Credentials stand in no message and no log line: errors name method, path and st
 
 from __future__ import annotations
 
-import json as jsonlib
 import random
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from enum import Enum, auto
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx2
 
 from migrate.clock import Clock, is_loopback
+from migrate.connectors.answers import (
+    Classify,
+    Judgement,
+    Reply,
+    Verdict,
+    http_date,
+    retry_after,
+    standard,
+)
 from migrate.connectors.pace import Pace
-from migrate.errors import InDoubt, MigrateError, Parked, Retriable, SystemRefused
+from migrate.errors import InDoubt, Parked, Retriable, SystemRefused
+
+__all__ = [
+    "Auth",
+    "Bearer",
+    "Classify",
+    "Http",
+    "Judgement",
+    "NoAuth",
+    "Reply",
+    "Stream",
+    "Verdict",
+    "http_date",
+    "retry_after",
+    "standard",
+]
 
 CONNECT_TIMEOUT = 10.0
 SHORTEST_READ_TIMEOUT = 1.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 
 _CONNECT_FAILED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
-
-
-class Verdict(Enum):
-    """What a reply means for the call that it answers."""
-
-    ANSWERED = auto()  # 2xx, or an error about this very request: the caller's to read
-    BROKEN = auto()  # 5xx and the like: a read is repeated, a write is in doubt
-    NOT_EXECUTED = auto()  # refused before execution, by the vendor's own word: repeated
-    THROTTLED = auto()  # too fast: repeated after a wait, at a lower pace
-    EXPIRED = auto()  # credentials: renewed once, then repeated once
-    EXHAUSTED = auto()  # a daily quota: parked
-    REFUSED = auto()  # rights, tenant: a person must act
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A verdict with its facts. `after`: seconds; None takes `Retry-After`, else a back-off."""
-
-    verdict: Verdict
-    what: str = ""
-    remedy: str = ""
-    code: str = ""
-    after: float | None = None
-    resume_at: datetime | None = None
-    calls_left: int | None = None
-    calls_max: int | None = None
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A reply that was read in full."""
-
-    system: str
-    method: str
-    path: str
-    status: int
-    headers: Mapping[str, str]  # names in lower case
-    body: bytes
-    write: bool
-    _parsed: list[Any] = field(default_factory=list, repr=False, compare=False)
-
-    @property
-    def text(self) -> str:
-        return self.body.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        """The body as JSON.
-
-        Raises:
-            InDoubt: the reply to a write isn't JSON.
-            Retriable: the reply to a read isn't JSON.
-        """
-        if not self._parsed:
-            try:
-                self._parsed.append(jsonlib.loads(self.body))
-            except ValueError:
-                raise self.unreadable("not JSON") from None
-        return self._parsed[0]
-
-    def unreadable(self, why: str) -> MigrateError:
-        """The error for a body that can't be understood: a write is then in doubt."""
-        what = f"{self.method} {self.path}: status {self.status}, the body can't be read ({why})"
-        return InDoubt(self.system, what) if self.write else Retriable(self.system, what)
-
-
-Classify = Callable[[Reply], Judgement]
-
-
-def standard(reply: Reply) -> Judgement:
-    """What most vendors mean by a status; a connector's `Classify` falls back on it."""
-    status = reply.status
-    where = f"{reply.method} {reply.path}: status {status}"
-    if status == 401:
-        return Judgement(Verdict.EXPIRED, where)
-    if status == 403:
-        return Judgement(Verdict.REFUSED, where, "Give the credential the rights that this call needs.")
-    if status == 429:
-        return Judgement(Verdict.THROTTLED, where)
-    if status >= 500:
-        return Judgement(Verdict.BROKEN, where)
-    return Judgement(Verdict.ANSWERED, where)
 
 
 class Auth(Protocol):
@@ -181,6 +121,9 @@ class Http:
             time-out, scaled by the clock's speed (never below a second).
         verify: True, False, or the path of a CA bundle.
         tries: attempts at one call before the work is parked.
+
+    `before_write` is called in the sending thread right before every try of a write; where it raises, nothing
+    is sent.
     """
 
     def __init__(
@@ -198,6 +141,7 @@ class Http:
         tries: int = 8,
     ) -> None:
         self.system, self.clock = system, clock
+        self.before_write: Callable[[], None] = _nothing
         self.calls_left: int | None = None
         self.calls_max: int | None = None
         self.server_date: datetime | None = None
@@ -259,6 +203,8 @@ class Http:
         for attempt in range(1, self._tries + 1):
             generation = self._generation
             with self.pace.slot():
+                if write:
+                    self.before_write()  # after the wait for our turn, so that it sees the moment of sending
                 try:
                     response = self._client.request(
                         method,
@@ -290,7 +236,7 @@ class Http:
             match judgement.verdict:
                 case Verdict.ANSWERED:
                     self.pace.went_well()
-                    if reply.status < 300 and not raw and _should_be_json(reply):
+                    if reply.status < 300 and not raw and reply.should_be_json:
                         try:
                             reply.json()
                         except Retriable as error:
@@ -424,36 +370,10 @@ class Http:
         self.clock.sleep(wait if after is None else after + self._random.uniform(0, 0.1 * after))
 
 
-def retry_after(reply: Reply | None, now: datetime) -> float | None:
-    """Seconds that a reply's `Retry-After` names; an HTTP date counts from the reply's own `Date`."""
-    value = reply.headers.get("retry-after", "").strip() if reply is not None else ""
-    if not value or reply is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        until = http_date(value)
-    if until is None:
-        return None
-    return max(0.0, (until - (http_date(reply.headers.get("date", "")) or now)).total_seconds())
-
-
-def http_date(text: str) -> datetime | None:
-    """The instant of a `Date` or `Retry-After` header; None where it isn't one."""
-    try:
-        at = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+def _nothing() -> None:
+    return
 
 
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc
-
-
-def _should_be_json(reply: Reply) -> bool:
-    if not reply.body or reply.status == 204:
-        return False
-    media = reply.headers.get("content-type", "").partition(";")[0].strip()
-    return media not in ("text/csv", "text/plain", "application/octet-stream", "application/xml", "text/xml")

@@ -1,13 +1,13 @@
 """How does a record get into the target once, whatever happens? The load protocol.
 
 `work` cuts staged rows into batches, `records` and `links` carry them through intent, before-image,
-send, outcome and settlement, `doubt` settles what was left open, `sweep` looks for what should not
+send, outcome and settlement, `doubt` settles what was left open, `strays` looks for what should not
 be there. Nothing here knows a vendor; everything goes through a connector's declared abilities.
 """
 
 from migrate.load.context import Loading, Tally
 from migrate.load.links import LinkProtocol
 from migrate.load.records import RecordProtocol
-from migrate.load.sweep import sweep
+from migrate.load.strays import sweep
 
 __all__ = ["LinkProtocol", "Loading", "RecordProtocol", "Tally", "sweep"]

@@ -89,8 +89,11 @@ def image(pairs: Any) -> dict[str, str | None]:
 class Cutter:
     """Cuts one source object's ready rows, generation by generation."""
 
-    def __init__(self, loading: Loading, plan: ObjectPlan) -> None:
-        self.loading, self.plan = loading, plan
+    def __init__(self, loading: Loading, plan: ObjectPlan, *, sample: bool = False) -> None:
+        """Args:
+        sample: only the keys in the engine's table `sample`.
+        """
+        self.loading, self.plan, self.sample = loading, plan, sample
         self.fields = list(loading.catalog.objects[plan.target].fields)
 
     def manifests(self) -> list[Manifest]:
@@ -115,8 +118,9 @@ class Cutter:
             if len(done) >= part.rows:
                 continue
             grouped: dict[str, list[Item]] = {}
+            blocked = self._blocked(manifest, part) | self._outside(part, manifest)
             for item in self._items(manifest, part):
-                if item.row in done:
+                if item.row in done or item.key in blocked:
                     continue
                 operation = self._operation(item)
                 group = grouped.setdefault(operation, [])
@@ -125,6 +129,23 @@ class Cutter:
                     yield self._work(manifest, part, operation, grouped.pop(operation))
             for operation, group in grouped.items():
                 yield self._work(manifest, part, operation, group)
+
+    def replay(self, keys: Sequence[str]) -> Iterator[RecordWork]:
+        """Batches over the newest staged version of each key, whatever was done with its rows before."""
+        open_keys = set(keys)
+        size = self.loading.target.limits.write_records
+        for manifest in reversed(self.manifests()):
+            for part in manifest.parts:
+                if not open_keys:
+                    return
+                grouped: dict[str, list[Item]] = {}
+                for item in self._items(manifest, part):
+                    if item.key in open_keys:
+                        open_keys.discard(item.key)
+                        grouped.setdefault(self._operation(item), []).append(item)
+                for operation, items in grouped.items():
+                    for first in range(0, len(items), size):
+                        yield self._work(manifest, part, operation, items[first : first + size])
 
     def left(self) -> int:
         """How many rows are still to be done."""
@@ -135,9 +156,45 @@ class Cutter:
                 total += part.rows - len(done)
         return total
 
+    def _blocked(self, manifest: Manifest, part: Part) -> set[str]:
+        """Keys of a part whose records must wait for a parent (`missing: reject`) that isn't there yet."""
+        store = self.loading.workspace.store
+        found: set[str] = set()
+        path = str(store.root / manifest.folder / part.name)
+        for index, link in enumerate(self.plan.links):
+            if link.missing != "reject":
+                continue
+            files = [
+                name
+                for staged in store.manifests("links", f"{self.plan.source}.{index}")
+                for name in store.files(staged)
+            ]
+            if not files:
+                continue
+            rows = self.loading.workspace.engine.rows(
+                f"""SELECT DISTINCT "left" AS key FROM read_parquet({files!r})
+                WHERE NOT _deleted AND split_part("right", '.', 2) <> '{self.plan.source}'
+                AND "left" IN (SELECT _key FROM read_parquet({path!r}))
+                AND "right" NOT IN (SELECT key FROM crosswalk)"""
+            )
+            found.update(row["key"] for row in rows)
+        return found
+
+    def _outside(self, part: Part, manifest: Manifest) -> set[str]:
+        """Keys of a part that are not in the sample, where only a sample is to be loaded."""
+        if not self.sample:
+            return set()
+        path = str(self.loading.workspace.store.root / manifest.folder / part.name)
+        rows = self.loading.workspace.engine.rows(
+            f"SELECT _key FROM read_parquet({path!r}) WHERE _key NOT IN (SELECT key FROM sample)"
+        )
+        return {row["_key"] for row in rows}
+
     def _work(self, manifest: Manifest, part: Part, operation: str, items: list[Item]) -> RecordWork:
         rows = tuple(item.row for item in items)
-        name = batch_name(self.loading.attempt, manifest.folder, part.name, rows, operation)
+        # A replay does rows again that have a batch already; what was journalled until now tells them apart.
+        again = f"@{self.loading.journal.last_seq}" if self.loading.phase == "replay" else ""
+        name = batch_name(self.loading.attempt, manifest.folder, part.name, rows, operation + again)
         batch = BatchRow(
             name,
             self.loading.attempt,

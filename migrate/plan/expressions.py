@@ -8,6 +8,7 @@ sqlglot gives names and positions; the result type is asked of the engine, not h
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -205,7 +206,7 @@ class _Parser:
             name = node.this.value if isinstance(node.this, exp.DataType.Type) else str(node.this)
             if name not in TYPES:
                 shown = node.sql(dialect="duckdb")
-                return f"`{shown}` isn't a type that an expression may cast to.", suggest(shown, TYPES)
+                return f"`{shown}` isn't a type that an expression may cast to.", suggest(shown, TYPES.values())
             return None
         if isinstance(node, exp.Anonymous):
             if node.name.lower() in FUNCTIONS:
@@ -222,18 +223,29 @@ class _Parser:
             )
         return f"`{_short(written)}` can't stand in an expression.", "Write one scalar SQL expression."
 
-    def _written(self, node: exp.Expr) -> str:
+    def _span(self, node: exp.Expr) -> tuple[int, int] | None:
+        """Where the node's own word stands in the text; sqlglot doesn't say it of every function."""
         start, end = node.meta.get("start"), node.meta.get("end")
         if start is not None and end is not None:
-            return self.text[start : end + 1]
+            return int(start), int(end) + 1
+        if isinstance(node, exp.Func):
+            names = "|".join(re.escape(name) for name in node.sql_names())
+            found = re.search(rf"\b({names})\b", self.text, re.IGNORECASE)
+            return found.span() if found else None
+        return None
+
+    def _written(self, node: exp.Expr) -> str:
+        span = self._span(node)
+        if span is not None:
+            return self.text[slice(*span)]
         if isinstance(node, exp.Func) and not isinstance(node, exp.Exists):
             return node.sql_names()[0]
         return node.sql(dialect="duckdb")
 
     def _position(self, node: exp.Expr) -> Position:
+        span = self._span(node)
         starts = [each.meta["start"] for each in node.walk() if "start" in each.meta]
-        own = node.meta.get("start")
-        return self.locate(own if own is not None else min(starts, default=0))
+        return self.locate(span[0] if span else min(starts, default=0))
 
     def _resolve(self, node: exp.Column) -> None:
         table, name = node.table, node.name

@@ -94,10 +94,14 @@ STRUCTURE: tuple[type[exp.Expr], ...] = (
     exp.Bracket, exp.Slice, exp.Array, exp.Interval, exp.AtTimeZone,
 )  # fmt: skip
 
-TYPES = frozenset({
-    "VARCHAR", "TEXT", "CHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INT", "BIGINT", "INT128", "DECIMAL",
-    "FLOAT", "DOUBLE", "DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIME", "ARRAY", "LIST", "INTERVAL",
-})  # fmt: skip
+# `TIMESTAMPNTZ` is what sqlglot makes of DuckDB's `TIMESTAMP`.
+# sqlglot's name of each type that an expression may cast to: DuckDB's.
+TYPES = {
+    "TEXT": "VARCHAR", "BOOLEAN": "BOOLEAN", "TINYINT": "TINYINT", "SMALLINT": "SMALLINT", "INT": "INTEGER",
+    "BIGINT": "BIGINT", "DECIMAL": "DECIMAL(18,2)", "FLOAT": "FLOAT", "DOUBLE": "DOUBLE", "DATE": "DATE",
+    "TIMESTAMPNTZ": "TIMESTAMP", "TIMESTAMPTZ": "TIMESTAMPTZ", "TIME": "TIME", "ARRAY": "VARCHAR[]",
+    "INTERVAL": "INTERVAL",
+}  # fmt: skip
 
 # What to say of syntax that people try and that can't be; the first that fits is said.
 REFUSED: tuple[tuple[type[exp.Expr], str, str], ...] = (

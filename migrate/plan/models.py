@@ -76,7 +76,6 @@ class FieldPlan(_Model):
     former: str | None = None  # target field that keeps the former owner's name
     reference: str | None = None  # source object whose target id this field holds
     python: str | None = None  # module:function, Arrow array in and out
-    create: bool = False  # `prepare` makes the target field if it isn't there
     wins: str | None = None  # survivorship rule or an expression over source.x and target.x
 
     model_config = ConfigDict(

@@ -37,13 +37,13 @@ def load_function(spec: str, folder: Path) -> Callable[[Any], Any]:
         module = _import(name, folder)
     except ValueError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever the author's module raises is told as it is
+    except Exception as error:
         raise ValueError(f"`{name}` can't be imported: {type(error).__name__}: {error}") from error
     function = getattr(module, attribute, None)
     if function is None:
         raise ValueError(f"`{name}` has no `{attribute}`")
     if not callable(function):
-        raise ValueError(f"`{attribute}` of `{name}` isn't a function")
+        raise ValueError(f"`{attribute}` of `{name}` isn't a function")  # noqa: TRY004 - one error for the caller
     return function  # type: ignore[no-any-return]
 
 

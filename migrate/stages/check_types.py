@@ -58,26 +58,14 @@ def misfit(kind: str, target: Field, written: str, zone: str = "UTC") -> tuple[s
         Kind.BOOL: ("BOOLEAN", _to_bool(written)),
         Kind.DATE: ("DATE", _to_date(kind, written, zone)),
         Kind.TIMESTAMP: (INSTANT, _to_instant(kind, written, zone)),
-        Kind.MULTIPICKLIST: ("VARCHAR[]", f"Make a list of it: `string_split({written}, ';')` or `[{written}]`."),
+        Kind.MULTIPICKLIST: (
+            "VARCHAR[]",
+            f"Make a list of it: `string_split({written}, ';')` or `[{written}]`.",
+        ),
         Kind.BINARY: ("BLOB", "Only a field of bytes can go into it."),
     }
     right, remedy = simple[target.kind]
     return None if kind == right else (what, remedy)
-
-
-def kind_of(kind: str) -> Kind:
-    """The kind of a field that holds values of this DuckDB type, for fields that `prepare` makes."""
-    if kind in _INTEGERS:
-        return Kind.INT
-    if _DECIMAL.match(kind):
-        return Kind.DECIMAL
-    return {
-        "BOOLEAN": Kind.BOOL,
-        "DATE": Kind.DATE,
-        INSTANT: Kind.TIMESTAMP,
-        "VARCHAR[]": Kind.MULTIPICKLIST,
-        "BLOB": Kind.BINARY,
-    }.get(kind, Kind.STRING)
 
 
 def _name(kind: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from migrate.catalog import Catalog, Field, ObjectSchema, Owner
-from migrate.connector import SchemaChange
+from migrate.connector import NewLabel, NewOption
 from migrate.errors import PlanMistake
 from migrate.plan import Expression, FieldPlan, LinkPlan, ObjectPlan, Plan
 from migrate.plan.maps import OwnerMap
@@ -113,7 +113,8 @@ class CheckedObject:
 class Checked:
     """A plan that is sound against two catalogs.
 
-    `changes`: what `prepare` must make in the target. `warnings`: true, but the author should know.
+    `target`: as it will be after `prepare`. `added`: picklist values, and `labels`: link labels, that
+    the plan uses and the target lacks. `warnings`: not wrong, but the author should know.
     """
 
     plan: Plan
@@ -123,7 +124,8 @@ class Checked:
     warnings: tuple[PlanMistake, ...] = ()
     unmapped: tuple[Unmapped, ...] = ()
     collisions: tuple[Collision, ...] = ()
-    changes: tuple[SchemaChange, ...] = ()
+    added: tuple[NewOption, ...] = ()
+    labels: tuple[NewLabel, ...] = ()
 
 
 @dataclass
@@ -133,9 +135,5 @@ class Findings:
     mistakes: list[PlanMistake] = field(default_factory=list)
     warnings: list[PlanMistake] = field(default_factory=list)
     unmapped: list[Unmapped] = field(default_factory=list)
-    changes: list[SchemaChange] = field(default_factory=list)
-
-    def change(self, change: SchemaChange) -> None:
-        """Note something to prepare, once."""
-        if change not in self.changes:
-            self.changes.append(change)
+    added: dict[NewOption, None] = field(default_factory=dict)
+    labels: dict[NewLabel, None] = field(default_factory=dict)

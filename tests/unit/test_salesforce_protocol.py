@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from migrate.clock import SystemClock
 from migrate.connectors.http import Judgement, Reply, Verdict
 from migrate.connectors.salesforce import soql
+from migrate.connectors.salesforce.auth import Login
 from migrate.connectors.salesforce.bulk import Place
 from migrate.connectors.salesforce.describe import is_crm_object, object_schema
 from migrate.connectors.salesforce.replies import classifier
-from migrate.errors import UsageError
+from migrate.errors import SystemRefused, UsageError
 from migrate.types import Kind
 
 
@@ -137,3 +142,39 @@ def test_a_page_of_html_is_a_broken_reply() -> None:
 def test_the_calls_left_are_read_from_every_reply() -> None:
     judgement = judged(200, "{}", **{"sforce-limit-info": "api-usage=18/15000; per-app-api-usage=17/250"})
     assert (judgement.calls_left, judgement.calls_max) == (14_982, 15_000)
+
+
+def login(credentials: dict[str, str]) -> Login:
+    url = "https://login.salesforce.com"
+    return Login("legacy", credentials, SystemClock(), instance_url="", login_url=url, verify=True)
+
+
+def test_the_assertion_of_the_jwt_flow_verifies_with_the_apps_certificate(tmp_path: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    file = tmp_path / "key.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    form = login({"client_id": "app", "username": "reader@acme.test", "key_file": str(file)})._assertion()
+    claims = jwt.decode(
+        form["assertion"], key.public_key(), algorithms=["RS256"], audience="https://login.salesforce.com"
+    )
+    assert (claims["iss"], claims["sub"]) == ("app", "reader@acme.test")
+
+
+@pytest.mark.parametrize(
+    ("credentials", "remedy"),
+    [
+        ({}, "CLIENT_ID"),
+        ({"client_id": "a", "client_secret": "b"}, "My Domain"),
+        ({"client_id": "a", "username": "b", "key_file": "absent.pem"}, "PEM"),
+        ({"client_id": "a", "private_key": "no key"}, "named user"),
+    ],
+)
+def test_incomplete_credentials_are_refused_with_what_to_set(
+    credentials: dict[str, str], remedy: str
+) -> None:
+    with pytest.raises(SystemRefused, match=remedy):
+        login(credentials).headers()

@@ -33,7 +33,9 @@ def day(number: int) -> datetime:
 def fields(**kinds: Kind | Field) -> dict[str, Field]:
     """Fields by name, of a kind or as given."""
     return {
-        name: kind if isinstance(kind, Field) else Field(name=name, label=name, kind=kind, vendor_type=str(kind))
+        name: kind
+        if isinstance(kind, Field)
+        else Field(name=name, label=name, kind=kind, vendor_type=str(kind))
         for name, kind in kinds.items()
     }
 
@@ -43,7 +45,11 @@ def of(name: str, kind: Kind = Kind.STRING, **more: Any) -> Field:
     return Field(name=name, label=name, kind=kind, vendor_type=str(kind), **more)
 
 
-_COMMON = {"Id": of("Id", nullable=False), "Stamp": of("Stamp", Kind.TIMESTAMP), "Created": of("Created", Kind.TIMESTAMP)}
+_COMMON = {
+    "Id": of("Id", nullable=False),
+    "Stamp": of("Stamp", Kind.TIMESTAMP),
+    "Created": of("Created", Kind.TIMESTAMP),
+}
 _KEYS = fields(
     migration_key=of("migration_key", unique=True, external_id=True), old_id=Kind.STRING, old_url=Kind.STRING
 )
@@ -67,7 +73,9 @@ SOURCE = Catalog(
                 Email=Kind.STRING, LastName=Kind.STRING, Phone=Kind.STRING,
                 AccountId=of("AccountId", Kind.REFERENCE, references=("Account",)),
             ),
-            "Deal": fields(Name=Kind.STRING, AccountId=of("AccountId", Kind.REFERENCE, references=("Account",))),
+            "Deal": fields(
+                Name=Kind.STRING, AccountId=of("AccountId", Kind.REFERENCE, references=("Account",)),
+            ),
             "Role": fields(
                 DealId=of("DealId", Kind.REFERENCE, references=("Deal",)),
                 ContactId=of("ContactId", Kind.REFERENCE, references=("Contact",)), Role=Kind.PICKLIST,
@@ -86,23 +94,28 @@ TARGET = Catalog(
     type="handmade", tenant="T2", family="new", api="1", discovered=START,
     objects={
         "companies": ObjectSchema(name="companies", label="Companies", stamp=None, fields=_KEYS | fields(
-            name=of("name", length=20, required=True, held=("trim",)), domain=of("domain", held=("trim", "lower")),
+            name=of("name", length=20, required=True, held=("trim",)),
+            domain=of("domain", held=("trim", "lower")),
             industry=of("industry", Kind.PICKLIST, options=_INDUSTRIES, restricted=True),
             tags=of("tags", Kind.MULTIPICKLIST, options=_INDUSTRIES), size=Kind.INT,
-            revenue=of("revenue", Kind.MONEY, precision=18, scale=2), rate=of("rate", Kind.DECIMAL, precision=18, scale=2),
-            owner=of("owner", Kind.REFERENCE, owner=True), former_owner=Kind.STRING, note=Kind.TEXT, parent_ref=Kind.STRING,
+            revenue=of("revenue", Kind.MONEY, precision=18, scale=2),
+            rate=of("rate", Kind.DECIMAL, precision=18, scale=2), note=Kind.TEXT,
+            owner=of("owner", Kind.REFERENCE, owner=True), former_owner=Kind.STRING, parent_ref=Kind.STRING,
         )),
         "contacts": ObjectSchema(name="contacts", label="Contacts", stamp=None, fields=_KEYS | fields(
             email=of("email", unique=True, held=("trim", "lower")), lastname=Kind.STRING, phone=Kind.STRING,
         )),
-        "deals": ObjectSchema(name="deals", label="Deals", stamp=None, fields=_KEYS | fields(dealname=Kind.STRING)),
+        "deals": ObjectSchema(
+            name="deals", label="Deals", stamp=None, fields=_KEYS | fields(dealname=Kind.STRING),
+        ),
     },
     links=tuple(
         LinkType(left=left, right=right, label=label, wire=label)
         for left, right, label in (
             ("companies", "companies", "parent"), ("companies", "companies", "default"),
             ("contacts", "companies", "primary"), ("contacts", "companies", "default"),
-            ("deals", "companies", "default"), ("deals", "contacts", "default"), ("deals", "contacts", "decider"),
+            ("deals", "companies", "default"), ("deals", "contacts", "default"),
+            ("deals", "contacts", "decider"),
         )
     ),
     owners=(
@@ -139,7 +152,9 @@ class World:
         for name, content in more.items():
             (folder / name.replace("_", ".")).write_text(content)
         extra = "overrides: overrides.csv\n" if "overrides_csv" in more else ""
-        (folder / "plan.yaml").write_text(HEAD + extra + "objects:\n" + textwrap.indent(textwrap.dedent(objects), "  "))
+        (folder / "plan.yaml").write_text(
+            HEAD + extra + "objects:\n" + textwrap.indent(textwrap.dedent(objects), "  ")
+        )
         return load_plan(folder / "plan.yaml")
 
     def extract(self, object: str, rows: Iterable[Row], generation: int = 0) -> Manifest:
@@ -149,13 +164,17 @@ class World:
             (name, arrow_type(each.kind, each.precision, each.scale)) for name, each in schema.fields.items()
         ]
         made = [{"_id": row["Id"], "Stamp": day(0), "Created": day(0)} | dict(row) for row in rows]
-        return self.write(generation_folder("source", object, generation), pa.Table.from_pylist(made, pa.schema(types)))
+        return self.write(
+            generation_folder("source", object, generation), pa.Table.from_pylist(made, pa.schema(types))
+        )
 
     def delete(self, object: str, ids: Mapping[str, datetime], generation: int) -> Manifest:
         """Publish deletions: id to when."""
         schema = pa.schema([("_id", pa.string()), ("_at", pa.timestamp("us", tz="UTC"))])
         rows = [{"_id": id, "_at": at} for id, at in ids.items()]
-        return self.write(generation_folder("source", object, generation) + "-deleted", pa.Table.from_pylist(rows, schema))
+        return self.write(
+            generation_folder("source", object, generation) + "-deleted", pa.Table.from_pylist(rows, schema)
+        )
 
     def snapshot(self, object: str, rows: Sequence[Row]) -> Manifest:
         """Publish what the target holds."""
@@ -163,7 +182,9 @@ class World:
         types = [(name, pa.string()) for name in ("_id", "_key", "_stamp", "_source")] + [
             (name, arrow_type(each.kind, each.precision, each.scale)) for name, each in schema.fields.items()
         ]
-        return self.write(f"target/{object}/snapshot", pa.Table.from_pylist([dict(row) for row in rows], pa.schema(types)))
+        return self.write(
+            f"target/{object}/snapshot", pa.Table.from_pylist([dict(row) for row in rows], pa.schema(types))
+        )
 
     def write(self, folder: str, table: pa.Table, part_rows: int = 50_000) -> Manifest:
         with self.store.writer(folder, table.schema, part_rows=part_rows) as writer:
@@ -171,7 +192,9 @@ class World:
         stage, object, *_ = folder.split("/")
         return self.store.publish(Manifest(folder, stage, object, 0, table.num_rows, tuple(writer.parts)))
 
-    def transform(self, plan: Plan, generation: int = 0, memory: str = "512MB", **more: Any) -> dict[str, ObjectCounts]:
+    def transform(
+        self, plan: Plan, generation: int = 0, memory: str = "512MB", **more: Any
+    ) -> dict[str, ObjectCounts]:
         with Engine(memory, self.root / "spill", folders=[self.store.root]) as engine:
             checked = check(plan, self.source, self.target)
             return transform(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -42,6 +42,7 @@ class HubSpotConnector:
     """
 
     type = "hubspot"
+    extras = ("_source",)  # columns that a read gives beyond the catalog's fields, where asked
 
     def __init__(self, settings: Settings) -> None:
         self.system, self.clock = settings.system, settings.clock
@@ -56,6 +57,15 @@ class HubSpotConnector:
     def limits(self) -> Limits:
         """The portal's tier as its last reply stated it."""
         return self._portal.limits
+
+    @property
+    def before_write(self) -> Callable[[], None]:
+        """Called right before every try of a write, in the thread that sends."""
+        return self._portal.http.before_write
+
+    @before_write.setter
+    def before_write(self, call: Callable[[], None]) -> None:
+        self._portal.http.before_write = call
 
     def discover(self) -> Catalog:
         self._metadata.forget()

@@ -16,7 +16,7 @@ from migrate.connectors.http import Reply
 from migrate.connectors.hubspot.metadata import Metadata
 from migrate.connectors.hubspot.portal import Portal, chunks, next_after
 from migrate.connectors.hubspot.reading import Reading
-from migrate.connectors.hubspot.replies import Problem, error_body, problem, rows
+from migrate.connectors.hubspot.replies import Problem, error_body, problem, results, rows
 from migrate.errors import Defect
 
 EVERY_LABEL = "*"
@@ -53,11 +53,11 @@ class Linking:
             body = {"inputs": inputs}
 
             def ask(body: Mapping[str, Any] = body) -> Any:
-                return self._portal.ask(path, body, ok=(404,)).json()
+                return results(self._portal.ask(path, body))
 
             told = self._portal.again(ask)
             inputs = []
-            for result in told.get("results") or ():
+            for result in told["results"]:
                 own = str(result["from"]["id"])
                 for to in result.get("to") or ():
                     for kind in to.get("associationTypes") or ():
@@ -119,10 +119,10 @@ class Linking:
                 Outcome(index, "refused", code=whole.code or "batch", reason=whole.reason)
                 for index in range(len(batch.links))
             ]
-        results, problems = rows(reply)
-        said: dict[Pair, Problem | None] = {_pair(result): None for result in results}
+        linked, problems = rows(reply)
+        said: dict[Pair, Problem | None] = {_pair(result): None for result in linked}
         for each in problems:
-            for pair in _blamed(each, pairs):
+            for pair in _blamed(each, {pair: rest for pair, rest in pairs.items() if pair not in said}):
                 said[pair] = each
         silent = not problems and (batch.operation is Operation.UNLINK or not reply.body)
         outcomes = []
@@ -171,19 +171,14 @@ def _pair(result: Mapping[str, Any]) -> Pair:
 
 
 def _blamed(each: Problem, pairs: Mapping[Pair, list[int]]) -> list[Pair]:
-    """The pairs that an error names; where it names one end only, every pair of that end."""
-    ones = {
-        value for name, values in each.context.items() if name.lower().startswith("from") for value in values
+    """The pairs that an error names, by both ends or by the one that it speaks of."""
+    named = {
+        value
+        for name, values in each.context.items()
+        if name.lower().endswith(("id", "ids"))
+        for value in values
     }
-    others = {
-        value for name, values in each.context.items() if name.lower().startswith("to") for value in values
-    }
-    exact = [pair for pair in pairs if pair[0] in ones and pair[1] in others]
-    if exact:
-        return exact
-    if ones & {one for one, _ in pairs} and not others & {other for _, other in pairs}:
-        return [pair for pair in pairs if pair[0] in ones]
-    ids = set(each.context.get("ids", ()))
-    if ids:
-        return [pair for pair in pairs if ids & set(pair)]
-    return list(pairs) if len(pairs) == 1 else []
+    exact = [pair for pair in pairs if set(pair) <= named]
+    if exact or len(pairs) == 1:
+        return exact or list(pairs)
+    return [pair for pair in pairs if named & set(pair)]

@@ -21,7 +21,10 @@ ACTIVITIES = frozenset({"notes", "calls", "emails", "meetings", "tasks"})
 LONGEST_TEXT = 65_536
 _PRIMARY = frozenset({1, 2, 5, 6, 25, 26})
 _NAMED = {13: "child", 14: "parent"}  # the label says what the right-hand company is to the left-hand one
-_REQUIRED = dict.fromkeys(ACTIVITIES, frozenset({"hs_timestamp"}))
+_REQUIRED = dict.fromkeys(ACTIVITIES, frozenset({"hs_timestamp"})) | {
+    "deals": frozenset({"dealstage"}),  # refused without, though no schema says so (HubSpot, deals guide)
+    "tickets": frozenset({"hs_pipeline_stage"}),
+}
 
 
 class Metadata:
@@ -195,10 +198,11 @@ class Metadata:
         }
 
     def _required(self, object: str) -> frozenset[str]:
+        always = _REQUIRED.get(object, frozenset())
         if object in STANDARD and object not in MAIN:
-            return _REQUIRED.get(object, frozenset())
+            return always
         schema = self._portal.get_or_none(self._portal.paths.schemas(object), 400, 403, 404) or {}
-        return frozenset(map(str, schema.get("requiredProperties") or ()))
+        return always | frozenset(map(str, schema.get("requiredProperties") or ()))
 
     def _pipelines(self, object: str) -> dict[str, tuple[Option, ...]]:
         """Options of the pipeline property, and of the stage property with the pipeline as parent."""

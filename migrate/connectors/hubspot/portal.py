@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from migrate.connector import Limits, Settings
 from migrate.connectors.http import Bearer, Http, Reply
 from migrate.connectors.hubspot.paths import DEFAULT_API, Paths
-from migrate.connectors.hubspot.replies import classifier
+from migrate.connectors.hubspot.replies import classifier, results
 from migrate.errors import Parked, Retriable, UsageError
 
 BASE_URL = "https://api.hubapi.com"
@@ -108,11 +108,15 @@ class Portal:
         """Every result of a paged list."""
         after: str | None = None
         while True:
-            page = self.get(path, **params, **({"after": after} if after else {}))
-            yield from page.get("results") or ()
+            page = self.page(path, **params, **({"after": after} if after else {}))
+            yield from page["results"]
             after = next_after(page)
             if not after:
                 return
+
+    def page(self, path: str, **params: Any) -> Mapping[str, Any]:
+        """One page of a list, with `results`."""
+        return self.again(lambda: results(self.http.call("GET", path, params=params, write=False)))
 
     def each(self, function: Callable[[A], B], items: Iterable[A]) -> list[B]:
         """Call it for each item, several calls in flight; results in the items' order."""

@@ -18,6 +18,7 @@ from migrate.catalog import Field
 from migrate.connector import Held, Page, Query, Version
 from migrate.connectors.hubspot.metadata import Metadata, stamp_of
 from migrate.connectors.hubspot.portal import Portal, chunks, next_after
+from migrate.connectors.hubspot.replies import results
 from migrate.connectors.hubspot.values import canonical, decode, instant, instant_text
 from migrate.connectors.hubspot.who import source_of, version
 
@@ -67,15 +68,17 @@ class Reading:
     def read(self, query: Query, after: str | None) -> Iterator[Page]:
         """Pages of a list; a window over the stamp is applied here, for lists know none.
 
-        A field `_at` gives the time of the deletion, for tombstones.
+        A field `_at` gives the time of the deletion, for tombstones; `_source` who made the record.
         """
         stamp = stamp_of(query.object)
-        names = [name for name in query.fields if name != "_at"]
+        names = [name for name in query.fields if name not in ("_at", "_source")]
         fields = self._metadata.known(query.object, names)
-        wanted = list(dict.fromkeys([*names, stamp]))
+        tells = "_source" in query.fields
+        app = self._portal.identity().app if tells else ""
+        wanted = list(dict.fromkeys([*names, stamp, *(_SOURCE if tells else ())]))
         for records, cursor in self._list(query.object, wanted, archived=query.deleted, after=after):
             kept = [record for record in records if _within(query, record, stamp)]
-            yield Page(_batch_of(query, fields, names, kept), cursor)
+            yield Page(_batch_of(query, fields, names, kept, app), cursor)
 
     def count(self, query: Query) -> int:
         """By search, whose index may lag; deleted records by their list, for search hides them."""
@@ -120,8 +123,8 @@ class Reading:
         while True:
             params = {"limit": PAGE, "archived": str(archived).lower()}
             params["properties"] = "hs_object_id" if by_batch else wanted
-            page = self._portal.get(path, **params, **({"after": after} if after else {}))
-            records = list(page.get("results") or ())
+            page = self._portal.page(path, **params, **({"after": after} if after else {}))
+            records = list(page["results"])
             if by_batch and records:
                 ids = [str(record["id"]) for record in records]
                 records = list(self._batch(object, names, ids, archived=archived))
@@ -151,9 +154,7 @@ class Reading:
 
         def ask() -> list[Record]:
             reply = self._portal.ask(path, body, ok=(404,))
-            if reply.status == 404:
-                return []
-            return list(reply.json().get("results") or ())
+            return [] if reply.status == 404 else list(results(reply)["results"])
 
         return self._portal.again(ask)
 
@@ -167,16 +168,21 @@ class Reading:
         app: str,
     ) -> Held:
         properties = record.get("properties") or {}
-        stamp = properties.get(stamp_of(object)) or record.get("updatedAt") or ""
-        at = instant(str(stamp))
         return Held(
             id=str(record["id"]),
             asked=asked,
             values={name: canonical(fields[name].kind, properties.get(name)) for name in names},
-            stamp=instant_text(at) if at else str(stamp),
+            stamp=stamp_in(object, record),
             source=source_of(properties, app),
             archived=bool(record.get("archived")),
         )
+
+
+def stamp_in(object: str, record: Record) -> str:
+    """A record's modification stamp; `updatedAt` where the property wasn't asked for."""
+    text = str((record.get("properties") or {}).get(stamp_of(object)) or record.get("updatedAt") or "")
+    at = instant(text)
+    return instant_text(at) if at else text
 
 
 def _answers(
@@ -225,13 +231,15 @@ def _deleted_at(record: Record) -> datetime | None:
 
 
 def _batch_of(
-    query: Query, fields: Mapping[str, Field], names: Sequence[str], records: Sequence[Record]
+    query: Query, fields: Mapping[str, Field], names: Sequence[str], records: Sequence[Record], app: str
 ) -> pa.RecordBatch:
     rows = [record.get("properties") or {} for record in records]
     columns = dict(zip(names, decode(fields, names, rows), strict=True))
     if "_at" in query.fields:
         stamps = [_deleted_at(record) for record in records]
         columns["_at"] = pa.array(stamps, type=pa.timestamp("us", tz="UTC"))
+    if "_source" in query.fields:
+        columns["_source"] = pa.array([source_of(row, app) for row in rows], type=pa.string())
     ids = pa.array([str(record["id"]) for record in records], type=pa.string())
     return pa.RecordBatch.from_arrays(
         [ids, *(columns[name] for name in query.fields)], names=["_id", *query.fields]

@@ -150,7 +150,10 @@ def problem(error: Mapping[str, Any]) -> Problem:
     )
     specific = [code for code in short if code not in ("VALIDATION_ERROR", "BAD_REQUEST")]
     existing = _EXISTING.search(text)
-    reason = "; ".join(f"`{each.get('name', '')}`: {each.get('message', '')}" for each in embedded) or message
+    reason = "; ".join(f"`{each.get('name', '')}`: {each.get('message', '')}" for each in embedded)
+    if not embedded:
+        more = [str(detail["message"]) for detail in details if detail.get("message")]
+        reason = "; ".join(dict.fromkeys([message, *more]))
     context = {
         name: tuple(map(str, values if isinstance(values, list) else [values]))
         for name, values in (error.get("context") or {}).items()
@@ -176,12 +179,22 @@ def _embedded(message: str) -> Iterator[Mapping[str, Any]]:
     yield from (entry for entry in entries if isinstance(entry, dict))
 
 
+def results(reply: Reply) -> Mapping[str, Any]:
+    """A body that has `results`: one without must not pass for an empty one.
+
+    Raises:
+        InDoubt, Retriable: it is of another shape; as `Reply.unreadable`.
+    """
+    body = reply.json()
+    if not isinstance(body, dict) or not isinstance(body.get("results"), list):
+        raise reply.unreadable("no `results`")
+    return body
+
+
 def rows(reply: Reply) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """A batch's results and row errors. Raises what `Reply.unreadable` says for a body of another shape."""
+    """A batch's results and row errors; archiving answers with nothing. Raises as `results`."""
     if not reply.body:
         return [], []
-    body = reply.json()
-    if not isinstance(body, dict) or not isinstance(body.get("results", []), list):
-        raise reply.unreadable("no `results`")
+    body = results(reply)
     errors = body.get("errors") or []
-    return body.get("results") or [], [problem(error) for error in errors if isinstance(error, dict)]
+    return body["results"], [problem(error) for error in errors if isinstance(error, dict)]

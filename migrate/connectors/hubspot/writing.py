@@ -16,6 +16,7 @@ from migrate.connector import Batch, BatchRefused, Operation, Outcome, Write
 from migrate.connectors.http import Reply
 from migrate.connectors.hubspot.linking import REFUSALS
 from migrate.connectors.hubspot.portal import Portal
+from migrate.connectors.hubspot.reading import stamp_in
 from migrate.connectors.hubspot.replies import Problem, error_body, problem, rows
 from migrate.errors import Defect
 
@@ -85,7 +86,8 @@ def outcomes(batch: Batch, reply: Reply, key_field: str | None) -> list[Outcome]
     for result in results:
         index = _index(result, by_id, by_key, key_field, len(batch.writes))
         if index is not None:
-            said[index] = Outcome(index, "done", str(result["id"]) if result.get("id") else None)
+            own = str(result["id"]) if result.get("id") else None
+            said[index] = Outcome(index, "done", own, stamp=stamp_in(batch.object, result))
     for each in problems:
         for index in _blamed(each, by_id, len(batch.writes)):
             said[index] = _refused(index, each)
@@ -98,7 +100,7 @@ def _refused(index: int, each: Problem) -> Outcome:
     status: Literal["conflict", "unsaid", "refused"] = (
         "conflict" if each.conflict else "unsaid" if each.passing else "refused"
     )
-    return Outcome(index, status, each.id, each.code or "batch", each.reason)
+    return Outcome(index, status, each.id, code=each.code or "batch", reason=each.reason)
 
 
 def _index(

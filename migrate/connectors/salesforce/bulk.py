@@ -28,14 +28,14 @@ from migrate.connector import Page
 from migrate.connectors.http import Http
 from migrate.connectors.salesforce.replies import RIGHTS, error
 from migrate.connectors.salesforce.results import batches
-from migrate.connectors.salesforce.values import BadValue, Column, schema
-from migrate.errors import CursorLost, InDoubt, Parked, Retriable, SystemRefused
+from migrate.connectors.salesforce.values import BadValue, Column, empty
+from migrate.errors import CursorLost, InDoubt, NoSpace, Parked, Retriable, SystemRefused
 
 PAGE_ROWS = 50_000
 FIRST_POLL, LONGEST_POLL, POLL_GROWTH = 1.0, 30.0, 1.5
 LONGEST_JOB = 24 * 3600.0
 TRIES = 5
-SPOOL = 16 << 20  # bytes of a page in memory; what is beyond lies in a temporary file
+SPOOL = 1 << 20  # bytes of a page in memory; what is beyond lies in a temporary file
 _CURSOR = re.compile(r"bulk:([A-Za-z0-9]+):(.*?)(?:#(\d+)\.(\d+))?", re.DOTALL)
 
 
@@ -129,20 +129,22 @@ class Bulk:
             try:
                 while True:
                     fetched = coming.result()
-                    following: Future[_Fetched] | None = None
                     if fetched.next:
-                        coming = following = ahead.submit(self._fetch, object, place.job, fetched.next)
-                    rows = yield from self._page(object, place, columns, fetched, processed)
-                    if following is None:
+                        coming = ahead.submit(self._fetch, object, place.job, fetched.next)
+                    rows, following = yield from self._page(object, place, columns, fetched, processed)
+                    if not following:
                         return
-                    place = Place(place.job, fetched.next, rows)
+                    if following != fetched.next:  # what came first wasn't the page
+                        coming.add_done_callback(_discard)
+                        coming = ahead.submit(self._fetch, object, place.job, following)
+                    place = Place(place.job, following, rows)
             finally:
                 coming.add_done_callback(_discard)
 
     def _page(
         self, object: str, place: Place, columns: Sequence[Column], fetched: _Fetched, processed: int | None
-    ) -> Generator[Page, None, int]:
-        """The rows of one page from `place` on; its value is the number of the job's rows so far.
+    ) -> Generator[Page, None, tuple[int, str]]:
+        """The rows of one page from `place` on; its value: the job's rows so far, the next page's locator.
 
         The job's last rows are given only when its pages add up to what it says it `processed`.
         """
@@ -172,17 +174,18 @@ class Bulk:
             if fetched.announced is not None and seen != fetched.announced:
                 trouble = f"{fetched.announced} rows were announced and {seen} came"
                 continue
-            given += held.num_rows if held is not None else 0
-            if not fetched.next:
-                self._agree(object, place.job, begin + given, processed)
-            empty = pa.RecordBatch.from_pylist([], schema=schema(columns))
-            cursor = str(Place(place.job, fetched.next, begin + given)) if fetched.next else None
-            yield Page(empty if held is None else held, cursor)
-            return begin + given
+            rows = begin + given + (held.num_rows if held is not None else 0)
+            if not fetched.next and processed is not None and processed != rows:
+                trouble = f"the job found {processed} records and its pages held {rows}"
+                continue
+            cursor = str(Place(place.job, fetched.next, rows)) if fetched.next else None
+            yield Page(empty(columns) if held is None else held, cursor)
+            return rows, fetched.next
         raise SystemRefused(
             self._system,
             f"a page of `{object}` (job {place.job}) is damaged {TRIES} times over: {trouble}",
-            "Look for a proxy between here and Salesforce that cuts or changes replies.",
+            "Look for a proxy on the way that cuts replies or strips the header `Sforce-Locator`.",
+            code="ROWS_MISSING",
         )
 
     def _fetch(self, object: str, job: str, locator: str) -> _Fetched:
@@ -204,6 +207,9 @@ class Bulk:
                 body.close()
                 trouble = failure
                 continue
+            except OSError as failure:
+                body.close()
+                raise NoSpace(tempfile.gettempdir(), failure.strerror or str(failure)) from failure
             except SystemRefused as failure:
                 body.close()
                 if failure.code in RIGHTS:
@@ -253,12 +259,3 @@ class Bulk:
             raise CursorLost(self._system, object, f"job {job} is gone: {' '.join(error(reply))}")
         state: dict[str, Any] = reply.json()
         return state
-
-    def _agree(self, object: str, job: str, rows: int, processed: int | None) -> None:
-        if processed is not None and processed != rows:
-            raise SystemRefused(
-                self._system,
-                f"job {job} of `{object}` found {processed} records and its pages held {rows}",
-                "Look for a proxy that strips the header `Sforce-Locator`, then run the command again.",
-                code="ROWS_MISSING",
-            )

@@ -22,7 +22,7 @@ from migrate.connectors.salesforce.ids import long_id
 from migrate.connectors.salesforce.replies import classifier
 from migrate.connectors.salesforce.rest import PREFIX, Rest
 from migrate.connectors.salesforce.rights import rights
-from migrate.connectors.salesforce.values import Column, column
+from migrate.connectors.salesforce.values import Column, column, empty
 from migrate.errors import Parked, SystemRefused, UsageError
 
 API = "66.0"  # Spring '26
@@ -188,7 +188,7 @@ class SalesforceConnector:
         """
         schema, replicateable = self._object(query.object)
         if query.deleted:
-            yield from self._deleted(query, schema, replicateable)
+            yield from self._deleted(query, schema, replicateable, after)
             return
         columns = self._columns(schema, query.fields)
         fields = list(dict.fromkeys(["Id", *query.fields]))
@@ -205,7 +205,7 @@ class SalesforceConnector:
             if place is None:
                 yield from self._rest.pages(query.object, fields, conditions, columns)
                 return
-            yield self._nothing_yet(columns, place)
+            yield Page(empty(columns), str(place))
         yield from self._bulk.pages(query.object, place, columns)
 
     def _start(self, object: str, fields: Sequence[str], conditions: Sequence[str]) -> Place | None:
@@ -225,22 +225,19 @@ class SalesforceConnector:
                 "Extract fewer of its fields.",
             ) from failure
 
-    def _nothing_yet(self, columns: Sequence[Column], place: Place) -> Page:
-        import pyarrow as pa
-
-        from migrate.connectors.salesforce.values import schema
-
-        return Page(pa.RecordBatch.from_pylist([], schema=schema(columns)), str(place))
-
-    def _deleted(self, query: Query, schema: ObjectSchema, replicateable: bool) -> Iterator[Page]:
+    def _deleted(
+        self, query: Query, schema: ObjectSchema, replicateable: bool, after: str | None
+    ) -> Iterator[Page]:
         if query.since is None:
             raise UsageError("Deletions are read from a moment on; the query names none.")
         until = query.until or self.now()
         if replicateable:
-            yield from deleted.from_log(self._http, self.clock, self._base, query.object, query.since, until)
+            yield from deleted.from_log(
+                self._http, self.clock, self._base, query.object, query.since, until, after
+            )
             return
         conditions = soql.window(schema.stamp, query.since, until)
-        yield from deleted.from_bin(self._rest, query.object, conditions, str(schema.stamp))
+        yield from deleted.from_bin(self._rest, query.object, conditions, str(schema.stamp), after)
 
     def _columns(self, schema: ObjectSchema, fields: Sequence[str]) -> list[Column]:
         for name in fields:

@@ -23,21 +23,25 @@ from migrate.connectors.salesforce.replies import error
 from migrate.connectors.salesforce.rest import Rest
 from migrate.errors import GapTooLong, Parked, SystemRefused
 
+PREFIX = "deleted:"
 TOMBSTONES = pa.schema([("_id", pa.string()), ("_at", pa.timestamp("us", tz="UTC"))])
 MINUTE = timedelta(minutes=1)
 LAG_WAIT, LAG_TRIES = 30.0, 20
 
 
 def from_log(
-    http: Http, clock: Clock, base: str, object: str, since: datetime, until: datetime
+    http: Http, clock: Clock, base: str, object: str, since: datetime, until: datetime, after: str | None
 ) -> Iterator[Page]:
     """Tombstones out of the delete log, oldest window first; windows with too many ids are halved.
+
+    Args:
+        after: the cursor of the last page that was kept.
 
     Raises:
         GapTooLong: the log doesn't reach back to `since`.
         Parked: the log doesn't yet cover the time up to `until`.
     """
-    windows = [(since, until)]
+    windows = [(since if after is None else parse_stamp(after.removeprefix(PREFIX)), until)]
     while windows:
         start, end = windows.pop()
         found = _ask(http, clock, base, object, start, end)
@@ -50,7 +54,7 @@ def from_log(
         batch = pa.RecordBatch.from_pylist(
             [{"_id": id, "_at": at} for id, at in found if start <= at < end], schema=TOMBSTONES
         )
-        yield Page(batch, "deleted:" + soql.instant(end) if windows else None)
+        yield Page(batch, PREFIX + soql.instant(end) if windows else None)
 
 
 def _ask(
@@ -86,14 +90,16 @@ def _ask(
     raise Parked(http.system, f"the log of deleted `{object}` doesn't reach {until:%Y-%m-%d %H:%M} UTC yet")
 
 
-def from_bin(rest: Rest, object: str, conditions: Sequence[str], stamp: str) -> Iterator[Page]:
+def from_bin(
+    rest: Rest, object: str, conditions: Sequence[str], stamp: str, after: str | None
+) -> Iterator[Page]:
     """Tombstones out of the recycle bin, by `queryAll`; records purged from it are missed."""
-    last = ""
+    last = (after or "").removeprefix(PREFIX)
     while True:
-        after = [f"Id > {soql.text(last)}"] if last else []
+        later = [f"Id > {soql.text(last)}"] if last else []
         answer = rest.query(
             soql.select(
-                object, ["Id", stamp], ["IsDeleted = true", *conditions, *after], "ORDER BY Id LIMIT 2000"
+                object, ["Id", stamp], ["IsDeleted = true", *conditions, *later], "ORDER BY Id LIMIT 2000"
             ),
             all=True,
         )
@@ -104,7 +110,7 @@ def from_bin(rest: Rest, object: str, conditions: Sequence[str], stamp: str) -> 
             yield Page(batch, None)
             return
         last = str(records[-1]["Id"])
-        yield Page(batch, f"deleted:{last}")
+        yield Page(batch, f"{PREFIX}{last}")
 
 
 def _minute(at: datetime) -> datetime:

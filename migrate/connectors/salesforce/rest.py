@@ -18,7 +18,7 @@ import pyarrow as pa
 from migrate.connector import Page
 from migrate.connectors.http import Http, Reply
 from migrate.connectors.salesforce import soql
-from migrate.connectors.salesforce.values import BadValue, Column, schema, typed
+from migrate.connectors.salesforce.values import BadValue, Column, empty, typed
 
 ROWS = 2000
 LONGEST_URI = 16_000  # the vendor refuses more than 16,384 bytes with 414
@@ -88,7 +88,7 @@ class Rest:
 def to_batch(records: Sequence[dict[str, Any]], columns: Sequence[Column]) -> pa.RecordBatch:
     """Records of a reply (numbers as text) as a typed page."""
     if not records:
-        return pa.RecordBatch.from_pylist([], schema=schema(columns))
+        return empty(columns)
     names = {"Id": pa.string(), **{each.name: each.text for each in columns}}
     texts = {
         name: pa.array([_text(record[name]) for record in records], type) for name, type in names.items()

@@ -19,7 +19,7 @@ import pyarrow.csv
 from migrate.connectors.salesforce.values import Column, typed
 
 BLOCK = 1 << 20  # bytes of CSV at a time; pyarrow reads up to 32 blocks ahead
-BATCH = 8 << 20  # bytes of text in a batch, about
+BATCH = 1 << 22  # bytes of text in a batch, about
 WIDEST_BLOCK = 128 << 20
 _GZIP = b"\x1f\x8b"
 
@@ -71,8 +71,10 @@ def _blocks(
     packed = body.read(2) == _GZIP
     body.seek(start)
     plain = cast("IO[bytes]", gzip.GzipFile(fileobj=body)) if packed else body
-    plain.readline()
+    header = plain.readline().decode("utf-8-sig", "replace").strip()
     if not plain.read(1):
+        if header and "Id" not in header.replace('"', "").split(","):
+            raise pa.ArrowInvalid("the body is no CSV of ours")
         return  # a header alone, or nothing
     plain.seek(start if plain is body else 0)
     texts = {"Id": pa.string(), **{each.name: each.text for each in columns}}

@@ -73,6 +73,12 @@ def schema(columns: Sequence[Column]) -> pa.Schema:
     return pa.schema([(ID, pa.string()), *((each.name, each.type) for each in columns)])
 
 
+def empty(columns: Sequence[Column]) -> pa.RecordBatch:
+    """A page without rows. Made of nulls, since pyarrow imports pandas to look at a Python list."""
+    whole = schema(columns)
+    return pa.RecordBatch.from_arrays([pa.nulls(0, each.type) for each in whole], schema=whole)
+
+
 def typed(texts: dict[str, pa.Array], columns: Sequence[Column]) -> pa.RecordBatch:
     """A page out of columns of text; `texts` has `Id` and every column's name.
 

@@ -19,7 +19,7 @@ from migrate.sandbox.hubspot.values import iso
 from migrate.sandbox.vendor import Reply
 
 
-def details(call: Call, path: Mapping[str, str]) -> Reply:
+def details(call: Call, _path: Mapping[str, str]) -> Reply:
     """`GET /account-info/v3/details`."""
     portal = call.catalog.portal
     offset = call.now.astimezone(ZoneInfo(portal["timeZone"])).utcoffset() or timedelta()
@@ -38,7 +38,7 @@ def details(call: Call, path: Mapping[str, str]) -> Reply:
     return Reply(200, body)
 
 
-def usage(call: Call, path: Mapping[str, str]) -> Reply:
+def usage(call: Call, _path: Mapping[str, str]) -> Reply:
     """`GET /account-info/v3/api-usage/daily/private-apps`."""
     zone = ZoneInfo(call.catalog.portal["timeZone"])
     local = call.now.astimezone(zone)
@@ -64,7 +64,11 @@ def limits(call: Call, path: Mapping[str, str]) -> Reply:
     counts = dict(call.sql.execute("SELECT kind, count(*) FROM hs_record WHERE archived = 0 GROUP BY kind"))
     rows: list[dict[str, Any]] = []
     for kind in kinds.values():
-        head = {"objectTypeId": kind.id, "singularLabel": kind.singular.title(), "pluralLabel": kind.name.title()}
+        head = {
+            "objectTypeId": kind.id,
+            "singularLabel": kind.singular.title(),
+            "pluralLabel": kind.name.title(),
+        }
         if what == "records":
             rows.append(head | _share(counts.get(kind.name, 0), int(call.settings["record_limit"])))
         elif what == "custom-properties":

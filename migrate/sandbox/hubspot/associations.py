@@ -54,7 +54,9 @@ def _to(call: Call, to_id: int, types: Sequence[LinkType]) -> dict[str, Any]:
     }
 
 
-def _pair(call: Call, source: str, target: str, from_id: int, to_id: int, chosen: Sequence[Spec]) -> dict[str, Any]:
+def _pair(
+    call: Call, source: str, target: str, from_id: int, to_id: int, chosen: Sequence[Spec]
+) -> dict[str, Any]:
     known, kinds = call.catalog.between(source, target), call.catalog.kinds
     return {
         "fromObjectTypeId": kinds[source].id,
@@ -135,27 +137,42 @@ def _checked(
     good: list[links.Pair] = []
     refused: list[ApiError] = []
     for index, pair in enumerate(pairs):
-        try:
-            if index in call.partial:
-                raise ApiError(400, "There was a problem with the request.", str(call.settings["partial_category"]))
-            for id, kind, live in ((pair[0], source, near), (pair[1], target, far)):
-                if id not in live:
-                    raise _unfound(call, kind, id)
-            if pair[0] == pair[1]:
-                raise ApiError(400, f"Record {pair[0]} can't be associated with itself")
-            if limited:
-                links.refuse_full(call, source, target, pair)
-                links.add(call, source, target, [pair])
+        refusal = _refusal(call, index, pair, (source, near), (target, far))
+        if refusal is None and limited:
+            refusal = _add_within_limits(call, source, target, pair)
+        if refusal is None:
             good.append(pair)
-        except ApiError as refusal:
+        else:
             refused.append(refusal)
     if not limited:
         links.add(call, source, target, good)
     return good, refused
 
 
+def _refusal(
+    call: Call, index: int, pair: links.Pair, near: tuple[str, set[int]], far: tuple[str, set[int]]
+) -> ApiError | None:
+    if index in call.partial:
+        return ApiError(400, "There was a problem with the request.", str(call.settings["partial_category"]))
+    for id, (kind, live) in ((pair[0], near), (pair[1], far)):
+        if id not in live:
+            return _unfound(call, kind, id)
+    if pair[0] == pair[1]:
+        return ApiError(400, f"Record {pair[0]} can't be associated with itself")
+    return None
+
+
+def _add_within_limits(call: Call, source: str, target: str, pair: links.Pair) -> ApiError | None:
+    try:
+        links.refuse_full(call, source, target, pair)
+    except ApiError as refusal:
+        return refusal
+    links.add(call, source, target, [pair])
+    return None
+
+
 def batch_create(call: Call, path: Mapping[str, str]) -> Reply:
-    """`POST .../batch/create`: labelled associations; bad pairs are error rows, bad types refuse the request."""
+    """`POST .../batch/create`: labels; bad pairs are error rows, bad types refuse all."""
     source, target = _ends(call, path)
     pairs = [
         (*_both(row), links.specs(call, source, target, row.get("types"))) for row in inputs_of(call, WRITES)
@@ -163,7 +180,9 @@ def batch_create(call: Call, path: Mapping[str, str]) -> Reply:
     good, refused = _checked(call, source, target, pairs)
     results = [_pair(call, source, target, *pair) for pair in good]
     latest = call.family == "2026-09"
-    return reply(call, results, [r.row() for r in refused], 200 if latest else 201, mixed=200 if latest else 207)
+    return reply(
+        call, results, [r.row() for r in refused], 200 if latest else 201, mixed=200 if latest else 207
+    )
 
 
 def _both(row: Mapping[str, Any]) -> tuple[int, int]:
@@ -176,7 +195,7 @@ def batch_default(call: Call, path: Mapping[str, str]) -> Reply:
     """`POST .../batch/associate/default`: unlabelled associations."""
     source, target = _ends(call, path)
     call.catalog.between(source, target)
-    pairs = [(*_both(row), []) for row in inputs_of(call, WRITES)]
+    pairs: list[links.Pair] = [(*_both(row), []) for row in inputs_of(call, WRITES)]
     good, refused = _checked(call, source, target, pairs)
     results = [row for pair in good for row in _defaults(call, source, target, pair[0], pair[1])]
     return reply(call, results, [r.row() for r in refused], 200)
@@ -185,7 +204,7 @@ def batch_default(call: Call, path: Mapping[str, str]) -> Reply:
 def put_default(call: Call, path: Mapping[str, str]) -> Reply:
     """`PUT .../objects/{type}/{id}/associations/default/{to}/{to_id}`."""
     source, target = _ends(call, path)
-    pair = (_id(path["id"]), _id(path["to_id"]), [])
+    pair: links.Pair = (_id(path["id"]), _id(path["to_id"]), [])
     _, refused = _checked(call, source, target, [pair])
     if refused:
         raise refused[0]
@@ -239,4 +258,6 @@ def labels_archive(call: Call, path: Mapping[str, str]) -> Reply:
 
 def high_usage(call: Call, path: Mapping[str, str]) -> Reply:
     """`POST .../usage/high-usage-report/{userId}`: the report would come by e-mail."""
-    return Reply(200, {"userId": _id(path["user"]), "userEmail": "admin@example.com", "enqueueTime": call.stamp})
+    return Reply(
+        200, {"userId": _id(path["user"]), "userEmail": "admin@example.com", "enqueueTime": call.stamp}
+    )

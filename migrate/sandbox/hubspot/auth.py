@@ -68,8 +68,8 @@ def caller(sql: sqlite3.Connection, request: Request, now: float) -> Token:
     if token is None:
         raise ApiError(
             401,
-            "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find "
-            "more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview",
+            "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can "
+            "find more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview",
             "INVALID_AUTHENTICATION",
         )
     if request.expire or (token.expires is not None and token.expires <= now):
@@ -93,8 +93,8 @@ def allow(token: Token, needed: Sequence[Sequence[str]]) -> None:
     if missing:
         raise ApiError(
             403,
-            "This app hasn't been granted all required scopes to make this call. Read more about required scopes "
-            f"here: {SCOPES_PAGE}.",
+            "This app hasn't been granted all required scopes to make this call. Read more about required "
+            f"scopes here: {SCOPES_PAGE}.",
             "MISSING_SCOPES",
             errors=[
                 {
@@ -114,17 +114,28 @@ def exchange(sql: sqlite3.Connection, request: Request, now: float, seconds: flo
     """
     form = request.form()
     if form.get("grant_type") == "authorization_code":
-        raise ApiError(400, "missing or unknown auth code", "BAD_AUTH_CODE", extra={"status": "BAD_AUTH_CODE"})
+        raise ApiError(
+            400, "missing or unknown auth code", "BAD_AUTH_CODE", extra={"status": "BAD_AUTH_CODE"}
+        )
     if form.get("grant_type") != "refresh_token":
-        raise ApiError(400, "missing or unknown grant type", "BAD_GRANT_TYPE", extra={"status": "BAD_GRANT_TYPE"})
+        raise ApiError(
+            400, "missing or unknown grant type", "BAD_GRANT_TYPE", extra={"status": "BAD_GRANT_TYPE"}
+        )
     token = find(sql, form.get("refresh_token", ""), "refresh")
-    row = sql.execute("SELECT client_id FROM hs_token WHERE token = ?", (form.get("refresh_token", ""),)).fetchone()
+    row = sql.execute(
+        "SELECT client_id FROM hs_token WHERE token = ?", (form.get("refresh_token", ""),)
+    ).fetchone()
     if token is None:
         raise ApiError(
-            400, "missing or invalid refresh token", "BAD_REFRESH_TOKEN", extra={"status": "BAD_REFRESH_TOKEN"}
+            400,
+            "missing or invalid refresh token",
+            "BAD_REFRESH_TOKEN",
+            extra={"status": "BAD_REFRESH_TOKEN"},
         )
     if row[0] != f"{form.get('client_id', '')}:{form.get('client_secret', '')}":
-        raise ApiError(400, "missing or invalid client id", "BAD_CLIENT_ID", extra={"status": "BAD_CLIENT_ID"})
+        raise ApiError(
+            400, "missing or invalid client id", "BAD_CLIENT_ID", extra={"status": "BAD_CLIENT_ID"}
+        )
     made = secrets.token_urlsafe(48)
     keep(sql, made, "access", token.app_id, sorted(token.scopes), client_id=row[0], expires=now + seconds)
     body = {

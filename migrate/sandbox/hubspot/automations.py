@@ -21,7 +21,12 @@ from migrate.sandbox.hubspot.records import Record
 
 ASSOCIATE: Final = "associate_by_domain"
 ENRICH: Final = "enrichment"
-_CITIES: Final = (("Boston", "United States"), ("Dublin", "Ireland"), ("Berlin", "Germany"), ("Tokyo", "Japan"))
+_CITIES: Final = (
+    ("Boston", "United States"),
+    ("Dublin", "Ireland"),
+    ("Berlin", "Germany"),
+    ("Tokyo", "Japan"),
+)
 
 
 def after_create(call: Call, kind: str, made: Sequence[Record]) -> None:
@@ -33,7 +38,9 @@ def after_create(call: Call, kind: str, made: Sequence[Record]) -> None:
         for record in made:
             domain = record.properties.get("hs_email_domain", "")
             if domain and domain not in standards.FREE_MAIL:
-                call.tx.later(call.rng.uniform(low, high), ASSOCIATE, {"contact": record.id, "domain": domain})
+                call.tx.later(
+                    call.rng.uniform(low, high), ASSOCIATE, {"contact": record.id, "domain": domain}
+                )
     if kind == "companies" and call.automations.get(ENRICH):
         low, high = call.settings["enrichment_delay"]
         for record in made:
@@ -52,7 +59,9 @@ def associate(call: Call, payload: dict[str, Any]) -> None:
     )
     row = call.sql.execute(query, (domain,)).fetchone()
     if row is None:
-        made = records.insert(call, "companies", [checks.draft(call, "companies", {"domain": domain, "name": domain})])
+        made = records.insert(
+            call, "companies", [checks.draft(call, "companies", {"domain": domain, "name": domain})]
+        )
         after_create(call, "companies", made)
         company = made[0].id
     else:

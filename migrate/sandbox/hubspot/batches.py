@@ -56,7 +56,10 @@ def reply(
 
 
 def _write(
-    work: Callable[[Call, str, Sequence[dict[str, Any]]], writes.Written], good: int, *, upserting: bool = False
+    work: Callable[[Call, str, Sequence[dict[str, Any]]], writes.Written],
+    good: int,
+    *,
+    upserting: bool = False,
 ) -> Callable[[Call, Mapping[str, str]], Reply]:
     def serve(call: Call, path: Mapping[str, str]) -> Reply:
         kind = call.catalog.kind(path["type"]).name
@@ -72,7 +75,8 @@ def _write(
                 told["new"] = whole
             results.append(told)
         errors = [
-            refusal.row(rows[index].get("objectWriteTraceId")) for index, refusal in sorted(written.refused.items())
+            refusal.row(rows[index].get("objectWriteTraceId"))
+            for index, refusal in sorted(written.refused.items())
         ]
         return reply(call, results, errors, good)
 

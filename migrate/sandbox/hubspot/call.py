@@ -89,7 +89,9 @@ class Call:
     def log(self, op: str, object: str, id: str, before: Any, after: Any, note: str = "") -> None:
         """Note an accepted write; seeds aren't writes."""
         if not self.quiet:
-            self.tx.log(actor=self.actor.name, op=op, object=object, id=id, before=before, after=after, note=note)
+            self.tx.log(
+                actor=self.actor.name, op=op, object=object, id=id, before=before, after=after, note=note
+            )
 
     def body(self) -> Any:
         """The request's JSON object.
@@ -114,7 +116,9 @@ class Call:
         """`body`, when it must be an object."""
         body = self.body()
         if not isinstance(body, dict):
-            raise ApiError(400, "Invalid input JSON on line 1, column 1: Cannot deserialize instance of object")
+            raise ApiError(
+                400, "Invalid input JSON on line 1, column 1: Cannot deserialize instance of object"
+            )
         return body
 
     def flag(self, name: str) -> bool:
@@ -131,7 +135,9 @@ class Call:
         if text is None or text == "":
             return default
         if not text.isdigit() or not 1 <= int(text) <= most:
-            raise ApiError(400, f"The value '{text}' of {name} must be a number from 1 to {most}", sub="ILLEGAL_LIMIT")
+            raise ApiError(
+                400, f"The value '{text}' of {name} must be a number from 1 to {most}", sub="ILLEGAL_LIMIT"
+            )
         return int(text)
 
     def names(self, name: str) -> list[str]:

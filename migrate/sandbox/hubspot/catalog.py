@@ -131,7 +131,9 @@ class Catalog:
 
     def default(self, source: str, target: str) -> LinkType:
         """The unlabelled association type."""
-        return next(t for t in self.between(source, target).values() if t.label is None and t.category != USER)
+        return next(
+            t for t in self.between(source, target).values() if t.label is None and t.category != USER
+        )
 
     def primary(self, source: str, target: str) -> LinkType | None:
         """The type that marks the one primary company of a contact, deal or ticket."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from migrate.sandbox.hubspot import standards
+from migrate.sandbox.hubspot import standards, stock
 from migrate.sandbox.hubspot.call import Call
 from migrate.sandbox.hubspot.errors import ApiError, bad_values
 from migrate.sandbox.hubspot.records import Draft, keys_of
@@ -46,7 +46,9 @@ def clean(call: Call, kind: str, raw: Any, *, held: dict[str, str] | None) -> Va
         flags = definition.get("_flags", "")
         frozen = definition["modificationMetadata"]["readOnlyValue"] or ("c" in flags and held is not None)
         if frozen and call.strict:
-            faults.append(_fault(name, "READ_ONLY_VALUE", f'"{name}" is a read only property; its value can\'t be set.'))
+            faults.append(
+                _fault(name, "READ_ONLY_VALUE", f'"{name}" is a read only property; its value can\'t be set.')
+            )
             continue
         try:
             values[name] = canonical(
@@ -83,7 +85,9 @@ def _headers(text: str) -> list[dict[str, str]]:
         good = isinstance(orjson.loads(text), dict)
     except orjson.JSONDecodeError:
         good = False
-    return [] if good else [_fault("hs_email_headers", "INVALID_JSON", "hs_email_headers must be a JSON object")]
+    return (
+        [] if good else [_fault("hs_email_headers", "INVALID_JSON", "hs_email_headers must be a JSON object")]
+    )
 
 
 def _pipeline(
@@ -112,7 +116,7 @@ def _pipeline(
 def _lifecycle(values: Values, before: dict[str, str]) -> None:
     """A move backwards is dropped without a word; clearing first and then setting works."""
     wanted, held = values.get("lifecyclestage"), before.get("lifecyclestage")
-    order = standards.LIFECYCLE
+    order = stock.LIFECYCLE
     if wanted in order and held in order and order.index(wanted) < order.index(held):
         del values["lifecyclestage"]
 
@@ -173,7 +177,9 @@ def derived(call: Call, kind: str, values: Values, after: dict[str, str]) -> Val
     if kind == "emails" and values.get("hs_email_headers"):
         headers = orjson.loads(str(values["hs_email_headers"]))
         told["hs_email_from_email"] = (headers.get("from") or {}).get("email")
-        told["hs_email_to_email"] = ";".join(p["email"] for p in headers.get("to") or [] if p.get("email")) or None
+        told["hs_email_to_email"] = (
+            ";".join(p["email"] for p in headers.get("to") or [] if p.get("email")) or None
+        )
     return told
 
 

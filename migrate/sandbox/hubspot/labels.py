@@ -29,10 +29,14 @@ def _ends(call: Call, path: Mapping[str, str]) -> tuple[str, str]:
 
 def listing(call: Call, path: Mapping[str, str]) -> Reply:
     """`GET .../associations/{from}/{to}/labels`: all types of this direction, the unlabelled one too."""
-    return Reply(200, {"results": [type.labelled() for type in call.catalog.between(*_ends(call, path)).values()]})
+    return Reply(
+        200, {"results": [type.labelled() for type in call.catalog.between(*_ends(call, path)).values()]}
+    )
 
 
-def define(call: Call, source: str, target: str, name: str, label: str, inverse: str | None) -> list[LinkType]:
+def define(
+    call: Call, source: str, target: str, name: str, label: str, inverse: str | None
+) -> list[LinkType]:
     """Store a label for both directions; returns them, forward first.
 
     Raises:
@@ -56,7 +60,9 @@ def define(call: Call, source: str, target: str, name: str, label: str, inverse:
         body = {"category": USER, "number": number, "label": text, "inverse": back, "name": name}
         tables.put(call.sql, "link", f"{one}:{other}", f"{USER}:{number}", body)
         made.append(LinkType(USER, number, text, back, name))
-    call.log("schema", "associations", f"{source}:{target}:{name}", None, {"label": label, "inverse": inverse})
+    call.log(
+        "schema", "associations", f"{source}:{target}:{name}", None, {"label": label, "inverse": inverse}
+    )
     return made
 
 
@@ -119,7 +125,9 @@ def _told(call: Call, key: tuple[str, str, str, int], most: int) -> dict[str, An
 def limits(call: Call, path: Mapping[str, str]) -> Reply:
     """`GET .../definitions/configurations/{from}/{to}` or `/all`."""
     pair = None if "type" not in path else _ends(call, path)
-    rows = [_told(call, key, most) for key, most in call.catalog.limits.items() if pair is None or key[:2] == pair]
+    rows = [
+        _told(call, key, most) for key, most in call.catalog.limits.items() if pair is None or key[:2] == pair
+    ]
     return Reply(200, {"results": rows})
 
 

@@ -41,8 +41,8 @@ def specs(call: Call, source: str, target: str, raw: Any) -> list[Spec]:
             kinds = call.catalog.kinds
             raise ApiError(
                 400,
-                f"Invalid association type {spec[1]} of category {spec[0]} from object type {kinds[source].id} "
-                f"to {kinds[target].id}",
+                f"Invalid association type {spec[1]} of category {spec[0]} from object type "
+                f"{kinds[source].id} to {kinds[target].id}",
                 sub="crm.associations.INVALID_ASSOCIATION_TYPE",
                 context={"type": [str(spec[1])], "category": [spec[0]]},
             )
@@ -118,7 +118,8 @@ def add(call: Call, source: str, target: str, pairs: Sequence[Pair]) -> None:
 
 
 def _primaries(call: Call, ids: set[int], primary: LinkType) -> dict[int, int]:
-    wanted, found = list(ids), {}
+    wanted = list(ids)
+    found: dict[int, int] = {}
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
         marks = ",".join("?" * len(part))
@@ -161,7 +162,9 @@ def _put(call: Call, source: str, target: str, from_id: int, to_id: int, wanted:
 
 
 def _take(call: Call, source: str, target: str, from_id: int, to_id: int, gone: list[Spec]) -> None:
-    query = "DELETE FROM hs_link WHERE from_id = ? AND to_kind = ? AND to_id = ? AND type_id = ? AND category = ?"
+    query = (
+        "DELETE FROM hs_link WHERE from_id = ? AND to_kind = ? AND to_id = ? AND type_id = ? AND category = ?"
+    )
     for spec in gone:
         back = _inverse(call, source, target, spec)
         for near, kind, far, (category, number) in (
@@ -203,7 +206,9 @@ def move(call: Call, kind: str, loser: int, winner: int) -> None:
             add(call, kind, target, [(winner, to_id, kept)])
 
 
-def read(call: Call, source: str, target: str, ids: Sequence[int]) -> dict[int, list[tuple[int, list[LinkType]]]]:
+def read(
+    call: Call, source: str, target: str, ids: Sequence[int]
+) -> dict[int, list[tuple[int, list[LinkType]]]]:
     """Associations with live records: from id to (to id, types), by to id. Archived records have none."""
     known = call.catalog.between(source, target)
     found: dict[int, dict[int, list[LinkType]]] = {}
@@ -214,7 +219,8 @@ def read(call: Call, source: str, target: str, ids: Sequence[int]) -> dict[int, 
             "SELECT l.from_id, l.to_id, l.category, l.type_id FROM hs_link l "
             "JOIN hs_record r ON r.id = l.to_id AND r.archived = 0 "
             "JOIN hs_record f ON f.id = l.from_id AND f.archived = 0 AND f.kind = ? "
-            f"WHERE l.from_id IN ({marks}) AND l.to_kind = ? ORDER BY l.from_id, l.to_id, l.category, l.type_id"
+            f"WHERE l.from_id IN ({marks}) AND l.to_kind = ? "
+            "ORDER BY l.from_id, l.to_id, l.category, l.type_id"
         )
         for from_id, to_id, category, number in call.sql.execute(query, (source, *part, target)):
             if (category, number) in known:

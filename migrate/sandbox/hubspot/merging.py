@@ -40,7 +40,11 @@ def merge(call: Call, kind: str, primary: int, other: int) -> Record:
         "UPDATE hs_record SET archived = 1, archived_at = ?, merged_into = ? WHERE id = ?",
         (call.stamp, winner.id, loser.id),
     )
-    own = {name for name, row in call.catalog.properties[kind].items() if not row["modificationMetadata"]["readOnlyValue"]}
+    own = {
+        name
+        for name, row in call.catalog.properties[kind].items()
+        if not row["modificationMetadata"]["readOnlyValue"]
+    }
     values: dict[str, str | None] = {
         name: value for name, value in before.items() if name in own and name not in winner.properties
     }
@@ -53,7 +57,9 @@ def merge(call: Call, kind: str, primary: int, other: int) -> Record:
     if kind == "contacts":
         stamps = [part for part in winner.properties.get("hs_calculated_merged_vids", "").split(";") if part]
         stamp = int(call.now.timestamp() * 1000)
-        values["hs_calculated_merged_vids"] = ";".join([*stamps, f"{loser.id}:{stamp}", f"{winner.id}:{stamp}"])
+        values["hs_calculated_merged_vids"] = ";".join(
+            [*stamps, f"{loser.id}:{stamp}", f"{winner.id}:{stamp}"]
+        )
     records.change(call, [(winner, values, {})])
     links.move(call, kind, loser.id, winner.id)
     call.log("merge", kind, str(loser.id), before, None, f"into {winner.id}")

@@ -53,7 +53,9 @@ def render(call: Call, record: Record, names: Sequence[str] | None, *, whole: bo
     if record.archived:
         told["archivedAt"] = record.archived_at
     if call.settings["record_url"]:
-        told["url"] = f"https://app.hubspot.com/contacts/{call.catalog.portal_id}/record/{kind.id}/{record.id}"
+        told["url"] = (
+            f"https://app.hubspot.com/contacts/{call.catalog.portal_id}/record/{kind.id}/{record.id}"
+        )
     return told
 
 
@@ -127,7 +129,9 @@ def next_page(call: Call, after: str) -> dict[str, str]:
     """Cursor and link of the next page of a GET."""
     if call.request is None:
         return {"after": after}
-    query = {name: values for name, values in call.request.query.items() if name != "after"} | {"after": [after]}
+    query = {name: values for name, values in call.request.query.items() if name != "after"} | {
+        "after": [after]
+    }
     base = f"{call.request.scheme}://{call.request.host}{call.request.path}"
     return {"after": after, "link": f"{base}?{urlencode(query, doseq=True)}"}
 

@@ -26,7 +26,7 @@ def shown(owner: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def listing(call: Call, path: Mapping[str, str]) -> Reply:
+def listing(call: Call, _path: Mapping[str, str]) -> Reply:
     """`GET /crm/v3/owners`: active ones, or with `archived=true` the others."""
     limit = call.number("limit", 100, 500)
     request = call.request

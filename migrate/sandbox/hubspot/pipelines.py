@@ -50,7 +50,11 @@ def _stage(pipeline: Mapping[str, Any], id: str) -> dict[str, Any]:
 
 
 def _new_id(call: Call, body: Mapping[str, Any], key: str) -> str:
-    return str(body.get(key) or body.get("id") or tables.take_number(call.sql, "pipeline", 90_117 + call.catalog.portal_id % 1000, 3))
+    return str(
+        body.get(key)
+        or body.get("id")
+        or tables.take_number(call.sql, "pipeline", 90_117 + call.catalog.portal_id % 1000, 3)
+    )
 
 
 def make_stage(call: Call, kind: str, body: Mapping[str, Any], order: int) -> dict[str, Any]:
@@ -72,7 +76,11 @@ def make_stage(call: Call, kind: str, body: Mapping[str, Any], order: int) -> di
     if kind == "tickets" and metadata.get("ticketState", "OPEN") not in ("OPEN", "CLOSED"):
         raise ApiError(400, "metadata.ticketState must be OPEN or CLOSED")
     row = standards.stage(
-        kind, _new_id(call, body, "stageId"), str(body["label"]), int(body.get("displayOrder", order)), metadata
+        kind,
+        _new_id(call, body, "stageId"),
+        str(body["label"]),
+        int(body.get("displayOrder", order)),
+        metadata,
     )
     return row | {"createdAt": call.stamp, "updatedAt": call.stamp}
 
@@ -91,8 +99,13 @@ def make(call: Call, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     id = _new_id(call, body, "pipelineId")
     known = call.catalog.pipelines.get(kind, {})
     if id in known or any(p["label"] == body["label"] and not p["archived"] for p in known.values()):
-        raise ApiError(409, f"Pipeline {id} or its label `{body['label']}` is in use", "CONFLICT", sub="PIPELINE_ID_IN_USE")
-    row = {
+        raise ApiError(
+            409,
+            f"Pipeline {id} or its label `{body['label']}` is in use",
+            "CONFLICT",
+            sub="PIPELINE_ID_IN_USE",
+        )
+    row: dict[str, Any] = {
         "id": id,
         "label": str(body["label"]),
         "displayOrder": int(body.get("displayOrder", len(known))),
@@ -111,7 +124,9 @@ def make(call: Call, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
 def _keep(call: Call, kind: str, pipeline: dict[str, Any]) -> None:
     pipeline["updatedAt"] = call.stamp
     tables.put(call.sql, "pipeline", kind, pipeline["id"], pipeline)
-    call.log("schema", kind, f"pipeline:{pipeline['id']}", call.catalog.pipelines[kind][pipeline["id"]], pipeline)
+    call.log(
+        "schema", kind, f"pipeline:{pipeline['id']}", call.catalog.pipelines[kind][pipeline["id"]], pipeline
+    )
 
 
 def listing(call: Call, path: Mapping[str, str]) -> Reply:
@@ -127,7 +142,9 @@ def create(call: Call, path: Mapping[str, str]) -> Reply:
 
 def _used(call: Call, kind: str, position: int, id: str) -> bool:
     name = standards.PIPED.get(kind, ("hs_pipeline", "hs_pipeline_stage"))[position]
-    query = "SELECT 1 FROM hs_record WHERE kind = ? AND archived = 0 AND json_extract(properties, ?) = ? LIMIT 1"
+    query = (
+        "SELECT 1 FROM hs_record WHERE kind = ? AND archived = 0 AND json_extract(properties, ?) = ? LIMIT 1"
+    )
     return call.sql.execute(query, (kind, f"$.{name}", id)).fetchone() is not None
 
 
@@ -148,7 +165,9 @@ def one(call: Call, path: Mapping[str, str]) -> Reply:
         if method == "PUT" and isinstance(body.get("stages"), list):
             kept = {stage["id"]: stage for stage in row["stages"]}
             made = [make_stage(call, kind, stage, order) for order, stage in enumerate(body["stages"])]
-            row["stages"] = [stage | {"createdAt": kept.get(stage["id"], stage)["createdAt"]} for stage in made]
+            row["stages"] = [
+                stage | {"createdAt": kept.get(stage["id"], stage)["createdAt"]} for stage in made
+            ]
         _keep(call, kind, row)
     return Reply(200, shown(row))
 
@@ -182,10 +201,13 @@ def stage(call: Call, path: Mapping[str, str]) -> Reply:
         changed = held | {"archived": True, "archivedAt": call.stamp}
     else:
         body = call.mapping()
-        merged = {**held, **{name: body[name] for name in ("label", "displayOrder") if name in body}}
+        merged = dict(held)
+        merged |= {name: body[name] for name in ("label", "displayOrder") if name in body}
         metadata = {**held["metadata"], **(body.get("metadata") or {})}
         metadata.pop("isClosed", None)
-        changed = make_stage(call, kind, {**merged, "metadata": metadata}, 0) | {"createdAt": held["createdAt"]}
+        changed = make_stage(call, kind, {**merged, "metadata": metadata}, 0) | {
+            "createdAt": held["createdAt"]
+        }
     _keep(call, kind, row | {"stages": [changed if s["id"] == held["id"] else s for s in row["stages"]]})
     return Reply(204) if method == "DELETE" else Reply(200, changed)
 

@@ -9,6 +9,7 @@ Facts: HubSpot, "Properties", read 2026-11-23; at most ten unique properties an 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -29,15 +30,26 @@ FIELD_TYPES: Final = {
     "phone_number": {"phonenumber"},
 }
 MOST_UNIQUE: Final = 10
-CHANGEABLE: Final = ("label", "description", "groupName", "displayOrder", "hidden", "formField", "fieldType", "type")
+CHANGEABLE: Final = (
+    "label",
+    "description",
+    "groupName",
+    "displayOrder",
+    "hidden",
+    "formField",
+    "fieldType",
+    "type",
+)
 
 
 def _missing(name: str) -> ApiError:
-    return ApiError(404, f"Property with name `{name}` does not exist", "OBJECT_NOT_FOUND", context={"name": [name]})
+    return ApiError(
+        404, f"Property with name `{name}` does not exist", "OBJECT_NOT_FOUND", context={"name": [name]}
+    )
 
 
 def _options(rows: Any) -> list[dict[str, Any]]:
-    found = []
+    found: list[dict[str, Any]] = []
     for order, row in enumerate(rows or []):
         if not isinstance(row, dict) or not str(row.get("label") or "") or not str(row.get("value") or ""):
             raise ApiError(400, "Property options must have a label and a value", sub="INVALID_OPTION")
@@ -51,10 +63,12 @@ def _options(rows: Any) -> list[dict[str, Any]]:
             }
         )
     for part in ("value", "label"):
-        values = [option[part] for option in found]
-        twice = sorted({value for value in values if values.count(value) > 1}) if len(set(values)) < len(values) else []
+        seen = Counter(str(option[part]) for option in found)
+        twice = sorted(value for value, count in seen.items() if count > 1)
         if twice:
-            raise ApiError(400, f"Property options must have unique {part}s: {', '.join(twice)}", sub="INVALID_OPTION")
+            raise ApiError(
+                400, f"Property options must have unique {part}s: {', '.join(twice)}", sub="INVALID_OPTION"
+            )
     return found
 
 
@@ -66,14 +80,20 @@ def define(call: Call, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """
     absent = [name for name in ("name", "label", "type", "fieldType", "groupName") if not body.get(name)]
     if absent:
-        raise ApiError(400, f"Some required fields were not set: [{', '.join(absent)}]", context={"properties": absent})
+        raise ApiError(
+            400, f"Some required fields were not set: [{', '.join(absent)}]", context={"properties": absent}
+        )
     name, type, field_type = str(body["name"]), str(body["type"]), str(body["fieldType"])
     if not NAME.fullmatch(name):
-        raise ApiError(400, f"Property name `{name}` must start with a lower-case letter and hold a-z, 0-9 and _ only")
+        raise ApiError(
+            400, f"Property name `{name}` must start with a lower-case letter and hold a-z, 0-9 and _ only"
+        )
     if name.startswith("hs_"):
         raise ApiError(400, f"Property name `{name}` starts with `hs_`, which is reserved")
     if name in call.catalog.properties[kind]:
-        raise ApiError(409, f"Property `{name}` already exists", "OBJECT_ALREADY_EXISTS", context={"name": [name]})
+        raise ApiError(
+            409, f"Property `{name}` already exists", "OBJECT_ALREADY_EXISTS", context={"name": [name]}
+        )
     if name in call.catalog.binned[kind]:
         raise ApiError(409, f"Property `{name}` already exists in the archive", "OBJECT_ALREADY_EXISTS")
     if field_type not in FIELD_TYPES.get(type, ()):
@@ -146,7 +166,9 @@ def _find(call: Call, kind: str, name: str, *, archived: bool = False) -> dict[s
 def get(call: Call, path: Mapping[str, str]) -> Reply:
     """`GET .../properties/{type}/{name}`."""
     kind = call.catalog.kind(path["type"]).name
-    return Reply(200, call.catalog.shown(_find(call, kind, path["name"], archived=call.flag("archived")), kind))
+    return Reply(
+        200, call.catalog.shown(_find(call, kind, path["name"], archived=call.flag("archived")), kind)
+    )
 
 
 def create(call: Call, path: Mapping[str, str]) -> Reply:
@@ -156,7 +178,7 @@ def create(call: Call, path: Mapping[str, str]) -> Reply:
 
 
 def update(call: Call, path: Mapping[str, str]) -> Reply:
-    """`PATCH .../properties/{type}/{name}`: options are replaced as a whole; `hasUniqueValue` can't change."""
+    """`PATCH .../properties/{type}/{name}`: options are replaced whole; `hasUniqueValue` can't change."""
     kind = call.catalog.kind(path["type"]).name
     held, body = _find(call, kind, path["name"]), call.mapping()
     fixed = held["modificationMetadata"]
@@ -166,7 +188,9 @@ def update(call: Call, path: Mapping[str, str]) -> Reply:
         raise ApiError(400, f"The options of `{held['name']}` are read only", sub="READ_ONLY_OPTIONS")
     if fixed["readOnlyDefinition"] and set(body) & set(CHANGEABLE):
         raise ApiError(400, f"The definition of `{held['name']}` is read only", sub="READ_ONLY_DEFINITION")
-    changed = {**held, **{name: body[name] for name in CHANGEABLE if name in body}, "updatedAt": call.stamp}
+    changed = dict(held)
+    changed |= {name: body[name] for name in CHANGEABLE if name in body}
+    changed["updatedAt"] = call.stamp
     if "options" in body:
         changed["options"] = _options(body["options"])
     if changed["fieldType"] not in FIELD_TYPES.get(changed["type"], ()):
@@ -259,7 +283,8 @@ def group(call: Call, path: Mapping[str, str]) -> Reply:
     method = call.request.method if call.request else "GET"
     if method == "PATCH":
         body = call.mapping()
-        held = {**held, **{key: body[key] for key in ("label", "displayOrder") if key in body}}
+        held = dict(held)
+        held |= {key: body[key] for key in ("label", "displayOrder") if key in body}
         tables.put(call.sql, "group", kind, name, held)
     if method == "DELETE":
         if any(row["groupName"] == name for row in call.catalog.properties[kind].values()):

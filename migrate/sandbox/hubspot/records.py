@@ -120,7 +120,9 @@ def holders(call: Call, kind: str, keys: Iterable[Key]) -> dict[Key, int]:
     }
 
 
-def refuse_conflict(call: Call, kind: str, keys: set[Key], held: dict[Key, int], own: int | None = None) -> None:
+def refuse_conflict(
+    call: Call, kind: str, keys: set[Key], held: dict[Key, int], own: int | None = None
+) -> None:
     """Raise HubSpot's refusal when another live record holds one of the keys."""
     for key in sorted(keys):
         other = held.get(key)
@@ -177,7 +179,8 @@ def insert(call: Call, kind: str, drafts: Sequence[Draft]) -> list[Record]:
     }
     if call.actor.user is not None:
         marks |= dict.fromkeys(
-            ("hs_created_by_user_id", "hs_updated_by_user_id", "hs_object_source_user_id"), str(call.actor.user)
+            ("hs_created_by_user_id", "hs_updated_by_user_id", "hs_object_source_user_id"),
+            str(call.actor.user),
         )
     made: list[Record] = []
     versions: list[tuple[int, Actor, dict[str, str | None]]] = []
@@ -203,7 +206,9 @@ def insert(call: Call, kind: str, drafts: Sequence[Draft]) -> list[Record]:
     return made
 
 
-def change(call: Call, changes: Sequence[tuple[Record, dict[str, str | None], dict[str, str | None]]]) -> None:
+def change(
+    call: Call, changes: Sequence[tuple[Record, dict[str, str | None], dict[str, str | None]]]
+) -> None:
     """Store changes of live records: (record, values, calculated values). Records are changed in place.
 
     A write that changes nothing leaves no version; whether it moves the modified date is the setting
@@ -228,7 +233,9 @@ def change(call: Call, changes: Sequence[tuple[Record, dict[str, str | None], di
                 "DELETE FROM hs_unique WHERE kind = ? AND name = ? AND value = ?", (record.kind, name, value)
             )
         for name, value in new - old:
-            call.sql.execute("INSERT INTO hs_unique VALUES (?, ?, ?, ?)", (record.kind, name, value, record.id))
+            call.sql.execute(
+                "INSERT INTO hs_unique VALUES (?, ?, ?, ?)", (record.kind, name, value, record.id)
+            )
         stored.append(record)
         versions += [(record.id, call.actor, differing), (record.id, CALCULATED, derived)]
         call.log("update", record.kind, str(record.id), before, record.properties)
@@ -300,7 +307,9 @@ def purge(call: Call, record: Record) -> None:
     call.log("delete", record.kind, str(record.id), before, None, "gdpr")
 
 
-def versions(call: Call, ids: Sequence[int], names: Sequence[str], most: int) -> dict[int, dict[str, list[Any]]]:
+def versions(
+    call: Call, ids: Sequence[int], names: Sequence[str], most: int
+) -> dict[int, dict[str, list[Any]]]:
     """Versions of properties, newest first, at most `most` of each."""
     found: dict[int, dict[str, list[Any]]] = {id: {name: [] for name in names} for id in ids}
     labels = {"CRM_UI": "", "INTEGRATION": "App "}

@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from migrate.sandbox.hubspot import properties, standards, tables
+from migrate.sandbox.hubspot import properties, stock, tables
 from migrate.sandbox.hubspot.call import Call
-from migrate.sandbox.hubspot.catalog import HUBSPOT, Catalog, LinkType
+from migrate.sandbox.hubspot.catalog import HUBSPOT, Catalog, LinkType, load
 from migrate.sandbox.hubspot.errors import ApiError
 from migrate.sandbox.vendor import Reply
 
@@ -68,12 +68,12 @@ def shown(catalog: Catalog, name: str) -> dict[str, Any]:
         "properties": rows,
         "associations": ends,
         "archived": False,
-        "createdAt": standards.BORN,
-        "updatedAt": standards.BORN,
+        "createdAt": stock.BORN,
+        "updatedAt": stock.BORN,
     }
 
 
-def listing(call: Call, path: Mapping[str, str]) -> Reply:
+def listing(call: Call, _path: Mapping[str, str]) -> Reply:
     """`GET .../schemas`: custom types only."""
     archived = call.flag("archived")
     names = [name for name, row in call.catalog.schemas.items() if row["archived"] == archived]
@@ -100,13 +100,19 @@ def define(call: Call, body: Mapping[str, Any]) -> str:
     """
     name = str(body.get("name") or "")
     labels = body.get("labels") or {}
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or not labels.get("singular") or not labels.get("plural"):
-        raise ApiError(400, "A schema needs a name of letters, digits and _, and labels for singular and plural")
+    if (
+        not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)
+        or not labels.get("singular")
+        or not labels.get("plural")
+    ):
+        raise ApiError(
+            400, "A schema needs a name of letters, digits and _, and labels for singular and plural"
+        )
     qualified = f"p{call.catalog.portal_id}_{name}"
     if qualified in call.catalog.schemas or name in call.catalog.kinds:
         raise ApiError(409, f"Object type {name} already exists", "OBJECT_ALREADY_EXISTS")
     number = tables.take_number(call.sql, "schema_id", 4_020_000 + call.catalog.portal_id % 1000, 7)
-    row = {
+    row: dict[str, Any] = {
         "id": str(number),
         "objectTypeId": f"2-{number}",
         "name": name,
@@ -123,10 +129,15 @@ def define(call: Call, body: Mapping[str, Any]) -> str:
     if body.get("description"):
         row["description"] = body["description"]
     group = f"{name}_information"
-    entry = {"name": group, "label": f"{labels['singular']} information", "displayOrder": 0, "archived": False}
+    entry = {
+        "name": group,
+        "label": f"{labels['singular']} information",
+        "displayOrder": 0,
+        "archived": False,
+    }
     tables.put(call.sql, "group", qualified, group, entry)
     own: dict[str, dict[str, Any]] = {}
-    for definition in standards.properties(qualified):
+    for definition in stock.properties(qualified):
         own[definition["name"]] = {**definition, "groupName": group}
         tables.put(call.sql, "property", qualified, definition["name"], own[definition["name"]])
     call.catalog.properties[qualified] = own
@@ -147,17 +158,20 @@ def define(call: Call, body: Mapping[str, Any]) -> str:
 
 
 def _associate(call: Call, source: str, target: str, name: str) -> int:
-    forward, backward = (tables.take_number(call.sql, "schema_link", 40 + call.catalog.portal_id % 13) for _ in "ab")
-    for one, other, number, back in ((source, target, forward, backward), (target, source, backward, forward)):
+    forward, backward = (
+        tables.take_number(call.sql, "schema_link", 40 + call.catalog.portal_id % 13) for _ in "ab"
+    )
+    for one, other, number, back in (
+        (source, target, forward, backward),
+        (target, source, backward, forward),
+    ):
         body = {"category": "USER_DEFINED", "number": number, "label": None, "inverse": back, "name": name}
         tables.put(call.sql, "link", f"{one}:{other}", f"{HUBSPOT}:{number}", body | {"category": HUBSPOT})
     return forward
 
 
-def create(call: Call, path: Mapping[str, str]) -> Reply:
+def create(call: Call, _path: Mapping[str, str]) -> Reply:
     """`POST .../schemas`."""
-    from migrate.sandbox.hubspot.catalog import load
-
     name = define(call, call.mapping())
     return Reply(201, shown(load(call.sql), name))
 
@@ -203,7 +217,12 @@ def associate(call: Call, path: Mapping[str, str]) -> Reply:
     name = str(body.get("name") or f"{source}_to_{target}")
     number = _associate(call, source, target, name)
     kinds = call.catalog.kinds
-    row = {"id": str(number), "fromObjectTypeId": kinds[source].id, "toObjectTypeId": kinds[target].id, "name": name}
+    row = {
+        "id": str(number),
+        "fromObjectTypeId": kinds[source].id,
+        "toObjectTypeId": kinds[target].id,
+        "name": name,
+    }
     return Reply(201, row | {"createdAt": call.stamp, "updatedAt": call.stamp})
 
 

@@ -25,7 +25,21 @@ from migrate.sandbox.vendor import Reply
 
 CEILING: Final = 10_000
 OPERATORS: Final = frozenset(
-    "EQ NEQ LT LTE GT GTE BETWEEN IN NOT_IN HAS_PROPERTY NOT_HAS_PROPERTY CONTAINS_TOKEN NOT_CONTAINS_TOKEN".split()
+    [
+        "EQ",
+        "NEQ",
+        "LT",
+        "LTE",
+        "GT",
+        "GTE",
+        "BETWEEN",
+        "IN",
+        "NOT_IN",
+        "HAS_PROPERTY",
+        "NOT_HAS_PROPERTY",
+        "CONTAINS_TOKEN",
+        "NOT_CONTAINS_TOKEN",
+    ]
 )
 SEARCHED: Final = {
     "contacts": ("email", "firstname", "lastname", "phone", "company"),
@@ -69,12 +83,19 @@ def _pattern(text: str) -> re.Pattern[str]:
 def _filter(call: Call, kind: str, row: Mapping[str, Any]) -> Test:
     name, operator = str(row.get("propertyName") or ""), str(row.get("operator") or "")
     if operator not in OPERATORS:
-        raise ApiError(400, f"Invalid operator: {operator}", sub="INVALID_OPERATOR", context={"operator": [operator]})
+        raise ApiError(
+            400, f"Invalid operator: {operator}", sub="INVALID_OPERATOR", context={"operator": [operator]}
+        )
     if name.startswith("associations."):
         return _associated(call, kind, name.partition(".")[2], operator, row)
     definition = call.catalog.properties[kind].get(name)
     if definition is None:
-        raise ApiError(400, f'Property "{name}" does not exist', sub="PROPERTY_DOESNT_EXIST", context={"propertyName": [name]})
+        raise ApiError(
+            400,
+            f'Property "{name}" does not exist',
+            sub="PROPERTY_DOESNT_EXIST",
+            context={"propertyName": [name]},
+        )
     type = definition["type"]
     if operator == "HAS_PROPERTY":
         return lambda record: name in record.properties
@@ -83,7 +104,11 @@ def _filter(call: Call, kind: str, row: Mapping[str, Any]) -> Test:
     if operator in ("IN", "NOT_IN"):
         values = row.get("values")
         if not isinstance(values, list) or not values or len(values) > call.settings["search_in_values"]:
-            raise ApiError(400, f"{operator} takes 1 to {call.settings['search_in_values']} `values`", sub="INVALID_FILTER")
+            raise ApiError(
+                400,
+                f"{operator} takes 1 to {call.settings['search_in_values']} `values`",
+                sub="INVALID_FILTER",
+            )
         if type == "string":  # compared with the lower-cased value as it was sent: capitals never match
             wanted = {str(value) for value in values}
             inside: Test = lambda record: record.properties.get(name, "").lower() in wanted  # noqa: E731
@@ -92,7 +117,9 @@ def _filter(call: Call, kind: str, row: Mapping[str, Any]) -> Test:
             inside = lambda record: (  # noqa: E731
                 name in record.properties and _comparable(type, record.properties[name]) in exact
             )
-        return inside if operator == "IN" else (lambda record: name in record.properties and not inside(record))
+        return (
+            inside if operator == "IN" else (lambda record: name in record.properties and not inside(record))
+        )
     value = row.get("value")
     if value is None or value == "":
         raise ApiError(400, f"operator {operator} requires a value", sub="INVALID_FILTER")
@@ -121,7 +148,9 @@ def _ordered(name: str, type: str, test: Callable[[Any], bool]) -> Test:
 
 def _associated(call: Call, kind: str, other: str, operator: str, row: Mapping[str, Any]) -> Test:
     target = call.catalog.kind(other).name
-    wanted = [str(row.get("value"))] if operator == "EQ" else [str(value) for value in row.get("values") or []]
+    wanted = (
+        [str(row.get("value"))] if operator == "EQ" else [str(value) for value in row.get("values") or []]
+    )
     if operator not in ("EQ", "IN") or not all(value.isdigit() for value in wanted):
         raise ApiError(400, f"Invalid operator for associations: {operator}", sub="INVALID_OPERATOR")
     found = links.read(call, target, kind, [int(value) for value in wanted])
@@ -134,7 +163,9 @@ def _groups(call: Call, kind: str, body: Mapping[str, Any]) -> list[list[Test]]:
     limits = call.settings
     total = sum(len(group.get("filters") or []) for group in groups)
     if len(groups) > limits["search_groups"]:
-        raise ApiError(400, f"Number of filterGroups ({len(groups)}) is over the limit of {limits['search_groups']}")
+        raise ApiError(
+            400, f"Number of filterGroups ({len(groups)}) is over the limit of {limits['search_groups']}"
+        )
     for group in groups:
         if len(group.get("filters") or []) > limits["search_filters_per_group"]:
             most = limits["search_filters_per_group"]
@@ -218,6 +249,8 @@ def _floor(body: Mapping[str, Any]) -> int:
     floors = [
         int(row["value"])
         for row in groups[0].get("filters") or []
-        if row.get("propertyName") == "hs_object_id" and row.get("operator") == "GT" and str(row.get("value")).isdigit()
+        if row.get("propertyName") == "hs_object_id"
+        and row.get("operator") == "GT"
+        and str(row.get("value")).isdigit()
     ]
     return max(floors, default=0)

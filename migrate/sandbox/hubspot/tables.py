@@ -87,7 +87,9 @@ def take_number(sql: sqlite3.Connection, key: str, start: int, step: int = 1) ->
 
 def put(sql: sqlite3.Connection, sort: str, kind: str, name: str, body: dict[str, Any]) -> None:
     """Keep a piece of metadata: a property, group, pipeline, owner, schema, label or limit."""
-    sql.execute("INSERT OR REPLACE INTO hs_thing VALUES (?, ?, ?, ?)", (sort, kind, name, orjson.dumps(body).decode()))
+    sql.execute(
+        "INSERT OR REPLACE INTO hs_thing VALUES (?, ?, ?, ?)", (sort, kind, name, orjson.dumps(body).decode())
+    )
     touch_schema(sql)
 
 

@@ -26,7 +26,7 @@ _INTEGER = re.compile(r"-?\d{1,15}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-class BadValue(Exception):  # noqa: N818 - a fact about a value, turned into an ApiError by the caller
+class BadValue(Exception):
     """A value that the property doesn't take; `code` is HubSpot's word for why."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -36,7 +36,7 @@ class BadValue(Exception):  # noqa: N818 - a fact about a value, turned into an 
 
 def iso(moment: datetime) -> str:
     """UTC text with milliseconds, as HubSpot writes instants."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def instant(text: str) -> datetime:
@@ -115,7 +115,9 @@ def _options(definition: Mapping[str, Any], text: str, held: str | None, allowed
         if value not in allowed:
             label = definition["label"]
             listed = ", ".join(sorted(allowed)[:30])
-            raise BadValue("INVALID_OPTION", f"{value} was not one of the allowed options for {label}: [{listed}]")
+            raise BadValue(
+                "INVALID_OPTION", f"{value} was not one of the allowed options for {label}: [{listed}]"
+            )
 
     if definition["fieldType"] != "checkbox":
         check(text)
@@ -170,7 +172,9 @@ def canonical(
             return text
         return text if allowed is None else _options(definition, text, held, allowed)
     if name == "email" or name == "hs_additional_emails":
-        parts = [part.strip().lower() for part in text.split(";")] if name != "email" else [text.strip().lower()]
+        parts = (
+            [part.strip().lower() for part in text.split(";")] if name != "email" else [text.strip().lower()]
+        )
         for part in parts:
             if not _EMAIL.fullmatch(part):
                 raise BadValue("INVALID_EMAIL", f"Email address {part} is invalid")

@@ -86,16 +86,22 @@ def update(call: Call, kind: str, inputs: Sequence[dict[str, Any]]) -> Written:
         record = found.get(index)
         try:
             _ordered(call, index)
-            if record is None:
-                raise not_found(call.catalog.kinds[kind].singular, [str(row.get("id"))])
-            if record.id in seen:
-                raise ApiError(400, f"Duplicate IDs found in batch input: [{record.id}]. IDs must be unique")
-            seen.add(record.id)
-            alterations[index] = _alter(call, record, row.get("properties") or {})
+            alterations[index] = _alter(
+                call, _once(call, kind, row, record, seen), row.get("properties") or {}
+            )
         except ApiError as refusal:
             done.refused[index] = refusal
     _store(call, kind, inputs, {}, alterations, done)
     return done
+
+
+def _once(call: Call, kind: str, row: dict[str, Any], record: Record | None, seen: set[int]) -> Record:
+    if record is None:
+        raise not_found(call.catalog.kinds[kind].singular, [str(row.get("id"))])
+    if record.id in seen:
+        raise ApiError(400, f"Duplicate IDs found in batch input: [{record.id}]. IDs must be unique")
+    seen.add(record.id)
+    return record
 
 
 def upsert(call: Call, kind: str, inputs: Sequence[dict[str, Any]]) -> Written:
@@ -109,7 +115,9 @@ def upsert(call: Call, kind: str, inputs: Sequence[dict[str, Any]]) -> Written:
         raise ApiError(400, "All inputs of an upsert must use the same idProperty")
     name = str(next(iter(names), None) or "")
     if name not in call.catalog.unique(kind):
-        raise ApiError(400, f"idProperty `{name}` must be a property with unique values", context={"idProperty": [name]})
+        raise ApiError(
+            400, f"idProperty `{name}` must be a property with unique values", context={"idProperty": [name]}
+        )
     found = find(call, kind, inputs)
     definition = call.catalog.properties[kind][name]
     done, seen = Written(), set[str]()
@@ -172,14 +180,18 @@ def associations(call: Call, kind: str, raw: Any) -> list[tuple[str, int, list[S
             raise ApiError(400, "Some required fields were not set: [to, types]")
         first = row["types"][0]
         spec = (first.get("associationCategory"), first.get("associationTypeId"))
-        target = next((t for (s, t), known in call.catalog.links.items() if s == kind and spec in known), None)
+        target = next(
+            (t for (s, t), known in call.catalog.links.items() if s == kind and spec in known), None
+        )
         if target is None:
             raise ApiError(
                 400,
                 f"Invalid association type {spec[1]} of category {spec[0]} from {kind}",
                 sub="crm.associations.INVALID_ASSOCIATION_TYPE",
             )
-        found.append((target, number_of(row["to"].get("id")) or 0, links.specs(call, kind, target, row["types"])))
+        found.append(
+            (target, number_of(row["to"].get("id")) or 0, links.specs(call, kind, target, row["types"]))
+        )
     return found
 
 
@@ -227,7 +239,9 @@ def _store(
     alterations: dict[int, _Alteration],
     done: Written,
 ) -> None:
-    wanted = {index: draft.keys for index, draft in drafts.items()} | {i: a.keys for i, a in alterations.items()}
+    wanted = {index: draft.keys for index, draft in drafts.items()} | {
+        i: a.keys for i, a in alterations.items()
+    }
     held = records.holders(call, kind, {key for keys in wanted.values() for key in keys})
     claimed: dict[Key, int] = {}
     for index in sorted(wanted):

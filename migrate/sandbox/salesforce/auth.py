@@ -115,12 +115,20 @@ class Auth:
         session = self.session(form.get("token", ""))
         if session is None:
             return Reply(200, {"active": False})
-        return Reply(200, {
-            "active": True, "scope": "api id", "client_id": session.client, "username": session.user.get("Username"),
-            "sub": f"{self.instance_url}/id/{self.org_id}/{session.user['Id']}", "token_type": "access_token",
-            "exp": None if session.expires is None else int(session.expires), "iat": int(session.issued),
-            "nbf": int(session.issued),
-        })  # fmt: skip
+        return Reply(
+            200,
+            {
+                "active": True,
+                "scope": "api id",
+                "client_id": session.client,
+                "username": session.user.get("Username"),
+                "sub": f"{self.instance_url}/id/{self.org_id}/{session.user['Id']}",
+                "token_type": "access_token",
+                "exp": None if session.expires is None else int(session.expires),
+                "iat": int(session.issued),
+                "nbf": int(session.issued),
+            },
+        )
 
     def revoke(self) -> Reply:
         token = self._form().get("token") or self.request.arg("token") or ""
@@ -133,12 +141,20 @@ class Auth:
         if session is None:
             return Reply(403, b"Bad_OAuth_Token", media="text/plain")
         user = session.user
-        return Reply(200, {
-            "sub": f"{self.instance_url}/id/{self.org_id}/{user['Id']}", "user_id": user["Id"],
-            "organization_id": self.org_id, "preferred_username": user.get("Username"), "name": user.get("Name"),
-            "email": user.get("Email"), "active": user.get("IsActive", True), "user_type": "STANDARD",
-            "urls": self._urls(),
-        })  # fmt: skip
+        return Reply(
+            200,
+            {
+                "sub": f"{self.instance_url}/id/{self.org_id}/{user['Id']}",
+                "user_id": user["Id"],
+                "organization_id": self.org_id,
+                "preferred_username": user.get("Username"),
+                "name": user.get("Name"),
+                "email": user.get("Email"),
+                "active": user.get("IsActive", True),
+                "user_type": "STANDARD",
+                "urls": self._urls(),
+            },
+        )
 
     def identity(self) -> Reply:
         """`/id/{org}/{user}`: always the running user's own."""
@@ -146,12 +162,21 @@ class Auth:
         if session is None:
             return Reply(403, b"Bad_OAuth_Token", media="text/plain")
         user = session.user
-        return Reply(200, {
-            "id": f"{self.instance_url}/id/{self.org_id}/{user['Id']}", "asserted_user": True, "user_id": user["Id"],
-            "organization_id": self.org_id, "username": user.get("Username"), "display_name": user.get("Name"),
-            "email": user.get("Email"), "active": user.get("IsActive", True), "user_type": "STANDARD",
-            "urls": self._urls(),
-        })  # fmt: skip
+        return Reply(
+            200,
+            {
+                "id": f"{self.instance_url}/id/{self.org_id}/{user['Id']}",
+                "asserted_user": True,
+                "user_id": user["Id"],
+                "organization_id": self.org_id,
+                "username": user.get("Username"),
+                "display_name": user.get("Name"),
+                "email": user.get("Email"),
+                "active": user.get("IsActive", True),
+                "user_type": "STANDARD",
+                "urls": self._urls(),
+            },
+        )
 
     # tokens
 

@@ -60,9 +60,16 @@ def create(call: Call) -> Reply:
     if "assignmentRuleId" in given:
         job["assignmentRuleId"] = given["assignmentRuleId"]
     stored = job | {
-        "jobType": "V2Ingest", "retries": 0, "totalProcessingTime": 0, "apiActiveProcessingTime": 0,
-        "apexProcessingTime": 0, "numberRecordsProcessed": 0, "numberRecordsFailed": 0, "_done": 0, "_success": 0,
-    }  # fmt: skip
+        "jobType": "V2Ingest",
+        "retries": 0,
+        "totalProcessingTime": 0,
+        "apiActiveProcessingTime": 0,
+        "apexProcessingTime": 0,
+        "numberRecordsProcessed": 0,
+        "numberRecordsFailed": 0,
+        "_done": 0,
+        "_success": 0,
+    }
     if data is not None:
         _keep(call, stored, data)
         _complete(call, stored)
@@ -226,10 +233,7 @@ def _batch(call: Call, job: jobs.Job, header: list[str], rows: list[list[str]]) 
         given = dict(zip(header, cells, strict=False))
         try:
             with call.tx.savepoint():
-                if len(cells) != len(header):
-                    raise Refusal("INVALID_CSV", "the row has another number of cells than the header")
-                if any(len(cell) > MOST_CELL for cell in cells):
-                    raise Refusal("STRING_TOO_LONG", f"a cell holds more than {MOST_CELL} characters")
+                _fits(header, cells)
                 id, created = act(given)
             good.append(jobs.line([id, "true" if created else "false", *cells], delimiter))
         except Refusal as refusal:
@@ -240,10 +244,10 @@ def _batch(call: Call, job: jobs.Job, header: list[str], rows: list[list[str]]) 
                 else refusal.text()
             )
             bad.append(jobs.line([known, text, *cells], delimiter))
-    mix = random.Random(f"{job['id']}:{job['_done']}")  # noqa: S311 - the vendor's order is nobody's to rely on
+    mix = random.Random(f"{job['id']}:{job['_done']}")  # noqa: S311 - no secret
     for part, lines in (("success", good), ("failed", bad)):
         mix.shuffle(lines)
-        start = _count(call, job, part)
+        start = _count(job, part)
         for at in range(0, len(lines), jobs.PART):
             jobs.add_rows(call, job, part, start + at, lines[at : at + jobs.PART])
     job["_header"] = header
@@ -253,7 +257,14 @@ def _batch(call: Call, job: jobs.Job, header: list[str], rows: list[list[str]]) 
     job["numberRecordsFailed"] += len(bad)
 
 
-def _count(call: Call, job: jobs.Job, part: str) -> int:
+def _fits(header: list[str], cells: list[str]) -> None:
+    if len(cells) != len(header):
+        raise Refusal("INVALID_CSV", "the row has another number of cells than the header")
+    if any(len(cell) > MOST_CELL for cell in cells):
+        raise Refusal("STRING_TOO_LONG", f"a cell holds more than {MOST_CELL} characters")
+
+
+def _count(job: jobs.Job, part: str) -> int:
     done: int = job["_success"] if part == "success" else job["numberRecordsFailed"]
     return done
 
@@ -266,15 +277,18 @@ def _action(call: Call, job: jobs.Job, item: SObject) -> Callable[[dict[str, str
         key = dml.upsert_key(call, item, job["externalIdFieldName"])
         return lambda given: dml.upsert(call, item, key, _cell(given, key.name), given, csv=True)
     if operation == "upsert":
-        return lambda given: (
-            (dml.update(call, item, id, given, csv=True), False)
-            if (id := _cell(given, "Id"))
-            else (dml.create(call, item, given, csv=True, upsert=True), True)
-        )
+        return lambda given: _by_id(call, item, given)
     if operation == "update":
         return lambda given: (dml.update(call, item, _cell(given, "Id"), given, csv=True), False)
     hard = operation == "hardDelete"
     return lambda given: (lifecycle.delete(call, item, _cell(given, "Id"), hard=hard), False)
+
+
+def _by_id(call: Call, item: SObject, given: dict[str, str]) -> tuple[str, bool]:
+    id = _cell(given, "Id")
+    if id:
+        return dml.update(call, item, id, given, csv=True), False
+    return dml.create(call, item, given, csv=True, upsert=True), True
 
 
 def _cell(given: dict[str, str], name: str) -> str:
@@ -342,4 +356,4 @@ def every(call: Call) -> Reply:
 
 def remove(call: Call, id: str) -> Reply:
     """`DELETE /jobs/ingest/{id}`."""
-    return jobs.remove(call, KIND, jobs.load(call, KIND, id))
+    return jobs.remove(call, jobs.load(call, KIND, id))

@@ -17,8 +17,9 @@ from migrate.sandbox.salesforce import jobs
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.errors import Refusal
 from migrate.sandbox.salesforce.evaluate import Execution
-from migrate.sandbox.salesforce.soql import Call as Function
-from migrate.sandbox.salesforce.soql import Path, Select, TypeOf, parse
+from migrate.sandbox.salesforce.soql import parse
+from migrate.sandbox.salesforce.syntax import Call as Function
+from migrate.sandbox.salesforce.syntax import Path, Select, TypeOf
 from migrate.sandbox.vendor import Reply
 
 KIND = "query"
@@ -40,9 +41,14 @@ def create(call: Call) -> Reply:
     job = jobs.new_job(call, KIND, given, run.item.name, "UploadComplete")
     answer = dict(job)
     job |= {
-        "jobType": "V2Query", "_query": given["query"], "_user": call.actor, "numberRecordsProcessed": 0, "retries": 0,
-        "totalProcessingTime": 0, "isPkChunkingSupported": not (select.order or select.limit),
-    }  # fmt: skip
+        "jobType": "V2Query",
+        "_query": given["query"],
+        "_user": call.actor,
+        "numberRecordsProcessed": 0,
+        "retries": 0,
+        "totalProcessingTime": 0,
+        "isPkChunkingSupported": not (select.order or select.limit),
+    }
     jobs.save(call, KIND, job, created=True)
     call.tx.later(float(call.settings.get("bulk_wait", 0.05)), "query-start", {"job": job["id"]})
     return Reply(200, answer)
@@ -208,9 +214,20 @@ def every(call: Call) -> Reply:
     wanted = call.request.arg("jobType")
     found = [job for kind in (KIND, "ingest") for job in jobs.listed(call, kind)]
     keys = (
-        "id", "operation", "object", "createdById", "createdDate", "systemModstamp", "state", "concurrencyMode",
-        "contentType", "apiVersion", "jobType", "lineEnding", "columnDelimiter",
-    )  # fmt: skip
+        "id",
+        "operation",
+        "object",
+        "createdById",
+        "createdDate",
+        "systemModstamp",
+        "state",
+        "concurrencyMode",
+        "contentType",
+        "apiVersion",
+        "jobType",
+        "lineEnding",
+        "columnDelimiter",
+    )
     records = [
         {key: job[key] for key in keys if key in job} for job in found if wanted in (None, job.get("jobType"))
     ]
@@ -231,4 +248,4 @@ def change(call: Call, id: str) -> Reply:
 
 def remove(call: Call, id: str) -> Reply:
     """`DELETE /jobs/query/{id}`."""
-    return jobs.remove(call, KIND, jobs.load(call, KIND, id))
+    return jobs.remove(call, jobs.load(call, KIND, id))

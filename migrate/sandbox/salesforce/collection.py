@@ -13,11 +13,11 @@ import orjson
 
 from migrate.sandbox.salesforce import dml, lifecycle
 from migrate.sandbox.salesforce.call import Call
-from migrate.sandbox.salesforce.errors import AllOrNone, Refusal
+from migrate.sandbox.salesforce.errors import AllOrNone, Refusal, undo_all
 from migrate.sandbox.salesforce.evaluate import Execution
 from migrate.sandbox.salesforce.ids import normal_id
 from migrate.sandbox.salesforce.schema import SObject
-from migrate.sandbox.salesforce.soql import Item, Path, Select
+from migrate.sandbox.salesforce.syntax import Item, Path, Select
 from migrate.sandbox.vendor import Reply
 
 MOST = 200
@@ -54,22 +54,21 @@ def _each(call: Call, count: int, all_or_none: bool, act: Callable[[int], Result
             for n in range(count):
                 try:
                     with call.tx.savepoint():
-                        if n in call.request.partial:
-                            raise Refusal(
-                                "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record"
-                            )
-                        results.append(act(n))
+                        results.append(_locked() if n in call.request.partial else act(n))
                 except Refusal as refusal:
                     failed.add(n)
                     results.append({"success": False, "errors": [refusal.row()]})
-            if all_or_none and failed:
-                raise AllOrNone
+            undo_all(all_or_none and bool(failed))
     except AllOrNone:
         results = [
             result if n in failed else {"success": False, "errors": [ROLLED_BACK.row()]}
             for n, result in enumerate(results)
         ]
     return Reply(200, results)
+
+
+def _locked() -> Result:
+    raise Refusal("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
 
 
 def _item(call: Call, record: dict[str, Any]) -> SObject:

@@ -15,7 +15,7 @@ import orjson
 
 from migrate.sandbox.salesforce import dml, routes
 from migrate.sandbox.salesforce.call import Call
-from migrate.sandbox.salesforce.errors import AllOrNone, Refusal, refused
+from migrate.sandbox.salesforce.errors import AllOrNone, Refusal, refused, undo_all
 from migrate.sandbox.salesforce.schema import SObject
 from migrate.sandbox.vendor import Reply
 
@@ -142,12 +142,15 @@ def _sequence(
                     answers[reference] = content
                 else:
                     fine = False
-                results.append({
-                    "body": content, "httpHeaders": dict(reply.headers), "httpStatusCode": reply.status,
-                    "referenceId": reference,
-                })  # fmt: skip
-            if all_or_none and not fine:
-                raise AllOrNone
+                results.append(
+                    {
+                        "body": content,
+                        "httpHeaders": dict(reply.headers),
+                        "httpStatusCode": reply.status,
+                        "referenceId": reference,
+                    }
+                )
+            undo_all(all_or_none and not fine)
     except AllOrNone:
         for result in results:
             if result["httpStatusCode"] < 300:
@@ -183,8 +186,7 @@ def tree(call: Call, item: SObject) -> Reply:
     try:
         with call.tx.savepoint():
             _plant(call, item, records, None, 1, results, errors)
-            if errors:
-                raise AllOrNone
+            undo_all(bool(errors))
     except AllOrNone:
         return Reply(400, {"hasErrors": True, "results": errors})
     return Reply(201, {"hasErrors": False, "results": results})
@@ -200,9 +202,14 @@ def _is_list(value: Any) -> bool:
 
 
 def _plant(
-    call: Call, item: SObject, records: list[dict[str, Any]], parent: tuple[SObject, str, str] | None, level: int,
-    results: list[dict[str, Any]], errors: list[dict[str, Any]],
-) -> None:  # fmt: skip
+    call: Call,
+    item: SObject,
+    records: list[dict[str, Any]],
+    parent: tuple[SObject, str, str] | None,
+    level: int,
+    results: list[dict[str, Any]],
+    errors: list[dict[str, Any]],
+) -> None:
     if level > TREE_LEVELS:
         raise Refusal("LIMIT_EXCEEDED", f"The tree is deeper than {TREE_LEVELS} levels")
     for record in records:
@@ -241,27 +248,23 @@ def _named(field: Any, relation: str) -> bool:
     return (field.child or "").lower() == relation.lower().removesuffix("__r")
 
 
+def _halted(part: dict[str, Any]) -> dict[str, Any]:
+    body = _HALTED.body()
+    return {"body": body, "httpStatusCode": 400, "httpHeaders": {}, "referenceId": part.get("referenceId")}
+
+
 def graph(call: Call) -> Reply:
     """`POST /composite/graph`."""
     graphs = _requests(call.json().get("graphs"), GRAPHS)
     if sum(len(entry.get("compositeRequest", ())) for entry in graphs) > NODES:
         raise Refusal("LIMIT_EXCEEDED", f"The number of nodes exceeds the limit of {NODES}")
-    answers, failed = [], 0
+    answers: list[dict[str, Any]] = []
+    failed = 0
     for entry in graphs:
         requests = _requests(entry.get("compositeRequest"), NODES)
         if failed >= GRAPHS_FAILED:
-            results, fine = (
-                [
-                    {
-                        "body": _HALTED.body(),
-                        "httpStatusCode": 400,
-                        "httpHeaders": {},
-                        "referenceId": part.get("referenceId"),
-                    }
-                    for part in requests
-                ],
-                False,
-            )
+            fine = False
+            results = [_halted(part) for part in requests]
         else:
             results, fine = _sequence(call, requests, all_or_none=True)
         failed += not fine

@@ -10,16 +10,17 @@ SOSL Reference "Comparison Operators" and "Date Formats and Date Literals", read
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from migrate.sandbox.salesforce.call import Call
+from migrate.sandbox.salesforce.dates import Getter, date_part, date_word
 from migrate.sandbox.salesforce.errors import Refusal, malformed, no_such_column
 from migrate.sandbox.salesforce.ids import normal_id
 from migrate.sandbox.salesforce.records import Record, folded
 from migrate.sandbox.salesforce.schema import NUMBERS, Field, SObject
-from migrate.sandbox.salesforce.soql import (
+from migrate.sandbox.salesforce.syntax import (
     DATE_PARTS,
     Compare,
     Condition,
@@ -29,10 +30,9 @@ from migrate.sandbox.salesforce.soql import (
     Select,
     without,
 )
-from migrate.sandbox.salesforce.soql import Call as Function
+from migrate.sandbox.salesforce.syntax import Call as Function
 from migrate.sandbox.salesforce.values import instant, read_instant
 
-Getter = Callable[[Record], Any]
 Test = Callable[[Record], bool]
 TYPE = Field({"name": "Type", "type": "string", "permissionable": False})
 
@@ -62,8 +62,8 @@ def resolve(call: Call, item: SObject, path: Path) -> Source:
         raise Refusal(
             "INVALID_FIELD",
             f"Didn't understand relationship '{name}' in field path. If you are attempting to use a custom "
-            "relationship, be sure to append the '__r' after the custom relationship name. Please reference your "
-            "WSDL or the describe call for the appropriate names.",
+            "relationship, be sure to append the '__r' after the custom relationship name. Please reference "
+            "your WSDL or the describe call for the appropriate names.",
         )
     key, upper = reference.name, Path(tuple(rest))
     if len(reference.targets) > 1 and len(rest) == 1 and rest[0].lower() == "type":
@@ -290,68 +290,6 @@ def _other_type(field: Field, wanted: str, *, quoted: bool) -> Refusal:
         f"value of filter criterion for field '{field.name}' must be of type {wanted} and should "
         f"{'' if quoted else 'not '}be enclosed in quotes",
     )
-
-
-def date_part(name: str, get: Getter) -> Getter:
-    """`CALENDAR_YEAR(x)` and the like, in UTC."""
-
-    def part(record: Record) -> Any:
-        value = get(record)
-        if value is None:
-            return None
-        year, month, day = int(value[:4]), int(value[5:7]), int(value[8:10])
-        match name:
-            case "CALENDAR_YEAR":
-                return year
-            case "CALENDAR_MONTH":
-                return month
-            case "CALENDAR_QUARTER":
-                return (month + 2) // 3
-            case "DAY_IN_MONTH":
-                return day
-            case "HOUR_IN_DAY":
-                return int(value[11:13])
-        return value[:10]
-
-    return part
-
-
-def date_word(word: str, now: datetime) -> tuple[datetime, datetime]:
-    """The half-open span of a date literal such as `LAST_N_DAYS:7`.
-
-    Raises:
-        Refusal: there is no such literal here.
-    """
-    name, _, count = word.partition(":")
-    n = int(count or 0)
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    day = timedelta(days=1)
-    month = today.replace(day=1)
-    match name:
-        case "TODAY":
-            return today, today + day
-        case "YESTERDAY":
-            return today - day, today
-        case "TOMORROW":
-            return today + day, today + 2 * day
-        case "LAST_N_DAYS":
-            return today - n * day, today + day
-        case "NEXT_N_DAYS":
-            return today + day, today + (n + 1) * day
-        case "N_DAYS_AGO":
-            return today - n * day, today - (n - 1) * day
-        case "LAST_WEEK" | "THIS_WEEK":
-            sunday = today - ((today.weekday() + 1) % 7) * day
-            return (sunday, sunday + 7 * day) if name == "THIS_WEEK" else (sunday - 7 * day, sunday)
-        case "THIS_MONTH":
-            return month, (month + 32 * day).replace(day=1)
-        case "LAST_MONTH":
-            return (month - day).replace(day=1), month
-        case "THIS_YEAR":
-            return month.replace(month=1), month.replace(month=1, year=month.year + 1)
-        case "LAST_YEAR":
-            return month.replace(month=1, year=month.year - 1), month.replace(month=1)
-    raise malformed(f"unexpected date literal: '{word}'")
 
 
 def narrowed(item: SObject, condition: Condition | None, alias: str | None) -> tuple[str, list[Any]]:

@@ -48,7 +48,8 @@ def updated(call: Call, item: SObject) -> Reply:
     """`GET /sobjects/{object}/updated/?start=&end=`."""
     start, end = _window(call, item, UPDATED_DAYS)
     rows = call.tx.sql.execute(
-        "SELECT id FROM sf_record WHERE object = ? AND stamp >= ? AND stamp < ? AND deleted_at IS NULL ORDER BY id",
+        "SELECT id FROM sf_record WHERE object = ? AND stamp >= ? AND stamp < ? AND deleted_at IS NULL"
+        " ORDER BY id",
         (item.name, start, end),
     ).fetchall()
     if len(rows) > MOST:
@@ -60,7 +61,8 @@ def deleted(call: Call, item: SObject) -> Reply:
     """`GET /sobjects/{object}/deleted/?start=&end=`."""
     start, end = _window(call, item, BIN_DAYS)
     rows = call.tx.sql.execute(
-        "SELECT id, deleted_at FROM sf_record WHERE object = ? AND deleted_at >= ? AND deleted_at < ? ORDER BY id",
+        "SELECT id, deleted_at FROM sf_record WHERE object = ? AND deleted_at >= ? AND deleted_at < ?"
+        " ORDER BY id",
         (item.name, start, end),
     ).fetchall()
     if len(rows) > MOST:

@@ -47,10 +47,7 @@ def create(
     stamp = call.stamp()
     record: Record = {"Id": "", "IsDeleted": False}
     for field in item.fields.values():
-        if field.name in values:
-            value = values[field.name]
-        else:
-            value = initial(field)
+        value = values[field.name] if field.name in values else initial(field)
         if value is None and field.kind == "boolean":
             value = False
         if value is not None and field.name != "Id":
@@ -215,8 +212,8 @@ def _values(
     if locked:
         raise Refusal(
             "INVALID_FIELD_FOR_INSERT_UPDATE",
-            f"Unable to create/update fields: {', '.join(sorted(locked))}. Please check the security settings of "
-            "this field and verify that it is read/write for your profile or permission set.",
+            f"Unable to create/update fields: {', '.join(sorted(locked))}. Please check the security "
+            "settings of this field and verify that it is read/write for your profile or permission set.",
             sorted(locked),
         )
     return values
@@ -317,7 +314,8 @@ def _check(call: Call, item: SObject, record: Record, before: Record | None, tou
             if others:
                 raise Refusal(
                     "DUPLICATE_VALUE",
-                    f"duplicate value found: {field.name} duplicates value on record with id: {others[0][:15]}",
+                    f"duplicate value found: {field.name} duplicates value on record with id: "
+                    f"{others[0][:15]}",
                     [],
                 )
 
@@ -332,13 +330,12 @@ def _check_reference(call: Call, item: SObject, field: Field, record: Record) ->
     found = call.parent(id)
     if target is None or found is None or found.get("IsDeleted"):
         raise Refusal("INVALID_CROSS_REFERENCE_KEY", f"invalid cross reference id: {id}", [field.name])
-    if field.name == "OwnerId" and target.name == "User" and not found.get("IsActive", True):
-        if not call.rights.has("PermissionsUpdateWithInactiveOwner"):
-            raise Refusal(
-                "INACTIVE_OWNER_OR_USER",
-                f"operation performed with inactive user [{id[:15]}] as owner of {item.name.lower()}",
-                [],
-            )
+    inactive = field.name == "OwnerId" and target.name == "User" and not found.get("IsActive", True)
+    if inactive and not call.rights.has("PermissionsUpdateWithInactiveOwner"):
+        raise Refusal(
+            "INACTIVE_OWNER_OR_USER",
+            f"operation performed with inactive user [{id[:15]}] as owner of {item.name.lower()}",
+        )
     locks = call.settings.get("row_locks", {})
     if isinstance(locks, dict) and int(locks.get(id, 0)) > 0:
         locks[id] = int(locks[id]) - 1
@@ -346,7 +343,8 @@ def _check_reference(call: Call, item: SObject, field: Field, record: Record) ->
             "UNABLE_TO_LOCK_ROW", f"unable to obtain exclusive access to this record or 1 records: {id}"
         )
     if field.name in _LOOPS and record["Id"]:
-        above, steps = found, 0
+        above: Record | None = found
+        steps = 0
         while above is not None and steps < 100:
             if above["Id"] == record["Id"]:
                 raise Refusal("CIRCULAR_DEPENDENCY", f"attempt to form a loop in {field.label}", [field.name])

@@ -57,6 +57,12 @@ class AllOrNone(Exception):
     """Leaves a savepoint, so that the rows before this one are undone too."""
 
 
+def undo_all(wanted: bool) -> None:
+    """Leave the savepoint that encloses this call, undoing it, when `wanted`."""
+    if wanted:
+        raise AllOrNone
+
+
 def refused(refusal: Refusal, *, dml: bool = False) -> Reply:
     """The reply that carries one refusal."""
     return Reply(status=refusal.status, body=refusal.body(dml=dml), headers={})
@@ -71,9 +77,9 @@ def no_such_column(field: str, object: str) -> Refusal:
     """A column that doesn't exist, or that the running user may not see: the vendor says the same."""
     return Refusal(
         "INVALID_FIELD",
-        f"No such column '{field}' on entity '{object}'. If you are attempting to use a custom field, be sure "
-        "to append the '__c' after the custom field name. Please reference your WSDL or the describe call for "
-        "the appropriate names.",
+        f"No such column '{field}' on entity '{object}'. If you are attempting to use a custom field, be "
+        "sure to append the '__c' after the custom field name. Please reference your WSDL or the describe "
+        "call for the appropriate names.",
     )
 
 

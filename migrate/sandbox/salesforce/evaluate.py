@@ -12,13 +12,13 @@ from itertools import islice
 from typing import Any
 
 from migrate.sandbox.salesforce.call import Call, own_permissions
-from migrate.sandbox.salesforce.conditions import Source, compile_condition, date_part, narrowed, resolve
+from migrate.sandbox.salesforce.conditions import Source, compile_condition, narrowed, resolve
+from migrate.sandbox.salesforce.dates import date_part
 from migrate.sandbox.salesforce.describe import child_list
 from migrate.sandbox.salesforce.errors import Refusal, malformed
 from migrate.sandbox.salesforce.records import Record
 from migrate.sandbox.salesforce.schema import COMPOUND, NUMBERS, Field, SObject
-from migrate.sandbox.salesforce.soql import (
-    AGGREGATES,
+from migrate.sandbox.salesforce.syntax import (
     DATE_PARTS,
     Compare,
     Condition,
@@ -31,8 +31,8 @@ from migrate.sandbox.salesforce.soql import (
     TypeOf,
     without,
 )
-from migrate.sandbox.salesforce.soql import Call as Function
-from migrate.sandbox.salesforce.values import cell, number, plain, shown
+from migrate.sandbox.salesforce.syntax import Call as Function
+from migrate.sandbox.salesforce.values import cell, shown
 
 MAX_OFFSET = 2000
 Writer = Callable[[Record, dict[str, Any]], None]
@@ -59,16 +59,19 @@ class Execution:
         if self.item.name == "ContentDocumentLink" and not _filters_links(select.where):
             raise malformed(
                 "Implementation restriction: ContentDocumentLink requires a filter by a single Id on "
-                "ContentDocumentId or LinkedEntityId using the equals operator or multiple Id's using the IN operator."
+                "ContentDocumentId or LinkedEntityId using the equals operator or multiple Id's using the "
+                "IN operator."
             )
         self._test = (
             None
             if select.where is None
             else compile_condition(call, self.item, select.where, select.alias, self._semi)
         )
-        self._order = [] if select.aggregate else [
-            (self._value(order.what), order.descending, order.nulls_last) for order in select.order
-        ]  # fmt: skip
+        self._order = (
+            []
+            if select.aggregate
+            else [(self.value(order.what), order.descending, order.nulls_last) for order in select.order]
+        )
         self.items = self._expanded()
         if not select.aggregate:
             self._writers = [self._writer(item) for item in self.items]
@@ -99,7 +102,7 @@ class Execution:
             rows = list(found)
             for get, descending, nulls_last in reversed(self._order):
                 rows.sort(key=_sort_key(get), reverse=descending)
-                rows.sort(key=lambda row, get=get, last=nulls_last: (get(row) is None) == last)  # type: ignore[misc]
+                rows.sort(key=_nulls_key(get, nulls_last))
             found = iter(rows)
         start = self.select.offset or 0
         stop = None if self.select.limit is None else start + self.select.limit
@@ -107,9 +110,11 @@ class Execution:
 
     def _by_id(self) -> bool:
         first = self.select.order[0]
-        return isinstance(first.what, Path) and first.what.parts[-1].lower() == "id" and (
-            len(first.what.parts) == 1 and not first.descending
-        )  # fmt: skip
+        return (
+            isinstance(first.what, Path)
+            and first.what.parts[-1].lower() == "id"
+            and (len(first.what.parts) == 1 and not first.descending)
+        )
 
     def count(self) -> int:
         """How many records the query selects."""
@@ -139,13 +144,13 @@ class Execution:
             ]
         return items
 
-    def _value(self, what: Path | Function) -> Callable[[Record], Any]:
+    def value(self, what: Path | Function) -> Callable[[Record], Any]:
         if isinstance(what, Function):
             if what.path is None:
                 raise malformed(f"function {what.name} needs a field")
-            source = self._source(what.path)
+            source = self.source(what.path)
             return date_part(what.name, source.get) if what.name in DATE_PARTS else source.get
-        source = self._source(what)
+        source = self.source(what)
         if not source.field.describe["sortable"]:
             raise malformed(f"field '{source.field.name}' can not be sorted in a query call")
         if source.field.kind in NUMBERS:
@@ -153,7 +158,7 @@ class Execution:
             return lambda record: None if (found := get(record)) is None else Decimal(found)
         return source.get
 
-    def _source(self, path: Path) -> Source:
+    def source(self, path: Path) -> Source:
         return resolve(self.call, self.item, without(path, self.select.alias, self.item.name))
 
     def _writer(self, item: Item) -> Writer:
@@ -165,7 +170,7 @@ class Execution:
         if isinstance(what, Function):
             if what.path is None or what.name not in {"TOLABEL", "FORMAT", "CONVERTCURRENCY", *DATE_PARTS}:
                 raise malformed(f"unknown function {what.name}")
-            source, alias = self._source(what.path), item.alias or what.path.parts[-1]
+            source, alias = self.source(what.path), item.alias or what.path.parts[-1]
             get = date_part(what.name, source.get) if what.name in DATE_PARTS else source.get
 
             def write(record: Record, row: dict[str, Any]) -> None:
@@ -178,7 +183,7 @@ class Execution:
         return self._path_writer(what)
 
     def _path_writer(self, path: Path) -> Writer:
-        source = self._source(path)
+        source = self.source(path)
         field, get = source.field, source.get
         if len(path.parts) == 1:
             if field.kind == "base64":
@@ -253,13 +258,16 @@ class Execution:
 
     def _child_writer(self, inner: Select) -> Writer:
         name = inner.object
-        for child, field in self.call.schema.children.get(self.item.name, ()):
-            if (child_list(field) or "").lower() == name.lower():
-                break
-        else:
+        found = [
+            (child, field)
+            for child, field in self.call.schema.children.get(self.item.name, ())
+            if (child_list(field) or "").lower() == name.lower()
+        ]
+        if not found:
             raise Refusal(
                 "INVALID_TYPE", f"Didn't understand relationship '{name}' in FROM part of query call."
             )
+        child, field = found[0]
         key = child_list(field) or name
 
         def write(record: Record, row: dict[str, Any]) -> None:
@@ -267,7 +275,7 @@ class Execution:
             where: Condition = only if inner.where is None else Junction("and", (only, inner.where))
             query = Select(inner.items, child.name, inner.alias, where, order=inner.order, limit=inner.limit)
             run = Execution(self.call, query, every=self.every, child_of=field)
-            rows = [run.project(found) for found in run.matching()]
+            rows = [run.project(row_of) for row_of in run.matching()]
             row[key] = {"totalSize": len(rows), "done": True, "records": rows} if rows else None
 
         Execution(self.call, Select(inner.items, child.name, inner.alias, inner.where), child_of=field)
@@ -287,7 +295,7 @@ class Execution:
     def long_texts(self) -> int:
         """How many custom long-text fields are selected: two or more make pages of 200."""
         paths = [item.what for item in self.items if isinstance(item.what, Path)]
-        found = [self._source(path).field for path in paths]
+        found = [self.source(path).field for path in paths]
         return sum(1 for field in found if field.custom and field.long_text)
 
     def columns(self) -> list[tuple[str, Callable[[Record], str]]]:
@@ -300,7 +308,7 @@ class Execution:
         for item in self.items:
             if not isinstance(item.what, Path):
                 raise Refusal("FEATURENOTENABLED", "this kind of column is not allowed in a bulk query")
-            source = self._source(item.what)
+            source = self.source(item.what)
             if source.field.kind in COMPOUND or source.field.kind == "base64":
                 raise Refusal(
                     "FUNCTIONALITY_NOT_ENABLED",
@@ -309,78 +317,13 @@ class Execution:
                 )
             steps = [name for _, name in self._steps(item.what)]
             header = ".".join([*steps, source.field.name])
-            write, get = cell(source.field), source.get
-            columns.append((header, lambda record, write=write, get=get: write(get(record))))
+            columns.append((header, _cell_of(source)))
         return columns
 
-    # grouping
 
-    def groups(self) -> list[dict[str, Any]]:
-        """The rows of an aggregate query."""
-        keys = [self._value(path) for path in self.select.group]
-        named: list[tuple[str, Item]] = []
-        unnamed = 0
-        for item in self.items:
-            if isinstance(item.what, Path) and item.what not in self.select.group:
-                raise malformed(f"Field must be grouped or aggregated: {item.what}")
-            if item.alias is None and isinstance(item.what, Function):
-                named.append((f"expr{unnamed}", item))
-                unnamed += 1
-            elif isinstance(item.what, Path | Function):
-                named.append((item.alias or str(item.what).rsplit(".", 1)[-1], item))
-            else:
-                raise malformed("unexpected entry in an aggregate query")
-        buckets: dict[tuple[Any, ...], list[Record]] = {}
-        source = Execution(
-            self.call, Select((), self.select.object, self.select.alias, self.select.where), every=self.every
-        )
-        for record in source.matching():
-            buckets.setdefault(tuple(key(record) for key in keys), []).append(record)
-        if not keys and not buckets:
-            buckets[()] = []
-        rows = []
-        for records in buckets.values():
-            row: dict[str, Any] = {"attributes": {"type": "AggregateResult"}}
-            for name, item in named:
-                row[name] = self._measure(item.what, records)
-            if self.select.having is None or self._having(self.select.having, records):
-                rows.append((row, records))
-        for order in reversed(self.select.order):
-            what = next((item.what for name, item in named if name == str(order.what)), order.what)
-            rows.sort(
-                key=lambda pair, what=what: _comparable(self._measure(what, pair[1])), reverse=order.descending
-            )  # fmt: skip
-        start = self.select.offset or 0
-        stop = None if self.select.limit is None else start + self.select.limit
-        return [row for row, _ in rows[start:stop]]
-
-    def _measure(self, what: Any, records: list[Record]) -> Any:
-        if isinstance(what, Function) and what.name in AGGREGATES:
-            if what.path is None:
-                return len(records)
-            source = self._source(what.path)
-            found = [value for record in records if (value := source.get(record)) is not None]
-            return _aggregate(what.name, source.field, found)
-        value = self._value(what)(records[0]) if records else None
-        if isinstance(value, Decimal):
-            return number(plain(value))
-        return shown(self._source(what).field, value) if isinstance(what, Path) else value
-
-    def _having(self, condition: Condition, records: list[Record]) -> bool:
-        if isinstance(condition, Junction):
-            results = [self._having(part, records) for part in condition.parts]
-            return {"and": all(results), "or": any(results), "not": not results[0]}[condition.op]
-        value, right = self._measure(condition.left, records), condition.right
-        if not isinstance(right, Literal) or condition.op not in ("=", "!=", "<", "<=", ">", ">="):
-            raise malformed("HAVING compares with one value")
-        if isinstance(right.value, Decimal):
-            if value is None:
-                return False
-            left = Decimal(str(value))
-            results_of = {"<": left < right.value, "<=": left <= right.value, ">": left > right.value}
-            results_of |= {">=": left >= right.value, "=": left == right.value, "!=": left != right.value}
-            return results_of[condition.op]
-        return (value == right.value) == (condition.op == "=")
+def _cell_of(source: Source) -> Callable[[Record], str]:
+    write, get = cell(source.field), source.get
+    return lambda record: write(get(record))
 
 
 def _filters_links(where: Condition | None) -> bool:
@@ -394,29 +337,15 @@ def _filters_links(where: Condition | None) -> bool:
     )
 
 
+def _nulls_key(get: Callable[[Record], Any], last: bool) -> Callable[[Record], bool]:
+    return lambda record: (get(record) is None) == last
+
+
 def _sort_key(get: Callable[[Record], Any]) -> Callable[[Record], Any]:
-    return lambda record: _comparable(get(record))
+    return lambda record: comparable(get(record))
 
 
-def _comparable(value: Any) -> tuple[int, Any]:
+def comparable(value: Any) -> tuple[int, Any]:
     if value is None:
         return (0, 0)
     return (1, value.lower()) if isinstance(value, str) else (1, value)
-
-
-def _aggregate(name: str, field: Field, found: list[Any]) -> Any:
-    if name == "COUNT":
-        return len(found)
-    if name == "COUNT_DISTINCT":
-        return len(set(found))
-    if not found:
-        return None
-    if name in ("SUM", "AVG"):
-        if field.kind not in NUMBERS and field.kind not in ("int", "long"):
-            raise Refusal("INVALID_FIELD", f"field {field.name} does not support aggregate operator {name}")
-        total = sum((Decimal(value) for value in found), Decimal(0))
-        return number(plain(total if name == "SUM" else total / len(found)))
-    if field.kind in NUMBERS:
-        best = min(map(Decimal, found)) if name == "MIN" else max(map(Decimal, found))
-        return number(plain(best))
-    return shown(field, min(found) if name == "MIN" else max(found))

@@ -34,6 +34,16 @@ def mint(prefix: str, number: int) -> str:
     return long_id(prefix + _INSTANCE + digits)
 
 
+def minted_number(id: str) -> int:
+    """Which `mint` made this id; 0 when none did."""
+    if id[3:6] != _INSTANCE:
+        return 0
+    number = 0
+    for char in id[6:15]:
+        number = number * 62 + _BASE62.index(char)
+    return number
+
+
 def normal_id(text: str) -> str | None:
     """The 18-character form of an id of 15 or 18 characters; None when it is neither.
 

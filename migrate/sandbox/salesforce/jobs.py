@@ -87,7 +87,7 @@ def listed(call: Call, kind: str) -> list[Job]:
     return [orjson.loads(row[0]) for row in rows]
 
 
-def remove(call: Call, kind: str, job: Job) -> Reply:
+def remove(call: Call, job: Job) -> Reply:
     """`DELETE`: only for a job that has ended."""
     if job["state"] not in ENDED:
         raise Refusal("INVALIDJOBSTATE", "Job can be deleted only when it is in a terminal state")

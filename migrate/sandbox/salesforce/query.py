@@ -7,12 +7,14 @@ Query Cursor Limits", read 2026-11-23).
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import orjson
 
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.errors import Refusal
 from migrate.sandbox.salesforce.evaluate import Execution
+from migrate.sandbox.salesforce.grouping import groups
 from migrate.sandbox.salesforce.soql import parse
 from migrate.sandbox.vendor import Reply
 
@@ -29,22 +31,27 @@ def query(call: Call, *, every: bool) -> Reply:
     if run.select.bare_count:
         return Reply(200, {"totalSize": run.count(), "done": True, "records": []})
     if run.select.aggregate:
-        rows = run.groups()
+        rows = groups(run)
         return Reply(200, orjson.dumps({"totalSize": len(rows), "done": True, "records": rows}))
     found = list(run.matching())
     batch = _batch(call, run)
-    answer = {"totalSize": len(found), "done": len(found) <= batch}
+    answer: dict[str, Any] = {"totalSize": len(found), "done": len(found) <= batch}
     if len(found) > batch:
         cursor = call.records.new_id("01g")
         call.tx.sql.execute(
             "INSERT INTO sf_cursor VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
-                cursor, call.actor, call.now.timestamp(), text, int(every), batch,
+                cursor,
+                call.actor,
+                call.now.timestamp(),
+                text,
+                int(every),
+                batch,
                 orjson.dumps([record["Id"] for record in found]),
             ),
-        )  # fmt: skip
-        answer["nextRecordsUrl"] = f"{call.base}/{'queryAll' if every else 'query'}/{cursor}-{batch}"  # type: ignore[assignment]
-    answer["records"] = [run.project(record) for record in found[:batch]]  # type: ignore[assignment]
+        )
+        answer["nextRecordsUrl"] = f"{call.base}/{'queryAll' if every else 'query'}/{cursor}-{batch}"
+    answer["records"] = [run.project(record) for record in found[:batch]]
     return Reply(200, orjson.dumps(answer))
 
 
@@ -72,7 +79,7 @@ def more(call: Call, locator: str) -> Reply:
     page = ids[start : start + batch]
     records = [record for id in page if (record := call.records.get(run.item.name, id)) is not None]
     end = start + batch
-    answer = {"totalSize": len(ids), "done": end >= len(ids)}
+    answer: dict[str, Any] = {"totalSize": len(ids), "done": end >= len(ids)}
     if end < len(ids):
         answer["nextRecordsUrl"] = f"{call.base}/{'queryAll' if every else 'query'}/{cursor}-{end}"
     answer["records"] = [run.project(record) for record in records]

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from migrate.sandbox.salesforce.ids import mint
+from migrate.sandbox.salesforce.ids import mint, minted_number
 from migrate.sandbox.salesforce.schema import Field, SObject
 
 Record = dict[str, Any]
@@ -37,8 +37,8 @@ CREATE TABLE IF NOT EXISTS sf_token (
     expires REAL, revoked INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sf_client (client TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sf_cursor (
-    id TEXT PRIMARY KEY, user TEXT NOT NULL, created REAL NOT NULL, query TEXT NOT NULL, every INTEGER NOT NULL,
-    batch INTEGER NOT NULL, ids BLOB NOT NULL) WITHOUT ROWID;
+    id TEXT PRIMARY KEY, user TEXT NOT NULL, created REAL NOT NULL, query TEXT NOT NULL,
+    every INTEGER NOT NULL, batch INTEGER NOT NULL, ids BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sf_job (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, created REAL NOT NULL, document TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sf_job_rows (
@@ -67,7 +67,7 @@ class Records:
     def scan(
         self, object: str, *, deleted: bool, where: str = "", values: Sequence[Any] = (), order: str = "id"
     ) -> Iterator[Record]:
-        """Records in id order; `where` narrows by the columns of `sf_record`, `deleted` adds the recycle bin."""
+        """Records in id order; `where` narrows by columns of `sf_record`, `deleted` adds the recycle bin."""
         live = "" if deleted else " AND deleted_at IS NULL"
         cursor = self.sql.execute(
             f"SELECT data FROM sf_record WHERE object = ?{live}{where} ORDER BY {order}", (object, *values)
@@ -176,7 +176,8 @@ class Records:
     def next(self, name: str, by: int = 1) -> int:
         """The next number of a counter, from 1."""
         row = self.sql.execute(
-            "INSERT INTO sf_counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + ? RETURNING value",
+            "INSERT INTO sf_counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + ?"
+            " RETURNING value",
             (name, by, by),
         ).fetchone()
         return int(row[0])
@@ -184,6 +185,15 @@ class Records:
     def new_id(self, prefix: str) -> str:
         """An id that no record has."""
         return mint(prefix, self.next("id:" + prefix))
+
+    def reserve(self, id: str) -> None:
+        """An id was given from outside: mint none like it."""
+        number = minted_number(id)
+        if number:
+            self.sql.execute(
+                "INSERT INTO sf_counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, ?)",
+                ("id:" + id[:3], number, number),
+            )
 
     def state(self, key: str) -> Any:
         row = self.sql.execute("SELECT value FROM sf_state WHERE key = ?", (key,)).fetchone()

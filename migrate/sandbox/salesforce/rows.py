@@ -18,7 +18,7 @@ from migrate.sandbox.salesforce.errors import Refusal, not_found
 from migrate.sandbox.salesforce.evaluate import Execution
 from migrate.sandbox.salesforce.records import Record
 from migrate.sandbox.salesforce.schema import SObject
-from migrate.sandbox.salesforce.soql import Item, Path, Select
+from migrate.sandbox.salesforce.syntax import Item, Path, Select
 from migrate.sandbox.salesforce.values import accept
 from migrate.sandbox.vendor import Reply
 

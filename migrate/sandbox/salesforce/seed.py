@@ -9,9 +9,11 @@ without the checks of the API: histories contain what today's rules would refuse
      "tokens": [{"token": "...", "user": "<id or username>", "life": 7200}],
      "clients": [{"client_id": "...", "client_secret": "...", "user": "...", "public_key": "<PEM>",
                   "refresh_tokens": {"<token>": "<user>"}, "passwords": {"<username>": "<password>"}}],
-     "permissions": {"<id, username or *>": {"PermissionsModifyAllData": false, "hidden": {"Account": ["Fax"]}}},
+     "permissions": {"<id, username or *>": {"PermissionsModifyAllData": false,
+                                              "hidden": {"Account": ["Fax"]}}},
      "settings": {...}, "automations": {...},
-     "rendered_jobs": [{"id": "750...", "object": "...", "query": "...", "pages": ["<gzip CSV file>"], "rows": [n]}]}
+     "rendered_jobs": [{"id": "750...", "object": "...", "query": "...", "pages": ["<gzip CSV file>"],
+                        "rows": [n]}]}
 
 Stored values follow `values.py`; system fields may be given, and have defaults.
 """
@@ -32,7 +34,7 @@ from migrate.sandbox.salesforce.jobs import job_time, save
 from migrate.sandbox.salesforce.records import Record
 from migrate.sandbox.salesforce.rights import READER
 from migrate.sandbox.salesforce.schema import SObject
-from migrate.sandbox.salesforce.standard import STAGES
+from migrate.sandbox.salesforce.standard_table import STAGES
 from migrate.sandbox.salesforce.values import accept, initial
 
 ORG = long_id("00D5g000004Simu")
@@ -49,27 +51,58 @@ def fresh_org(call: Call) -> None:
     run as them, and both have a token that never dies.
     """
     call.records.set_state("org", ORG)
-    plant(call, "Organization", {
-        "Id": ORG, "Name": "Sandbox Org", "OrganizationType": "Enterprise Edition", "InstanceName": "CS5G",
-        "IsSandbox": True, "FiscalYearStartMonth": 1, "LanguageLocaleKey": "en_US", "TimeZoneSidKey": "UTC",
-        "DefaultLocaleSidKey": "en_US",
-    })  # fmt: skip
+    plant(
+        call,
+        "Organization",
+        {
+            "Id": ORG,
+            "Name": "Sandbox Org",
+            "OrganizationType": "Enterprise Edition",
+            "InstanceName": "CS5G",
+            "IsSandbox": True,
+            "FiscalYearStartMonth": 1,
+            "LanguageLocaleKey": "en_US",
+            "TimeZoneSidKey": "UTC",
+            "DefaultLocaleSidKey": "en_US",
+        },
+    )
     for number, name in enumerate(("System Administrator", "Standard User", "Read Only API")):
         plant(
             call, "Profile", {"Id": long_id(f"00e5g00000000P{number}"), "Name": name, "UserType": "Standard"}
         )
     for id, name, profile in ((ADMIN_USER, "Admin", 0), (READER_USER, "Reader", 2)):
-        plant(call, "User", {
-            "Id": id, "Username": f"{name.lower()}@sandbox.example", "LastName": name, "FirstName": "Sandbox",
-            "Email": f"{name.lower()}@sandbox.example", "IsActive": True, "Alias": name.lower(),
-            "ProfileId": long_id(f"00e5g00000000P{profile}"), "UserType": "Standard",
-        })  # fmt: skip
+        plant(
+            call,
+            "User",
+            {
+                "Id": id,
+                "Username": f"{name.lower()}@sandbox.example",
+                "LastName": name,
+                "FirstName": "Sandbox",
+                "Email": f"{name.lower()}@sandbox.example",
+                "IsActive": True,
+                "Alias": name.lower(),
+                "ProfileId": long_id(f"00e5g00000000P{profile}"),
+                "UserType": "Standard",
+            },
+        )
     for order, (label, closed, won, probability, category) in enumerate(STAGES, 1):
-        plant(call, "OpportunityStage", {
-            "MasterLabel": label, "ApiName": label, "IsActive": True, "SortOrder": order, "IsClosed": closed,
-            "IsWon": won, "ForecastCategory": category, "ForecastCategoryName": category,
-            "DefaultProbability": probability, "Description": label,
-        })  # fmt: skip
+        plant(
+            call,
+            "OpportunityStage",
+            {
+                "MasterLabel": label,
+                "ApiName": label,
+                "IsActive": True,
+                "SortOrder": order,
+                "IsClosed": closed,
+                "IsWon": won,
+                "ForecastCategory": category,
+                "ForecastCategoryName": category,
+                "DefaultProbability": probability,
+                "Description": label,
+            },
+        )
     call.records.set_state("permissions", {READER_USER: READER})
     for app, user in (("admin-app", ADMIN_USER), ("reader-app", READER_USER)):
         _client(call, {"client_id": app, "client_secret": "sandbox-secret", "user": user})
@@ -87,7 +120,7 @@ def _client(call: Call, document: Mapping[str, Any]) -> None:
 
 
 def sow_metadata(call: Call, metadata: Mapping[str, Mapping[str, Any]]) -> int:
-    """Lay more metadata over what is stored; the caller rebuilds the schema. Returns how many fields it names."""
+    """Lay more metadata over what is stored; the schema is built anew. Returns how many fields it names."""
     stored: dict[str, dict[str, Any]] = call.records.state("metadata") or {}
     count = 0
     for name, given in metadata.items():
@@ -187,6 +220,7 @@ def plant(call: Call, name: str, given: Mapping[str, Any]) -> Record:
         if kept is not None:
             record[key] = kept
     _complete(call, item, record, given)
+    call.records.reserve(record["Id"])
     before = call.records.get(item.name, record["Id"])
     call.records.put(item, record, before)
     if record.get("IsDeleted"):
@@ -232,11 +266,25 @@ def _rendered(call: Call, given: Mapping[str, Any]) -> None:
             raise ValueError(f"`{page}`, a page of a rendered job, is no file")
     stamp = job_time(call)
     job = {
-        "id": normal_id(given["id"]) or given["id"], "operation": given.get("operation", "query"),
-        "object": given["object"], "createdById": given.get("user", ADMIN_USER), "createdDate": stamp,
-        "systemModstamp": stamp, "state": "JobComplete", "concurrencyMode": "Parallel", "contentType": "CSV",
-        "apiVersion": float(call.version), "jobType": "V2Query", "lineEnding": "LF", "columnDelimiter": "COMMA",
-        "numberRecordsProcessed": sum(given["rows"]), "retries": 0, "totalProcessingTime": 1000,
-        "isPkChunkingSupported": True, "_query": given["query"], "_pages": pages, "_rows": list(given["rows"]),
-    }  # fmt: skip
+        "id": normal_id(given["id"]) or given["id"],
+        "operation": given.get("operation", "query"),
+        "object": given["object"],
+        "createdById": given.get("user", ADMIN_USER),
+        "createdDate": stamp,
+        "systemModstamp": stamp,
+        "state": "JobComplete",
+        "concurrencyMode": "Parallel",
+        "contentType": "CSV",
+        "apiVersion": float(call.version),
+        "jobType": "V2Query",
+        "lineEnding": "LF",
+        "columnDelimiter": "COMMA",
+        "numberRecordsProcessed": sum(given["rows"]),
+        "retries": 0,
+        "totalProcessingTime": 1000,
+        "isPkChunkingSupported": True,
+        "_query": given["query"],
+        "_pages": pages,
+        "_rows": list(given["rows"]),
+    }
     save(call, "query", job, created=True)

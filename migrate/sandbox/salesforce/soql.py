@@ -13,12 +13,22 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from migrate.sandbox.salesforce.errors import Refusal, malformed
+from migrate.sandbox.salesforce.syntax import (
+    Call,
+    Compare,
+    Condition,
+    Fields,
+    Item,
+    Junction,
+    Literal,
+    Order,
+    Path,
+    Select,
+    TypeOf,
+    without,
+)
 
 MAX_CHARACTERS = 100_000
-AGGREGATES = frozenset({"COUNT", "COUNT_DISTINCT", "SUM", "AVG", "MIN", "MAX"})
-DATE_PARTS = frozenset(
-    {"CALENDAR_YEAR", "CALENDAR_MONTH", "CALENDAR_QUARTER", "DAY_ONLY", "DAY_IN_MONTH", "HOUR_IN_DAY"}
-)
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -35,112 +45,6 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _STOP = frozenset(
     {"FROM", "WHERE", "GROUP", "ORDER", "LIMIT", "OFFSET", "HAVING", "FOR", "USING", "ALL", "WITH"}
 )
-
-
-@dataclass(frozen=True)
-class Path:
-    """`Account.Owner.Name`: names from the row upwards to a field."""
-
-    parts: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return ".".join(self.parts)
-
-
-@dataclass(frozen=True)
-class Call:
-    """A function over a path, or over nothing (`COUNT()`)."""
-
-    name: str
-    path: Path | None
-
-
-@dataclass(frozen=True)
-class Fields:
-    """`FIELDS(ALL|STANDARD|CUSTOM)`."""
-
-    which: str
-
-
-@dataclass(frozen=True)
-class TypeOf:
-    """`TYPEOF What WHEN Account THEN Name ELSE Id END`."""
-
-    relation: str
-    branches: tuple[tuple[str, tuple[Path, ...]], ...]
-    otherwise: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class Literal:
-    """A value and its kind: string, number, boolean, null, date, instant, word (a date literal)."""
-
-    kind: str
-    value: str | Decimal | bool | None
-
-
-@dataclass(frozen=True)
-class Compare:
-    """`left op right`, with `right` one literal, many, or a semi-join."""
-
-    left: Path | Call
-    op: str
-    right: "Literal | tuple[Literal, ...] | Select"
-
-
-@dataclass(frozen=True)
-class Junction:
-    """`and` or `or` over several, `not` over one."""
-
-    op: str
-    parts: "tuple[Compare | Junction, ...]"
-
-
-Condition = Compare | Junction
-
-
-@dataclass(frozen=True)
-class Item:
-    """One entry of the field list, with its alias."""
-
-    what: "Path | Call | Fields | TypeOf | Select"
-    alias: str | None = None
-
-
-@dataclass(frozen=True)
-class Order:
-    """One key of `ORDER BY`."""
-
-    what: Path | Call
-    descending: bool = False
-    nulls_last: bool = False
-
-
-@dataclass(frozen=True)
-class Select:
-    """One query."""
-
-    items: tuple[Item, ...]
-    object: str
-    alias: str | None = None
-    where: Condition | None = None
-    group: tuple[Path | Call, ...] = ()
-    having: Condition | None = None
-    order: tuple[Order, ...] = ()
-    limit: int | None = None
-    offset: int | None = None
-    all_rows: bool = False
-
-    @property
-    def aggregate(self) -> bool:
-        return bool(self.group) or any(
-            isinstance(item.what, Call) and item.what.name in AGGREGATES for item in self.items
-        )
-
-    @property
-    def bare_count(self) -> bool:
-        """`SELECT COUNT() FROM …`, which answers with a total and no rows."""
-        return len(self.items) == 1 and self.items[0].what == Call("COUNT", None)
 
 
 @dataclass
@@ -204,7 +108,8 @@ def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
         found = _TOKEN.match(text, at)
         if found is None:
             raise malformed(
-                f"\n{text[max(0, at - 30) : at + 20]}\n^\nERROR at Row:1:Column:{at + 1}\nunexpected token: '{text[at]}'"
+                f"\n{text[max(0, at - 30) : at + 20]}\n^\nERROR at Row:1:Column:{at + 1}\n"
+                f"unexpected token: '{text[at]}'"
             )
         kind = str(found.lastgroup)
         yield kind, found[kind], found.start(kind)
@@ -260,9 +165,17 @@ def _select(reader: _Reader) -> Select:
     if reader.accept("FOR"):
         reader.name()
     return Select(
-        tuple(_unaliased(item, alias, object) for item in items), object, alias, where, tuple(group), having, tuple(order),
-        limit, offset, all_rows,
-    )  # fmt: skip
+        tuple(_unaliased(item, alias, object) for item in items),
+        object,
+        alias,
+        where,
+        tuple(group),
+        having,
+        tuple(order),
+        limit,
+        offset,
+        all_rows,
+    )
 
 
 def _unaliased(item: Item, alias: str | None, object: str) -> Item:
@@ -270,14 +183,6 @@ def _unaliased(item: Item, alias: str | None, object: str) -> Item:
     if isinstance(item.what, Path):
         return Item(without(item.what, alias, object), item.alias)
     return item
-
-
-def without(path: Path, alias: str | None, object: str) -> Path:
-    """The path without the query's own alias in front."""
-    first = path.parts[0].lower()
-    if len(path.parts) > 1 and first in ((alias or "").lower(), object.lower()):
-        return Path(path.parts[1:])
-    return path
 
 
 def _item(reader: _Reader) -> Item:

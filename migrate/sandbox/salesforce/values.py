@@ -75,12 +75,12 @@ def accept(field: Field, value: Any, *, csv: bool = False) -> Any:
         case "date":
             return _date(field, value)
         case "datetime":
-            found = read_instant(value) if isinstance(value, str) else None
-            if found is None and isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-                found = read_instant(value + "T00:00:00Z")
-            if found is None:
+            moment = read_instant(value) if isinstance(value, str) else None
+            if moment is None and isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+                moment = read_instant(value + "T00:00:00Z")
+            if moment is None:
                 raise _unreadable("datetime", value, field)
-            return found
+            return moment
         case "base64" | "time" | "location" | "address":
             return value
     return value
@@ -91,6 +91,7 @@ def _text(field: Field, value: Any) -> str:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _unreadable("string", value, field)
         value = str(value)
+    text: str = value
     if field.length and len(value) > field.length:
         raise Refusal(
             "STRING_TOO_LONG",
@@ -104,7 +105,7 @@ def _text(field: Field, value: Any) -> str:
             known = field.values.get(chosen)
             if known is None or not known["active"]:
                 raise bad_choice(field, chosen)
-    return value
+    return text
 
 
 def bad_choice(field: Field, value: str) -> Refusal:
@@ -168,9 +169,9 @@ def _boolean(field: Field, value: Any, *, csv: bool) -> bool:
 
 def _date(field: Field, value: Any) -> str:
     text = value[:10] if isinstance(value, str) and _INSTANT.fullmatch(value) else value
+    if not isinstance(text, str) or len(text) != 10:
+        raise _unreadable("date", value, field)
     try:
-        if not isinstance(text, str) or len(text) != 10:
-            raise ValueError(text)
         found = date.fromisoformat(text)
     except ValueError:
         raise _unreadable("date", value, field) from None
@@ -193,7 +194,7 @@ def _unreadable(wanted: str, value: Any, field: Field) -> Refusal:
 
 
 def number(text: str) -> Any:
-    """A kept number for JSON: exact. Beyond 15 digits a float would lose some, so the digits go out as they are."""
+    """A kept number for JSON, exact: where a float would lose digits they go out as they are."""
     value = float(text)
     if Decimal(repr(value)) == Decimal(text):
         return value

@@ -238,7 +238,7 @@ class SalesforceVendor(Vendor):
         rows = tx.sql.execute("SELECT DISTINCT object FROM sf_record ORDER BY object").fetchall()
         return [str(row[0]) for row in rows] + ["links"]
 
-    def throttled(self, retry_after: float | None) -> Reply:  # noqa: ARG002 - the vendor never says when to come back
+    def throttled(self, retry_after: float | None) -> Reply:  # noqa: ARG002 - never said here
         """403 without `Retry-After` (Salesforce, "API Request Limits and Allocations", read 2026-11-23)."""
         return refused(Refusal("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
 
@@ -246,7 +246,10 @@ class SalesforceVendor(Vendor):
         """500 is JSON; 502 and 503 are the maintenance page, which is HTML."""
         if status == 500:
             error_id = hashlib.blake2s(str(self.clock.now()).encode(), digest_size=6).hexdigest()
-            message = f"An unexpected error occurred. Please include this ErrorId if you contact support: {error_id}"
+            message = f"An unexpected error occurred. Please include this ErrorId: {error_id}"
             return refused(Refusal("UNKNOWN_EXCEPTION", message, status=500))
-        page = "<!DOCTYPE html><html><head><title>Salesforce - Maintenance</title></head><body><h1>We are down for maintenance.</h1></body></html>"
+        page = (
+            "<!DOCTYPE html><html><head><title>Salesforce - Maintenance</title></head>"
+            "<body><h1>We are down for maintenance.</h1></body></html>"
+        )
         return Reply(status, page, media="text/html; charset=UTF-8")

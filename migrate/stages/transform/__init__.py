@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from migrate.catalog import Catalog
     from migrate.engine import Engine
     from migrate.plan import Plan
-    from migrate.stages.check import Checked
+    from migrate.stages.checked import Checked
     from migrate.stages.transform.ready import ObjectCounts
     from migrate.store import Store
 
@@ -58,14 +58,14 @@ def transform(
         UsageError: an artifact that is needed isn't there, or a Python function can't be loaded.
         Damaged: an artifact that is read isn't whole.
         NoSpace: the disk refused, or the memory limit is too small.
-        Defect: extracted isn't ready + merged + skipped + rejected.
+        Defect: extracted isn't ready + merged + skipped + rejected; nothing was published then.
     """
     from migrate.stages.transform.dedupe import collisions, dedupe, follow, known, required, too_long
     from migrate.stages.transform.evaluate import columns, evaluate
     from migrate.stages.transform.links import LinkCounts, link
     from migrate.stages.transform.matching import match
     from migrate.stages.transform.overrides import override
-    from migrate.stages.transform.ready import stage
+    from migrate.stages.transform.ready import count, stage
     from migrate.stages.transform.work import ObjectWork, Work
 
     work = Work(
@@ -82,12 +82,13 @@ def transform(
             for step in (evaluate, override, too_long, known, dedupe, required, collisions, match, follow):
                 step(work, one)
         # Survivors of every object are known from here on; references and links follow them.
+        ends = {name: count(work, one) for name, one in work.objects.items()}
         counts: dict[str, ObjectCounts] = {}
         for name, one in work.objects.items():
             links = [link(work, one, index) for index in range(len(one.plan.links))]
             both = sum(links, LinkCounts())
             counts[name] = dataclasses.replace(
-                stage(work, one), links=both.staged, link_rejects=both.rejected, link=both
+                stage(work, one, ends[name]), links=both.staged, link_rejects=both.rejected, link=both
             )
         return counts
     finally:

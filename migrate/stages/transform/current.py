@@ -49,9 +49,12 @@ def current(work: Work, object: str) -> str:
         + (deleted or "SELECT NULL::VARCHAR AS _id, NULL::TIMESTAMPTZ AS _at, 0 AS _gen WHERE false")
         + ") GROUP BY _id"
     )
-    stamp = f"CAST({identifier(schema.stamp)} AS TIMESTAMPTZ)" if schema.stamp in types else "NULL::TIMESTAMPTZ"
+    stamp = (
+        f"CAST({identifier(schema.stamp)} AS TIMESTAMPTZ)" if schema.stamp in types else "NULL::TIMESTAMPTZ"
+    )
     rows = " UNION ALL ".join(
-        f"SELECT *, {number} AS _gen FROM {work.scan(manifest, types, _PLACE)}" for number, manifest in extracts
+        f"SELECT *, {number} AS _gen FROM {work.scan(manifest, types, _PLACE)}"
+        for number, manifest in extracts
     )
     work.run(
         f"""CREATE TABLE {view}_latest AS
@@ -70,7 +73,8 @@ def current(work: Work, object: str) -> str:
             f"FROM ({rows}) JOIN {view}_latest USING (_gen, _file, _row)"
         )
     work.run(
-        f"CREATE TABLE {view}_gone AS SELECT _id, _at FROM {view}_dead ANTI JOIN (SELECT _id FROM {view}) USING (_id)"
+        f"CREATE TABLE {view}_gone AS SELECT _id, _at FROM {view}_dead "
+        f"ANTI JOIN (SELECT _id FROM {view}) USING (_id)"
     )
     work.sources[object] = view
     return view

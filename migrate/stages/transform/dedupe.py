@@ -51,10 +51,15 @@ def known(work: Work, each: ObjectWork) -> None:
 def too_long(work: Work, each: ObjectWork) -> None:
     """Reject texts that are longer than the target takes."""
     for column in each.columns:
-        if column.field.kind not in (Kind.STRING, Kind.TEXT) or not column.field.length or column.type != "VARCHAR":
+        if (
+            column.field.kind not in (Kind.STRING, Kind.TEXT)
+            or not column.field.length
+            or column.type != "VARCHAR"
+        ):
             continue
         work.run(
-            f"INSERT INTO {each.table('mistakes')} SELECT _key, _id, {text(column.name)}, 'too_long', {column.sql}, "
+            f"INSERT INTO {each.table('mistakes')} "
+            f"SELECT _key, _id, {text(column.name)}, 'too_long', {column.sql}, "
             f"length({column.sql}) || {text(f' characters; the target takes {column.field.length}')} "
             f"FROM {each.table('values')} WHERE length({column.sql}) > {column.field.length}"
         )
@@ -78,12 +83,13 @@ def dedupe(work: Work, each: ObjectWork) -> None:
             rank > 1 AND is_known AND (target_id IS NULL OR target_id IS DISTINCT FROM first_id) AS torn
         FROM (SELECT *, first_value(_key) OVER g AS survivor, first_value(target_id) OVER g AS first_id,
                 row_number() OVER g AS rank, count(*) OVER (PARTITION BY {", ".join(on)}) AS members
-            FROM (SELECT v._key, v._id, v._created, v._stamp, v._activity, {", ".join(f"v.{key}" for key in on)},
-                    {_fullness(each)} AS fullness, k._key IS NOT NULL AS is_known, coalesce(k.staged, false) AS staged,
-                    k.target_id
+            FROM (SELECT v._key, v._id, v._created, v._stamp, v._activity,
+                    {", ".join(f"v.{key}" for key in on)}, {_fullness(each)} AS fullness,
+                    k._key IS NOT NULL AS is_known, coalesce(k.staged, false) AS staged, k.target_id
                 FROM {each.live} AS v LEFT JOIN {each.table("known")} AS k USING (_key)
                 WHERE {" AND ".join(filled(f"v.{key}") for key in on)})
-            WINDOW g AS (PARTITION BY {", ".join(on)} ORDER BY staged DESC, is_known DESC, {_order(rule.keep)}))
+            WINDOW g AS (
+                PARTITION BY {", ".join(on)} ORDER BY staged DESC, is_known DESC, {_order(rule.keep)}))
         WHERE members > 1"""
     )
     words = f"same {', '.join(rule.on)}; keeps the {rule.keep.replace('_', ' ')}"
@@ -130,7 +136,9 @@ def _fill(work: Work, each: ObjectWork, groups: str) -> None:
     for column in each.columns:
         if column.former_of:
             owner = column.former_of
-            filled_from.append(f"arg_min_null(v.{column.sql}, rank) FILTER (v.{owner} IS NOT NULL) AS {column.sql}")
+            filled_from.append(
+                f"arg_min_null(v.{column.sql}, rank) FILTER (v.{owner} IS NOT NULL) AS {column.sql}"
+            )
         elif column.sql.startswith("f"):
             filled_from.append(f"arg_min(v.{column.sql}, rank) AS {column.sql}")
     names = [c.sql for c in each.columns if c.sql.startswith(("f", "w"))]
@@ -149,13 +157,14 @@ def required(work: Work, each: ObjectWork) -> None:
     for column in each.columns:
         if column.field.required and column.sql.startswith("f"):
             work.run(
-                f"INSERT INTO {each.table('mistakes')} SELECT _key, _id, {text(column.name)}, 'required', NULL, "
+                f"INSERT INTO {each.table('mistakes')} "
+                f"SELECT _key, _id, {text(column.name)}, 'required', NULL, "
                 f"'the target takes no record without it' FROM {each.live} WHERE {column.sql} IS NULL"
             )
 
 
 def normal(sql: str, column: Column) -> str:
-    """A value as it is compared between records: as the target holds it, lower case, without blanks around it."""
+    """A value as records are compared by it: as the target holds it, lower case, trimmed."""
     return f"lower(trim({held_sql(column.field.held, as_text(sql, column.type))}))"
 
 
@@ -171,9 +180,10 @@ def collisions(work: Work, each: ObjectWork) -> None:
                 'unique in the target, and ' || first || ' has the same value'
             FROM (SELECT _key, _id, value, row_number() OVER g AS place, first_value(_key) OVER g AS first
                 FROM (SELECT v._key, v._id, v._created, v._stamp, {same} AS same,
-                        {as_text(f"v.{column.sql}", column.type)} AS value, coalesce(k.staged, false) AS staged,
-                        k._key IS NOT NULL AS is_known
-                    FROM {each.live} AS v LEFT JOIN {each.table("known")} AS k USING (_key) WHERE {filled(same)})
+                        {as_text(f"v.{column.sql}", column.type)} AS value,
+                        coalesce(k.staged, false) AS staged, k._key IS NOT NULL AS is_known
+                    FROM {each.live} AS v LEFT JOIN {each.table("known")} AS k USING (_key)
+                    WHERE {filled(same)})
                 WINDOW g AS (PARTITION BY same ORDER BY staged DESC, is_known DESC, {_TIES}))
             WHERE place > 1"""
         )
@@ -185,7 +195,8 @@ def follow(work: Work, each: ObjectWork) -> None:
     work.run(
         f"INSERT INTO {mistakes} SELECT m._key, m._id, s.field, s.reason, m.survivor, "
         f"'is one with ' || m.survivor || ', which is rejected' FROM {merged} AS m JOIN "
-        f"(SELECT _key, min(field) AS field, arg_min(reason, field) AS reason FROM {mistakes} GROUP BY _key) AS s "
+        f"(SELECT _key, min(field) AS field, arg_min(reason, field) AS reason FROM {mistakes} GROUP BY _key) "
+        "AS s "
         "ON s._key = m.survivor"
     )
     work.run(f"DELETE FROM {merged} WHERE _key IN (SELECT _key FROM {mistakes})")

@@ -13,7 +13,6 @@ the expression again over some of the rejected rows, one at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -21,14 +20,12 @@ import pyarrow as pa
 from migrate.catalog import Field
 from migrate.engine import identifier, reason, text
 from migrate.errors import UsageError
+from migrate.stages.checked import CheckedField
 from migrate.stages.transform.current import current
 from migrate.stages.transform.functions import Function
 from migrate.stages.transform.homes import home_table, owner_table, picklist_home
-from migrate.stages.transform.work import Column, ObjectWork, Work, as_text, attempt, filled
+from migrate.stages.transform.work import Column, ObjectWork, Work, attempt, filled
 from migrate.types import Kind
-
-if TYPE_CHECKING:
-    from migrate.stages.check import CheckedField
 
 EXPLAINED = 200  # rows of an object whose errors are told in DuckDB's words
 ACTIVITY = "LastActivityDate"  # what a source calls the day of the last activity, where it keeps one
@@ -67,14 +64,16 @@ def columns(work: Work, number: int, source: str) -> list[Column]:
 def evaluate(work: Work, each: ObjectWork) -> None:
     """Fill the object's tables `skipped`, `values` and `mistakes`.
 
-    `values`: `_key`, `_id`, `_stamp`, `_created`, `_activity`, `_url`, `d0..` (dedupe expressions as text) and
-    one column a target field. `mistakes`: `_key`, `_id`, field, reason, value, detail.
+    `values`: `_key`, `_id`, `_stamp`, `_created`, `_activity`, `_url`, `d0..` (dedupe expressions as
+    text) and one column a target field. `mistakes`: `_key`, `_id`, field, reason, value, detail.
     """
     rows = current(work, each.source)
     gate = _gate(work, each, rows)
     fields = list(each.checked.fields.values())
-    helpers = {index: _python(work, each, index, field, gate) for index, field in enumerate(fields) if field.plan.python}
-    inner = [*_identity(work, each)]
+    helpers = {
+        index: _python(work, each, index, field, gate) for index, field in enumerate(fields) if field.function
+    }
+    inner = [*_identity(each)]
     joins: list[str] = []
     outer: list[str] = []
     bad: list[str] = []
@@ -91,16 +90,16 @@ def evaluate(work: Work, each: ObjectWork) -> None:
         outer += [f"{former} AS w{index}"] if former else []
         bad += mistakes
         joins += joined
-    keys = each.plan.dedupe.on if each.plan.dedupe else []
-    for index, words in enumerate(keys):
-        sql = work.expression(words, each.checked.source.fields, "objects", each.number, "dedupe", "on", index)
-        inner.append(f"{attempt(f'CAST(({sql}) AS VARCHAR)')} AS _d{index}")
+    for index, key in enumerate(each.checked.dedupe):
+        inner.append(f"{attempt(f'CAST(({key.sql}) AS VARCHAR)')} AS _d{index}")
         outer.append(f"_d{index}.v AS d{index}")
-        bad.append(f"CASE WHEN _d{index} IS NULL THEN {_mistake('dedupe', 'expression', 'NULL', words)} END")
+        bad.append(
+            f"CASE WHEN _d{index} IS NULL THEN {_mistake('dedupe', 'expression', 'NULL', key.text)} END"
+        )
     found = f"list_filter([{', '.join(bad)}], lambda m: m IS NOT NULL)" if bad else "[]"
     work.run(
         f"""CREATE TABLE {each.table("values")} AS
-        SELECT {", ".join(["_key", "_id", "_stamp", "_created", "_activity", "_url", *outer])},
+        SELECT {", ".join(["raw._key", "raw._id", "_stamp", "_created", "_activity", "_url", *outer])},
             CAST({found} AS {MISTAKE}[]) AS _mistakes
         FROM (SELECT {", ".join(inner)} FROM {gate}) AS raw {" ".join(joins)}"""
     )
@@ -111,7 +110,8 @@ def evaluate(work: Work, each: ObjectWork) -> None:
     work.run(f"ALTER TABLE {each.table('values')} DROP COLUMN _mistakes")
     if gate != rows:
         work.run(
-            f"INSERT INTO {each.table('mistakes')} SELECT {each.key('_id')}, _id, 'where', 'expression', NULL, "
+            f"INSERT INTO {each.table('mistakes')} "
+            f"SELECT {each.key('_id')}, _id, 'where', 'expression', NULL, "
             f"'the plan''s `where` raises for this record' FROM {each.table('gate')} WHERE _pass IS NULL"
         )
     _explain(work, each, rows)
@@ -120,12 +120,14 @@ def evaluate(work: Work, each: ObjectWork) -> None:
 def _gate(work: Work, each: ObjectWork, rows: str) -> str:
     """What the plan's `where` lets through; fills `skipped`. Rows for which it raises stay in `gate`."""
     skipped = each.table("skipped")
-    if each.plan.where is None:
+    if each.checked.where is None:
         work.run(f"CREATE TABLE {skipped} AS SELECT ''::VARCHAR AS _key, ''::VARCHAR AS _id WHERE false")
         return rows
-    sql = work.expression(each.plan.where, each.checked.source.fields, "objects", each.number, "where")
+    sql = each.checked.where.sql
     gate = each.table("gate")
-    work.run(f"CREATE TABLE {gate} AS SELECT _id, {attempt(f'CAST(({sql}) AS BOOLEAN)')} AS _pass FROM {rows}")
+    work.run(
+        f"CREATE TABLE {gate} AS SELECT _id, {attempt(f'CAST(({sql}) AS BOOLEAN)')} AS _pass FROM {rows}"
+    )
     work.run(
         f"CREATE TABLE {skipped} AS SELECT {each.key('_id')} AS _key, _id FROM {gate} "
         "WHERE _pass IS NOT NULL AND NOT coalesce(_pass.v, false)"
@@ -133,13 +135,13 @@ def _gate(work: Work, each: ObjectWork, rows: str) -> str:
     return f"(SELECT s.* FROM {rows} AS s JOIN {gate} AS g USING (_id) WHERE g._pass.v)"
 
 
-def _identity(work: Work, each: ObjectWork) -> Iterator[str]:
+def _identity(each: ObjectWork) -> Iterator[str]:
     schema = each.checked.source
     yield f"{each.key('_id')} AS _key"
     yield "_id"
     for name, field in (("_stamp", schema.stamp), ("_created", schema.created), ("_activity", ACTIVITY)):
-        known = field is not None and field in schema.fields
-        yield f"{f'CAST({identifier(str(field))} AS TIMESTAMPTZ)' if known else 'NULL::TIMESTAMPTZ'} AS {name}"
+        value = identifier(field) if field is not None and field in schema.fields else "NULL"
+        yield f"CAST({value} AS TIMESTAMPTZ) AS {name}"
     before, _, after = (schema.url or "{id}").partition("{id}")
     yield f"{text(before)} || _id || {text(after)} AS _url"
 
@@ -198,16 +200,20 @@ def _field(
         type = column.type if not (field.plan.picklist or field.plan.owner) else "VARCHAR"
     if field.plan.picklist:
         return _picklist(work, each, index, field, column, (value, type), (mistakes, joins))
-    if field.plan.owner:
-        owners, taker = owner_table(work, each.table(f"owners{index}"), field.plan)
+    if field.owners is not None:
+        owners, taker = owner_table(work, each.table(f"owners{index}"), field.owners)
         joins.append(f"LEFT JOIN {owners} AS w{index} ON w{index}.value = CAST({value} AS VARCHAR)")
         given = filled(f"CAST({value} AS VARCHAR)")
-        home = f"CASE WHEN w{index}.value IS NULL THEN {text(taker) if taker else 'NULL'} ELSE w{index}.home END"
-        mistakes.append(
-            f"CASE WHEN {given} AND ({home}) IS NULL THEN "
-            f"{_mistake(name, 'no_owner', f'CAST({value} AS VARCHAR)', 'no active owner, and no `inactive` owner')} END"
+        home = (
+            f"CASE WHEN w{index}.value IS NULL THEN {text(taker) if taker else 'NULL'} ELSE w{index}.home END"
         )
-        former = f"CASE WHEN {given} THEN CASE WHEN w{index}.value IS NULL THEN CAST({value} AS VARCHAR) ELSE w{index}.former END END"
+        seen = f"CAST({value} AS VARCHAR)"
+        nobody = _mistake(name, "no_owner", seen, "no active owner, and no `inactive` owner")
+        mistakes.append(f"CASE WHEN {given} AND ({home}) IS NULL THEN {nobody} END")
+        former = (
+            f"CASE WHEN NOT {given} THEN NULL WHEN w{index}.value IS NULL THEN {seen} "
+            f"ELSE w{index}.former END"
+        )
         return f"CASE WHEN {given} THEN {home} END", former, mistakes, joins
     if helper is None and _narrows(field.type, column):
         detail = f"has more decimal places than `{name}` keeps; round it in the plan"
@@ -227,25 +233,29 @@ def _picklist(
     value, type = given
     mistakes, joins = so_far
     plan = field.plan
-    homes, fallback = picklist_home(
-        work.plan.picklist(plan.picklist or "").home, column.field.options, plan.unmapped, plan.default
-    )
+    homes = picklist_home(field.home or {}, column.field.options, plan.unmapped)
+    fallback = field.default if plan.unmapped == "default" else None
     if type.endswith("[]"):
         sources = [text(value) for value, home in homes.items() if home is not None]
         targets = [text(home) for home in homes.values() if home is not None]
         empty = ", ".join(["''", *(text(value) for value, home in homes.items() if home is None)])
         blank = f"lambda e: coalesce(trim(e) <> '' AND e NOT IN ({empty}), false)"
         cleaned = f"list_filter({value}, {blank})"
-        listed = f"CAST([{', '.join(targets)}] AS VARCHAR[])[list_position(CAST([{', '.join(sources)}] AS VARCHAR[]), e)]"
+        place = f"list_position(CAST([{', '.join(sources)}] AS VARCHAR[]), e)"
+        listed = f"CAST([{', '.join(targets)}] AS VARCHAR[])[{place}]"
         other = "e" if plan.unmapped == "add" else text(fallback) if fallback is not None else "NULL"
         home = f"list_transform({cleaned}, lambda e: coalesce({listed}, {other}))"
         stray = f"list_filter({cleaned}, lambda e: coalesce({listed}, {other}) IS NULL)"
-        mistakes.append(
-            f"CASE WHEN len({stray}) > 0 THEN "
-            f"{_mistake(column.name, 'unmapped_picklist', f'''array_to_string({stray}, ';')''', _where_to(plan.picklist))} END"
-        )
+        shown = f"array_to_string({stray}, ';')"
+        homeless = _mistake(column.name, "unmapped_picklist", shown, _where_to(plan.picklist))
+        mistakes.append(f"CASE WHEN len({stray}) > 0 THEN {homeless} END")
         many = f"CASE WHEN len({cleaned}) > 0 THEN list_sort(list_distinct({home})) END"
-        return (many if column.type.endswith("[]") else f"array_to_string({many}, ';')"), None, mistakes, joins
+        return (
+            (many if column.type.endswith("[]") else f"array_to_string({many}, ';')"),
+            None,
+            mistakes,
+            joins,
+        )
     table = home_table(work, each.table(f"homes{index}"), homes)
     seen = f"CAST({value} AS VARCHAR)"
     joins.append(f"LEFT JOIN {table} AS p{index} ON p{index}.value = {seen}")
@@ -255,7 +265,11 @@ def _picklist(
         f"CASE WHEN {filled(seen)} AND p{index}.value IS NULL AND {other} IS NULL THEN "
         f"{_mistake(column.name, 'unmapped_picklist', seen, _where_to(plan.picklist))} END"
     )
-    cast = f"CASE WHEN ({home}) IS NOT NULL THEN [{home}] END" if column.type.endswith("[]") else f"TRY_CAST(({home}) AS {column.type})"
+    cast = (
+        f"CASE WHEN ({home}) IS NOT NULL THEN [{home}] END"
+        if column.type.endswith("[]")
+        else f"TRY_CAST(({home}) AS {column.type})"
+    )
     if column.type not in ("VARCHAR", "VARCHAR[]"):
         mistakes.append(
             f"CASE WHEN {filled(seen)} AND ({home}) IS NOT NULL AND {cast} IS NULL THEN "
@@ -272,7 +286,8 @@ def _python(work: Work, each: ObjectWork, index: int, field: CheckedField, rows:
     """A table (_id, value, error) of what the plan's Python function makes of an expression's values."""
     column = next(column for column in each.columns if column.sql == f"f{index}")
     mapped = bool(field.plan.picklist or field.plan.owner)
-    function = Function(str(field.plan.python), work.plan.folder, pa.string() if mapped else column.arrow)
+    assert field.function is not None  # noqa: S101 - the caller's condition
+    function = Function(str(field.plan.python), field.function, pa.string() if mapped else column.arrow)
     name = each.table(f"python{index}")
     schema = pa.schema([("_id", pa.string()), ("value", function.type), ("error", pa.string())])
     work.table_of(name, dict(zip(schema.names, schema.types, strict=True)), [])
@@ -290,7 +305,8 @@ def _explain(work: Work, each: ObjectWork, rows: str) -> None:
     """Put DuckDB's words beside expressions that raised, for the first `EXPLAINED` of them."""
     mistakes = each.table("mistakes")
     unsaid = work.engine.rows(
-        f"SELECT _id, field FROM {mistakes} WHERE reason = 'expression' AND detail = '' ORDER BY _id, field LIMIT {EXPLAINED}"
+        f"SELECT _id, field FROM {mistakes} WHERE reason = 'expression' AND detail = '' "
+        f"ORDER BY _id, field LIMIT {EXPLAINED}"
     )
     if not unsaid:
         return
@@ -313,7 +329,7 @@ def _explain(work: Work, each: ObjectWork, rows: str) -> None:
         each.table("words"), {"_id": pa.string(), "field": pa.string(), "detail": pa.string()}, said
     )
     work.run(
-        f"UPDATE {mistakes} AS m SET detail = w.detail FROM {words} AS w WHERE m._id = w._id AND m.field = w.field"
+        f"UPDATE {mistakes} AS m SET detail = w.detail FROM {words} AS w "
+        "WHERE m._id = w._id AND m.field = w.field"
     )
     work.run(f"UPDATE {mistakes} SET detail = 'the expression raises for these values' WHERE detail = ''")
-

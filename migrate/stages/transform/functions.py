@@ -1,7 +1,6 @@
 """How is a Python function of the plan called? With Arrow arrays, and so that one bad row costs one row.
 
-`python: module:function` names a function in a module beside the plan or on Python's path. It is
-given the expression's values as one Arrow array and returns as many (an Arrow array or chunked
+It is given the expression's values as one Arrow array and returns as many (an Arrow array or chunked
 array, a pandas series or a list). When it raises for an array, it is called again row by row, and
 the rows for which it raises become rejects. It must depend on its argument only, since how rows
 are cut into arrays is not promised.
@@ -9,32 +8,18 @@ are cut into arrays is not promised.
 
 from __future__ import annotations
 
-import importlib
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
-
-from migrate.errors import UsageError
 
 
 class Function:
     """A plan's Python function. `type`: the Arrow type that its result is cast to."""
 
-    def __init__(self, name: str, folder: Path, type: pa.DataType) -> None:
+    def __init__(self, name: str, call: Callable[[Any], Any], type: pa.DataType) -> None:
         self.name, self.type = name, type
-        module, _, attribute = name.partition(":")
-        sys.path.insert(0, str(folder))
-        try:
-            self._call = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise UsageError(
-                f"The plan's Python function `{name}` can't be loaded ({error})",
-                "Write it as `module:function`; the module lies beside the plan.",
-            ) from error
-        finally:
-            sys.path.remove(str(folder))
+        self._call = call
 
     def __call__(self, values: pa.Array, failed: pa.Array) -> tuple[pa.Array, pa.Array]:
         """(results, errors) for an array of values; where `failed`, the expression itself raised."""

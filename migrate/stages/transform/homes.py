@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from migrate.catalog import Option
 from migrate.connector import owners_by_email
-from migrate.plan.models import FieldPlan
+from migrate.stages.checked import CheckedOwners
 from migrate.stages.transform.work import Work
 
 
@@ -26,30 +26,20 @@ def resolve(options: Sequence[Option], value: str) -> str | None:
 
 
 def picklist_home(
-    homes: Mapping[str, str | None], options: Sequence[Option], unmapped: str, default: str | None
-) -> tuple[dict[str, str | None], str | None]:
-    """Source value to target value, and what a value without a home becomes (None: a reject).
+    homes: Mapping[str, str | None], options: Sequence[Option], unmapped: str
+) -> dict[str, str | None]:
+    """Target value by source value; None is a home as well: the map says that the field stays empty.
 
-    A target value None is a home as well: the map says that the field stays empty.
-    A field without options (text, a label of a link) takes the homes as they are written. With
-    `unmapped: add` a value is its own home; `options` that carry it as a label stand for it.
+    Args:
+        homes: the map, resolved by `check`.
+        unmapped: with `add` a value is its own home, or that of an option which has it as its label.
     """
-
-    def meant(value: str) -> str | None:
-        return resolve(options, value) if options else value
-
-    adds = unmapped == "add"
     found: dict[str, str | None] = {}
-    if adds:
+    if unmapped == "add":
         counts = Counter(option.label for option in options)
         found |= {option.label: option.value for option in options if counts[option.label] == 1}
         found |= {option.value: option.value for option in options}
-    for value, home in homes.items():
-        target = None if home is None else meant(home) or (home if adds else None)
-        if home is None or target is not None:
-            found[value] = target
-    fallback = (meant(default) or default) if unmapped == "default" and default is not None else None
-    return found, fallback
+    return found | dict(homes)
 
 
 def home_table(work: Work, name: str, found: Mapping[str, str | None]) -> str:
@@ -58,7 +48,7 @@ def home_table(work: Work, name: str, found: Mapping[str, str | None]) -> str:
     return work.table_of(name, {"value": pa.string(), "home": pa.string()}, rows)
 
 
-def owner_table(work: Work, name: str, plan: FieldPlan) -> tuple[str, str | None]:
+def owner_table(work: Work, name: str, owners: CheckedOwners) -> tuple[str, str | None]:
     """A table (value, home, former), and the target owner who takes the records of the others.
 
     An owner goes to the active target owner with the map's `target_email`. Who is inactive, or has
@@ -67,19 +57,25 @@ def owner_table(work: Work, name: str, plan: FieldPlan) -> tuple[str, str | None
     Owners whom the map doesn't list are taken from the source's catalog, by their own e-mail.
     """
     active = {email: owner.id for email, owner in owners_by_email(work.target.owners).items() if owner.active}
-    taker = active.get(plan.inactive.strip().lower()) if plan.inactive else None
-    people: dict[str, tuple[str, str, bool, str]] = {
-        owner.id: (owner.name, owner.email or "", owner.active, owner.email or "") for owner in work.source.owners
+    taker = owners.inactive.id if owners.inactive else None
+    people: dict[str, tuple[str, str, bool, str | None]] = {
+        owner.id: (
+            owner.name,
+            owner.email or "",
+            owner.active,
+            active.get((owner.email or "").strip().lower()),
+        )
+        for owner in work.source.owners
     }
-    for row in work.plan.owners(plan.owner or "").rows:
-        people[row.source_id] = (row.source_name or "", row.source_email or "", row.active, row.target_email or "")
+    for row in owners.written.rows:
+        home = owners.home.get(row.source_id)
+        own = home.id if home is not None and home.active else active.get(row.target_email.lower())
+        people[row.source_id] = (row.source_name, row.source_email, row.active, own)
     rows: list[tuple[str, str | None, str | None]] = []
-    for id, (label, email, is_active, target_email) in sorted(people.items()):
-        own = active.get(target_email.strip().lower())
+    for id, (label, email, is_active, own) in sorted(people.items()):
         if own is not None and (is_active or taker is None):
             rows.append((id, own, None))
         else:
             rows.append((id, taker, f"{label} <{email}>" if email else label or id))
     types = {"value": pa.string(), "home": pa.string(), "former": pa.string()}
     return work.table_of(name, types, rows), taker
-

@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migrate.engine import identifier, text
-from migrate.errors import UsageError
 from migrate.plan.models import LabelMap, LinkPlan
+from migrate.stages.checked import CheckedLink
 from migrate.stages.transform.current import current
-from migrate.stages.transform.homes import home_table, picklist_home
+from migrate.stages.transform.homes import home_table
 from migrate.stages.transform.publish import REJECT, publish
 from migrate.stages.transform.work import ObjectWork, Work, attempt, filled
 
@@ -58,11 +58,12 @@ class LinkCounts:
 
 def link(work: Work, each: ObjectWork, index: int) -> LinkCounts:
     """Stage one entry of the plan's `links`: `links/<Object>.<index>` and its rejects."""
-    plan = each.plan.links[index]
+    checked = each.checked.links[index]
+    plan = checked.plan
     name = f"{each.source}.{index}"
     table = each.table(f"link{index}")
-    _found(work, each, index, plan, table)
-    _checked(work, each, plan, table)
+    _found(work, each, checked, table)
+    _checked(work, each, checked, table)
     counted = work.engine.rows(
         f"SELECT count(*) AS found, count(*) FILTER (reason = 'where') AS skipped, "
         f"count(*) FILTER (reason NOT IN ('', 'where')) AS rejected FROM {table}_all"
@@ -79,73 +80,78 @@ def link(work: Work, each: ObjectWork, index: int) -> LinkCounts:
     unlinked = int(work.one(f"SELECT count(*) FILTER (_deleted) FROM {table}_rows"))
     kept = int(counted["found"]) - int(counted["skipped"]) - int(counted["rejected"])
     counts = LinkCounts(
-        int(counted["found"]), staged, int(counted["skipped"]), kept - staged, int(counted["rejected"]), written, unlinked
+        int(counted["found"]),
+        staged,
+        int(counted["skipped"]),
+        kept - staged,
+        int(counted["rejected"]),
+        written,
+        unlinked,
     )
     order = 'ORDER BY "left", "right", label, _deleted'
-    publish(work, "links", name, f"SELECT {', '.join(map(identifier, LINK))} FROM {table}_rows {order}", LINK, vars(counts))
+    publish(
+        work,
+        "links",
+        name,
+        f"SELECT {', '.join(map(identifier, LINK))} FROM {table}_rows {order}",
+        LINK,
+        vars(counts),
+    )
     return counts
 
 
-def _found(work: Work, each: ObjectWork, index: int, plan: LinkPlan, table: str) -> None:
-    """`<table>_raw`: sid, left and right keys as the source has them, label value, where."""
-    object = plan.through or each.source
-    fields = work.source_schema(object).fields
-    rows = current(work, object)
-    at = ("objects", each.number, "links", index)
-    right_field = str(plan.right if plan.through else plan.via)
-    left = identifier(str(plan.left)) if plan.through else "_id"
-    label = "{'v': NULL::VARCHAR}"
-    if isinstance(plan.label, LabelMap):
-        label = attempt(f"CAST(({work.expression(plan.label.from_, fields, *at, 'label', 'from')}) AS VARCHAR)")
-    where = "{'v': true}"
-    if plan.where is not None:
-        where = attempt(f"CAST(({work.expression(plan.where, fields, *at, 'where')}) AS BOOLEAN)")
-    given = filled(identifier(right_field)) if plan.via else "true"
+def _found(work: Work, each: ObjectWork, link: CheckedLink, table: str) -> None:
+    """`<table>_keys`: sid, left and right keys as the source has them, label value, where."""
+    rows = current(work, link.through.name if link.through else each.source)
+    left = identifier(link.left.name) if link.left else "_id"
+    right = identifier(link.right.name)
+    label, where = "{'v': NULL::VARCHAR}", "{'v': true}"
+    if link.label_from is not None:
+        label = attempt(f"CAST(({link.label_from.sql}) AS VARCHAR)")
+    if link.where is not None:
+        where = attempt(f"CAST(({link.where.sql}) AS BOOLEAN)")
+    given = "true" if link.through else filled(right)
     work.run(
         f"CREATE TABLE {table}_raw AS SELECT _id AS sid, nullif(trim({left}), '') AS left_id, "
-        f"nullif(trim({identifier(right_field)}), '') AS right_id, {label} AS label, {where} AS pass FROM {rows} WHERE {given}"
+        f"nullif(trim({right}), '') AS right_id, {label} AS label, {where} AS pass FROM {rows} WHERE {given}"
     )
     work.run(
         f"CREATE TABLE {table}_keys AS SELECT raw.*, {each.key('left_id')} AS left_key, "
-        f"{_right_key(work, plan, object, right_field)} AS right_key FROM {table}_raw AS raw"
+        f"{_right_key(work, link)} AS right_key FROM {table}_raw AS raw"
     )
 
 
-def _right_key(work: Work, plan: LinkPlan, object: str, field: str) -> str:
-    """The migration key of the right end; where several source objects go to that target, by who has the id."""
-    fields = work.source_schema(object).fields
-    into = [each for each in work.objects.values() if each.plan.target == plan.to]
-    named = fields[field].references if field in fields else ()
-    into = [each for each in into if each.source in named] or into
-    if not into:
-        raise UsageError(
-            f"A link goes to `{plan.to}`, but the plan moves nothing there", f"Add an object with `target: {plan.to}`."
-        )
+def _right_key(work: Work, link: CheckedLink) -> str:
+    """The migration key of the right end; where it may be of several objects, of the one that has the id."""
+    first, *others = (work.objects[source] for source in link.sources)
     cases = "".join(
-        f"WHEN raw.right_id IN (SELECT _id FROM {current(work, each.source)}) THEN {each.key('raw.right_id')} "
-        for each in into[1:]
+        f"WHEN raw.right_id IN (SELECT _id FROM {current(work, each.source)}) "
+        f"THEN {each.key('raw.right_id')} "
+        for each in others
     )
-    first = into[0].key("raw.right_id")
-    return f"CASE {cases}ELSE {first} END" if cases else first
+    key = first.key("raw.right_id")
+    return f"CASE {cases}ELSE {key} END" if cases else key
 
 
-def _checked(work: Work, each: ObjectWork, plan: LinkPlan, table: str) -> None:
+def _checked(work: Work, each: ObjectWork, checked: CheckedLink, table: str) -> None:
     """`<table>_all`: every found link with its end; `<table>_pairs`: those that are to be there."""
     survivors = " UNION ALL ".join(
         f"SELECT _key, survivor, rank FROM {other.table('merged')}" for other in work.objects.values()
     )
-    label, join, unmapped = text(str(plan.label)), "", "false"
+    plan = checked.plan
+    label, join, unmapped = text(checked.label or UNLABELLED), "", "false"
     if isinstance(plan.label, LabelMap):
-        known = {one.label for one in work.target.links if (one.left, one.right) == (each.plan.target, plan.to)}
-        homes, fallback = picklist_home(
-            work.plan.picklist(plan.label.picklist).home, (), plan.label.unmapped, plan.label.default
-        )
-        if plan.label.unmapped == "add":
-            homes = {one: one for one in known} | homes
-        home_table(work, f"{table}_homes", homes)
+        fallback = checked.default if plan.label.unmapped == "default" else None
+        home_table(work, f"{table}_homes", checked.labels or {})
         join = f"LEFT JOIN {table}_homes AS h ON h.value = k.label.v"
-        other = "k.label.v" if plan.label.unmapped == "add" else text(fallback) if fallback is not None else "NULL"
-        blank = text(plan.label.default or UNLABELLED)
+        other = (
+            "k.label.v"
+            if plan.label.unmapped == "add"
+            else text(fallback)
+            if fallback is not None
+            else "NULL"
+        )
+        blank = text(checked.default or UNLABELLED)
         label = (
             f"CASE WHEN NOT {filled('k.label.v')} THEN {blank} WHEN h.value IS NOT NULL "
             f"THEN coalesce(h.home, {text(UNLABELLED)}) ELSE {other} END"
@@ -153,7 +159,8 @@ def _checked(work: Work, each: ObjectWork, plan: LinkPlan, table: str) -> None:
         unmapped = f"{filled('k.label.v')} AND h.value IS NULL AND {other} IS NULL"
     work.run(
         f"""CREATE TABLE {table}_ends AS
-        SELECT k.sid, coalesce(l.survivor, k.left_key) AS "left", coalesce(r.survivor, k.right_key) AS "right",
+        SELECT k.sid, coalesce(l.survivor, k.left_key) AS "left",
+            coalesce(r.survivor, k.right_key) AS "right",
             {label} AS label, coalesce(l.rank, 1) AS rank, k.label.v AS given,
             CASE WHEN k.pass IS NOT NULL AND NOT coalesce(k.pass.v, false) THEN 'where'
                 WHEN k.left_id IS NULL OR k.right_id IS NULL THEN 'required'
@@ -168,12 +175,14 @@ def _checked(work: Work, each: ObjectWork, plan: LinkPlan, table: str) -> None:
     if plan.via:
         # One parent per label: later members of a merged group don't bring a second one.
         work.run(
-            f'CREATE TABLE {table}_first AS SELECT "left", label, arg_min("right", struct_pack(rank, sid)) AS "right" '
+            f'CREATE TABLE {table}_first AS '
+            f'SELECT "left", label, arg_min("right", struct_pack(rank, sid)) AS "right" '
             f"FROM {table}_ends WHERE reason = '' AND label <> {text(UNLABELLED)} GROUP BY \"left\", label"
         )
-        second = "f.\"right\" IS NOT NULL AND f.\"right\" <> e.\"right\""
+        second = 'f."right" IS NOT NULL AND f."right" <> e."right"'
     knows = any(
-        (one.left, one.right, one.label) == (each.plan.target, plan.to, UNLABELLED) for one in work.target.links
+        (one.left, one.right, one.label) == (each.plan.target, plan.to, UNLABELLED)
+        for one in work.target.links
     )
     first = f'LEFT JOIN {table}_first AS f ON f."left" = e."left" AND f.label = e.label' if plan.via else ""
     work.run(
@@ -181,8 +190,10 @@ def _checked(work: Work, each: ObjectWork, plan: LinkPlan, table: str) -> None:
         SELECT e.sid, e."left", e."right", e.rank, e.given AS value,
             CASE WHEN {second} THEN {text(UNLABELLED)} ELSE e.label END AS label,
             coalesce(e."left", '') AS _key,
-            CASE WHEN e.reason = '' AND {second} AND NOT {knows} THEN 'second_parent' ELSE e.reason END AS reason,
-            CASE e.reason WHEN 'expression' THEN 'label or where' WHEN 'required' THEN 'left or right' ELSE 'label' END AS field,
+            CASE WHEN e.reason = '' AND {second} AND NOT {knows} THEN 'second_parent' ELSE e.reason END
+                AS reason,
+            CASE e.reason WHEN 'expression' THEN 'label or where'
+                WHEN 'required' THEN 'left or right' ELSE 'label' END AS field,
             CASE e.reason WHEN 'expression' THEN 'the expression raises for this row'
                 WHEN 'required' THEN 'one end of the link is empty'
                 WHEN 'unmapped_picklist' THEN 'has no home in the map of labels'
@@ -206,17 +217,22 @@ def _changes(work: Work, name: str, table: str, plan: LinkPlan, each: ObjectWork
     work.run(
         f'CREATE TABLE {table}_prior AS SELECT "left", "right", label, last.source_id AS source_id FROM ('
         f'SELECT "left", "right", label, arg_max(struct_pack(source_id, _deleted), _gen) AS last FROM ('
-        + (earlier or f"SELECT {', '.join(f'NULL::{kind} AS {identifier(n)}' for n, kind in LINK.items())}, 0 AS _gen WHERE false")
+        + (
+            earlier
+            or f"SELECT {', '.join(f'NULL::{kind} AS {identifier(n)}' for n, kind in LINK.items())}, "
+            "0 AS _gen WHERE false"
+        )
         + ') GROUP BY "left", "right", label) WHERE NOT last._deleted'
     )
     same = 'USING ("left", "right", label)'
     objects = f"{text(each.plan.target)} AS left_object, {text(plan.to)} AS right_object"
     work.run(
         f"""CREATE TABLE {table}_rows AS
-        SELECT "left", "right", {objects}, label, {text(plan.missing)} AS missing, source_id, false AS _deleted
+        SELECT "left", "right", {objects}, label, {text(plan.missing)} AS missing, source_id,
+            false AS _deleted
         FROM {table}_pairs ANTI JOIN {table}_prior {same}
         UNION ALL
         SELECT "left", "right", {objects}, label, {text(plan.missing)}, source_id, true
         FROM {table}_prior AS p ANTI JOIN {table}_pairs {same}
-        WHERE source_id NOT IN (SELECT sid FROM {table}_all WHERE reason NOT IN ('', 'where') AND sid IS NOT NULL)"""
+        WHERE source_id NOT IN (SELECT sid FROM {table}_all WHERE reason NOT IN ('', 'where'))"""
     )

@@ -55,19 +55,27 @@ def match(work: Work, each: ObjectWork) -> None:
 
 def _by(work: Work, each: ObjectWork, sql: str, name: str, same: str) -> None:
     matches, found = each.table("matches"), each.table(f"found_{sql}")
+    taken = (
+        f"SELECT target_id, _key FROM {matches} UNION ALL SELECT target_id, _key FROM {each.table('before')} "
+        f"UNION ALL SELECT target_id, key FROM {work.schema}.crosswalk "
+        f"WHERE starts_with(key, {text(each.prefix)})"
+    )
+    # The join comes first: what it finds is small, and the exclusions are then cheap in memory.
+    work.run(
+        f"CREATE TABLE {found}_all AS SELECT v._key, v._id, {same} AS same, b._id AS target_id "
+        f"FROM {each.table('values')} AS v JOIN {each.table('base')} AS b ON b.{sql} = {same} WHERE {filled(same)}"
+    )
+    excluded = " ".join(
+        f"ANTI JOIN {each.table(what)} USING (_key)"
+        for what in ("mistakes", "merged", "known", "matches", "before")
+    )
     work.run(
         f"""CREATE TABLE {found} AS
-        SELECT *, count(*) OVER (PARTITION BY _key) AS targets, count(*) OVER (PARTITION BY target_id) AS sources
-        FROM (SELECT v._key, v._id, v.same, b._id AS target_id, coalesce(t._key, '') AS taken
-            FROM (SELECT v._key, v._id, {same} AS same FROM {each.live} AS v
-                ANTI JOIN {each.table("known")} USING (_key) ANTI JOIN {matches} USING (_key)
-                ANTI JOIN {each.table("before")} USING (_key)) AS v
-            JOIN {each.table("base")} AS b ON b.{sql} = v.same
-            LEFT JOIN (SELECT target_id, min(_key) AS _key FROM (
-                SELECT target_id, _key FROM {matches} UNION ALL SELECT target_id, _key FROM {each.table("before")}
-                UNION ALL SELECT target_id, key FROM {work.schema}.crosswalk
-                    WHERE starts_with(key, {text(each.prefix)})) GROUP BY target_id) AS t ON t.target_id = b._id
-            WHERE {filled("v.same")})"""
+        SELECT *, count(*) OVER (PARTITION BY _key) AS targets,
+            count(*) OVER (PARTITION BY target_id) AS sources
+        FROM (SELECT v.*, coalesce(t._key, '') AS taken FROM (SELECT * FROM {found}_all {excluded}) AS v
+            LEFT JOIN (SELECT target_id, min(_key) AS _key FROM ({taken}) GROUP BY target_id) AS t
+            USING (target_id))"""
     )
     sources = (
         f"SELECT target_id, array_to_string(list_slice(list_sort(list(_key)), 1, {LISTED}), ', ') AS keys "
@@ -78,8 +86,10 @@ def _by(work: Work, each: ObjectWork, sql: str, name: str, same: str) -> None:
         SELECT _key, any_value(_id), {text(name)}, 'ambiguous_match', any_value(same),
             CASE WHEN max(targets) > 1 THEN 'several target records have this value: '
                     || array_to_string(list_slice(list_sort(list(target_id)), 1, {LISTED}), ', ')
-                WHEN max(taken) <> '' THEN 'target record ' || any_value(target_id) || ' belongs to ' || max(taken)
-                ELSE 'several source records match target record ' || any_value(target_id) || ': ' || any_value(keys) END
+                WHEN max(taken) <> ''
+                    THEN 'target record ' || any_value(target_id) || ' belongs to ' || max(taken)
+                ELSE 'several source records match target record ' || any_value(target_id) || ': '
+                    || any_value(keys) END
         FROM {found} JOIN ({sources}) USING (target_id)
         GROUP BY _key HAVING max(targets) > 1 OR max(sources) > 1 OR max(taken) <> ''"""
     )

@@ -32,13 +32,17 @@ def override(work: Work, each: ObjectWork) -> None:
             each.warnings += [f"override of {key}: the plan fills no field `{name}`" for key in sorted(rows)]
 
 
-def _apply(work: Work, each: ObjectWork, column: Column, table: str, rows: dict[str, tuple[str, str]]) -> None:
+def _apply(
+    work: Work, each: ObjectWork, column: Column, table: str, rows: dict[str, tuple[str, str]]
+) -> None:
     def meant(value: str) -> str:
         return (resolve(column.field.options, value) if column.field.options else None) or value
 
     values, mistakes = each.table("values"), each.table("mistakes")
     work.table_of(table, _TYPES, [(key, old, new) for key, (old, new) in sorted(rows.items())])
-    also = work.table_of(f"{table}_meant", _TYPES, [(k, meant(o), meant(n)) for k, (o, n) in sorted(rows.items())])
+    also = work.table_of(
+        f"{table}_meant", _TYPES, [(k, meant(o), meant(n)) for k, (o, n) in sorted(rows.items())]
+    )
     type, name = column.type, text(column.name)
     many = type.endswith("[]")
     held = as_text(f"v.{column.sql}", type)
@@ -50,7 +54,8 @@ def _apply(work: Work, each: ObjectWork, column: Column, table: str, rows: dict[
     )
     work.run(
         f"""CREATE TABLE {table}_fits AS
-        SELECT o._key, v._id, o.new AS given, {new} AS new, {f"NOT {many} AND m.new <> '' AND ({new}) IS NULL"} AS wrong
+        SELECT o._key, v._id, o.new AS given, {new} AS new,
+            NOT {many} AND m.new <> '' AND ({new}) IS NULL AS wrong
         FROM {table} AS o JOIN {also} AS m USING (_key) JOIN {values} AS v USING (_key)
         WHERE (coalesce({held}, '') IN (o.old, m.old){typed}
             AND NOT EXISTS (SELECT 1 FROM {mistakes} AS x WHERE x._key = o._key AND x.field = {name}))
@@ -58,7 +63,8 @@ def _apply(work: Work, each: ObjectWork, column: Column, table: str, rows: dict[
                 AND (coalesce(x.value, '') = o.old OR o.old = ''))"""
     )
     work.run(
-        f"UPDATE {values} AS v SET {column.sql} = f.new FROM {table}_fits AS f WHERE v._key = f._key AND NOT f.wrong"
+        f"UPDATE {values} AS v SET {column.sql} = f.new FROM {table}_fits AS f "
+        "WHERE v._key = f._key AND NOT f.wrong"
     )
     work.run(f"DELETE FROM {mistakes} WHERE field = {name} AND _key IN (SELECT _key FROM {table}_fits)")
     work.run(
@@ -66,11 +72,16 @@ def _apply(work: Work, each: ObjectWork, column: Column, table: str, rows: dict[
         f"{text(f'the new value of an override is no {type}')} FROM {table}_fits WHERE wrong"
     )
     stale = work.engine.rows(
-        f"SELECT o._key AS key, v._key IS NOT NULL AS there FROM {table} AS o LEFT JOIN {values} AS v USING (_key) "
+        f"SELECT o._key AS key, v._key IS NOT NULL AS there "
+        f"FROM {table} AS o LEFT JOIN {values} AS v USING (_key) "
         f"ANTI JOIN {table}_fits AS f ON f._key = o._key ORDER BY key"
     )
     each.warnings += [
         f"override of {row['key']}, `{column.name}`: "
-        + ("the old value is another one now; not applied" if row["there"] else "no such record is to be moved")
+        + (
+            "the old value is another one now; not applied"
+            if row["there"]
+            else "no such record is to be moved"
+        )
         for row in stale
     ]

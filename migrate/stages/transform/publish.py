@@ -10,6 +10,7 @@ same as before, the old parts stay untouched.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
@@ -37,7 +38,9 @@ def arrow_schema(types: Mapping[str, str]) -> pa.Schema:
 class Artifact:
     """One artifact that is being written: rows go in, in order; `publish` makes it count."""
 
-    def __init__(self, work: Work, stage: str, object: str, schema: pa.Schema, logical: Mapping[str, str]) -> None:
+    def __init__(
+        self, work: Work, stage: str, object: str, schema: pa.Schema, logical: Mapping[str, str]
+    ) -> None:
         self._store, self._schema, self._logical = work.store, schema, dict(logical)
         self._stage, self._object, self._generation = stage, object, work.generation
         self._facts: dict[str, Any] = {
@@ -48,10 +51,19 @@ class Artifact:
         self.folder = generation_folder(stage, object, work.generation)
         self._store.discard(f"{self.folder}/{_ASIDE}")
         self._writer: PartWriter = self._store.writer(f"{self.folder}/{_ASIDE}", schema, part_rows=PART_ROWS)
-        self._writer.__enter__()
         self._waiting: list[pa.Table] = []
         self._held = 0
         self.rows = 0
+
+    def __enter__(self) -> Artifact:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._writer.__exit__(kind, error, trace)
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
         """Append rows, cast to the artifact's schema."""
@@ -106,10 +118,10 @@ def publish(
     work: Work, stage: str, object: str, sql: str, types: Mapping[str, str], facts: Mapping[str, Any]
 ) -> Manifest:
     """Publish the rows of an ordered query whose columns are texts and flags."""
-    artifact = Artifact(work, stage, object, arrow_schema(types), types)
-    for batch in work.engine.stream(sql, rows=PART_ROWS):
-        artifact.write(batch)
-    return artifact.publish(facts)
+    with Artifact(work, stage, object, arrow_schema(types), types) as artifact:
+        for batch in batches(work, sql):
+            artifact.write(batch)
+        return artifact.publish(facts)
 
 
 def batches(work: Work, sql: str) -> Iterator[pa.RecordBatch]:

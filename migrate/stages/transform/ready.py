@@ -7,7 +7,8 @@ been deleted at the source. `full` keeps key and hash of all of them. Rows are s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +16,17 @@ import pyarrow.compute as pc
 from migrate.engine import text
 from migrate.errors import Defect
 from migrate.stages.transform.links import LinkCounts
-from migrate.stages.transform.publish import FULL, MATCH, MERGED, REJECT, SKIPPED, Artifact, arrow_schema, batches, publish
+from migrate.stages.transform.publish import (
+    FULL,
+    MATCH,
+    MERGED,
+    REJECT,
+    SKIPPED,
+    Artifact,
+    arrow_schema,
+    batches,
+    publish,
+)
 from migrate.stages.transform.work import Column, ObjectWork, Work
 from migrate.types import Kind
 
@@ -40,30 +51,35 @@ class ObjectCounts:
     tombstones: int
     links: int = 0
     link_rejects: int = 0
-    link: LinkCounts = LinkCounts()
+    link: LinkCounts = field(default_factory=LinkCounts)
     warnings: tuple[str, ...] = ()
 
 
-def stage(work: Work, each: ObjectWork) -> ObjectCounts:
-    """Publish an object's rejects, merged, skipped, matches, full and, last, ready.
+def count(work: Work, each: ObjectWork) -> dict[str, int]:
+    """How many records an object has, and how many have which end.
 
     Raises:
-        Defect: the identity of `ObjectCounts` doesn't hold; nothing is published.
+        Defect: a record has no end, or more than one.
     """
-    count = {
+    asked = {
         "extracted": f"SELECT count(*) FROM {work.sources[each.source]}",
         "ready": f"SELECT count(*) FROM {each.live}",
         "merged": f"SELECT count(*) FROM {each.table('merged')}",
         "skipped": f"SELECT count(*) FROM {each.table('skipped')}",
         "rejected": f"SELECT count(DISTINCT _key) FROM {each.table('mistakes')}",
     }
-    counts = {name: int(work.one(sql)) for name, sql in count.items()}
+    counts = {name: int(work.one(sql)) for name, sql in asked.items()}
     ends = counts["ready"] + counts["merged"] + counts["skipped"] + counts["rejected"]
     if counts["extracted"] != ends:
         raise Defect(
             f"`{each.source}`: {counts['extracted']:,} records were extracted, {ends:,} have an end "
             f"({', '.join(f'{name} {number:,}' for name, number in counts.items())})."
         )
+    return counts
+
+
+def stage(work: Work, each: ObjectWork, counts: Mapping[str, int]) -> ObjectCounts:
+    """Publish an object's rejects, merged, skipped, matches, full and, last, ready."""
     facts = {**counts, "warnings": each.warnings}
     named = "_key, _id AS _source_id"
     publish(
@@ -84,7 +100,17 @@ def stage(work: Work, each: ObjectWork) -> ObjectCounts:
         f"SELECT _key, target_id, field, value FROM {each.table('matches')} ORDER BY _key", MATCH, facts,
     )  # fmt: skip
     adopt, changed, tombstones = _ready(work, each, counts["ready"])
-    return ObjectCounts(**counts, adopt=adopt, changed=changed, tombstones=tombstones, warnings=tuple(each.warnings))
+    return ObjectCounts(
+        extracted=counts["extracted"],
+        ready=counts["ready"],
+        adopt=adopt,
+        merged=counts["merged"],
+        skipped=counts["skipped"],
+        rejected=counts["rejected"],
+        changed=changed,
+        tombstones=tombstones,
+        warnings=tuple(each.warnings),
+    )
 
 
 def _ready(work: Work, each: ObjectWork, total: int) -> tuple[int, int, int]:
@@ -102,24 +128,27 @@ def _ready(work: Work, each: ObjectWork, total: int) -> tuple[int, int, int]:
     logical = {name: str(schema.field(name).type) for name in schema.names[:6]} | {
         column.name: f"{column.field.kind}:{column.field.vendor_type}" for column in each.columns
     }
-    artifact = Artifact(work, "ready", each.source, schema, logical)
-    full = Artifact(work, "full", each.source, arrow_schema(FULL), FULL)
     adopt = tombstones = done = 0
     work.progress(each.source, 0, total)
-    for batch in batches(work, _rows(work, each)):
-        table = pa.Table.from_batches([batch]).rename_columns([*schema.names, "_changed"])
-        kept = table.filter(pc.invert(table["_deleted"]))
-        full.write(kept)
-        artifact.write(table.filter(table["_changed"]))
-        adopt += kept.num_rows - kept["_target_id"].null_count
-        tombstones += table.num_rows - kept.num_rows
-        done += kept.num_rows
-        work.progress(each.source, done, total)
-    full.publish({})
-    counts = {"ready": done, "adopt": adopt, "changed": artifact.rows - tombstones, "tombstones": tombstones}
-    artifact.publish({**counts, "key_field": each.plan.key.field, "target": each.plan.target, "warnings": each.warnings})
-    if done != total:
-        raise Defect(f"`{each.source}`: {total:,} records are ready, but {done:,} were written.")
+    with (
+        Artifact(work, "full", each.source, arrow_schema(FULL), FULL) as full,
+        Artifact(work, "ready", each.source, schema, logical) as artifact,
+    ):
+        for batch in batches(work, _rows(work, each)):
+            table = pa.Table.from_batches([batch]).rename_columns([*schema.names, "_changed"])
+            kept = table.filter(pc.invert(table["_deleted"]))
+            full.write(kept)
+            artifact.write(table.filter(table["_changed"]))
+            adopt += kept.num_rows - kept["_target_id"].null_count
+            tombstones += table.num_rows - kept.num_rows
+            done += kept.num_rows
+            work.progress(each.source, done, total)
+        if done != total:
+            raise Defect(f"`{each.source}`: {total:,} records are ready, but {done:,} were written.")
+        full.publish({})
+        facts = {"ready": done, "adopt": adopt, "changed": artifact.rows - tombstones, "tombstones": tombstones}
+        names = {"key_field": each.plan.key.field, "target": each.plan.target}
+        artifact.publish({**facts, **names, "warnings": each.warnings})
     return adopt, artifact.rows - tombstones, tombstones
 
 
@@ -146,7 +175,8 @@ def _rows(work: Work, each: ObjectWork) -> str:
         SELECT n._key, n._id, n._stamp, n.target_id, false AS _deleted, n._hash, {names},
             p.hash IS DISTINCT FROM n._hash AS _changed
         FROM (SELECT *, md5(concat_ws(chr(30), {digest})) AS _hash FROM (
-            SELECT v._key, v._id, v._stamp, coalesce(m.target_id, b.target_id) AS target_id, {", ".join(items)}
+            SELECT v._key, v._id, v._stamp, coalesce(m.target_id, b.target_id) AS target_id,
+                {", ".join(items)}
             FROM {each.live} AS v LEFT JOIN {each.table("matches")} AS m ON m._key = v._key
             LEFT JOIN (SELECT * FROM {each.table("before")}
                 WHERE _key NOT IN (SELECT key FROM {work.schema}.crosswalk)) AS b ON b._key = v._key

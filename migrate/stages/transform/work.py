@@ -10,21 +10,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from migrate.catalog import Catalog, Field, ObjectSchema
 from migrate.engine import Engine, identifier, parquet, text
-from migrate.errors import Position, UsageError
-from migrate.plan import Plan, parse_expression
+from migrate.errors import UsageError
+from migrate.plan import Plan
 from migrate.plan.models import ObjectPlan
+from migrate.stages.checked import Checked, CheckedObject
 from migrate.store import Manifest, Store, generation_folder
 from migrate.types import arrow_type, duckdb_type
-
-if TYPE_CHECKING:
-    from migrate.stages.check import Checked, CheckedObject
 
 Progress = Callable[[str, int, int], None]
 
@@ -129,17 +127,14 @@ class Work:
             table = rows.cast(schema)
         else:
             columns = list(zip(*rows, strict=True)) or [()] * len(types)
-            table = pa.table([pa.array(list(each), schema.field(i).type) for i, each in enumerate(columns)], schema)
+            table = pa.table(
+                [pa.array(list(each), schema.field(i).type) for i, each in enumerate(columns)], schema
+            )
         with self.engine.cursor() as cursor:
             cursor.register("handed_over", table)
             cursor.execute(f"CREATE TABLE {name} AS SELECT * FROM handed_over")
             cursor.unregister("handed_over")
         return name
-
-    def expression(self, words: str, fields: Mapping[str, Field], *at: str | int) -> str:
-        """DuckDB SQL of an expression of the plan; `at`: its place in the plan's file."""
-        position: Position = self.plan.at(*at)
-        return parse_expression(words, fields, position).sql
 
     def source_schema(self, object: str) -> ObjectSchema:
         return self.source.objects[object]

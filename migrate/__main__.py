@@ -1,0 +1,7 @@
+"""`python -m migrate`: the command line."""
+
+import sys
+
+from migrate.cli import main
+
+sys.exit(main())

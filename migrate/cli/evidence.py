@@ -1,0 +1,123 @@
+"""Commands about what is so: validate, report, diff, trace, crosswalk, status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from migrate.cli.output import Result, Session, table
+from migrate.cli.stages import objects_option
+
+
+@click.command()
+@objects_option
+@click.pass_obj
+def validate(session: Session, objects: tuple[str, ...]) -> Result:
+    """Read the target again and compare every row with the source and the plan.
+
+    Writes index.html, report.json and junit.xml. Next: `migrate report`.
+
+    \b
+    migrate validate
+    """
+    from migrate_validators import validate as run
+
+    with session.workspace() as workspace, session.bars() as bars:
+        found = run(workspace, objects=objects, progress=bars)
+    return Result("validate", found.document(), found.text(), 0 if found.verdict == "pass" else 1)
+
+
+@click.command()
+@click.pass_obj
+def report(session: Session) -> Result:
+    """Say where the newest report is, and its verdict.
+
+    \b
+    migrate report
+    """
+    from migrate_validators import latest
+
+    with session.workspace() as workspace:
+        found = latest(workspace)
+    return Result("report", found.document(), found.text())
+
+
+@click.command()
+@click.argument("check", required=False)
+@click.option("--limit", default=20, show_default=True, help="Most rows to show.")
+@click.pass_obj
+def diff(session: Session, check: str | None, limit: int) -> Result:
+    """Show the rows behind a check of the newest report; without a name, the checks that have any.
+
+    \b
+    migrate diff rows.Account
+    """
+    from migrate_validators import differences
+
+    with session.workspace() as workspace:
+        found = differences(workspace, check, limit)
+    return Result("diff", found.document(), found.text())
+
+
+@click.command()
+@click.argument("needle")
+@click.pass_obj
+def trace(session: Session, needle: str) -> Result:
+    """Tell one record's whole way, found by any id, URL, e-mail or name.
+
+    \b
+    migrate trace ada@example.com
+    """
+    from migrate_validators import trace as run
+
+    with session.workspace() as workspace:
+        found = run(workspace, needle)
+    return Result("trace", found.document(), found.text(), 0 if found.found else 1)
+
+
+@click.group()
+def crosswalk() -> None:
+    """Old ids and URLs to new ones, for everyone else's systems."""
+
+
+@crosswalk.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@click.pass_obj
+def export(session: Session, file: Path, form: str) -> Result:
+    """Write every source record's old id and URL, its new ones, and its outcome.
+
+    \b
+    migrate crosswalk export crosswalk.csv
+    """
+    from migrate.stages.crosswalk import export as run
+
+    with session.workspace() as workspace:
+        rows = run(workspace, file, form)
+    return Result("crosswalk export", {"file": file, "rows": rows}, f"{rows:,} rows in {file}.")
+
+
+@click.command()
+@click.pass_obj
+def status(session: Session) -> Result:
+    """Where everything stands: stages, the attempt, who writes, batches in doubt, the way back.
+
+    \b
+    migrate status
+    """
+    from migrate.stages.status import status as run
+
+    with session.workspace() as workspace:
+        found = run(workspace)
+    lines = [f"Attempt {found.attempt} ({found.state}). {found.in_doubt} batches in doubt."]
+    rows = [(s.object, s.extracted, s.ready, s.done, s.left) for s in found.objects]
+    lines.append(table(rows, ("object", "extracted", "ready", "done", "left")))
+    lines += [f"{label}: written to by {who} since {since}" for label, who, since in found.leases]
+    if found.refused:
+        lines.append(f"{found.refused:,} dead letters; see `migrate dead-letters list`.")
+    if found.window_end:
+        lines.append(
+            f"The way back is open until {found.window_end}; last safe start {found.last_safe_start}."
+        )
+    return Result("status", {"status": found}, "\n".join(lines))

@@ -1,0 +1,98 @@
+"""Commands about dead letters: what the target refused, out to a spreadsheet and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from migrate.cli.output import Result, Session, table
+
+
+@click.group("dead-letters")
+def letters() -> None:
+    """Show, mend and replay what the target refused."""
+
+
+@letters.command("list")
+@click.pass_obj
+def list_(session: Session) -> Result:
+    """List dead letters by object and reason.
+
+    \b
+    migrate dead-letters list
+    """
+    from migrate.stages.letters import grouped
+
+    with session.workspace() as workspace:
+        found = grouped(workspace)
+    rows = [(g.object, g.outcome, g.reason, g.count) for g in found]
+    text = table(rows, ("object", "outcome", "reason", "records")) if rows else "There are none."
+    return Result("dead-letters list", {"groups": found}, text, 1 if rows else 0)
+
+
+@letters.command()
+@click.argument("key")
+@click.pass_obj
+def show(session: Session, key: str) -> Result:
+    """Show one dead letter: what was to be written and what the target said.
+
+    \b
+    migrate dead-letters show sf00D5g000001AbCdEAK.Opportunity.0065g000001AbCdEAK
+    """
+    from migrate.stages.letters import letter
+
+    with session.workspace() as workspace:
+        found = letter(workspace, key)
+    lines = [f"{found.key} ({found.object}): {found.outcome}", f"  {found.reason}", "  was to be written:"]
+    lines += [f"    {name} = {value}" for name, value in found.values.items() if value is not None]
+    return Result("dead-letters show", {"letter": found}, "\n".join(lines))
+
+
+@letters.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def export(session: Session, file: Path) -> Result:
+    """Write dead letters as a CSV of overrides to fill in: key, field, old, new, who, why.
+
+    \b
+    migrate dead-letters export letters.csv
+    """
+    from migrate.stages.letters import export as run
+
+    with session.workspace() as workspace:
+        count = run(workspace, file)
+    return Result("dead-letters export", {"file": file, "rows": count}, f"{count:,} rows in {file}.")
+
+
+@letters.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.pass_obj
+def import_(session: Session, file: Path) -> Result:
+    """Take filled-in rows into the plan's overrides; the next `transform` applies them.
+
+    \b
+    migrate dead-letters import letters.csv
+    """
+    from migrate.stages.letters import take_in
+
+    with session.workspace() as workspace:
+        count, into = take_in(workspace, file)
+    text = f"{count:,} overrides are in {into}. Next: `migrate dead-letters replay`."
+    return Result("dead-letters import", {"overrides": count, "file": into}, text)
+
+
+@letters.command()
+@click.pass_obj
+def replay(session: Session) -> Result:
+    """Transform again and send what was refused, in its newest version.
+
+    \b
+    migrate dead-letters replay
+    """
+    from migrate.cli.stages import loaded_document, loaded_text
+    from migrate.stages.letters import replay as run
+
+    with session.workspace() as workspace, session.bars() as bars:
+        found = run(workspace, progress=bars)
+    return Result("dead-letters replay", loaded_document(found), loaded_text(found), 0 if found.clean else 1)

@@ -1,0 +1,139 @@
+"""Commands about the plan and the two systems: init, discover, check, prepare."""
+
+from __future__ import annotations
+
+import click
+
+from migrate.cli.output import Result, Session, table
+
+
+@click.command()
+@click.option(
+    "--source", "source_type", default="salesforce", show_default=True, help="Kind of the old system."
+)
+@click.option("--target", "target_type", default="hubspot", show_default=True, help="Kind of the new system.")
+@click.option(
+    "--source-credentials", default="env:LEGACY_", show_default=True, help="env:PREFIX_ or file:PATH."
+)
+@click.option("--target-credentials", default="env:NEW_", show_default=True, help="env:PREFIX_ or file:PATH.")
+@click.option("--clock", type=click.Choice(["system", "sandbox"]), default="system", hidden=True)
+@click.pass_obj
+def init(session: Session, source_type: str, target_type: str, source_credentials: str,
+         target_credentials: str, clock: str) -> Result:  # fmt: skip
+    """Write a first plan and its maps, guessed from what both systems hold.
+
+    Discovers both systems (read only). Nothing that exists is overwritten.
+
+    \b
+    migrate -w acme init --source salesforce --target hubspot
+    """
+    from migrate.stages.first import first_workspace
+
+    with session.workspace() as workspace:
+        written = first_workspace(
+            workspace, (source_type, source_credentials), (target_type, target_credentials), clock
+        )
+    text = (
+        "Wrote\n" + "\n".join(f"  {path}" for path in written) + "\nRead plan.yaml, then run `migrate check`."
+    )
+    return Result("init", {"written": written}, text)
+
+
+@click.command()
+@click.pass_obj
+def discover(session: Session) -> Result:
+    """Read both systems' objects, fields, picklists and owners; bind the workspace to their tenants.
+
+    Run again at any time: it names what has changed since.
+
+    \b
+    migrate discover
+    """
+    from migrate.stages.discover import discover as run
+
+    with session.workspace() as workspace:
+        workspace.plan  # noqa: B018 - a plan error comes first
+        found = run(workspace)
+    rows = [(d.label, d.tenant, d.tenant_name, d.objects, d.fields, d.digest[:12]) for d in found]
+    text = table(rows, ("system", "tenant", "name", "objects", "fields", "catalog"))
+    drift = [f"{d.label}: {line}" for d in found for line in d.drift]
+    if drift:
+        text += "\nChanged since the last discover:\n" + "\n".join(f"  {line}" for line in drift)
+    return Result("discover", {"systems": found}, text, 1 if drift else 0)
+
+
+@click.command()
+@click.option("--live", is_flag=True, help="Also prove rights and limits at both systems. Writes nothing.")
+@click.pass_obj
+def check(session: Session, live: bool) -> Result:
+    """Is the plan sound, and does every picklist value have a home?
+
+    Names every mistake at once, with file, line and remedy. After an extract it counts the records
+    behind each value without a home.
+
+    \b
+    migrate check --live
+    """
+    from migrate.stages.live import prove
+    from migrate.stages.pipeline import checked
+
+    with session.workspace() as workspace:
+        found = checked(workspace)
+        proved = prove(workspace) if live else []
+    lines = [
+        f"{len(found.objects)} objects, {sum(len(o.fields) for o in found.objects.values())} fields: sound."
+    ]
+    lines += [str(warning) for warning in found.warnings]
+    if found.unmapped:
+        lines.append("Values without a home:")
+        rows = [
+            (u.object, u.field, u.value, u.count if u.count is not None else "?", u.rule)
+            for u in found.unmapped
+        ]
+        lines.append(table(rows, ("object", "field", "value", "records", "rule")))
+    lines += [
+        f"{each.object}.{each.field}: {each.records:,} records share {each.groups:,} values."
+        for each in found.collisions
+    ]
+    odd = bool(found.warnings or found.unmapped)
+    for proof in proved:
+        lines.append(proof.words)
+        odd = odd or bool(proof.rights.missing or proof.rights.excess)
+    document = {
+        "objects": list(found.objects),
+        "warnings": [str(warning) for warning in found.warnings],
+        "unmapped": found.unmapped,
+        "collisions": found.collisions,
+        "live": proved,
+    }
+    refused = any(proof.rights.missing for proof in proved)
+    return Result("check", document, "\n".join(lines), 3 if refused else int(odd))
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="List what would be made; write nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_obj
+def prepare(session: Session, dry_run: bool, yes: bool) -> Result:
+    """Make what the target lacks: the key field, kept values, picklist options, link labels.
+
+    May be repeated. What it makes stays after a rollback.
+
+    \b
+    migrate prepare --dry-run
+    """
+    from migrate.stages.pipeline import checked
+    from migrate.stages.prepare import changes
+    from migrate.stages.prepare import prepare as run
+
+    with session.workspace() as workspace:
+        found = checked(workspace)
+        wanted = changes(workspace.plan, workspace.catalog("target"), found.added)
+        if wanted and not dry_run and not yes and not session.as_json:
+            name = workspace.system("target").system
+            click.confirm(f"Make {len(wanted)} changes in `{name}`?", abort=True, err=True)
+        made = run(workspace, found.added, dry_run=dry_run)
+    rows = [(each.words, each.outcome) for each in made]
+    text = table(rows, ("change", "outcome")) if rows else "Nothing is missing."
+    document = {"changes": [{"change": each.words, "outcome": each.outcome} for each in made]}
+    return Result("prepare", document, text)

@@ -1,0 +1,145 @@
+"""Which commands are there, and how does each end? The top of the command line.
+
+Commands are found by name and imported only when they are asked for; their modules import nothing
+heavy at their top, so that `migrate --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from migrate import __version__
+from migrate.cli.output import Result, Session, fail, show
+from migrate.errors import MigrateError
+
+COMMANDS = {
+    "init": "migrate.cli.plans:init",
+    "discover": "migrate.cli.plans:discover",
+    "check": "migrate.cli.plans:check",
+    "prepare": "migrate.cli.plans:prepare",
+    "extract": "migrate.cli.stages:extract",
+    "transform": "migrate.cli.stages:transform",
+    "load": "migrate.cli.stages:load",
+    "run": "migrate.cli.stages:run",
+    "validate": "migrate.cli.evidence:validate",
+    "report": "migrate.cli.evidence:report",
+    "diff": "migrate.cli.evidence:diff",
+    "trace": "migrate.cli.evidence:trace",
+    "crosswalk": "migrate.cli.evidence:crosswalk",
+    "dead-letters": "migrate.cli.letters:letters",
+    "rollback": "migrate.cli.rollback:rollback",
+    "status": "migrate.cli.evidence:status",
+    "sandbox": "migrate.cli.sandbox:sandbox",
+}
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived: stop taking new work, let what is in flight end, keep everything."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names, in the order in which one uses them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        where = COMMANDS.get(cmd_name)
+        if where is None:
+            return None
+        module, _, name = where.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command where there is none of that name."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean `{near[0]}`?" if near else f" There are: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"There is no command `{args[0]}`.{hint}", ctx) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--workspace", "-w", type=click.Path(path_type=Path, file_okay=False), default=Path(),
+    help="Folder of the migration, with its plan.yaml.  [default: this folder]",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, whatever happens.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+@click.version_option(__version__, prog_name="migrate")
+@click.pass_context
+def cli(ctx: click.Context, workspace: Path, as_json: bool, verbose: bool) -> None:
+    """Move a company's CRM history to another system, prove it arrived, and put everything back.
+
+    \b
+    The usual way:
+      migrate init               write a first plan
+      migrate discover           read what both systems hold
+      migrate check --live       is the plan sound, do we have the rights?
+      migrate prepare            make the fields that the target lacks
+      migrate run                extract, transform, load, validate
+      migrate report             open the evidence
+      migrate rollback run       put everything back
+
+    Exit codes: 0 done and clean; 1 done, but something remains to look at; 2 the plan or the command
+    is wrong; 3 a system refused or is away; 4 another operator is at work; 5 our disk or files;
+    70 a defect of ours; 130 and 143 interrupted, with everything kept.
+    """
+    ctx.obj = Session(workspace, as_json, verbose)
+
+
+def _on_term(_signum: int, _frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line to its exit code; nothing escapes as a traceback but a defect of ours."""
+    as_json = "--json" in arguments
+    signal.signal(signal.SIGTERM, _on_term)
+    try:
+        result: Any = cli.main(list(arguments), prog_name="migrate", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.Abort:
+        return fail(
+            "interrupted", "Stopped; everything done so far is kept. Run it again to go on.", 130, as_json
+        )
+    except click.ClickException as error:
+        return fail("usage", error.format_message(), 2, as_json, usage=getattr(error, "ctx", None))
+    except (KeyboardInterrupt, Terminated) as error:
+        code = 143 if isinstance(error, Terminated) else 130
+        words = "Stopped; everything done so far is kept. Run the same command again to go on."
+        return fail("interrupted", words, code, as_json)
+    except MigrateError as error:
+        return fail(type(error).__name__, str(error), error.exit_code, as_json, error=error)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
+        import traceback
+
+        traceback.print_exc()
+        words = (
+            f"A defect of ours: {type(error).__name__}. What was done is kept; please report the lines above."
+        )
+        return fail("Defect", words, 70, as_json)
+    if isinstance(result, Result):
+        show(result, as_json)
+        return result.exit_code
+    return int(result or 0)

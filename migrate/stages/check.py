@@ -1,0 +1,366 @@
+"""Is this plan sound against these two catalogs?
+
+Everything that is wrong is told in one run, each mistake with its place in the plan or in a map
+beside it. What isn't wrong but costs records (values without a home, groups that collide in a
+unique field) is listed with counts, once an extract is there to count in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from importlib.metadata import entry_points
+from zoneinfo import available_timezones
+
+from migrate.catalog import Catalog, ObjectSchema
+from migrate.connector import ENTRY_POINTS
+from migrate.engine import Engine
+from migrate.errors import PlanError, PlanMistake, Position
+from migrate.plan import ObjectPlan, Plan
+from migrate.plan.expressions import suggest
+from migrate.plan.loading import UNKNOWN
+from migrate.plan.needs import expected
+from migrate.plan.terms import parse_bytes, parse_window
+from migrate.stages.check_fields import FieldCheck
+from migrate.stages.check_links import LinkCheck
+from migrate.stages.check_values import Values
+from migrate.stages.checked import (
+    Checked,
+    CheckedField,
+    CheckedLink,
+    CheckedObject,
+    CheckedOwners,
+    Collision,
+    Findings,
+    PicklistCounts,
+    Unmapped,
+)
+from migrate.types import NUMERIC, Kind
+
+__all__ = [
+    "Checked",
+    "CheckedField",
+    "CheckedLink",
+    "CheckedObject",
+    "CheckedOwners",
+    "Collision",
+    "PicklistCounts",
+    "Unmapped",
+    "check",
+]
+
+CHECKS = "crm_migrate.checks"  # entry points of the validators' checks
+
+
+def check(
+    plan: Plan,
+    source: Catalog,
+    target: Catalog,
+    counts: PicklistCounts | None = None,
+    *,
+    collisions: Sequence[Collision] = (),
+    engine: Engine | None = None,
+    connectors: Collection[str] | None = None,
+    checks: Collection[str] | None = None,
+) -> Checked:
+    """Check a plan against the catalogs of both systems.
+
+    Args:
+        plan: from `load_plan`, or from `read_plan`, whose mistakes are then told with the others.
+        counts: distinct values in the extract, from `count_values`; without it, unmapped values are
+            known only as far as the maps list them.
+        collisions: from `count_collisions`; they become warnings.
+        engine: asked for result types; default: one of its own.
+        connectors, checks: known types of systems and ids of checks; default: the installed ones.
+
+    Raises:
+        PlanError: with every mistake in the plan and its maps.
+    """
+    findings = Findings(mistakes=list(plan.mistakes))
+    try:
+        target = expected(plan, target)
+    except PlanError as error:  # a map that can't be read; told where the map is named, too
+        findings.mistakes.extend(error.mistakes)
+    own = engine is None
+    engine = engine or Engine(threads=1)
+    try:
+        values = Values(plan, source, target, counts, findings)
+        fields = FieldCheck(plan, source, target, engine, findings, values)
+        objects = _Objects(plan, source, target, fields, LinkCheck(plan, source, target, fields, values))
+        found = objects.all()
+    finally:
+        if own:
+            engine.close()
+    _systems(plan, findings, connectors)
+    _calendar(plan, findings)
+    _validate(plan, target, findings, checks)
+    _overrides(plan, source, findings)
+    _collide(plan, findings, collisions)
+    if findings.mistakes:
+        raise PlanError(findings.mistakes)
+    return Checked(
+        plan,
+        source,
+        target,
+        found,
+        warnings=tuple(dict.fromkeys(findings.warnings)),
+        unmapped=tuple(findings.unmapped),
+        collisions=tuple(collisions),
+        added=tuple(findings.added),
+        labels=tuple(findings.labels),
+    )
+
+
+class _Objects:
+    def __init__(
+        self, plan: Plan, source: Catalog, target: Catalog, fields: FieldCheck, links: LinkCheck
+    ) -> None:
+        self.plan, self.source, self.target, self.fields, self.links = plan, source, target, fields, links
+        self.tell = fields.tell
+
+    def all(self) -> dict[str, CheckedObject]:
+        found: dict[str, CheckedObject] = {}
+        for index, each in enumerate(self.plan.model.objects):
+            source = self._schema(("objects", index, "source"), each.source, self.source, "source")
+            target = self._schema(("objects", index, "target"), each.target, self.target, "target")
+            checked = self._object(index, each, source, target)
+            if checked is not None:
+                found[each.source] = checked
+        return found
+
+    def _schema(self, keys: tuple[str | int, ...], name: str, of: Catalog, side: str) -> ObjectSchema | None:
+        if name not in of.objects:
+            self.tell(
+                self.plan.at(*keys),
+                f"`{name}` isn't an object of the {side}.",
+                suggest(name, of.objects, "Its objects are"),
+            )
+        return of.objects.get(name)
+
+    def _object(
+        self, index: int, each: ObjectPlan, source: ObjectSchema | None, target: ObjectSchema | None
+    ) -> CheckedObject | None:
+        keys = ("objects", index)
+        where, dedupe = None, []
+        if source is not None and each.where is not None:
+            where = self.fields.condition(each.where, (*keys, "where"), source.fields, source.name)
+        if source is not None and each.dedupe is not None:
+            for number, text in enumerate(each.dedupe.on):
+                on = self.fields.expression(text, (*keys, "dedupe", "on", number), source.fields, source.name)
+                if on is not None and self.fields.type_of(on, source.fields) is not None:
+                    dedupe.append(on)
+        fields = self.fields.fields(index, each, source, target)
+        links = self.links.links(index, each, source)
+        self._mapped(index, each, target)
+        if target is not None:
+            self._key(index, each, target)
+        self._files(index, each)
+        if source is None or target is None:
+            return None
+        return CheckedObject(each, source, target, fields, links, where, tuple(dedupe))
+
+    def _mapped(self, index: int, each: ObjectPlan, target: ObjectSchema | None) -> None:
+        """Fields that are named again under `match` and `insert_only` must be mapped."""
+        for name in each.create:
+            if name not in each.fields:
+                at = self.plan.at_key("objects", index, "create", name)
+                self.tell(
+                    at, f"`{name}` stands under `create`, but nothing fills it.", "Map it under `fields`."
+                )
+        for key, names in (("match", each.match), ("insert_only", each.insert_only)):
+            for number, name in enumerate(names):
+                at = self.plan.at("objects", index, key, number)
+                if target is not None and name not in target.fields and name not in each.fields:
+                    known = suggest(name, target.fields, "Its fields are")
+                    self.tell(at, f"`{name}` isn't a field of `{target.name}`.", known)
+                elif name not in each.fields and (each.source, name) not in self.plan.broken:
+                    self.tell(
+                        at, f"`{name}` stands under `{key}`, but nothing fills it.", "Map it under `fields`."
+                    )
+
+    def _key(self, index: int, each: ObjectPlan, target: ObjectSchema) -> None:
+        at = self.plan.at("objects", index, "key")
+        if not target.createable:
+            where = self.plan.at("objects", index, "target")
+            self.tell(
+                where, f"Records of `{target.name}` can't be created in the target.", "Name another object."
+            )
+        if target.key_by == "none":
+            self.tell(at, f"No record of `{target.name}` can carry a migration key.", "Name another object.")
+        names = [name for name in (each.key.field, each.key.old_id, each.key.old_url) if name]
+        if len(set(names)) < len(names):
+            self.tell(at, "`key` names one field for two things.", "Give each of them a field of its own.")
+            return
+        there = target.fields.get(each.key.field)
+        if there is None:
+            return
+        if there.kind != Kind.STRING or there.calculated or not there.createable:
+            at = self.plan.at("objects", index, "key", "field")
+            self.tell(
+                at,
+                f"`{each.key.field}` can't hold the migration key: it isn't text that can be written.",
+                "Name one that isn't there yet; `prepare` makes it.",
+            )
+        elif not (there.unique or there.external_id):
+            at = self.plan.at("objects", index, "key", "field")
+            self.tell(
+                at,
+                f"`{each.key.field}` can't hold the migration key: its values needn't be unique.",
+                "Name one that isn't there yet; `prepare` makes it.",
+            )
+        for key, name in (("old_id", each.key.old_id), ("old_url", each.key.old_url)):
+            old = target.fields.get(name) if name is not None else None
+            if old and (old.kind not in (Kind.STRING, Kind.TEXT) or not old.createable or old.calculated):
+                at = self.plan.at("objects", index, "key", key)
+                self.tell(
+                    at,
+                    f"`{name}` can't hold it: it must be a text field that can be written.",
+                    "Name another.",
+                )
+
+    def _files(self, index: int, each: ObjectPlan) -> None:
+        if each.files.max_bytes is not None:
+            try:
+                parse_bytes(each.files.max_bytes)
+            except ValueError as error:
+                at = self.plan.at("objects", index, "files", "max_bytes")
+                self.tell(at, f"{error}.", "Write a number and a unit: `100MB`.")
+        if each.files.attachments:
+            self.fields.findings.warnings.append(
+                PlanMistake(
+                    self.plan.at("objects", index, "files"),
+                    f"Files of `{each.source}` aren't moved by this version.",
+                    "Its records are; keep the old system's files until they are moved otherwise.",
+                )
+            )
+
+
+def _systems(plan: Plan, findings: Findings, connectors: Collection[str] | None) -> None:
+    known = (
+        {each.name for each in entry_points(group=ENTRY_POINTS)} if connectors is None else set(connectors)
+    )
+    for side, system in (("source", plan.model.source), ("target", plan.model.target)):
+        if system.type not in known and system.type != UNKNOWN and known:
+            findings.mistakes.append(
+                PlanMistake(
+                    plan.at(side, "type"),
+                    f"There is no connector for `{system.type}`.",
+                    suggest(system.type, known, "Installed are"),
+                )
+            )
+    if plan.model.source.system == plan.model.target.system != UNKNOWN:
+        findings.mistakes.append(
+            PlanMistake(
+                plan.at("target", "system"),
+                f"Both systems are called `{plan.model.target.system}`.",
+                "Give each a label of its own.",
+            )
+        )
+
+
+def _calendar(plan: Plan, findings: Findings) -> None:
+    zones = available_timezones()
+    zone = plan.model.calendar.zone
+    if zone not in zones:
+        findings.mistakes.append(
+            PlanMistake(
+                plan.at("calendar", "zone"),
+                f"`{zone}` isn't a time zone.",
+                suggest(zone, zones, "They have the form `Europe/Berlin`, such as"),
+            )
+        )
+    try:
+        parse_window(plan.model.cutover.window)
+    except ValueError as error:
+        findings.mistakes.append(
+            PlanMistake(
+                plan.at("cutover", "window"), f"{error}.", "Write `10 working days`, `14 days` or `48 hours`."
+            )
+        )
+
+
+def _validate(plan: Plan, target: Catalog, findings: Findings, checks: Collection[str] | None) -> None:
+    wanted = plan.model.validate_
+    targets = {each.target for each in plan.model.objects}
+
+    def tell(at: Position, what: str, remedy: str) -> None:
+        findings.mistakes.append(PlanMistake(at, what, remedy))
+
+    for index, each in enumerate(wanted.sums):
+        keys = ("validate", "sums", index)
+        schema = target.objects.get(each.object)
+        if each.object not in targets or schema is None:
+            there = suggest(each.object, targets, "The plan's targets are")
+            tell(plan.at(*keys, "object"), f"`{each.object}` isn't a target of this plan.", there)
+            continue
+        named = {name for entry in plan.model.objects if entry.target == each.object for name in entry.fields}
+        fields = set(schema.fields) | named
+        if each.field not in fields:
+            tell(plan.at(*keys, "field"), f"`{each.field}` isn't a field of `{each.object}`.",
+                 suggest(each.field, fields, "Its fields are"))  # fmt: skip
+        elif each.field in schema.fields and schema.fields[each.field].kind not in NUMERIC:
+            numbers = [name for name, field in schema.fields.items() if field.kind in NUMERIC]
+            tell(plan.at(*keys, "field"), f"`{each.field}` isn't a number and has no sum.",
+                 suggest(each.field, numbers, "Numbers are"))  # fmt: skip
+        for number, by in enumerate(each.by):
+            if by not in fields:
+                tell(plan.at(*keys, "by", number), f"`{by}` isn't a field of `{each.object}`.",
+                     suggest(by, fields, "Its fields are"))  # fmt: skip
+    for index, file in enumerate(wanted.checks):
+        try:
+            is_there = plan.beside(file).is_file()
+        except ValueError as error:
+            tell(plan.at("validate", "checks", index), f"{error}.", "Copy it beside the plan.")
+            continue
+        if not is_there:
+            near = sorted(str(path.relative_to(plan.folder)) for path in plan.folder.glob("**/*.sql"))
+            tell(plan.at("validate", "checks", index), f"There is no file `{file}` beside the plan.",
+                 suggest(file, near, "SQL files there:"))  # fmt: skip
+    known = {each.name for each in entry_points(group=CHECKS)} if checks is None else set(checks)
+    for name in wanted.tolerance:
+        if known and name not in known:
+            tell(plan.at_key("validate", "tolerance", name), f"There is no check `{name}`.",
+                 suggest(name, known, "Checks are"))  # fmt: skip
+
+
+def _overrides(plan: Plan, source: Catalog, findings: Findings) -> None:
+    try:
+        overrides = plan.overrides
+    except PlanError as error:
+        for mistake in error.mistakes:
+            gone = not mistake.at.line and mistake.what.startswith("There is no such file")
+            what = f"There is no file `{plan.model.overrides}` beside the plan."
+            findings.mistakes.append(
+                PlanMistake(plan.at("overrides"), what, mistake.remedy) if gone else mistake
+            )
+        return
+    objects = {each.source: each for each in plan.model.objects}
+    for each in overrides:
+        family, name, _ = (*each.key.split(".", 2), "", "")[:3]
+        if family != source.family:
+            findings.mistakes.append(
+                PlanMistake(
+                    each.at,
+                    f"`{each.key}` isn't a key of this source.",
+                    f"Keys start with `{source.family}.`.",
+                )
+            )
+        elif name not in objects:
+            right = suggest(name, objects, "Its objects are")
+            findings.mistakes.append(
+                PlanMistake(each.at, f"`{name}` isn't a source object of this plan.", right)
+            )
+        elif each.field not in objects[name].fields and (name, each.field) not in plan.broken:
+            right = suggest(each.field, objects[name].fields, "Mapped are")
+            findings.mistakes.append(
+                PlanMistake(each.at, f"`{each.field}` isn't mapped for `{name}`.", right)
+            )
+
+
+def _collide(plan: Plan, findings: Findings, collisions: Sequence[Collision]) -> None:
+    places = {each.source: index for index, each in enumerate(plan.model.objects)}
+    for each in collisions:
+        if each.groups:
+            at = plan.at_key("objects", places[each.object], "fields", each.field)
+            what = f"{each.groups:,} values of unique `{each.field}` are shared by {each.records:,} records."
+            remedy = "Add a `dedupe` that puts them together; as it is, they become rejects."
+            findings.warnings.append(PlanMistake(at, what, remedy))

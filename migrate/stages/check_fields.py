@@ -1,0 +1,363 @@
+"""Can every target field of one object be filled as the plan says?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from migrate.catalog import Catalog, Field, ObjectSchema
+from migrate.connector import NewOption
+from migrate.engine import Engine
+from migrate.errors import PlanError, PlanMistake, Position
+from migrate.plan import Expression, FieldPlan, ObjectPlan, Plan, parse_expression
+from migrate.plan.expressions import nearest, suggest
+from migrate.plan.pyfunctions import load_function
+from migrate.stages.check_types import misfit
+from migrate.stages.check_values import Values, resolve
+from migrate.stages.checked import CheckedField, Findings
+from migrate.survivorship import RULES
+from migrate.types import Kind, duckdb_type
+
+Keys = tuple[str | int, ...]
+
+
+class FieldCheck:
+    """Checks the fields of a plan's objects, collecting what is wrong."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        source: Catalog,
+        target: Catalog,
+        engine: Engine,
+        findings: Findings,
+        values: Values,
+    ) -> None:
+        self.plan, self.source, self.target = plan, source, target
+        self.engine, self.findings, self.values = engine, findings, values
+        self.zone = plan.model.calendar.zone
+
+    def tell(self, at: Position, what: str, remedy: str = "") -> None:
+        """Note a mistake."""
+        self.findings.mistakes.append(PlanMistake(at, what, remedy))
+
+    # -- expressions --------------------------------------------------------------------------
+
+    def expression(
+        self, text: str, keys: Keys, fields: Mapping[str, Field], owner: str, tables: tuple[str, ...] = ()
+    ) -> Expression | None:
+        """Parse; None where it is wrong, which is noted."""
+        locate = self.plan.locate(*keys)
+        try:
+            return parse_expression(text, fields, locate(0), owner=owner, tables=tables, locate=locate)
+        except PlanError as error:
+            self.findings.mistakes.extend(error.mistakes)
+            return None
+
+    def type_of(self, expression: Expression, fields: Mapping[str, Field]) -> str | None:
+        """DuckDB's result type; None where DuckDB refuses it, which is noted."""
+        used = {
+            name: fields[name.rpartition(".")[2] if name not in fields else name]
+            for name in expression.inputs
+        }
+        try:
+            return self.engine.describe({"x": expression.sql}, used)["x"]
+        except ValueError as error:
+            words = str(error).split("\n", 1)[0]
+            self.tell(
+                expression.at,
+                f"`{expression.text.strip()}` doesn't fit together: {words}",
+                "Cast what has the wrong type: `CAST(… AS VARCHAR)`, `CAST(… AS DECIMAL(18,2))`.",
+            )
+            return None
+
+    def condition(self, text: str, keys: Keys, fields: Mapping[str, Field], owner: str) -> Expression | None:
+        """An expression that must be true or false."""
+        found = self.expression(text, keys, fields, owner)
+        kind = self.type_of(found, fields) if found else None
+        if kind is None or kind == "BOOLEAN":
+            return found if kind else None
+        name = str(keys[-1])
+        self.tell(
+            self.plan.at(*keys), f"`{name}` gives {kind}; it must be true or false.", "Compare it: `… = …`."
+        )
+        return None
+
+    # -- fields -------------------------------------------------------------------------------
+
+    def fields(
+        self, index: int, each: ObjectPlan, source: ObjectSchema | None, target: ObjectSchema | None
+    ) -> dict[str, CheckedField]:
+        """Every mapped field of the object that is sound."""
+        found: dict[str, CheckedField] = {}
+        for name, field in each.fields.items():
+            keys: Keys = ("objects", index, "fields", name)
+            place = self._target_field(keys, name, target, each)
+            checked = self._field(keys, name, field, place, each, source, target)
+            if checked is not None:
+                found[name] = checked
+        if target is not None:
+            self._required(index, each, target)
+        return found
+
+    def _target_field(
+        self, keys: Keys, name: str, target: ObjectSchema | None, each: ObjectPlan
+    ) -> Field | None:
+        if target is None:
+            return None
+        there = target.fields.get(name)
+        own = {each.key.field: "field", each.key.old_id: "old_id", each.key.old_url: "old_url"}
+        if name in own:
+            self.tell(
+                self.plan.at_key(*keys),
+                f"`{name}` is the `{own[name]}` of `key` and is filled by itself.",
+                "Remove it from `fields`, or name another field under `key`.",
+            )
+            return None
+        if there is None:
+            right = suggest(name, target.fields, "Its fields are")
+            self.tell(
+                self.plan.at_key(*keys),
+                f"`{name}` isn't a field of `{target.name}`.",
+                f"{right} Named under `create`, `prepare` makes it.",
+            )
+            return None
+        if there.calculated:
+            self.tell(
+                self.plan.at_key(*keys),
+                f"`{name}` is calculated by the target and takes no value.",
+                "Remove it; map what it is calculated from.",
+            )
+        elif not (there.createable or there.updateable):
+            self.tell(
+                self.plan.at_key(*keys),
+                f"`{name}` can't be written in the target.",
+                "Remove it, or name another.",
+            )
+        elif there.createable and not there.updateable and name not in each.insert_only:
+            self.findings.warnings.append(
+                PlanMistake(
+                    self.plan.at_key(*keys),
+                    f"`{name}` is taken by the target on insert only.",
+                    f"List it under `insert_only: [{name}]`, so that updates leave it out.",
+                )
+            )
+        return there
+
+    def _field(
+        self,
+        keys: Keys,
+        name: str,
+        field: FieldPlan,
+        place: Field | None,
+        each: ObjectPlan,
+        source: ObjectSchema | None,
+        target: ObjectSchema | None,
+    ) -> CheckedField | None:
+        expression, kind = None, None
+        if source is not None:
+            origin: Keys = (*keys, "from") if field.from_ is not None else (*keys, "expression")
+            expression = self.expression(field.origin, origin, source.fields, source.name)
+            kind = self.type_of(expression, source.fields) if expression else None
+        function = self._function(keys, field)
+        wins = self._wins(keys, name, field, place)
+        if place is None:
+            return None
+        home, default = None, None
+        if field.picklist is not None:
+            home, default = self.values.picklist(
+                keys, field.picklist, field.unmapped, field.default, place.options,
+                name=name, object=each.source, written=field.origin, shown=field.origin,
+                add=self._adder(each.target, place),
+            )  # fmt: skip
+        owners = self.values.owners(keys, field, each.source, name) if field.owner is not None else None
+        if field.former is not None and target is not None:
+            self._former(keys, field.former, target, each)
+        if field.owner is not None and not (place.owner or place.kind == Kind.REFERENCE):
+            self.tell(
+                self.plan.at(*keys, "owner"),
+                f"`{name}` doesn't hold an owner in the target.",
+                suggest(
+                    name,
+                    [n for n, f in (target.fields if target else {}).items() if f.owner],
+                    "Owner fields are",
+                ),
+            )
+        if expression is None or kind is None:
+            return None
+        self._fit(keys, field, place, expression, kind, source)
+        return CheckedField(field, expression, place, kind, home, default, owners, function, wins)
+
+    def _fit(
+        self, keys: Keys, field: FieldPlan, place: Field, expression: Expression, kind: str,
+        source: ObjectSchema | None,
+    ) -> None:  # fmt: skip
+        at, written = self.plan.at(*keys), field.origin.strip()
+        if field.python is not None:
+            return
+        if field.reference is not None:
+            self._reference(keys, field, place, expression, source)
+            return
+        if field.owner is not None or field.picklist is not None:
+            many = kind == "VARCHAR[]" and place.kind == Kind.MULTIPICKLIST
+            if kind not in ("VARCHAR", '"NULL"') and not many:
+                word = "An owner's id" if field.owner is not None else "A picklist map's source value"
+                self.tell(
+                    at,
+                    f"`{written}` gives {kind}. {word} is text.",
+                    f"Cast it: `CAST({written} AS VARCHAR)`.",
+                )
+            return
+        wrong = misfit(kind, place, written, self.zone)
+        if wrong is not None:
+            self.tell(expression.at, *wrong)
+        elif place.options and place.kind in (Kind.PICKLIST, Kind.MULTIPICKLIST):
+            self._picklist_values(keys, place, expression, source)
+
+    def _picklist_values(
+        self, keys: Keys, place: Field, expression: Expression, source: ObjectSchema | None
+    ) -> None:
+        values = [option.value for option in place.options]
+        if expression.outcomes is not None:
+            for outcome in expression.outcomes:
+                if outcome is not None and outcome not in values:
+                    value, what, _ = resolve(place.options, outcome, place.name)
+                    what = (
+                        what
+                        or f"`{outcome}` is a label of `{place.name}`; an expression must give the value."
+                    )
+                    right = f"Write `'{value}'`." if value else suggest(outcome, values, "Its values are")
+                    self.tell(expression.at, what, right)
+            return
+        origin = source.fields[expression.column] if source and expression.column else None
+        same = origin is not None and origin.options and {o.value for o in origin.options} <= set(values)
+        if not same:
+            file = f"picklists/{place.name}.csv"
+            self.tell(
+                self.plan.at(*keys),
+                f"`{place.name}` is a picklist; `{expression.text.strip()}` may give values that it hasn't.",
+                f"Map them: `{{from: {expression.text.strip()}, picklist: {file}}}`.",
+            )
+
+    def _reference(
+        self, keys: Keys, field: FieldPlan, place: Field, expression: Expression, source: ObjectSchema | None
+    ) -> None:
+        names = [each.source for each in self.plan.model.objects]
+        if field.reference not in names:
+            self.tell(
+                self.plan.at(*keys, "reference"),
+                f"`{field.reference}` isn't a source object of this plan.",
+                suggest(str(field.reference), names, "Its objects are"),
+            )
+            return
+        origin = source.fields[expression.column] if source and expression.column else None
+        if origin is None or field.reference not in origin.references:
+            to = (
+                f"; it refers to {_list(origin.references)}"
+                if origin is not None and origin.references
+                else ""
+            )
+            self.tell(
+                self.plan.at(*keys),
+                f"`{expression.text.strip()}` isn't a reference to `{field.reference}`{to}.",
+                "Name the source field that holds the reference.",
+            )
+        if place.kind not in (Kind.REFERENCE, Kind.STRING):
+            self.tell(
+                self.plan.at_key(*keys), f"`{place.name}` can't hold a reference: it is {place.kind}.", ""
+            )
+
+    def _adder(self, object: str, place: Field) -> Callable[[str], None]:
+        return lambda value: self.findings.added.setdefault(NewOption(object, place.name, value, value))
+
+    def _function(self, keys: Keys, field: FieldPlan) -> Callable[[object], object] | None:
+        if field.python is None:
+            return None
+        try:
+            return load_function(field.python, self.plan.folder)
+        except ValueError as error:
+            self.tell(
+                self.plan.at(*keys, "python"),
+                f"`{field.python}` can't be used: {error}.",
+                "Write `module:function`; the module lies beside the plan or is an installed package.",
+            )
+            return None
+
+    def _wins(self, keys: Keys, name: str, field: FieldPlan, place: Field | None) -> str | Expression | None:
+        if field.wins is None:
+            return None
+        at = self.plan.at(*keys, "wins")
+        if field.wins in RULES:
+            if field.wins == "newest":
+                self.findings.warnings.append(
+                    PlanMistake(
+                        at,
+                        "`wins: newest` compares the records' stamps, not the field's own.",
+                        "A record that was touched for another field counts as newer.",
+                    )
+                )
+            return field.wins
+        if field.wins.isidentifier():
+            near = nearest(field.wins, RULES)
+            right = f"Did you mean `{near}`?" if near else f"Rules are {_list(RULES)}."
+            self.tell(
+                at, f"`{field.wins}` isn't a rule.", right + " An expression names `source.…` and `target.…`."
+            )
+            return None
+        if place is None:
+            return None
+        there = {place.name: place}
+        found = self.expression(
+            field.wins, (*keys, "wins"), there, f"this rule (it sees `{name}` only)", ("source", "target")
+        )
+        kind = (
+            self.type_of(found, {f"{side}.{name}": place for side in ("source", "target")}) if found else None
+        )
+        wanted = duckdb_type(place.kind, place.precision, place.scale)
+        if found is None or kind is None:
+            return None
+        wrong = misfit(kind, place, field.wins, self.zone)
+        if wrong is not None and kind.replace(" WITH TIME ZONE", "TZ") != wanted:
+            self.tell(found.at, *wrong)
+        return found
+
+    def _former(self, keys: Keys, former: str, target: ObjectSchema, each: ObjectPlan) -> None:
+        there = target.fields.get(former)
+        at = self.plan.at(*keys, "former")
+        if former in each.fields:
+            self.tell(
+                at,
+                f"`{former}` is mapped under `fields` too.",
+                "Keep the former owner in a field of its own.",
+            )
+        elif there and (there.kind not in (Kind.STRING, Kind.TEXT) or not there.updateable):
+            self.tell(
+                at,
+                f"`{former}` can't keep a name: it must be a text field that can be written.",
+                "Name another.",
+            )
+
+    def _required(self, index: int, each: ObjectPlan, target: ObjectSchema) -> None:
+        filled = set(each.fields) | {each.key.field, each.key.old_id, each.key.old_url}
+        filled |= {field.former for field in each.fields.values()}
+        for name, field in target.fields.items():
+            if (
+                field.required
+                and field.createable
+                and name not in filled
+                and (each.source, name) not in self.plan.broken
+            ):
+                near = nearest(name, self._source_names(each.source))
+                hint = f"`{name}: {near}`" if near else f"`{name}: <a source field>`"
+                self.tell(
+                    self.plan.at_key("objects", index, "fields"),
+                    f"`{target.name}` takes no record without `{name}`, and nothing fills it.",
+                    f"Add {hint} under `fields`.",
+                )
+
+    def _source_names(self, source: str) -> list[str]:
+        schema = self.source.objects.get(source)
+        return list(schema.fields) if schema else []
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -1,0 +1,160 @@
+"""To what can a rollback return? A named point, with what the target held then.
+
+The first load of an attempt takes one by itself, before its first write: a baseline of every object
+that the plan touches, all readable fields and all kinds of links. Until the ledger names it, a
+half-taken baseline is nothing and is taken anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from migrate.catalog import Catalog
+from migrate.clock import parse_stamp, stamp
+from migrate.connector import Target
+from migrate.errors import Defect
+from migrate.ledger import Ledger
+from migrate.ledger.tables import checkpoints, watermarks
+from migrate.load import Loading
+from migrate.stages.snapshot import snapshot, snapshot_links
+from migrate.store import Store
+from migrate.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A point to return to. `baseline`: folder of each touched object's snapshot, and of its links."""
+
+    name: str
+    attempt: int
+    at: str
+    segment: int
+    watermarks: dict[str, tuple[str, int]]
+    baseline: dict[str, str]
+    window_end: str | None
+
+    def links(self, object: str) -> str:
+        """Folder of the baseline's links from an object's records."""
+        return f"{self.baseline[object]}-links"
+
+
+def touched(workspace: Workspace) -> list[str]:
+    """Target objects that the plan writes to."""
+    return list(dict.fromkeys(each.target for each in workspace.plan.model.objects))
+
+
+def key_fields(workspace: Workspace) -> dict[str, str]:
+    """The field that holds the migration key, by target object."""
+    return {each.target: each.key.field for each in workspace.plan.model.objects}
+
+
+def of_attempt(ledger: Ledger, attempt: int) -> Checkpoint | None:
+    """The automatic checkpoint of an attempt, or None before its first load."""
+    rows = ledger.read(
+        sa.select(checkpoints).where(checkpoints.c.attempt == attempt).order_by(checkpoints.c.at).limit(1)
+    )
+    return _of(rows[0]) if rows else None
+
+
+def all_of(ledger: Ledger) -> list[Checkpoint]:
+    """Every checkpoint, oldest first."""
+    return [_of(row) for row in ledger.read(sa.select(checkpoints).order_by(checkpoints.c.at))]
+
+
+def _of(row: object) -> Checkpoint:
+    facts = row._mapping  # type: ignore[attr-defined]
+    marks = {name: (value[0], int(value[1])) for name, value in json.loads(facts["watermarks"]).items()}
+    return Checkpoint(
+        facts["name"], facts["attempt"], facts["at"], facts["segment"], marks,
+        json.loads(facts["baseline"]), facts["window_end"],
+    )  # fmt: skip
+
+
+def ensure(loading: Loading) -> Checkpoint:
+    """The attempt's checkpoint; taken now if there is none."""
+    ledger, workspace = loading.ledger, loading.workspace
+    if found := of_attempt(ledger, loading.attempt):
+        return found
+    baseline = take_baseline(
+        loading.target, loading.catalog, workspace, f"baseline/attempt-{loading.attempt}", loading
+    )
+    end = window_end(workspace.plan.model.cutover.window, loading.clock.now(), loading.target)
+    with ledger.write(loading.lease) as tx:
+        marks = {row.object: [row.value, row.generation] for row in tx.sql.execute(sa.select(watermarks))}
+        tx.put(
+            checkpoints,
+            name=f"before-load-{loading.attempt}",
+            attempt=loading.attempt,
+            at=tx.at,
+            segment=loading.journal.last_seq,
+            watermarks=json.dumps(marks),
+            baseline=json.dumps(baseline),
+            window_end=stamp(end),
+        )
+    found = of_attempt(ledger, loading.attempt)
+    if found is None:
+        raise Defect("the checkpoint just taken isn't in the ledger")
+    return found
+
+
+def take_baseline(
+    target: Target, catalog: Catalog, workspace: Workspace, base: str, loading: Loading | None = None
+) -> dict[str, str]:
+    """Snapshot every touched object with all readable fields and links; returns folder by object."""
+    store, keys = workspace.store, key_fields(workspace)
+    folders: dict[str, str] = {}
+    for object in touched(workspace):
+        folder = f"{base}/{object}"
+        manifest = snapshot(
+            target, catalog.objects[object], store, folder, key_field=keys[object], clock=workspace.clock
+        )
+        snapshot_links(
+            target, object, ids_of(store, folder), target.linked_objects(object), store, f"{folder}-links",
+            clock=workspace.clock,
+        )  # fmt: skip
+        folders[object] = folder
+        if loading is not None:
+            loading.progress(f"baseline {object}", manifest.rows, manifest.rows)
+    return folders
+
+
+def ids_of(store: Store, folder: str) -> Iterator[str]:
+    """Ids in a snapshot, streamed."""
+    manifest = store.manifest(folder)
+    if manifest is None:
+        return
+    for batch in store.read(manifest, ["_id"]):
+        yield from batch.column(0).to_pylist()
+
+
+_WINDOW = re.compile(r"^\s*(\d+)\s*(working\s+)?(day|hour|week)s?\s*$")
+
+
+def window_end(words: str, start: datetime, target: Target) -> datetime:
+    """End of the rollback window: the shorter of the plan's and the vendor's recycle bin."""
+    found = _WINDOW.match(words)
+    if found is None:
+        raise Defect(f"the window `{words}` was not refused by check")
+    number, working, unit = int(found[1]), bool(found[2]), found[3]
+    if unit == "hour":
+        end = start + timedelta(hours=number)
+    elif not working:
+        end = start + timedelta(days=number * (7 if unit == "week" else 1))
+    else:
+        end = start
+        while number:
+            end += timedelta(days=1)
+            number -= end.weekday() < 5
+    days = target.limits.recycle_days
+    return end if days is None else min(end, start + timedelta(days=days))
+
+
+def window_open(checkpoint: Checkpoint, now: datetime) -> bool:
+    """Whether the promise to return still holds."""
+    return checkpoint.window_end is None or now < parse_stamp(checkpoint.window_end)

@@ -1,0 +1,136 @@
+"""How often does each mapped value stand in the extract, and which records would share a unique value?
+
+Answers for `check`, counted by the engine over the staged Parquet of the source: every expression
+that goes through a picklist or owner map, and every expression that fills a unique target field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import duckdb
+
+from migrate.catalog import Catalog, Field
+from migrate.engine import Engine, parquet
+from migrate.errors import Defect, PlanError
+from migrate.plan import LabelMap, ObjectPlan, Plan, parse_expression
+from migrate.stages.checked import Collision
+
+MOST_VALUES = 10_000  # distinct values of one expression; a picklist has fewer
+
+
+def count_values(
+    plan: Plan, source: Catalog, files: Mapping[str, Sequence[str]], engine: Engine
+) -> dict[tuple[str, str], dict[str, int]]:
+    """Records by distinct value, for every expression that goes through a map.
+
+    Args:
+        files: Parquet parts by source object (junctions included), readable by the engine; objects
+            without parts are left out.
+
+    Returns:
+        Counts by (source object, expression as the plan has it); nulls aren't counted, the values of
+        a multi-picklist each on its own. What can't be parsed is left out: `check` tells it.
+    """
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for name, text in dict.fromkeys(_mapped(plan)):
+        sql = _sql(plan, source, name, text)
+        if sql is None or not files.get(name):
+            continue
+        kind = _kind(engine, sql, source.objects[name].fields)
+        if kind is None:
+            continue
+        value = f"unnest({sql})" if kind.endswith("[]") else sql
+        rows = _rows(
+            engine,
+            f"SELECT CAST(v AS VARCHAR) AS v, count(*) AS n FROM (SELECT {value} AS v "
+            f"FROM {parquet(files[name])}) WHERE v IS NOT NULL GROUP BY ALL ORDER BY n DESC, v "
+            f"LIMIT {MOST_VALUES}",
+        )
+        if rows is not None:
+            found[name, text] = {str(row["v"]): int(row["n"]) for row in rows}
+    return found
+
+
+def count_collisions(
+    plan: Plan, source: Catalog, target: Catalog, files: Mapping[str, Sequence[str]], engine: Engine
+) -> list[Collision]:
+    """Groups of source records that would share a value of a unique target field, after `dedupe`.
+
+    Only fields that are filled by an expression alone: a map or a Python function is left out. Rows
+    that `where` hides don't count. Texts are compared without regard to case, as vendors do.
+    """
+    found: list[Collision] = []
+    for each in plan.model.objects:
+        schema, parts = target.objects.get(each.target), files.get(each.source)
+        if schema is None or not parts or each.source not in source.objects:
+            continue
+        for name, field in each.fields.items():
+            unique = name in schema.fields and schema.fields[name].unique
+            if not (unique or name in each.match) or field.picklist or field.owner or field.python:
+                continue
+            collision = _collision(plan, source, each, name, field.origin, parts, engine)
+            if collision is not None:
+                found.append(collision)
+    return found
+
+
+def _collision(
+    plan: Plan, source: Catalog, each: ObjectPlan, name: str, text: str, parts: Sequence[str], engine: Engine
+) -> Collision | None:
+    value = _sql(plan, source, each.source, text)
+    where = _sql(plan, source, each.source, each.where) if each.where is not None else "true"
+    if value is None or where is None:
+        return None
+    groups = [_sql(plan, source, each.source, on) for on in (each.dedupe.on if each.dedupe else [])]
+    # Records that `dedupe` puts together count as one; those without a value to go by stand alone.
+    same = ", ".join(f"CAST({sql} AS VARCHAR)" for sql in groups if sql)
+    merged = (each.dedupe is not None and each.dedupe.losers == "merge") and bool(same)
+    one = f"coalesce(nullif(concat_ws('|', {same}), ''), _id)" if merged else "_id"
+    rows = _rows(
+        engine,
+        f"SELECT count(*) AS groups, CAST(coalesce(sum(n), 0) AS BIGINT) AS records FROM ("
+        f"SELECT v, count(DISTINCT one) AS n FROM (SELECT lower(CAST({value} AS VARCHAR)) AS v, {one} AS one "
+        f"FROM {parquet(parts)} WHERE {where}) WHERE v <> '' GROUP BY v HAVING n > 1)",
+    )
+    return (
+        None
+        if rows is None
+        else Collision(each.source, name, int(rows[0]["groups"]), int(rows[0]["records"]))
+    )
+
+
+def _mapped(plan: Plan) -> Iterator[tuple[str, str]]:
+    for each in plan.model.objects:
+        for field in each.fields.values():
+            if field.picklist is not None or field.owner is not None:
+                yield each.source, field.origin
+        for link in each.links:
+            if isinstance(link.label, LabelMap):
+                yield link.through or each.source, link.label.from_
+
+
+def _sql(plan: Plan, source: Catalog, name: str, text: str) -> str | None:
+    schema = source.objects.get(name)
+    if schema is None:
+        return None
+    try:
+        return parse_expression(text, schema.fields, plan.at("objects")).sql
+    except PlanError:
+        return None  # `check` tells it, with its place
+
+
+def _kind(engine: Engine, sql: str, fields: Mapping[str, Field]) -> str | None:
+    try:
+        return engine.describe({"x": sql}, fields)["x"]
+    except ValueError:
+        return None  # as above
+
+
+def _rows(engine: Engine, sql: str) -> list[dict[str, Any]] | None:
+    """The rows; None where the expression fails on some row, whose record the transform rejects."""
+    try:
+        return engine.rows(sql)
+    except (duckdb.Error, Defect):
+        return None

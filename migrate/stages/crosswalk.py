@@ -1,0 +1,244 @@
+"""What became of every extracted record? One line each, with reason, for us and for everyone else's systems.
+
+Every record that was extracted has exactly one end: created, updated, adopted, merged, skipped, rejected,
+dead letter, blocked. One without an end is `unaccounted`; one with two stands twice. Facts come from the
+stages' artifacts and the journal; the target isn't asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from migrate.catalog import Catalog
+from migrate.engine import Engine, identifier, parquet, text
+from migrate.errors import UsageError
+from migrate.journal import CROSSWALK, REFUSED
+from migrate.plan import Plan
+from migrate.plan.models import ObjectPlan
+from migrate.store import Manifest, Store, flush_folder, space
+
+if TYPE_CHECKING:
+    from migrate.workspace import Workspace
+
+LOADED = ("created", "updated", "adopted")
+REFUSALS = ("rejected", "dead_letter", "blocked")  # together: `rejected` in the sum that must add up
+ENDS = {
+    "key": "VARCHAR",
+    "source_object": "VARCHAR",
+    "source_id": "VARCHAR",
+    "outcome": "VARCHAR",
+    "reason": "VARCHAR",
+    "survivor": "VARCHAR",
+    "target_object": "VARCHAR",
+    "target_id": "VARCHAR",
+}
+
+
+def rows_of(
+    store: Store, manifests: list[Manifest], columns: dict[str, str], *, generation: bool = False
+) -> str:
+    """A query that gives exactly these columns of artifacts, absent ones as null.
+
+    Args:
+        columns: name to DuckDB type.
+        generation: adds `_gen`, the artifact's generation.
+    """
+    items = ", ".join(
+        f"CAST({identifier(name)} AS {kind}) AS {identifier(name)}" for name, kind in columns.items()
+    )
+    nothing = ", ".join(f"NULL::{kind} AS {identifier(name)}" for name, kind in columns.items())
+    selects = [
+        f"SELECT {items}{f', {manifest.generation} AS _gen' if generation else ''} FROM {parquet(files)}"
+        for manifest in manifests
+        if (files := store.files(manifest))
+    ]
+    if not selects:
+        selects = [f"SELECT {nothing}{', 0 AS _gen' if generation else ''} WHERE false"]
+    return f"({' UNION ALL '.join(selects)})"
+
+
+def latest(store: Store, stage: str, object: str) -> list[Manifest]:
+    """The newest generation of an artifact that tells the whole state each time: rejects, merged, skipped."""
+    return store.manifests(stage, object)[-1:]
+
+
+def crosswalk_into(engine: Engine, journal: str, table: str) -> None:
+    """Make a table of the crosswalk, with `updated`: whether we wrote to the record again later."""
+    engine.run(
+        f"""CREATE OR REPLACE TABLE {table} AS SELECT c.*, coalesce(u.n, 0) > 0 AS updated
+        FROM ({CROSSWALK.format(journal=journal)}) AS c LEFT JOIN (
+            SELECT key, count(*) AS n FROM {journal}
+            WHERE kind = 'record' AND outcome = 'done' AND op = 'update' GROUP BY key) AS u USING (key)"""
+    )
+
+
+def current_ids(store: Store, object: str, stamp: str | None) -> str:
+    """A query of the `_id`s that the source has now: seen in any generation and not deleted since.
+
+    Args:
+        stamp: the source's modification stamp, which tells a restored record from a deleted one.
+    """
+    seen = {"_id": "VARCHAR"} | ({stamp: "TIMESTAMPTZ"} if stamp else {})
+    rows = rows_of(store, store.manifests("source", object), seen, generation=True)
+    gone = []
+    for manifest in store.manifests("source", object):
+        deleted = store.manifest(f"{manifest.folder}-deleted")
+        if deleted is not None and store.files(deleted):
+            gone.append(deleted)
+    dead = rows_of(store, gone, {"_id": "VARCHAR", "_at": "TIMESTAMPTZ"}, generation=True)
+    last = f"max({identifier(stamp)})" if stamp else "NULL::TIMESTAMPTZ"
+    return f"""(SELECT s._id FROM (SELECT _id, {last} AS last, max(_gen) AS gen FROM {rows} GROUP BY _id) AS s
+        LEFT JOIN (SELECT _id, max(_at) AS at, max(_gen) AS gen FROM {dead} GROUP BY _id) AS d USING (_id)
+        WHERE d._id IS NULL OR coalesce(d.at < s.last, d.gen < s.gen))"""
+
+
+def latest_ready(store: Store, source: str, columns: dict[str, str]) -> str:
+    """A query of the latest staged version of each key that isn't a tombstone: `_key` and these columns."""
+    wanted = {"_key": "VARCHAR", "_deleted": "BOOLEAN"} | columns
+    manifests = store.manifests("ready", source)
+    names = ", ".join(identifier(name) for name in wanted if name != "_deleted")
+    rows = rows_of(store, manifests, wanted, generation=True)
+    newest = (
+        "" if len(manifests) < 2 else "QUALIFY row_number() OVER (PARTITION BY _key ORDER BY _gen DESC) = 1"
+    )
+    return f"(SELECT {names} FROM (SELECT * FROM {rows} {newest}) WHERE NOT coalesce(_deleted, false))"
+
+
+def ends_into(
+    engine: Engine, store: Store, journal: str, plan: Plan, source: Catalog, table: str, attempt: int
+) -> None:
+    """Make a table of the end of every extracted record of the plan's objects.
+
+    Columns as in `ENDS`. Needs the crosswalk as `<table>_crosswalk`, which it makes.
+
+    Args:
+        journal: the journal's table expression.
+        attempt: whose refusals count.
+    """
+    crosswalk_into(engine, journal, f"{table}_crosswalk")
+    columns = ", ".join(f"{name} {kind}" for name, kind in ENDS.items())
+    engine.run(f"CREATE OR REPLACE TABLE {table} ({columns})")
+    engine.run(
+        f"""CREATE OR REPLACE TABLE {table}_refused AS
+        SELECT * FROM ({REFUSED.format(journal=journal)}) WHERE attempt = {int(attempt)}"""
+    )
+    for each in plan.model.objects:
+        _ends_of(engine, store, each, source, table)
+
+
+def _ends_of(engine: Engine, store: Store, each: ObjectPlan, source: Catalog, table: str) -> None:
+    prefix = text(f"{source.family}.{each.source}.")
+    schema = source.objects.get(each.source)
+    keyed = {"_key": "VARCHAR", "reason": "VARCHAR"}
+    rejects = rows_of(
+        store, latest(store, "rejects", each.source), keyed | {"field": "VARCHAR", "value": "VARCHAR"}
+    )
+    merged = rows_of(store, latest(store, "merged", each.source), keyed | {"survivor": "VARCHAR"})
+    skipped = rows_of(store, latest(store, "skipped", each.source), keyed)
+    held_back = store.manifest(f"blocked/{each.source}/current")
+    blocked = rows_of(store, [held_back] if held_back else [], {"_key": "VARCHAR", "cause": "VARCHAR"})
+    what = "reason || coalesce(': ' || nullif(field, ''), '') || coalesce(' = ' || value, '')"
+    engine.run(
+        f"""INSERT INTO {table}
+        WITH ends AS (
+            SELECT r._key, CASE WHEN c.key IS NOT NULL THEN
+                    CASE WHEN c.origin = 'adopt' THEN 'adopted'
+                        WHEN c.updated THEN 'updated' ELSE 'created' END
+                WHEN f.key IS NOT NULL THEN 'dead_letter' WHEN b._key IS NOT NULL THEN 'blocked'
+                ELSE 'unaccounted' END AS outcome,
+                CASE WHEN c.key IS NOT NULL THEN '' WHEN f.key IS NOT NULL THEN f.reason
+                WHEN b._key IS NOT NULL THEN b.cause ELSE 'staged, but not loaded' END AS reason,
+                NULL AS survivor, c.target_id
+            FROM {latest_ready(store, each.source, {})} AS r
+            LEFT JOIN {table}_crosswalk AS c ON c.key = r._key
+            LEFT JOIN {table}_refused AS f ON f.key = r._key AND f.kind = 'record'
+            LEFT JOIN (SELECT _key, min(cause) AS cause FROM {blocked} GROUP BY _key) AS b ON b._key = r._key
+            UNION ALL SELECT m._key, 'merged', m.reason, m.survivor, c.target_id
+            FROM {merged} AS m LEFT JOIN {table}_crosswalk AS c ON c.key = m.survivor
+            UNION ALL SELECT _key, 'skipped', reason, NULL, NULL FROM {skipped}
+            UNION ALL SELECT _key, 'rejected', string_agg({what}, '; ' ORDER BY field, reason), NULL, NULL
+            FROM {rejects} GROUP BY _key
+        )
+        SELECT coalesce(ends._key, {prefix} || s._id), {text(each.source)},
+            coalesce(s._id, substr(ends._key, length({prefix}) + 1)),
+            CASE WHEN s._id IS NULL THEN 'unknown' ELSE coalesce(ends.outcome, 'unaccounted') END,
+            CASE WHEN s._id IS NULL THEN 'has an end, but was never extracted'
+                ELSE coalesce(ends.reason, 'no stage names it') END,
+            ends.survivor, {text(each.target)}, ends.target_id
+        FROM {current_ids(store, each.source, schema.stamp if schema else None)} AS s
+        FULL JOIN ends ON ends._key = {prefix} || s._id"""
+    )
+
+
+def export(workspace: Workspace, out: Path, format: Literal["csv", "parquet"] = "csv") -> int:
+    """Write every extracted record's old id and URL with its new ones and its outcome.
+
+    Columns: old_id, old_url, key, target_object, target_id, new_url, outcome, reason, survivor. Of a
+    merged record the target is its survivor's. Written aside and renamed; streamed.
+
+    Returns:
+        Rows written.
+
+    Raises:
+        UsageError: nothing has been transformed yet, or the folder isn't there.
+        NoSpace: the disk refused.
+    """
+    import pyarrow as pa
+    import pyarrow.csv as pacsv
+    import pyarrow.parquet as pq
+
+    plan, source, target = workspace.plan, workspace.catalog("source"), workspace.catalog("target")
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"{out.absolute().parent} isn't a folder.", "Name a file in one that is there.")
+    if not any(workspace.store.manifests("ready", each.source) for each in plan.model.objects):
+        raise UsageError("Nothing has been transformed yet.", "Run `migrate transform` first.")
+    engine = workspace.engine
+    ends_into(
+        engine,
+        workspace.store,
+        workspace.journal.source(),
+        plan,
+        source,
+        "exported",
+        workspace.ledger.attempt(),
+    )
+    aside, rows = out.with_name(f".{out.name}.aside"), 0
+    try:
+        reader = engine.stream(
+            f"""SELECT source_id AS old_id, {_url("source_object", "source_id", source)} AS old_url, key,
+            target_object, target_id, {_url("target_object", "target_id", target)} AS new_url, outcome,
+            reason, survivor FROM exported ORDER BY source_object, source_id"""
+        )
+        with space(out), contextlib.ExitStack() as stack:
+            writer: pacsv.CSVWriter | pq.ParquetWriter = (
+                pacsv.CSVWriter(aside, reader.schema)
+                if format == "csv"
+                else pq.ParquetWriter(aside, reader.schema)
+            )
+            stack.enter_context(writer)
+            for batch in reader:
+                writer.write_table(pa.Table.from_batches([batch]))
+                rows += batch.num_rows
+        with space(out):
+            with aside.open("rb+") as written:
+                os.fsync(written.fileno())
+            aside.replace(out)
+            flush_folder(out.absolute().parent)
+    finally:
+        aside.unlink(missing_ok=True)
+        for name in ("exported", "exported_crosswalk", "exported_refused"):
+            engine.run(f"DROP TABLE IF EXISTS {name}")
+    return rows
+
+
+def _url(object: str, id: str, catalog: Catalog) -> str:
+    """SQL for the page of a record; null where the vendor's pattern isn't known."""
+    cases = [
+        f"WHEN {object} = {text(name)} THEN replace({text(schema.url)}, '{{id}}', {id})"
+        for name, schema in catalog.objects.items()
+        if schema.url
+    ]
+    return f"CASE {' '.join(cases)} END" if cases else "NULL::VARCHAR"

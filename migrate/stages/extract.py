@@ -1,0 +1,309 @@
+"""What did the source hold, to the record? Each object into Parquet parts, resumable by part.
+
+The watermark of a generation is the vendor's time *before* its reading began; the next delta starts
+an overlap earlier, so that rows committed late are read again rather than lost. Each part's cursor
+is in the ledger with it: a killed extract goes on after the last part. Counts come by a second
+route and stand in the manifest beside the rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from migrate.catalog import Catalog, ObjectSchema
+from migrate.clock import parse_stamp, stamp
+from migrate.connector import Query, Source
+from migrate.errors import CursorLost, GapTooLong, UsageError
+from migrate.ledger import Ledger
+from migrate.ledger.tables import cursors, extracts, generations
+from migrate.load.context import Progress, no_progress
+from migrate.stages.snapshot import snapshot
+from migrate.store import Manifest, Part, PartWriter, Store, generation_folder
+from migrate.types import Kind, arrow_type
+from migrate.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+OVERLAP = timedelta(minutes=10)  # longer than the vendors' long transactions
+PART_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """One object's generation: rows read, what the vendor counted, records deleted at the source."""
+
+    object: str
+    generation: int
+    rows: int
+    counted: int
+    deleted: int
+    fresh: bool  # false: it was there already
+
+
+def objects_needed(workspace: Workspace) -> list[str]:
+    """Source objects that the plan reads, junctions included."""
+    found: dict[str, None] = {}
+    for each in workspace.plan.model.objects:
+        found[each.source] = None
+    for each in workspace.plan.model.objects:
+        for link in each.links:
+            if link.through:
+                found[link.through] = None
+    return list(found)
+
+
+def extract(
+    workspace: Workspace,
+    objects: Sequence[str] = (),
+    *,
+    since_watermark: bool = False,
+    progress: Progress = no_progress,
+) -> list[Extracted]:
+    """Extract the base, or with `since_watermark` the next delta; and a snapshot of the target to match.
+
+    Raises:
+        UsageError: an unknown object, or a delta before its base.
+        CursorLost: the vendor forgot our place twice.
+        NoSpace: the disk refused; what is complete stays.
+    """
+    needed = objects_needed(workspace)
+    if unknown := [name for name in objects if name not in needed]:
+        raise UsageError(f"`{unknown[0]}` isn't in the plan.", f"The plan reads {', '.join(needed)}.")
+    catalog = workspace.catalog("source")
+    with closing(workspace.source()) as source:
+        done = [
+            _object(workspace, source, catalog, name, since_watermark, progress) for name in objects or needed
+        ]
+    snapshot_targets(workspace, progress, again=since_watermark)
+    return done
+
+
+def _object(
+    workspace: Workspace, source: Source, catalog: Catalog, name: str, delta: bool, progress: Progress
+) -> Extracted:
+    store, ledger = workspace.store, workspace.ledger
+    known = store.manifests("source", name)
+    begun = _begun(ledger, name, len(known))
+    if known and not delta and not begun:
+        last = known[-1]
+        return Extracted(name, last.generation, last.rows, int(last.facts["counted"]), 0, fresh=False)
+    if delta and not known:
+        raise UsageError(
+            f"`{name}` has no base extract yet.", "Run `migrate extract` without `--since-watermark` first."
+        )
+    generation = len(known)
+    folder = generation_folder("source", name, generation)
+    since = parse_stamp(known[-1].facts["watermark"]) - OVERLAP if known else None
+    schema = catalog.objects.get(name)
+    if schema is None:
+        raise UsageError(
+            f"The source has no object `{name}` (or the credentials may not see it).",
+            "Run `migrate discover` again, or ask for read rights.",
+        )
+    fields = tuple(field.name for field in schema.fields.values() if field.kind is not Kind.BINARY)
+    query = Query(name, fields, since=since)
+    if not begun:
+        started = stamp(source.now())
+        with ledger.write() as tx:
+            text = json.dumps({"since": stamp(since) if since else None, "fields": fields})
+            tx.put(cursors, folder=folder, query=text, cursor=None, started=started)
+    try:
+        parts, started = _read(workspace, source, query, schema, folder, progress)
+    except CursorLost:
+        _forget(store, ledger, folder, keep_query=True)
+        parts, started = _read(workspace, source, query, schema, folder, progress)
+    deleted = _tombstones(workspace, source, query, generation) if known else 0
+    rows = sum(part.rows for part in parts)
+    manifest = Manifest(
+        folder,
+        "source",
+        name,
+        generation,
+        rows,
+        tuple(parts),
+        {field: schema.fields[field].vendor_type for field in fields},
+        {"counted": source.count(query), "watermark": started, "catalog": catalog.digest(),
+         "since": stamp(since) if since else None},
+    )  # fmt: skip
+    store.publish(manifest)
+    with ledger.write() as tx:
+        tx.put(
+            generations,
+            object=name,
+            number=generation,
+            attempt=ledger.attempt(),
+            state="extracted",
+            manifest=manifest.digest(),
+            watermark=started,
+            settled=None,
+        )
+        tx.sql.execute(cursors.delete().where(cursors.c.folder == folder))
+        tx.sql.execute(extracts.delete().where(extracts.c.folder == folder))
+    return Extracted(name, generation, rows, manifest.facts["counted"], deleted, fresh=True)
+
+
+def _begun(ledger: Ledger, name: str, generation: int) -> bool:
+    folder = generation_folder("source", name, generation)
+    return bool(ledger.read(sa.select(cursors.c.folder).where(cursors.c.folder == folder)))
+
+
+def _forget(store: Store, ledger: Ledger, folder: str, *, keep_query: bool) -> None:
+    store.discard(folder)
+    with ledger.write() as tx:
+        tx.sql.execute(extracts.delete().where(extracts.c.folder == folder))
+        tx.sql.execute(cursors.update().where(cursors.c.folder == folder).values(cursor=None))
+        if not keep_query:
+            tx.sql.execute(cursors.delete().where(cursors.c.folder == folder))
+
+
+def arrow_schema(schema: ObjectSchema, fields: Sequence[str]) -> pa.Schema:
+    """The Arrow schema of a staged object: `_id`, then the fields in the catalog's types."""
+    import pyarrow as pa
+
+    columns = [("_id", pa.string())]
+    for name in fields:
+        field = schema.fields[name]
+        columns.append((name, arrow_type(field.kind, field.precision, field.scale)))
+    return pa.schema(columns)
+
+
+def _read(
+    workspace: Workspace, source: Source, query: Query, schema: ObjectSchema, folder: str, progress: Progress
+) -> tuple[list[Part], str]:
+    """Read pages into parts from where the ledger says; returns all parts and when reading began."""
+    ledger = workspace.ledger
+    state = ledger.read(sa.select(cursors).where(cursors.c.folder == folder))[0]
+    rows = ledger.read(sa.select(extracts).where(extracts.c.folder == folder).order_by(extracts.c.part))
+    parts = [Part(row.name, row.rows, row.bytes, row.sha256) for row in rows]
+    cursor = rows[-1].cursor if rows else state.cursor
+    if rows and cursor is None:
+        return parts, str(state.started)  # killed after the last part, before the manifest
+    total = source.count(query)
+    done = sum(part.rows for part in parts)
+    writer = workspace.store.writer(
+        folder, arrow_schema(schema, query.fields), part_rows=1 << 62, first=len(parts)
+    )
+    with writer:
+        gathered = 0
+        for page in source.read(query, after=cursor):
+            writer.write(page.batch)
+            gathered += page.batch.num_rows
+            done += page.batch.num_rows
+            progress(query.object, done, total)
+            if gathered >= PART_ROWS or (page.cursor is None and gathered):
+                _keep(ledger, folder, writer, len(parts), page.cursor)
+                parts.append(writer.parts[-1])
+                gathered = 0
+            elif not gathered and page.cursor is not None:
+                with ledger.write() as tx:
+                    tx.sql.execute(
+                        cursors.update().where(cursors.c.folder == folder).values(cursor=page.cursor)
+                    )
+        if gathered:
+            _keep(ledger, folder, writer, len(parts), None)
+            parts.append(writer.parts[-1])
+    return parts, str(state.started)
+
+
+def _keep(ledger: Ledger, folder: str, writer: PartWriter, number: int, cursor: str | None) -> None:
+    part = writer.close_part()
+    if part is None:
+        return
+    with ledger.write() as tx:
+        tx.put(
+            extracts,
+            folder=folder,
+            part=number,
+            name=part.name,
+            rows=part.rows,
+            bytes=part.bytes,
+            sha256=part.sha256,
+            cursor=cursor,
+        )
+
+
+def _tombstones(workspace: Workspace, source: Source, query: Query, generation: int) -> int:
+    """Records deleted since: from the vendor's log, or, past its memory, by a sweep of all ids."""
+    import pyarrow as pa
+
+    store = workspace.store
+    folder = generation_folder("source", query.object, generation) + "-deleted"
+    store.discard(folder)
+    schema = pa.schema([("_id", pa.string()), ("_at", pa.timestamp("us", tz="UTC"))])
+    with store.writer(folder, schema) as writer:
+        try:
+            for page in source.read(Query(query.object, (), since=query.since, deleted=True), after=None):
+                if page.batch.num_rows:
+                    writer.write(_columns(page.batch, schema))
+        except GapTooLong:
+            for batch in _vanished(workspace, source, query.object):
+                writer.write(batch)
+    rows = sum(part.rows for part in writer.parts)
+    store.publish(Manifest(folder, "source-deleted", query.object, generation, rows, tuple(writer.parts)))
+    return rows
+
+
+def _columns(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    table = pa.Table.from_batches([batch])
+    for field in schema:
+        if field.name not in table.schema.names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(schema.names).cast(schema)
+
+
+def _vanished(workspace: Workspace, source: Source, object: str) -> Any:
+    """Ids that earlier generations hold and the source no longer has."""
+    store = workspace.store
+    folder = f"source/{object}/ids"
+    store.discard(folder)
+    import pyarrow as pa
+
+    with store.writer(folder, pa.schema([("_id", pa.string())])) as writer:
+        for page in source.read(Query(object, ()), after=None):
+            if page.batch.num_rows:
+                writer.write(pa.Table.from_batches([page.batch]).select(["_id"]))
+    now = store.publish(
+        Manifest(folder, "source-ids", object, 0, sum(p.rows for p in writer.parts), tuple(writer.parts))
+    )
+    known = [path for manifest in store.manifests("source", object) for path in store.files(manifest)]
+    at = stamp(workspace.clock.now())
+    return workspace.engine.stream(
+        f"""SELECT DISTINCT _id, TIMESTAMPTZ '{at}' AS _at FROM read_parquet({known!r})
+        WHERE _id NOT IN (SELECT _id FROM read_parquet({store.files(now)!r}))"""
+    )
+
+
+def snapshot_targets(
+    workspace: Workspace, progress: Progress = no_progress, *, again: bool = False
+) -> list[str]:
+    """Snapshot the target objects that the plan matches against; returns their folders."""
+    catalog = workspace.catalog("target")
+    wanted = [each for each in workspace.plan.model.objects if each.match]
+    folders = []
+    with closing(workspace.target()) as target:
+        for each in wanted:
+            folder = f"target/{each.target}/snapshot"
+            folders.append(folder)
+            if workspace.store.manifest(folder) is not None and not again:
+                continue
+            present = catalog.objects[each.target]
+            snapshot(
+                target,
+                present,
+                workspace.store,
+                folder,
+                key_field=each.key.field,
+                clock=workspace.clock,
+            )
+            progress(f"target {each.target}", 1, 1)
+    return folders

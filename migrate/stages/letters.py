@@ -1,0 +1,188 @@
+"""What did the target refuse, and how does it come back mended? Dead letters.
+
+A dead letter is a journal entry that nothing later has mended. A replay transforms again (so that
+overrides and mended maps take effect) and sends the newest staged version of each key, never the
+one that was refused if a delta has brought a newer one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from migrate.errors import PlanError, PlanMistake, Position, UsageError
+from migrate.journal import REFUSED
+from migrate.load import Loading
+from migrate.load.context import Progress, no_progress
+from migrate.load.work import Cutter, crosswalk_table
+from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
+from migrate.stages.load import Loaded, load, protocol_for
+from migrate.stages.pipeline import transform
+from migrate.store import write_aside
+from migrate.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Group:
+    """Dead letters of one object with one reason."""
+
+    object: str
+    kind: str
+    outcome: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter. `values`: the newest staged row of the key."""
+
+    key: str
+    object: str
+    outcome: str
+    reason: str
+    values: dict[str, str | None]
+
+
+def _refused(workspace: Workspace) -> str:
+    return REFUSED.format(journal=workspace.journal.source())
+
+
+def grouped(workspace: Workspace) -> list[Group]:
+    """Dead letters by object and the reason's first words, most first."""
+    rows = workspace.engine.rows(
+        f"""SELECT object, kind, outcome, left(reason, 160) AS reason, count(*) AS n
+        FROM ({_refused(workspace)}) WHERE attempt = {workspace.ledger.attempt()}
+        GROUP BY ALL ORDER BY n DESC, object, reason"""
+    )
+    return [Group(r["object"], r["kind"], r["outcome"], r["reason"], int(r["n"])) for r in rows]
+
+
+def letter(workspace: Workspace, key: str) -> Letter:
+    """One dead letter.
+
+    Raises:
+        UsageError: there is none with this key.
+    """
+    quoted = key.replace("'", "''")
+    rows = workspace.engine.rows(f"SELECT * FROM ({_refused(workspace)}) WHERE key = '{quoted}'")
+    if not rows:
+        raise UsageError(f"No dead letter has the key `{key}`.", "Run `migrate dead-letters list`.")
+    row = rows[0]
+    return Letter(key, row["object"], row["outcome"], row["reason"], _newest(workspace, key))
+
+
+def _newest(workspace: Workspace, key: str) -> dict[str, str | None]:
+    """The newest staged row of a record's key, as text; empty for a link."""
+    parts = key.split(".")
+    store = workspace.store
+    files = (
+        [name for manifest in reversed(store.manifests("ready", parts[1])) for name in store.files(manifest)]
+        if len(parts) > 2 and ">" not in key
+        else []
+    )
+    quoted = key.replace("'", "''")
+    for path in files:
+        rows = workspace.engine.rows(f"SELECT * FROM read_parquet({path!r}) WHERE _key = '{quoted}'")
+        if rows:
+            return {
+                name: None if value is None else str(value)
+                for name, value in rows[0].items()
+                if not name.startswith("_")
+            }
+    return {}
+
+
+def export(workspace: Workspace, file: Path) -> int:
+    """Write a CSV to fill in: one row for each field of each refused record; returns the rows."""
+    rows = workspace.engine.rows(
+        f"""SELECT key FROM ({_refused(workspace)})
+        WHERE kind = 'record' AND attempt = {workspace.ledger.attempt()} ORDER BY key"""
+    )
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow([*OVERRIDE_COLUMNS, "reason"])
+    count = 0
+    for row in rows:
+        found = letter(workspace, row["key"])
+        for name, value in found.values.items():
+            writer.writerow([found.key, name, _safe(value or ""), "", "", "", _safe(found.reason)])
+            count += 1
+    write_aside(file, out.getvalue().encode("utf-8-sig"))
+    return count
+
+
+def _safe(value: str) -> str:
+    """Text that a spreadsheet won't run as a formula."""
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t") else value
+
+
+def take_in(workspace: Workspace, file: Path) -> tuple[int, Path]:
+    """Add filled-in rows to the plan's overrides; returns how many, and where they are.
+
+    Raises:
+        PlanError: a row is wrong; names the line. Nothing is taken.
+        UsageError: the plan names no overrides file.
+    """
+    name = workspace.plan.model.overrides
+    if name is None:
+        raise UsageError("The plan has no `overrides`.", "Add `overrides: overrides.csv` to plan.yaml.")
+    given = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig"))))
+    fresh: list[list[str]] = []
+    mistakes: list[PlanMistake] = []
+    for number, row in enumerate(given, start=2):
+        if not (row.get("new") or "").strip():
+            continue
+        if not (row.get("who") or "").strip() or not (row.get("why") or "").strip():
+            mistakes.append(
+                PlanMistake(
+                    Position(str(file), number, 1), "`who` and `why` are empty", "Say who decided, and why."
+                )
+            )
+        fresh.append([(row.get(column) or "").removeprefix("'") for column in OVERRIDE_COLUMNS])
+    if mistakes:
+        raise PlanError(mistakes)
+    path = workspace.root / name
+    lines = [list(OVERRIDE_COLUMNS)]
+    if path.exists():
+        lines += [[o.key, o.field, o.old or "", o.new or "", o.who, o.why] for o in read_overrides(path)]
+    known = {tuple(line[:2]) for line in fresh}
+    lines = [line for line in lines if tuple(line[:2]) not in known] + fresh
+    out = io.StringIO()
+    csv.writer(out).writerows(lines)
+    write_aside(path, out.getvalue().encode())
+    return len(fresh), path
+
+
+def replay(workspace: Workspace, *, progress: Progress = no_progress) -> Loaded:
+    """Transform again, load what is new, then send what is still refused, in its newest version."""
+    transform(workspace, progress)
+    load(workspace, progress=progress)
+    _resend(workspace, progress)
+    return load(workspace, progress=progress)
+
+
+def _resend(workspace: Workspace, progress: Progress) -> None:
+    attempt = workspace.ledger.attempt()
+    with (
+        closing(workspace.target()) as target,
+        Loading(workspace, target, workspace.catalog("target"), attempt, "replay", progress) as loading,
+    ):
+        crosswalk_table(loading)
+        for each in workspace.plan.model.objects:
+            keys = _keys(workspace, each.source, attempt)
+            if keys:
+                works = Cutter(loading, each).replay(keys)
+                loading.run(works, protocol_for(loading, each).run)
+
+
+def _keys(workspace: Workspace, source: str, attempt: int) -> Sequence[str]:
+    rows = workspace.engine.rows(
+        f"""SELECT key FROM ({_refused(workspace)}) WHERE kind = 'record' AND attempt = {attempt}
+        AND outcome = 'refused' AND split_part(key, '.', 2) = '{source}' ORDER BY key"""
+    )
+    return [row["key"] for row in rows]

@@ -1,0 +1,330 @@
+"""How does everything get into the target, in order, and go on where it stopped?
+
+Order: artifacts verified, lease taken, checkpoint with its baseline, batches in doubt settled, then
+objects by reference (parents first where a child must wait for them), then links, then a sweep. Only
+when all rows of a generation are settled does its watermark move, in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import sqlalchemy as sa
+
+from migrate.errors import UsageError
+from migrate.journal import CROSSWALK, REFUSED
+from migrate.ledger import batches as book
+from migrate.ledger.tables import attempts, generations, watermarks
+from migrate.load import LinkProtocol, Loading, RecordProtocol, Tally, strays
+from migrate.load.context import Progress, no_progress
+from migrate.load.links import LinkCutter
+from migrate.load.strays import Swept
+from migrate.load.work import Cutter, RecordWork, crosswalk_table
+from migrate.plan.models import ObjectPlan
+from migrate.plan.needs import always_written, written_fields
+from migrate.stages import checkpoint
+from migrate.store import Manifest
+from migrate.workspace import Workspace
+
+
+@dataclass
+class Loaded:
+    """What one load did and left. Counts are of this run, but for `blocked`, `refused` and the sweep."""
+
+    attempt: int
+    objects: dict[str, Tally] = field(default_factory=dict)  # by source object
+    links: dict[str, Tally] = field(default_factory=dict)  # by source object and index of the link
+    blocked: dict[str, int] = field(default_factory=dict)
+    refused: int = 0
+    swept: list[Swept] = field(default_factory=list)
+    side_links: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Nothing was refused, held or blocked, and the sweep found no twin and no stray."""
+        odd = any(swept.twins or swept.strays for swept in self.swept)
+        return not (self.refused or any(self.blocked.values()) or odd)
+
+
+def load(
+    workspace: Workspace,
+    objects: Sequence[str] = (),
+    *,
+    dry_run: bool = False,
+    progress: Progress = no_progress,
+    sample: bool = False,
+) -> Loaded:
+    """Load what is ready and not yet done.
+
+    Args:
+        sample: only records that the engine's table `sample` names.
+
+    Raises:
+        UsageError: nothing is ready, or a rollback is under way.
+        LeaseHeld, LeaseLost: another operator writes to the target.
+        Damaged: an artifact differs from its digest; nothing was written.
+        Parked, SystemRefused: the target; what was done is kept, run again.
+    """
+    plans = _ordered(workspace.plan.model.objects)
+    if unknown := [name for name in objects if name not in {each.source for each in plans}]:
+        raise UsageError(f"`{unknown[0]}` isn't in the plan.", "Name a source object of the plan.")
+    chosen = [each for each in plans if not objects or each.source in objects]
+    _verify(workspace, plans)
+    attempt = _open_attempt(workspace)
+    loaded = Loaded(attempt)
+    if dry_run:
+        return _dry(workspace, chosen, loaded)
+    with (
+        closing(workspace.target()) as target,
+        Loading(workspace, target, workspace.catalog("target"), attempt, progress=progress) as loading,
+    ):
+        base = checkpoint.ensure(loading)
+        _settle_doubts(loading, plans)
+        for each in chosen:
+            _records(loading, each, loaded, sample)
+        crosswalk_table(loading)
+        for each in chosen:
+            for index in range(len(each.links)):
+                _links(loading, f"{each.source}.{index}", loaded)
+        _look_around(loading, base, loaded)
+        _finish(loading, chosen, loaded)
+    return loaded
+
+
+def _ordered(plans: Sequence[ObjectPlan]) -> list[ObjectPlan]:
+    """Parents before the children that must wait for them; links never make an object wait."""
+    by_target: dict[str, list[str]] = {}
+    for each in plans:
+        by_target.setdefault(each.target, []).append(each.source)
+    graph: dict[str, set[str]] = {each.source: set() for each in plans}
+    for each in plans:
+        for link in each.links:
+            if link.missing == "reject":
+                graph[each.source].update(name for name in by_target.get(link.to, []) if name != each.source)
+        for field_plan in each.fields.values():
+            if field_plan.reference and field_plan.reference != each.source:
+                graph[each.source].add(field_plan.reference)
+    named = {each.source: each for each in plans}
+    try:
+        return [named[name] for name in TopologicalSorter(graph).static_order() if name in named]
+    except CycleError as error:
+        cycle = " -> ".join(str(name) for name in error.args[1])
+        raise UsageError(
+            f"These objects wait for each other: {cycle}.",
+            "Set `missing: link` on one of their links, so that its record loads first and the link second.",
+        ) from error
+
+
+def _verify(workspace: Workspace, plans: Sequence[ObjectPlan]) -> None:
+    """Every ready part against its digest, before the first write."""
+    for each in plans:
+        manifests = workspace.store.manifests("ready", each.source)
+        if not manifests:
+            raise UsageError(f"`{each.source}` isn't ready.", "Run `migrate transform` first.")
+        for index in range(len(each.links)):
+            manifests += workspace.store.manifests("links", f"{each.source}.{index}")
+        for manifest in manifests:
+            workspace.store.verify(manifest)
+
+
+def _open_attempt(workspace: Workspace) -> int:
+    ledger = workspace.ledger
+    number = ledger.attempt()
+    busy = ledger.read(sa.select(attempts.c.number).where(attempts.c.state == "rolling_back"))
+    if busy:
+        raise UsageError(
+            f"Attempt {busy[0][0]} is being rolled back.",
+            "Run `migrate rollback run --yes` to its end first; then a load begins the next attempt.",
+        )
+    if ledger.value(sa.select(attempts.c.number).where(attempts.c.number == number)) is None:
+        with ledger.write() as tx:
+            tx.put(
+                attempts, number=number, state="open", opened=tx.at, closed=None, plan=workspace.plan.digest
+            )
+    return number
+
+
+def _dry(workspace: Workspace, plans: Sequence[ObjectPlan], loaded: Loaded) -> Loaded:
+    """Counts of what a load would do; sends nothing and writes nothing."""
+    engine, journal = workspace.engine, workspace.journal
+    engine.run(f"CREATE OR REPLACE TABLE crosswalk AS {CROSSWALK.format(journal=journal.source())}")
+    for each in plans:
+        tally: Tally = Counter()
+        for manifest in workspace.store.manifests("ready", each.source):
+            if not manifest.parts:
+                continue
+            for row in engine.rows(
+                f"""SELECT CASE WHEN _deleted THEN 'delete' WHEN crosswalk.key IS NOT NULL THEN 'update'
+                  WHEN _target_id IS NOT NULL THEN 'adopt' ELSE 'create' END AS op, count(*) AS n
+                FROM read_parquet({workspace.store.files(manifest)!r}) LEFT JOIN crosswalk ON key = _key
+                GROUP BY ALL"""
+            ):
+                tally[f"would {row['op']}"] += row["n"]
+        loaded.objects[each.source] = tally
+    return loaded
+
+
+def protocol_for(loading: Loading, plan: ObjectPlan) -> RecordProtocol:
+    """The record protocol with one object plan's rules."""
+    wins = {name: each.wins for name, each in plan.fields.items() if each.wins}
+    return RecordProtocol(
+        loading,
+        plan.target,
+        written_fields(plan),
+        conflict=plan.conflict,
+        wins=wins,
+        always=[*always_written(plan), *(f.former for f in plan.fields.values() if f.former)],
+    )
+
+
+def _settle_doubts(loading: Loading, plans: Sequence[ObjectPlan]) -> None:
+    """Batches that a former process left open come first, whatever was asked for."""
+    if not book.in_doubt(loading.ledger, loading.attempt, ("load", "replay")):
+        return
+    crosswalk_table(loading)
+    for each in plans:
+        loading.run(Cutter(loading, each).in_doubt(), protocol_for(loading, each).run)
+    crosswalk_table(loading)
+    for each in plans:
+        for index in range(len(each.links)):
+            loading.run(LinkCutter(loading, f"{each.source}.{index}").in_doubt(), LinkProtocol(loading).run)
+
+
+def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, sample: bool) -> None:
+    crosswalk_table(loading)
+    cutter, protocol = Cutter(loading, plan, sample=sample), protocol_for(loading, plan)
+    total = cutter.left()
+    done = 0
+
+    def carry(work: RecordWork) -> Tally:
+        nonlocal done
+        tally = protocol.run(work)
+        done += tally["_rows"]
+        loading.progress(plan.source, done, total)
+        return tally
+
+    tally: Tally = Counter()
+    for manifest in cutter.manifests():
+        # Generations in order: a delta of a key must not overtake its base.
+        tally.update(loading.run(cutter.pending(manifest), carry))
+        crosswalk_table(loading)
+    loaded.objects[plan.source] = tally
+
+
+def _links(loading: Loading, name: str, loaded: Loaded) -> None:
+    cutter, protocol = LinkCutter(loading, name), LinkProtocol(loading)
+    total, done = cutter.rows(), 0
+
+    def carry(work: Any) -> Tally:
+        nonlocal done
+        tally = protocol.run(work)
+        done += tally["_rows"]
+        loading.progress(f"{name} links", done, total)
+        return tally
+
+    loaded.links[name] = loading.run(cutter.pending(), carry)
+
+
+def _look_around(loading: Loading, base: checkpoint.Checkpoint, loaded: Loaded) -> None:
+    """Twins, strays and sides, once the target's own automations have had their time."""
+    last = book.last_deadline(loading.ledger, loading.system)
+    if last is not None:
+        loading.wait_landing(last)
+    loading.clock.sleep(loading.target.limits.settle)
+    crosswalk_table(loading)
+    keys = checkpoint.key_fields(loading.workspace)
+    store = loading.workspace.store
+    for object, folder in base.baseline.items():
+        manifest = store.manifest(folder)
+        files = store.files(manifest) if manifest else []
+        loaded.swept.append(strays.sweep(loading, object, keys[object], files))
+    for object in base.baseline:
+        loaded.side_links += strays.side_links(loading, object)
+
+
+def _finish(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded) -> None:
+    """Blocked rows with their causes, watermarks, and the journal made compact."""
+    for each in plans:
+        loaded.blocked[each.source] = _blocked_records(loading, each)
+        for index in range(len(each.links)):
+            name = f"{each.source}.{index}"
+            loaded.blocked[name] = _blocked_links(loading, name)
+        _move_watermark(loading, each.source)
+    refused = REFUSED.format(journal=loading.journal.source())
+    loaded.refused = int(
+        loading.workspace.engine.rows(
+            f"SELECT count(*) AS n FROM ({refused}) WHERE attempt = {loading.attempt}"
+        )[0]["n"]
+    )
+    loading.journal.compact()
+    with loading.ledger.write(loading.lease) as tx:
+        loading.journal.register(tx)
+
+
+def _pending_rows(loading: Loading, manifests: Sequence[Manifest]) -> Iterator[tuple[str, list[int]]]:
+    for manifest in manifests:
+        for part in manifest.parts:
+            done = book.rows_done(loading.ledger, loading.attempt, manifest.folder, part.name)
+            rows = [row for row in range(part.rows) if row not in done]
+            if rows:
+                yield str(loading.workspace.store.root / manifest.folder / part.name), rows
+
+
+def _blocked_records(loading: Loading, plan: ObjectPlan) -> int:
+    selects = [
+        f"""SELECT _key, 'its parent is not in the target' AS cause
+        FROM read_parquet('{path}', file_row_number=true)
+        WHERE file_row_number IN ({", ".join(map(str, rows))})"""
+        for path, rows in _pending_rows(loading, loading.workspace.store.manifests("ready", plan.source))
+    ]
+    return _publish_blocked(loading, plan.source, selects, "SELECT ''::VARCHAR AS _key, ''::VARCHAR AS cause")
+
+
+def _blocked_links(loading: Loading, name: str) -> int:
+    """Links whose ends aren't both in the target, each with the end that is missing and why."""
+    selects = [
+        f"""SELECT b."left", b."right", b.label,
+          CASE WHEN l.key IS NULL THEN b."left" ELSE b."right" END || ' is not in the target' AS cause
+        FROM read_parquet('{path}', file_row_number=true) AS b
+        LEFT JOIN crosswalk AS l ON l.key = b."left" LEFT JOIN crosswalk AS r ON r.key = b."right"
+        WHERE file_row_number IN ({", ".join(map(str, rows))})"""
+        for path, rows in _pending_rows(loading, loading.workspace.store.manifests("links", name))
+    ]
+    shape = (
+        """SELECT ''::VARCHAR AS "left", ''::VARCHAR AS "right", ''::VARCHAR AS label, ''::VARCHAR AS cause"""
+    )
+    return _publish_blocked(loading, name, selects, shape)
+
+
+def _publish_blocked(loading: Loading, name: str, selects: list[str], shape: str) -> int:
+    store = loading.workspace.store
+    folder = f"blocked/{name}/current"
+    store.discard(folder)
+    query = " UNION ALL ".join(selects) if selects else f"SELECT * FROM ({shape}) WHERE false"
+    reader = loading.workspace.engine.stream(query)
+    with store.writer(folder, reader.schema) as writer:
+        for batch in reader:
+            writer.write(batch)
+    rows = sum(part.rows for part in writer.parts)
+    store.publish(Manifest(folder, "blocked", name, 0, rows, tuple(writer.parts)))
+    return rows
+
+
+def _move_watermark(loading: Loading, source: str) -> None:
+    """When every row of the newest generation has its end, its watermark is where the next delta starts."""
+    query = sa.select(generations).where(generations.c.object == source).order_by(generations.c.number.desc())
+    rows = loading.ledger.read(query.limit(1))
+    if not rows or rows[0].watermark is None:
+        return
+    with loading.ledger.write(loading.lease) as tx:
+        tx.put(watermarks, object=source, value=rows[0].watermark, generation=rows[0].number)
+        tx.sql.execute(
+            generations.update()
+            .where(generations.c.object == source, generations.c.settled.is_(None))
+            .values(state="loaded", settled=tx.at)
+        )

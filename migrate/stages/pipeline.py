@@ -1,0 +1,109 @@
+"""How do the stages hang together in a workspace? Which generation is next, and what each one is given.
+
+`transform` and `check` are pure functions of artifacts; here they are handed a workspace's own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from migrate.errors import UsageError
+from migrate.journal import CROSSWALK
+from migrate.ledger.tables import batches
+from migrate.load.context import Progress, no_progress
+from migrate.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate.plan import Plan
+    from migrate.stages.checked import Checked
+    from migrate.stages.transform.ready import ObjectCounts
+
+
+def checked(workspace: Workspace) -> Checked:
+    """The plan, checked against both catalogs and, where there is an extract, against its values.
+
+    Raises:
+        PlanError: with every mistake.
+    """
+    from migrate.plan import read_plan
+    from migrate.plan.needs import expected
+    from migrate.stages.check import check
+    from migrate.stages.count import count_collisions, count_values
+
+    if not workspace.plan_path.exists():
+        workspace.plan  # noqa: B018 - raises, and says what to do
+    plan = read_plan(workspace.plan_path)
+    source, target = workspace.catalog("source"), workspace.catalog("target")
+    files = {
+        name: [
+            path
+            for manifest in workspace.store.manifests("source", name)
+            for path in workspace.store.files(manifest)
+        ]
+        for name in _objects(plan)
+    }
+    if not any(files.values()):
+        return check(plan, source, target)
+    engine = workspace.engine
+    counts = count_values(plan, source, files, engine)
+    collisions = count_collisions(plan, source, expected(plan, target), files, engine)
+    return check(plan, source, target, counts, collisions=collisions, engine=engine)
+
+
+def _objects(plan: Plan) -> list[str]:
+    """Source objects that the plan names, junctions included."""
+    junctions = [link.through for each in plan.model.objects for link in each.links if link.through]
+    return list(dict.fromkeys([*(each.source for each in plan.model.objects), *junctions]))
+
+
+def next_ready(workspace: Workspace) -> int:
+    """The generation that `transform` writes: the last one, or the next where that has been loaded from.
+
+    Work done is known by (part, rows), so the parts of a generation must never change once a batch was
+    cut from them.
+    """
+    newest = -1
+    for each in workspace.plan.model.objects:
+        for manifest in workspace.store.manifests("ready", each.source):
+            newest = max(newest, manifest.generation)
+    if newest < 0:
+        return 0
+    attempt = workspace.ledger.attempt()
+    folders = f"%/g{newest:04d}"
+    used = workspace.ledger.value(
+        sa.select(batches.c.id).where(batches.c.attempt == attempt, batches.c.stage.like(folders)).limit(1)
+    )
+    return newest + 1 if used else newest
+
+
+def transform(workspace: Workspace, progress: Progress = no_progress) -> dict[str, ObjectCounts]:
+    """Transform what has been extracted, for the attempt under way.
+
+    Raises:
+        PlanError: the plan isn't sound.
+        UsageError: nothing has been extracted.
+    """
+    from migrate.stages.transform import transform as run
+
+    found = checked(workspace)
+    for each in found.plan.model.objects:
+        for manifest in workspace.store.manifests("source", each.source):
+            workspace.store.verify(manifest)
+        if not workspace.store.manifests("source", each.source):
+            raise UsageError(f"`{each.source}` hasn't been extracted.", "Run `migrate extract` first.")
+    engine = workspace.engine
+    source = workspace.journal.source()
+    crosswalk = engine.stream(f"SELECT key, target_id FROM ({CROSSWALK.format(journal=source)})").read_all()
+    return run(
+        checked=found,
+        plan=found.plan,
+        source=found.source,
+        target=found.target,
+        store=workspace.store,
+        generation=next_ready(workspace),
+        engine=engine,
+        progress=progress,
+        crosswalk=crosswalk,
+    )

@@ -1,0 +1,82 @@
+"""Where does everything stand? Read from the workspace alone; no system is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from migrate.clock import parse_stamp, stamp
+from migrate.journal import REFUSED
+from migrate.ledger import batches as book
+from migrate.ledger.tables import leases, measures
+from migrate.stages.checkpoint import of_attempt
+from migrate.workspace import Workspace
+
+MARGIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class ObjectStatus:
+    """Records of one source object: extracted, ready (all generations), settled, still to do."""
+
+    object: str
+    extracted: int
+    ready: int
+    done: int
+    left: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """The workspace at a glance. `leases`: (system, who, since)."""
+
+    attempt: int
+    state: str
+    objects: tuple[ObjectStatus, ...]
+    leases: tuple[tuple[str, str, str], ...]
+    in_doubt: int
+    refused: int
+    window_end: str | None
+    last_safe_start: str | None
+
+
+def status(workspace: Workspace) -> Status:
+    """Gather it."""
+    ledger, store = workspace.ledger, workspace.store
+    attempt = ledger.attempt()
+    objects = []
+    for each in workspace.plan.model.objects:
+        extracted = sum(manifest.rows for manifest in store.manifests("source", each.source))
+        ready = done = 0
+        for manifest in store.manifests("ready", each.source):
+            ready += manifest.rows
+            for part in manifest.parts:
+                done += len(book.rows_done(ledger, attempt, manifest.folder, part.name))
+        objects.append(ObjectStatus(each.source, extracted, ready, done, ready - done))
+    held = [
+        (row.system, f"{row.holder} on {row.host} (process {row.pid})", row.since)
+        for row in ledger.read(sa.select(leases).where(leases.c.holder.is_not(None)))
+    ]
+    refused = REFUSED.format(journal=workspace.journal.source())
+    count = workspace.engine.rows(f"SELECT count(*) AS n FROM ({refused}) WHERE attempt = {attempt}")[0]["n"]
+    point = of_attempt(ledger, attempt)
+    end = point.window_end if point else None
+    return Status(
+        attempt,
+        ledger.attempt_state(),
+        tuple(objects),
+        tuple(held),
+        len(book.in_doubt(ledger, attempt)),
+        int(count),
+        end,
+        _last_safe_start(workspace, end) if end else None,
+    )
+
+
+def _last_safe_start(workspace: Workspace, end: str) -> str:
+    """The window's end, less half as long again as a rollback took when measured, less an hour."""
+    seconds = workspace.ledger.value(sa.select(measures.c.value).where(measures.c.name == "rollback"))
+    took = timedelta(seconds=float(seconds or 0) * 1.5)
+    return stamp(parse_stamp(end) - took - MARGIN)

@@ -1,0 +1,315 @@
+"""Is every record accounted for? Per object, to the row.
+
+counted by the vendor's second route = extracted, and
+extracted = loaded (created + updated + adopted) + merged + skipped + rejected,
+where rejected is ours (rejects), the target's (dead letters) and those whose parent isn't there (blocked);
+and the target, read anew, holds one record with our key for each that the crosswalk names. Links have
+lines of their own: found = staged + skipped + folded + rejected, staged = made + refused + blocked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from migrate.engine import text
+from migrate.journal import LINKS
+from migrate.stages.crosswalk import LOADED, latest, latest_ready, rows_of
+from migrate_validators.evidence import Evidence
+from migrate_validators.model import Decision, Result, Table, Verdict
+
+if TYPE_CHECKING:
+    from migrate.plan.models import FieldPlan, LinkPlan, ObjectPlan
+
+ID = "counts"
+TITLE = "Every record accounted for"
+
+
+def check(evidence: Evidence) -> Iterator[Result]:
+    """One result an object, and one for each of its links."""
+    for each in evidence.objects:
+        yield _records(evidence, each)
+        for index, link in enumerate(each.links):
+            yield _links(evidence, each, index, link)
+
+
+def _records(evidence: Evidence, each: ObjectPlan) -> Result:
+    object = text(each.source)
+    counts = {
+        str(row["outcome"]): int(row["n"])
+        for row in evidence.rows(
+            f"SELECT outcome, count(*) AS n FROM {evidence.ends} WHERE source_object = {object} GROUP BY outcome"
+        )
+    }
+    twice = int(
+        evidence.one(
+            f"""SELECT count(*) AS n FROM (SELECT key FROM {evidence.ends} WHERE source_object = {object}
+            GROUP BY key HAVING count(*) > 1)"""
+        )
+    )
+    manifests = evidence.store.manifests("source", each.source)
+    base = manifests[0] if manifests else None
+    extracted = int(
+        evidence.one(
+            f"SELECT count(DISTINCT key) AS n FROM {evidence.ends} WHERE source_object = {object} AND outcome <> 'unknown'"
+        )
+    )
+    counted = int(base.facts["counted"]) if base and "counted" in base.facts else None
+    read = base.rows if base else 0
+    in_crosswalk = int(
+        evidence.one(
+            f"SELECT count(*) AS n FROM {evidence.crosswalk} WHERE starts_with(key, {text(evidence.prefix(each))})"
+        )
+    )
+    in_target = int(
+        evidence.one(
+            f"SELECT count(*) AS n FROM {evidence.found(each.target)} WHERE starts_with(_key, {text(evidence.prefix(each))})"
+        )
+    )
+    loaded = sum(counts.get(name, 0) for name in LOADED)
+    refused = {name: counts.get(name, 0) for name in ("rejected", "dead_letter", "blocked")}
+    figures: dict[str, Any] = {
+        "counted by the vendor": counted if counted is not None else "not counted",
+        "read in the base extract": read,
+        "changed by deltas": extracted - read,
+        "extracted": extracted,
+        **{name: counts.get(name, 0) for name in (*LOADED, "merged", "skipped")},
+        **refused,
+        "unaccounted": counts.get("unaccounted", 0),
+        "loaded": loaded,
+        "in the crosswalk": in_crosswalk,
+        "in the target with our key": in_target,
+    }
+    wrong = []
+    if counted is None:
+        wrong.append("the vendor's own count is missing")
+    elif counted != read and len(manifests) < 2:
+        wrong.append(f"the vendor counts {counted:,}, {read:,} were read")
+    if counts.get("unaccounted"):
+        wrong.append(f"{counts['unaccounted']:,} have no end")
+    if counts.get("unknown"):
+        wrong.append(f"{counts['unknown']:,} have an end but were never extracted")
+    if twice:
+        wrong.append(f"{twice:,} have two ends")
+    if in_target != in_crosswalk:
+        wrong.append(
+            f"the target holds {in_target:,} records with our key, the crosswalk names {in_crosswalk:,}"
+        )
+    decisions = list(_decisions(evidence, each))
+    rows, row_count, sample = evidence.keep(
+        f"{ID}.{each.source}",
+        f"""SELECT key, source_id, outcome, reason FROM {evidence.ends} WHERE source_object = {object}
+        AND (outcome NOT IN ('created', 'updated', 'adopted', 'merged', 'skipped')
+            OR key IN (SELECT key FROM {evidence.ends} GROUP BY key HAVING count(*) > 1)) ORDER BY outcome, key""",
+    )
+    if not extracted:
+        verdict, summary = Verdict.EMPTY, "No record was extracted."
+    elif wrong:
+        verdict, summary = Verdict.FAIL, f"{'; '.join(wrong)}.".capitalize()
+    elif any(refused.values()):
+        left = sum(refused.values())
+        verdict = Verdict.WARN
+        summary = f"Every record has its end; {left:,} of {extracted:,} did not move."
+    else:
+        verdict, summary = Verdict.PASS, f"All {extracted:,} records have their end."
+    return Result(
+        id=f"{ID}.{each.source}",
+        check=ID,
+        object=each.source,
+        title=f"{TITLE}: {each.source} to {each.target}",
+        verdict=verdict,
+        summary=summary,
+        compared=extracted,
+        figures=figures,
+        rows=rows,
+        row_count=row_count,
+        sample=sample,
+        tables=(_reasons(evidence, each),),
+        decisions=tuple(decisions),
+    )
+
+
+def _reasons(evidence: Evidence, each: ObjectPlan) -> Table:
+    """Merged, skipped and rejected records by reason."""
+    found = evidence.rows(
+        f"""SELECT outcome, reason, count(*) AS n FROM {evidence.ends}
+        WHERE source_object = {text(each.source)} AND outcome NOT IN ('created', 'updated', 'adopted')
+        GROUP BY ALL ORDER BY outcome, n DESC, reason LIMIT 200"""
+    )
+    rows = tuple((str(row["outcome"]).replace("_", " "), row["reason"] or "", int(row["n"])) for row in found)
+    return Table(
+        "Not loaded as a record of its own, by reason", ("end", "reason", "records"), rows, ("records",)
+    )
+
+
+_MEND = {
+    "no_owner": "Give these owners a home in `{file}`",
+    "required": "Fill the field at the source, or give the plan a value for it",
+    "too_long": "Shorten the value in the plan, or choose a longer field",
+    "expression": "Mend the value at the source, or the expression in the plan",
+    "ambiguous_match": "Say in overrides.csv which record it is, or clean up the twins in the target",
+    "ambiguous_source": "Merge these records at the source, or give one of them another value",
+    "duplicate": "Merge these records at the source, or name them under `dedupe`",
+}
+
+
+def _decisions(evidence: Evidence, each: ObjectPlan) -> Iterator[Decision]:
+    rejects = rows_of(
+        evidence.store,
+        latest(evidence.store, "rejects", each.source),
+        {name: "VARCHAR" for name in ("_key", "field", "reason", "value", "detail")},
+    )
+    for row in evidence.rows(
+        f"""SELECT field, reason, count(DISTINCT _key) AS n,
+        string_agg(DISTINCT value, '|' ORDER BY value) AS given
+        FROM {rejects} GROUP BY field, reason ORDER BY n DESC, field"""
+    ):
+        plan = each.fields.get(str(row["field"]))
+        listed = [value for value in str(row["given"] or "").split("|") if value]
+        named = ", ".join(f"“{value}”" for value in listed[:5]) + (" …" if len(listed) > 5 else "")
+        reason = str(row["reason"]).replace("_", " ")
+        yield Decision(
+            Verdict.WARN,
+            f"{row['n']:,} {each.source} rejected: {row['field']} {named}: {reason}.".replace("  ", " "),
+            owner="Data owner",
+            where=_where(str(row["reason"]), plan),
+            command="migrate transform && migrate load",
+        )
+    for outcome, remedy in (
+        ("dead_letter", "migrate dead-letters list, then migrate dead-letters replay"),
+        ("blocked", "migrate load"),
+        ("unaccounted", "migrate load"),
+    ):
+        for row in evidence.rows(
+            f"""SELECT reason, count(*) AS n FROM {evidence.ends}
+            WHERE source_object = {text(each.source)} AND outcome = '{outcome}'
+            GROUP BY reason ORDER BY n DESC LIMIT 5"""
+        ):
+            words = {"dead_letter": "refused by the target", "blocked": "waiting for their parent"}
+            yield Decision(
+                Verdict.FAIL if outcome == "unaccounted" else Verdict.WARN,
+                f"{row['n']:,} {each.source} {words.get(outcome, 'without an end')}: {row['reason']}",
+                owner="Migration engineer",
+                command=remedy,
+            )
+
+
+def _where(reason: str, plan: FieldPlan | None) -> str:
+    if reason == "unmapped_picklist" and plan and plan.picklist:
+        return f"Give these values a home in `{plan.picklist}`"
+    return _MEND.get(reason, "").format(file=plan.owner if plan and plan.owner else "owners.csv")
+
+
+def _links(evidence: Evidence, each: ObjectPlan, index: int, link: LinkPlan) -> Result:
+    name = f"{each.source}.{index}"
+    newest = latest(evidence.store, "links", name)
+    facts = newest[0].facts if newest else {}
+    staged = int(evidence.one(f"SELECT count(*) AS n FROM {staged_links(evidence, name)}"))
+    ends = evidence.rows(
+        f"""SELECT count(*) FILTER (made) AS made, count(*) FILTER (NOT made AND refused IS NOT NULL) AS refused,
+        count(*) FILTER (NOT made AND refused IS NULL AND blocked) AS blocked,
+        count(*) FILTER (NOT made AND refused IS NULL AND NOT blocked) AS unaccounted
+        FROM {link_ends(evidence, name)}"""
+    )[0]
+    figures: dict[str, Any] = {
+        key: int(facts.get(key, 0)) for key in ("found", "skipped", "folded", "rejected")
+    }
+    figures = {
+        "found": figures.pop("found"),
+        "staged": staged,
+        **figures,
+        **{k: int(v) for k, v in ends.items()},
+    }
+    wrong = []
+    sums = figures["staged"] + figures["skipped"] + figures["folded"] + figures["rejected"]
+    if facts and figures["found"] != sums:
+        wrong.append(f"{figures['found']:,} links were found at the source, {sums:,} have an end")
+    if figures["unaccounted"]:
+        wrong.append(f"{figures['unaccounted']:,} links have no end")
+    stuck = figures["rejected"] + figures["refused"] + figures["blocked"]
+    rows, row_count, sample = evidence.keep(
+        f"{ID}.{name}",
+        f"""SELECT "left", "right", label, CASE WHEN refused IS NOT NULL THEN 'dead letter: ' || refused
+            WHEN blocked THEN 'blocked: ' || cause ELSE 'no end' END AS "end"
+        FROM {link_ends(evidence, name)} WHERE NOT made ORDER BY ALL""",
+    )
+    if not figures["found"] and not staged:
+        verdict, summary = Verdict.EMPTY, "No link was found at the source."
+    elif wrong:
+        verdict, summary = Verdict.FAIL, f"{'; '.join(wrong)}."
+    elif stuck:
+        verdict, summary = (
+            Verdict.WARN,
+            f"Every link has its end; {stuck:,} of {figures['found']:,} were not made.",
+        )
+    else:
+        verdict, summary = Verdict.PASS, f"All {figures['found']:,} links have their end."
+    causes = evidence.rows(
+        f"""SELECT coalesce(refused, cause) AS why, refused IS NOT NULL AS letter, count(*) AS n
+        FROM {link_ends(evidence, name)} WHERE NOT made AND (blocked OR refused IS NOT NULL)
+        GROUP BY ALL ORDER BY n DESC, why LIMIT 1"""
+    )
+    decisions = []
+    if stuck:
+        why = f", mostly: {causes[0]['why']}" if causes and causes[0]["why"] else ""
+        command = "migrate dead-letters list" if figures["refused"] else "migrate transform && migrate load"
+        decisions.append(
+            Decision(
+                Verdict.WARN,
+                f"{stuck:,} links {each.source} to {link.to} not made{why}",
+                owner="Migration engineer",
+                command=command,
+            )
+        )
+    return Result(
+        id=f"{ID}.{name}", check=ID, object=each.source,
+        title=f"Every link accounted for: {each.target} to {link.to} ({link.via or link.through})",
+        verdict=verdict, summary=summary, compared=max(figures["found"], staged), figures=figures, rows=rows,
+        row_count=row_count, sample=sample, decisions=tuple(decisions),
+    )  # fmt: skip
+
+
+def staged_links(evidence: Evidence, name: str) -> str:
+    """A query of the links of one plan entry that are to be there: keys, objects, label."""
+    columns = {column: "VARCHAR" for column in ("left", "right", "left_object", "right_object", "label")}
+    rows = rows_of(
+        evidence.store,
+        evidence.store.manifests("links", name),
+        columns | {"_deleted": "BOOLEAN"},
+        generation=True,
+    )
+    return f"""(SELECT "left", "right", any_value(left_object) AS left_object,
+        any_value(right_object) AS right_object, label FROM {rows} GROUP BY "left", "right", label
+        HAVING NOT arg_max(coalesce(_deleted, false), _gen))"""
+
+
+def link_ends(evidence: Evidence, name: str) -> str:
+    """Table of the staged links of one plan entry with their end: made, refused (why), blocked (cause)."""
+    done = evidence.__dict__.setdefault("_link_ends", {})
+    if name not in done:
+        manifest = evidence.store.manifest(f"blocked/{name}/current")
+        blocked = rows_of(
+            evidence.store,
+            [manifest] if manifest else [],
+            {column: "VARCHAR" for column in ("left", "right", "label", "cause")},
+        )
+        done[name] = evidence.table(
+            f"links {name}",
+            f"""SELECT s.*, l.target_id AS left_id, r.target_id AS right_id, m.op IS NOT NULL AS made,
+              f.reason AS refused, b.cause, coalesce(b.cause IS NOT NULL OR l.key IS NULL OR r.key IS NULL, false)
+                AS blocked
+            FROM {staged_links(evidence, name)} AS s
+            LEFT JOIN {evidence.crosswalk} AS l ON l.key = s."left"
+            LEFT JOIN {evidence.crosswalk} AS r ON r.key = s."right"
+            LEFT JOIN ({LINKS.format(journal=evidence.journal)}) AS m ON m."left" = l.target_id
+              AND m."right" = r.target_id AND m.label = s.label
+              AND m.object = s.left_object || '>' || s.right_object
+            LEFT JOIN {evidence.refused} AS f ON f.kind = 'link'
+              AND f.key = s."left" || '>' || s."right" || '>' || s.label
+            LEFT JOIN (SELECT "left", "right", label, min(cause) AS cause FROM {blocked} GROUP BY ALL) AS b
+              ON b."left" = s."left" AND b."right" = s."right" AND b.label = s.label""",
+        )
+    return str(done[name])
+
+
+__all__ = ["ID", "TITLE", "check", "latest_ready", "link_ends", "staged_links"]

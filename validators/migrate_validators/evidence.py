@@ -1,0 +1,227 @@
+"""What is every check given? The plan, the catalogs, what was staged, and the target read anew.
+
+The target is read again through its own API; nothing that the loader says of it is believed. What was
+staged and journalled says what *should* be there. All tables of one validation lie in a DuckDB schema of
+its own, dropped at the end.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migrate.engine import Engine, identifier, parquet, text
+from migrate.stages.crosswalk import ends_into
+from migrate.stages.snapshot import LINK_COLUMNS, OURS, snapshot, snapshot_links
+from migrate.types import duckdb_type
+
+if TYPE_CHECKING:
+    from migrate.catalog import Catalog, Field, ObjectSchema
+    from migrate.clock import Clock
+    from migrate.connector import Target
+    from migrate.plan import Plan
+    from migrate.plan.models import ObjectPlan
+    from migrate.store import Manifest, Store
+
+Progress = Callable[[str, int, int], None]
+SAMPLE = 50  # rows that the page shows; the rest is in the Parquet file
+ENDED = "_ended"
+
+
+def no_progress(name: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+@dataclass
+class Evidence:
+    """One validation's view of a migration.
+
+    `journal`: the journal as a table expression. `folder`: of the report, within the engine's reach.
+    `counted`: rows of a source object by the vendor's second route, taken with the extract. `baseline`:
+    folder of each target object's snapshot before the load, as far as there is one.
+    """
+
+    plan: Plan
+    source: Catalog
+    target: Catalog
+    store: Store
+    engine: Engine
+    journal: str
+    connector: Target
+    clock: Clock
+    folder: Path
+    attempt: int = 1
+    objects: Sequence[ObjectPlan] = ()
+    baseline: dict[str, str] = field(default_factory=dict)
+    progress: Progress = no_progress
+    schema: str = field(default_factory=lambda: f"validate_{uuid.uuid4().hex}")
+
+    def __post_init__(self) -> None:
+        self.objects = list(self.objects) or list(self.plan.model.objects)
+        self.engine.run(f"CREATE SCHEMA {self.schema}")
+        ends_into(self.engine, self.store, self.journal, self.plan, self.source, self.ends, self.attempt)
+        self._links: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Drop the validation's tables."""
+        self.engine.run(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
+
+    # -- tables -------------------------------------------------------------------------------
+
+    @property
+    def ends(self) -> str:
+        """Table of the end of every extracted record; columns as in `migrate.stages.crosswalk.ENDS`."""
+        return f"{self.schema}.{ENDED}"
+
+    @property
+    def crosswalk(self) -> str:
+        """Table of the crosswalk, one row a key."""
+        return f"{self.ends}_crosswalk"
+
+    @property
+    def refused(self) -> str:
+        """Table of what the target refused in this attempt and nothing has mended."""
+        return f"{self.ends}_refused"
+
+    def table(self, name: str, query: str) -> str:
+        """Make (again) a table of this validation; returns its name as SQL."""
+        full = f"{self.schema}.{identifier(name)}"
+        self.engine.run(f"CREATE OR REPLACE TABLE {full} AS {query}")
+        return full
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """A small result."""
+        return self.engine.rows(query)
+
+    def one(self, query: str) -> Any:
+        """The single value of a query."""
+        return next(iter(self.engine.rows(query)[0].values()))
+
+    def prefix(self, each: ObjectPlan) -> str:
+        """What the migration keys of an object begin with."""
+        return f"{self.source.family}.{each.source}."
+
+    # -- the target, read anew ----------------------------------------------------------------
+
+    def target_schema(self, object: str) -> ObjectSchema:
+        """The target object's schema, with what `prepare` made."""
+        return self.target.objects[object]
+
+    @cached_property
+    def snapshots(self) -> dict[str, Manifest]:
+        """A snapshot of each target object, taken now."""
+        from migrate.plan.needs import written_fields
+
+        found: dict[str, Manifest] = {}
+        for object in dict.fromkeys(each.target for each in self.objects):
+            plans = [each for each in self.plan.model.objects if each.target == object]
+            schema = self.target_schema(object)
+            wanted = [name for each in plans for name in written_fields(each)]
+            wanted += [
+                name for each in self.plan.model.validate_.sums if each.object == object for name in each.by
+            ]
+            fields = [name for name in dict.fromkeys(wanted) if name in schema.fields]
+            found[object] = snapshot(
+                self.connector,
+                schema,
+                self.store,
+                f"target/{object}/validate",
+                key_field=plans[0].key.field,
+                fields=fields,
+                clock=self.clock,
+                progress=lambda rows, object=object: self.progress(f"read {object}", rows, 0),  # type: ignore[misc]
+            )
+        return found
+
+    def found(self, object: str) -> str:
+        """The target object's rows now, as a table expression: `_id`, `_key`, `_stamp`, `_source`, fields."""
+        manifest = self.snapshots[object]
+        if files := self.store.files(manifest):
+            return parquet(files)
+        fields = self.target_schema(object).fields
+        columns = [f"NULL::VARCHAR AS {name}" for name in OURS]
+        columns += [
+            f"NULL::{sql_type(fields[name])} AS {identifier(name)}"
+            for name in manifest.schema
+            if name in fields
+        ]
+        return f"(SELECT {', '.join(columns)} WHERE false)"
+
+    def links(self, object: str) -> str:
+        """Links of our records of a target object now, as a table expression; read once."""
+        if object not in self._links:
+            rights = dict.fromkeys(
+                link.to for each in self.plan.model.objects if each.target == object for link in each.links
+            )
+            manifest = snapshot_links(
+                self.connector,
+                object,
+                self._ids(object),
+                list(rights),
+                self.store,
+                f"target/{object}/validate-links",
+                clock=self.clock,
+                progress=lambda rows: self.progress(f"read links of {object}", rows, 0),
+            )
+            self._links[object] = links_of(self.store.files(manifest))
+        return self._links[object]
+
+    def _ids(self, object: str) -> Iterator[str]:
+        for batch in self.engine.stream(
+            f"SELECT DISTINCT target_id FROM {self.crosswalk} WHERE object = {text(object)} ORDER BY ALL"
+        ):
+            yield from batch.column(0).to_pylist()
+
+    # -- rows for people ----------------------------------------------------------------------
+
+    def keep(self, id: str, query: str) -> tuple[str | None, int, tuple[dict[str, Any], ...]]:
+        """Write a query's rows to the report's folder.
+
+        Returns:
+            Path below the report's folder (None where there are no rows), rows, and the first of them.
+        """
+        name = f"rows/{id}.parquet"
+        with self._table_of(query) as table:
+            count = int(self.one(f"SELECT count(*) AS n FROM {table}"))
+            if not count:
+                return None, 0, ()
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.engine.run(f"COPY {table} TO {text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+            sample = tuple(
+                {column: shown(value) for column, value in row.items()}
+                for row in self.rows(f"SELECT * FROM {table} LIMIT {SAMPLE}")
+            )
+        return name, count, sample
+
+    @contextmanager
+    def _table_of(self, query: str) -> Iterator[str]:
+        table = self.table("kept", query)
+        try:
+            yield table
+        finally:
+            self.engine.run(f"DROP TABLE {table}")
+
+
+def shown(value: Any) -> Any:
+    """A value as JSON and the page show it: exact text for what JSON has no word for."""
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
+
+
+def sql_type(field: Field) -> str:
+    """DuckDB's type of a field."""
+    return duckdb_type(field.kind, field.precision, field.scale)
+
+
+def links_of(files: Sequence[str]) -> str:
+    """Staged links as a table expression, empty where there is none."""
+    if files:
+        return parquet(files)
+    return (
+        f"(SELECT {', '.join(f'NULL::VARCHAR AS {identifier(name)}' for name in LINK_COLUMNS)} WHERE false)"
+    )

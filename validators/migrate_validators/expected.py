@@ -1,0 +1,144 @@
+"""What should the target hold for each record that we loaded? Worked out again, without the loader.
+
+The latest staged version of each key, with references turned into target ids, the vendor's declared rules
+of holding values applied, and, for a record that was there before and adopted, survivorship decided once
+more between the staged value and the journal's before-image. Both sides are brought into one form: no
+empty texts, instants to the millisecond (no connected vendor keeps more), sorted multiple choices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+
+from migrate.engine import identifier, text
+from migrate.held import held_sql
+from migrate.plan.needs import always_written
+from migrate.stages.crosswalk import latest_ready
+from migrate.survivorship import RULES
+from migrate.types import Kind
+from migrate_validators.evidence import Evidence, sql_type
+
+if TYPE_CHECKING:
+    from migrate.catalog import Field
+    from migrate.plan.models import ObjectPlan
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Two tables of an object's loaded records, in one form: `_key`, `_id` and `columns` of equal types.
+
+    `unsure`: fields whose adopted records aren't compared, since an expression decided who wins.
+    """
+
+    expected: str
+    found: str
+    columns: tuple[str, ...]
+    unsure: tuple[str, ...] = ()
+
+
+def canonical(expression: str, field: Field, *, rules: bool) -> str:
+    """SQL that brings a typed value into the form in which both sides are compared."""
+    kind = sql_type(field)
+    if kind == "VARCHAR":
+        value = held_sql(field.held, expression) if rules else expression
+        return f"nullif({value}, '')"
+    if kind == "TIMESTAMPTZ":
+        return f"date_trunc('millisecond', {expression})"
+    if field.kind is Kind.MULTIPICKLIST:
+        listed = f"list_sort(list_distinct(list_filter({expression}, lambda x: x <> '')))"
+        return f"CASE WHEN len({listed}) > 0 THEN {listed} END"
+    return expression
+
+
+def from_wire(expression: str, field: Field) -> str:
+    """SQL that reads a wire value (text) as the field's type; null where it isn't of that type."""
+    kind = sql_type(field)
+    if field.kind is Kind.MULTIPICKLIST:
+        return f"CASE WHEN {expression} IS NOT NULL THEN string_split({expression}, ';') END"
+    return expression if kind == "VARCHAR" else f"TRY_CAST({expression} AS {kind})"
+
+
+def columns_of(evidence: Evidence, each: ObjectPlan) -> list[str]:
+    """Target fields that were staged for an object, in their order."""
+    fields = evidence.target_schema(each.target).fields
+    for manifest in evidence.store.manifests("ready", each.source):
+        if files := evidence.store.files(manifest):
+            return [
+                name for name in pq.read_schema(files[0]).names if not name.startswith("_") and name in fields
+            ]
+    return []
+
+
+def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
+    """Make the two tables of an object; made once a validation."""
+    fields = evidence.target_schema(each.target).fields
+    columns = columns_of(evidence, each)
+    done = evidence.__dict__.setdefault("_sides", {})
+    if each.source in done:
+        made: Sides = done[each.source]
+        return made
+    staged = latest_ready(
+        evidence.store,
+        each.source,
+        {"_version": "TIMESTAMPTZ"} | {name: sql_type(fields[name]) for name in columns},
+    )
+    references = {name: field.reference for name, field in each.fields.items() if field.reference}
+    joins, mine = [], {}
+    for index, name in enumerate(columns):
+        value = f"r.{identifier(name)}"
+        if name in references:
+            joins.append(f"LEFT JOIN {evidence.crosswalk} AS x{index} ON x{index}.key = {value}")
+            value = f"x{index}.target_id"
+        mine[name] = canonical(value, fields[name], rules=True)
+    always = {*always_written(each), *(field.former for field in each.fields.values() if field.former)}
+    unsure, items = [], []
+    for name in columns:
+        wins = each.fields[name].wins if name in each.fields else None
+        if name in always or wins == "source":
+            items.append(f"{mine[name]} AS {identifier(name)}")
+            continue
+        if wins is not None and wins not in RULES:
+            unsure.append(name)
+        before = f"c.before[{text(name)}]"
+        theirs = canonical(from_wire(before, fields[name]), fields[name], rules=False)
+        stays = survivor(wins or "target", mine[name], theirs)
+        items.append(f"CASE WHEN c.origin = 'adopt' THEN {stays} ELSE {mine[name]} END AS {identifier(name)}")
+    adopted = f"""(SELECT key, arg_min(stamp, seq) AS stamp FROM {evidence.journal}
+        WHERE kind = 'record' AND op = 'adopt' AND outcome = 'intent' GROUP BY key)"""
+    expected = evidence.table(
+        f"expected {each.source}",
+        f"""SELECT r._key, c.target_id AS _id, c.origin AS _origin{"".join(f", {item}" for item in items)}
+        FROM {staged} AS r JOIN {evidence.crosswalk} AS c ON c.key = r._key
+        LEFT JOIN {adopted} AS a ON a.key = r._key {" ".join(joins)}""",
+    )
+    listed = "".join(
+        f", {canonical(identifier(name), fields[name], rules=False)} AS {identifier(name)}"
+        for name in columns
+    )
+    found = evidence.table(
+        f"found {each.source}",
+        f"""SELECT _key, _id{listed} FROM {evidence.found(each.target)}
+        WHERE starts_with(_key, {text(evidence.prefix(each))})""",
+    )
+    done[each.source] = made = Sides(expected, found, tuple(columns), tuple(unsure))
+    return made
+
+
+def survivor(rule: str, mine: str, theirs: str) -> str:
+    """`migrate.survivorship.survive` in SQL. Needs `r._version` and `a.stamp` for `newest`."""
+    if rule == "source":
+        return mine
+    if rule == "first_non_null":
+        return f"coalesce({mine}, {theirs})"
+    longest = f"len(CAST({mine} AS VARCHAR)) > len(CAST({theirs} AS VARCHAR))"
+    newest = "coalesce(r._version > TRY_CAST(a.stamp AS TIMESTAMPTZ), r._version IS NOT NULL)"
+    if rule in ("longest", "newest"):
+        wins = longest if rule == "longest" else newest
+        return (
+            f"CASE WHEN {mine} IS NULL OR {theirs} IS NULL THEN coalesce({theirs}, {mine}) "
+            f"WHEN {wins} THEN {mine} ELSE {theirs} END"
+        )
+    return f"coalesce({theirs}, {mine})"

@@ -1,0 +1,79 @@
+"""What does a check hand over? A verdict, figures, and the rows behind them.
+
+Plain data, so that the page, the JSON and the JUnit file say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Verdict(StrEnum):
+    """Only `pass` and `warn` open a gate. `empty`: nothing was compared. `error`: the check itself failed."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    WARN = "warn"
+    FAIL = "fail"
+    EMPTY = "empty"
+    ERROR = "error"
+
+
+SEVERITY = (Verdict.PASS, Verdict.WARN, Verdict.EMPTY, Verdict.FAIL, Verdict.ERROR)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The worst of them; `empty` where there is none."""
+    return max(verdicts, key=SEVERITY.index, default=Verdict.EMPTY)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Something that a person must decide or mend. `command`: what mends it, to be typed as it stands."""
+
+    verdict: Verdict
+    what: str
+    owner: str = ""
+    where: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check of one object.
+
+    `id`: `<check>.<object>`, what `migrate diff` takes. `title`: what was compared, for people. `summary`:
+    one sentence. `compared`: how many things were compared; 0 is never a pass. `figures`: name to a whole
+    number or a text (decimals are text, so that they stay exact). `tables`: small tables for the page: title,
+    columns, rows. `rows`: path of the Parquet file with every differing row, below the report's folder;
+    `sample`: the first of them.
+    """
+
+    id: str
+    check: str
+    object: str
+    title: str
+    verdict: Verdict
+    summary: str
+    compared: int
+    figures: dict[str, Any] = field(default_factory=dict)
+    tolerance: str = "none"
+    rows: str | None = None
+    row_count: int = 0
+    sample: tuple[dict[str, Any], ...] = ()
+    tables: tuple[Table, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table for the page. Cells are text or whole numbers; `numeric`: right-aligned columns."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    numeric: tuple[str, ...] = ()
+    note: str = ""
