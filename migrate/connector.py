@@ -271,6 +271,10 @@ class Target(Source, Protocol):
 
     before_write: Callable[[], None]
 
+    def use(self, catalog: Catalog) -> None:
+        """Work from a catalog that `discover` took before; what it lacks is still looked up."""
+        ...
+
     def bind(self, key_fields: Mapping[str, str]) -> None:
         """Tell the connector which field of each object holds the migration key."""
         ...

@@ -6,6 +6,7 @@ on demand, so that a command pays only for what it uses.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -194,6 +195,8 @@ class Workspace:
         """A connector to the target, told which fields hold the migration key."""
         connector: Target = self.connector("target")
         connector.bind({each.target: each.key.field for each in self.plan.model.objects})
+        with contextlib.suppress(UsageError):  # before the first discover there is no catalog to work from
+            connector.use(self.catalog("target"))
         return connector
 
     # -- catalogs -----------------------------------------------------------------------------

@@ -32,7 +32,7 @@ MARK = "demo.json"  # in a folder that the demo made, and may so remove
 BOUND = 180.0  # seconds, after the set-up
 SETTINGS = {"salesforce": {}, "hubspot": {"tier": "professional"}}
 # What a sandbox gives to everybody who asks; nothing here opens anything but a simulator on loopback.
-CLIENT, SECRET, TOKEN = "reader-app", "sandbox-secret", "pat-na1-sandbox"  # noqa: S105
+CLIENT, SECRET, TOKEN = "reader-app", "sandbox-secret", "pat-na1-sandbox"
 
 FORTH: tuple[tuple[str, tuple[int, ...]], ...] = (  # command, exit codes that are no failure
     ("discover", (0,)),

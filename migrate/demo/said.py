@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from migrate.demo.shape import Expected
 
 Documents = Mapping[str, Mapping[str, Any]]
 

@@ -42,7 +42,7 @@ REFUSED = """
 WITH ends AS (
   SELECT kind, key, any_value(object) AS object, arg_max(outcome, seq) AS outcome,
     arg_max(reason, seq) AS reason, arg_max(op, seq) AS op, arg_max(attempt, seq) AS attempt,
-    arg_max(at, seq) AS at, max(seq) AS seq
+    arg_max("at", seq) AS "at", max(seq) AS seq
   FROM {journal} WHERE kind IN ('record', 'link') AND outcome IN ('done', 'refused', 'conflict', 'held')
   GROUP BY kind, key
 )

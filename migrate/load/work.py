@@ -110,8 +110,13 @@ class Cutter:
             items = {item.row: item for item in self._items(manifest, _part(manifest, row.part))}
             yield RecordWork(row, self.plan, row.operation, tuple(items[n] for n in row.rows), doubt=True)
 
-    def pending(self, manifest: Manifest) -> Iterator[RecordWork]:
-        """Batches over the rows that have none yet, in the order of the rows."""
+    def pending(self, manifest: Manifest, *, tombstones: bool = False) -> Iterator[RecordWork]:
+        """Batches over the rows that have none yet, in the order of the rows.
+
+        Args:
+            tombstones: only the records to delete. They go first, for a new survivor of merged records
+                may bear the unique value of the one that goes.
+        """
         size = self.loading.target.limits.write_records
         for part in manifest.parts:
             done = book.rows_done(self.loading.ledger, self.loading.attempt, manifest.folder, part.name)
@@ -123,6 +128,8 @@ class Cutter:
                 if item.row in done or item.key in blocked:
                     continue
                 operation = self._operation(item)
+                if tombstones and operation != "delete":
+                    continue
                 group = grouped.setdefault(operation, [])
                 group.append(item)
                 if len(group) >= size:

@@ -199,6 +199,9 @@ class _Parser:
 
     def _why_not(self, node: exp.Expr, allowed: tuple[type[exp.Expr], ...]) -> tuple[str, str] | None:
         written = self._written(node)
+        if isinstance(node, exp.RegexpLike) and "start" not in node.meta:
+            # DuckDB's `~` matches the whole text; sqlglot takes it for `regexp_matches`, which doesn't.
+            return "`~` can't stand in an expression.", "Write `regexp_matches(…, '^…$')`."
         for kind, what, remedy in REFUSED:
             if isinstance(node, kind):
                 return f"`{_short(written)}` is {what}, which can't stand in an expression.", remedy
@@ -206,7 +209,9 @@ class _Parser:
             name = node.this.value if isinstance(node.this, exp.DataType.Type) else str(node.this)
             if name not in TYPES:
                 shown = node.sql(dialect="duckdb")
-                return f"`{shown}` isn't a type that an expression may cast to.", suggest(shown, TYPES.values())
+                return f"`{shown}` isn't a type that an expression may cast to.", suggest(
+                    shown, TYPES.values()
+                )
             return None
         if isinstance(node, exp.Anonymous):
             if node.name.lower() in FUNCTIONS:

@@ -33,7 +33,7 @@ class Tree:
         self.file, self.source = file, source
         self.lines = source.split("\n")
         try:
-            root = YAML().compose(source)
+            root = _yaml().compose(source)
         except YAMLError as error:
             raise PlanError([self._syntax(error)]) from error
         except RecursionError:
@@ -199,7 +199,7 @@ class Tree:
         _, parent, depth = self.find(keys[:-1])
         if depth < len(keys) - 1 or not isinstance(parent, MappingNode):
             raise Defect(f"no mapping at {keys[:-1]}")
-        made = YAML().compose(f"{keys[-1]}: {yaml}").value
+        made = _yaml().compose(f"{keys[-1]}: {yaml}").value
         parent.value = [pair for pair in parent.value if pair[0].value != keys[-1]] + made
 
     def was_pruned(self, keys: tuple[str | int, ...], below: str | int | None = None) -> bool:
@@ -210,6 +210,11 @@ class Tree:
         if below is not None:
             return (id(node), below) in self.pruned
         return any(parent == id(node) for parent, _ in self.pruned)
+
+
+def _yaml() -> YAML:
+    # The round-trip loader would leave marks of its own in folded texts.
+    return YAML(typ="safe", pure=True)
 
 
 def _below(node: Node, step: str | int) -> tuple[Node | None, Node] | None:

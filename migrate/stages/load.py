@@ -211,6 +211,8 @@ def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, sample: bool) -
     tally: Tally = Counter()
     for manifest in cutter.manifests():
         # Generations in order: a delta of a key must not overtake its base.
+        if manifest.generation:
+            tally.update(loading.run(cutter.pending(manifest, tombstones=True), carry))
         tally.update(loading.run(cutter.pending(manifest), carry))
         crosswalk_table(loading)
     loaded.objects[plan.source] = tally

@@ -78,7 +78,9 @@ class Portal:
     def links(self, source: str, id: str, target: str) -> dict[str, set[int]]:
         """Associated ids with the numbers of their types."""
         body = self.good("GET", f"/crm/v4/objects/{source}/{id}/associations/{target}")
-        return {row["toObjectId"]: {type["typeId"] for type in row["associationTypes"]} for row in body["results"]}
+        return {
+            row["toObjectId"]: {type["typeId"] for type in row["associationTypes"]} for row in body["results"]
+        }
 
     def act(self, **action: Any) -> dict[str, Any]:
         """Let a user act."""

@@ -11,7 +11,8 @@ from tests.sandbox.hubspot_portal import Portal
 LIST = "/crm/v3/objects/companies"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 REFRESH = (
-    b"grant_type=refresh_token&client_id=sandbox-client&client_secret=sandbox-secret&refresh_token=sandbox-refresh"
+    b"grant_type=refresh_token&client_id=sandbox-client&client_secret=sandbox-secret"
+    b"&refresh_token=sandbox-refresh"
 )
 
 
@@ -63,6 +64,9 @@ def test_an_oauth_token_lives_for_half_an_hour(portal: Portal) -> None:
     reply = portal.ask("GET", LIST, token=token)
     assert (reply.status, reply.body["category"]) == (401, "EXPIRED_AUTHENTICATION")
     assert "expired" in reply.body["message"]
+    form = b"token=" + token.encode()
+    assert portal.ask("POST", "/oauth/2026-09/token/revoke", form, headers=FORM).status == 204
+    assert portal.ask("GET", LIST, token=token).body["category"] == "INVALID_AUTHENTICATION"
     bad = portal.ask("POST", "/oauth/v1/token", REFRESH.replace(b"sandbox-refresh", b"x"), headers=FORM)
     assert (bad.status, bad.body["status"]) == (400, "BAD_REFRESH_TOKEN")
 
@@ -120,7 +124,13 @@ def test_the_account_tells_its_time_zone_and_its_use(portal: Portal) -> None:
     row = portal.good("GET", "/account-info/v3/api-usage/daily/private-apps")["results"][0]
     assert row["usageLimit"] == 650_000
     assert row["currentUsage"] >= 2
-    for what in ("records", "custom-properties", "pipelines", "custom-object-types", "associations/records/from"):
+    for what in (
+        "records",
+        "custom-properties",
+        "pipelines",
+        "custom-object-types",
+        "associations/records/from",
+    ):
         assert portal.ask("GET", f"/crm/v3/limits/{what}").status == 200
 
 

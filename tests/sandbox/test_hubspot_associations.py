@@ -56,9 +56,14 @@ def test_labels_go_alone_and_a_pair_goes_whole(portal: Portal) -> None:
     body = {"name": "decides", "label": "Decides", "inverseLabel": "Is decided by"}
     made = portal.good("POST", f"{V4}/contacts/deals/labels", body)["results"]
     assert [row["label"] for row in made] == ["Decides", "Is decided by"]
-    contact, deal = portal.make("contacts", email="a@b.test"), portal.make("deals", dealname="D", dealstage="closedwon")
+    contact, deal = (
+        portal.make("contacts", email="a@b.test"),
+        portal.make("deals", dealname="D", dealstage="closedwon"),
+    )
     types = [{"associationCategory": "USER_DEFINED", "associationTypeId": made[0]["typeId"]}]
-    created = portal.ask("POST", f"{V4}/contacts/deals/batch/create", {"inputs": [pair(contact, deal, types)]})
+    created = portal.ask(
+        "POST", f"{V4}/contacts/deals/batch/create", {"inputs": [pair(contact, deal, types)]}
+    )
     assert created.status == 201
     assert created.body["results"][0]["labels"] == ["Decides"]
     assert portal.links("deals", deal, "contacts") == {contact: {3, made[1]["typeId"]}}
@@ -86,10 +91,17 @@ def test_status_codes_differ_between_the_families(portal: Portal) -> None:
 def test_a_wrong_type_or_the_wrong_direction_is_refused(portal: Portal) -> None:
     contact, company = portal.make("contacts", email="a@b.test"), portal.make("companies", name="1")
     back = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 280}]
-    reply = portal.ask("POST", f"{V4}/contacts/companies/batch/create", {"inputs": [pair(contact, company, back)]})
+    reply = portal.ask(
+        "POST", f"{V4}/contacts/companies/batch/create", {"inputs": [pair(contact, company, back)]}
+    )
     assert reply.status == 400
     assert reply.body["subCategory"] == "crm.associations.INVALID_ASSOCIATION_TYPE"
-    assert portal.ask("PUT", f"/crm/v4/objects/companies/{company}/associations/default/companies/{company}").status == 400
+    assert (
+        portal.ask(
+            "PUT", f"/crm/v4/objects/companies/{company}/associations/default/companies/{company}"
+        ).status
+        == 400
+    )
     assert portal.ask("GET", f"{V4}/notes/line_items/labels").status == 400
 
 
@@ -109,7 +121,9 @@ def test_batch_read_pages_for_each_record_and_names_the_lonely(tmp_path: Path) -
         if after is None:
             break
     assert seen == contacts
-    reply = portal.ask("POST", f"{V4}/companies/contacts/batch/read", {"inputs": [{"id": company}, {"id": lonely}]})
+    reply = portal.ask(
+        "POST", f"{V4}/companies/contacts/batch/read", {"inputs": [{"id": company}, {"id": lonely}]}
+    )
     assert reply.status == 207
     assert reply.body["errors"][0]["subCategory"] == "crm.associations.NO_ASSOCIATIONS_FOUND"
     assert reply.body["errors"][0]["context"]["fromObjectId"] == [lonely]

@@ -48,7 +48,9 @@ def test_enrichment_fills_only_what_is_empty(portal: Portal) -> None:
     url = f"/crm/v3/objects/companies/{id}?properties=city&propertiesWithHistory=industry,city,country"
     body = portal.good("GET", url)
     history = body["propertiesWithHistory"]
-    assert [(version["value"], version["sourceType"]) for version in history["industry"]] == [("RETAIL", "ENRICHMENT")]
+    assert [(version["value"], version["sourceType"]) for version in history["industry"]] == [
+        ("RETAIL", "ENRICHMENT")
+    ]
     assert body["properties"]["city"] == "Rome"
     assert history["country"] == []
 

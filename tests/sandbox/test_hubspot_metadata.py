@@ -49,7 +49,11 @@ def test_a_property_lives_from_creation_to_archive(portal: Portal) -> None:
         {"fieldType": "date"},
         {"groupName": "nowhere"},
         {"type": "enumeration", "fieldType": "select"},
-        {"type": "enumeration", "fieldType": "select", "options": [{"label": "A", "value": "a"}, {"label": "B", "value": "a"}]},
+        {
+            "type": "enumeration",
+            "fieldType": "select",
+            "options": [{"label": "A", "value": "a"}, {"label": "B", "value": "a"}],
+        },
         {"type": "date", "fieldType": "date", "hasUniqueValue": True},
     ],
 )
@@ -58,7 +62,9 @@ def test_a_bad_definition_is_refused(portal: Portal, change: dict[str, Any]) -> 
 
 
 def test_ten_properties_may_be_unique(portal: Portal) -> None:
-    statuses = [portal.ask("POST", URL, GOOD | {"name": f"u{n}", "hasUniqueValue": True}).status for n in range(11)]
+    statuses = [
+        portal.ask("POST", URL, GOOD | {"name": f"u{n}", "hasUniqueValue": True}).status for n in range(11)
+    ]
     assert statuses == [201] * 10 + [400]
 
 
@@ -102,7 +108,9 @@ def test_a_pipeline_of_ones_own_takes_deals(portal: Portal) -> None:
         {"label": "Open", "displayOrder": 0, "metadata": {"probability": "0.3"}},
         {"label": "Won", "displayOrder": 1, "metadata": {"probability": "1.0"}},
     ]
-    made = portal.good("POST", "/crm/v3/pipelines/deals", {"label": "Mine", "displayOrder": 1, "stages": stages})
+    made = portal.good(
+        "POST", "/crm/v3/pipelines/deals", {"label": "Mine", "displayOrder": 1, "stages": stages}
+    )
     won = made["stages"][1]
     assert won["metadata"]["isClosed"] == "true"
     assert won["id"].isdigit()
@@ -119,7 +127,9 @@ def test_a_pipeline_of_ones_own_takes_deals(portal: Portal) -> None:
     assert [row["label"] for row in portal.good("GET", f"{url}/stages")["results"]] == ["Open", "Sold"]
     bare = {"label": "x", "stages": [{"label": "y"}]}
     assert portal.ask("POST", "/crm/v3/pipelines/deals", bare).status == 400
-    stage = {row["name"]: row for row in portal.good("GET", "/crm/v3/properties/deals")["results"]}["dealstage"]
+    stage = {row["name"]: row for row in portal.good("GET", "/crm/v3/properties/deals")["results"]}[
+        "dealstage"
+    ]
     assert {"closedwon", won["id"]} <= {option["value"] for option in stage["options"]}
 
 
@@ -145,7 +155,9 @@ def test_a_custom_type_is_made_used_and_deleted(portal: Portal) -> None:
         "labels": {"singular": "Car", "plural": "Cars"},
         "primaryDisplayProperty": "plate",
         "requiredProperties": ["plate"],
-        "properties": [{"name": "plate", "label": "Plate", "type": "string", "fieldType": "text", "hasUniqueValue": True}],
+        "properties": [
+            {"name": "plate", "label": "Plate", "type": "string", "fieldType": "text", "hasUniqueValue": True}
+        ],
         "associatedObjects": ["CONTACT"],
     }
     for url in ("/crm-object-schemas/v3/schemas", "/crm/v3/schemas"):
@@ -174,16 +186,27 @@ def test_a_custom_type_is_made_used_and_deleted(portal: Portal) -> None:
 def test_a_seed_fills_a_portal_and_leaves_no_log(portal: Portal) -> None:
     counts = portal.seed(
         portal={"portalId": 99, "timeZone": "UTC"},
-        properties={"companies": [{"name": "source_id", "type": "string", "fieldType": "text", "hasUniqueValue": True}]},
+        properties={
+            "companies": [
+                {"name": "source_id", "type": "string", "fieldType": "text", "hasUniqueValue": True}
+            ]
+        },
         pipelines={"deals": [{"id": "default", "label": "Sales", "stages": [{"id": "new", "label": "New"}]}]},
         labels=[{"from": "contacts", "to": "deals", "name": "decides", "label": "Decides"}],
         records={
             "companies": [
-                {"ref": "acme", "id": "500", "properties": {"name": "Acme", "source_id": "1"}, "createdAt": "2020-01-01"},
+                {
+                    "ref": "acme",
+                    "id": "500",
+                    "properties": {"name": "Acme", "source_id": "1"},
+                    "createdAt": "2020-01-01",
+                },
                 {"properties": {"name": "Binned"}, "archived": True},
             ],
             "contacts": [{"properties": {"email": "a@acme.test"}, "associations": [{"ref": "acme"}]}],
-            "deals": [{"properties": {"dealname": "D"}, "associations": [{"object": "companies", "id": "500"}]}],
+            "deals": [
+                {"properties": {"dealname": "D"}, "associations": [{"object": "companies", "id": "500"}]}
+            ],
         },
         settings={"tier": "enterprise"},
     )

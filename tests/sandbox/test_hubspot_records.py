@@ -23,7 +23,10 @@ def test_both_path_families_serve_one_store(portal: Portal, base: str) -> None:
     id = portal.good("POST", f"{base}/contacts", {"properties": {"email": "Ada@Acme.Test"}})["id"]
     assert portal.get("contacts", id, "email")["email"] == "ada@acme.test"
     assert portal.good("GET", f"{base}/0-1/{id}")["id"] == id
-    assert portal.good("PATCH", f"{base}/contacts/{id}", {"properties": {"email": ""}})["properties"]["email"] is None
+    assert (
+        portal.good("PATCH", f"{base}/contacts/{id}", {"properties": {"email": ""}})["properties"]["email"]
+        is None
+    )
     assert portal.ask("DELETE", f"{base}/contacts/{id}").status == 204
     assert portal.ask("DELETE", f"{base}/contacts/{id}").status == 204
     assert portal.ask("GET", f"{base}/contacts/{id}").status == 404
@@ -63,7 +66,9 @@ def test_history_names_who_wrote(portal: Portal) -> None:
     portal.seed(owners=[{"id": "9", "userId": 77, "email": "kim@x.test"}])
     id = portal.make("companies", name="One")
     portal.act(**{"as": "kim@x.test"}, do="update", object="companies", id=id, fields={"name": "Two"})
-    row = portal.good("GET", f"/crm/v3/objects/companies/{id}?propertiesWithHistory=name&properties=hs_updated_by_user_id")
+    row = portal.good(
+        "GET", f"/crm/v3/objects/companies/{id}?propertiesWithHistory=name&properties=hs_updated_by_user_id"
+    )
     versions = row["propertiesWithHistory"]["name"]
     assert [version["value"] for version in versions] == ["Two", "One"]
     assert versions[0]["sourceType"] == "CRM_UI"
@@ -87,7 +92,14 @@ def test_all_faults_of_a_record_are_told_at_once(portal: Portal) -> None:
     reply = portal.ask(
         "POST",
         "/crm/v3/objects/companies",
-        {"properties": {"nope": "1", "annualrevenue": "1,0", "industry": "Agritech", "hubspot_owner_id": "4"}},
+        {
+            "properties": {
+                "nope": "1",
+                "annualrevenue": "1,0",
+                "industry": "Agritech",
+                "hubspot_owner_id": "4",
+            }
+        },
     )
     assert reply.status == 400
     assert {error["code"] for error in reply.body["errors"]} == {
@@ -195,7 +207,9 @@ def test_upsert_creates_and_updates_by_one_key(portal: Portal) -> None:
 
 def test_batch_read_names_what_it_did_not_find(portal: Portal) -> None:
     id = portal.make("companies", name="A")
-    reply = portal.ask("POST", "/crm/v3/objects/companies/batch/read", {"inputs": [{"id": id}, {"id": "5"}, {"id": "6"}]})
+    reply = portal.ask(
+        "POST", "/crm/v3/objects/companies/batch/read", {"inputs": [{"id": id}, {"id": "5"}, {"id": "6"}]}
+    )
     assert reply.status == 207
     assert reply.body["numErrors"] == 1
     assert reply.body["errors"][0]["category"] == "OBJECT_NOT_FOUND"
@@ -207,15 +221,21 @@ def test_a_merged_record_leads_to_the_survivor(portal: Portal) -> None:
     loser = portal.make("contacts", email="b@acme.test", firstname="B", phone="12")
     company = portal.make("companies", name="Acme")
     portal.link("contacts", loser, "companies", company)
-    portal.good("POST", "/crm/v3/objects/contacts/merge", {"primaryObjectId": winner, "objectIdToMerge": loser})
-    body = portal.good("GET", f"/crm/v3/objects/contacts/{loser}?properties=phone,firstname,hs_additional_emails")
+    portal.good(
+        "POST", "/crm/v3/objects/contacts/merge", {"primaryObjectId": winner, "objectIdToMerge": loser}
+    )
+    body = portal.good(
+        "GET", f"/crm/v3/objects/contacts/{loser}?properties=phone,firstname,hs_additional_emails"
+    )
     assert body["id"] == winner
     assert body["properties"]["phone"] == "12"
     assert body["properties"]["firstname"] == "Ada"
     assert body["properties"]["hs_additional_emails"] == "b@acme.test"
     assert portal.links("contacts", winner, "companies") == {company: {1, 279}}
     assert [row["id"] for row in portal.good("GET", "/crm/v3/objects/contacts")["results"]] == [winner]
-    assert portal.ask("POST", "/crm/v3/objects/contacts", {"properties": {"email": "b@acme.test"}}).status == 409
+    assert (
+        portal.ask("POST", "/crm/v3/objects/contacts", {"properties": {"email": "b@acme.test"}}).status == 409
+    )
     with pytest.raises(ValueError, match="deleted or not exist"):
         portal.act(do="undelete", object="contacts", id=loser)
 
@@ -281,6 +301,35 @@ def test_the_modified_date_moves_for_values_only(portal: Portal) -> None:
     assert portal.get("contacts", id, "lastmodifieddate") != before
 
 
+def test_two_rows_of_a_batch_cannot_hold_one_key(portal: Portal) -> None:
+    rows = [{"properties": {"email": "a@b.test"}, "objectWriteTraceId": str(number)} for number in range(2)]
+    reply = portal.ask("POST", "/crm/v3/objects/contacts/batch/create", {"inputs": rows})
+    assert (reply.status, len(reply.body["results"]), reply.body["numErrors"]) == (207, 1, 1)
+    update = {"inputs": [{"id": reply.body["results"][0]["id"], "properties": {}}] * 2}
+    assert portal.ask("POST", "/crm/v3/objects/contacts/batch/update", update).status == 400
+
+
+def test_a_profile_has_at_most_250_addresses(portal: Portal) -> None:
+    many = ";".join(f"a{number}@b.test" for number in range(249))
+    winner = portal.make("contacts", email="a@b.test", hs_additional_emails=many)
+    loser = portal.make("contacts", email="z@b.test")
+    body = {"primaryObjectId": winner, "objectIdToMerge": loser}
+    assert portal.ask("POST", "/crm/v3/objects/contacts/merge", body).status == 414
+    assert portal.get("contacts", loser, "email")["email"] == "z@b.test"
+
+
+def test_a_whole_batch_of_updates_is_refused_for_one_unknown_id(portal: Portal) -> None:
+    id = portal.make("companies", name="A")
+    rows = [{"id": each, "properties": {"name": "B"}} for each in (id, "7")]
+    reply = portal.ask("POST", "/crm/v3/objects/companies/batch/update", {"inputs": rows})
+    assert (reply.status, reply.body["context"]["ids"]) == (404, ["7"])
+    assert portal.get("companies", id, "name")["name"] == "A"
+    traced = [{**row, "objectWriteTraceId": str(row["id"])} for row in rows]
+    reply = portal.ask("POST", "/crm/v3/objects/companies/batch/update", {"inputs": traced})
+    assert (reply.status, reply.body["errors"][0]["context"]["ids"]) == (207, ["7"])
+    assert portal.get("companies", id, "name")["name"] == "B"
+
+
 def test_a_fault_makes_the_ordered_rows_fail(portal: Portal) -> None:
     rows = [{"properties": {"name": str(number)}, "objectWriteTraceId": str(number)} for number in range(4)]
     reply = portal.ask("POST", "/crm/v3/objects/companies/batch/create", {"inputs": rows}, partial=(1, 3))
@@ -296,7 +345,10 @@ def test_the_admins_rules_bind_writes_of_the_newest_family(tmp_path: Path) -> No
 
 
 def test_bad_requests_get_hubspots_words(portal: Portal) -> None:
-    assert "Invalid input JSON on line 1" in portal.ask("POST", "/crm/v3/objects/companies", b"{").body["message"]
+    assert (
+        "Invalid input JSON on line 1"
+        in portal.ask("POST", "/crm/v3/objects/companies", b"{").body["message"]
+    )
     media = {"content-type": "text/plain"}
     assert portal.ask("POST", "/crm/v3/objects/companies", b"{}", headers=media).status == 415
     assert portal.ask("GET", "/crm/v3/objects/spaceships").status == 400

@@ -17,7 +17,7 @@ import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from requests.adapters import HTTPAdapter
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed, SalesforceMalformedRequest
 
 from migrate.sandbox.salesforce.seed import ADMIN_TOKEN, READER_TOKEN
@@ -82,7 +82,7 @@ def session(org: Running) -> Iterator[requests.Session]:
 
 
 @pytest.fixture
-def salesforce(org: Running, session: requests.Session) -> Salesforce:
+def salesforce(org: Running, session: requests.Session) -> Any:
     return Salesforce(session_id=ADMIN_TOKEN, instance_url=org.url, session=session, version="66.0")
 
 
@@ -95,7 +95,7 @@ def by_name(org: Running) -> Iterator[requests.Session]:
         yield session
 
 
-def test_simple_salesforce_describes_the_org_and_an_object(salesforce: Salesforce) -> None:
+def test_simple_salesforce_describes_the_org_and_an_object(salesforce: Any) -> None:
     names = {item["name"] for item in salesforce.describe()["sobjects"]}
     fields = {field["name"]: field for field in salesforce.Account.describe()["fields"]}
 
@@ -104,7 +104,7 @@ def test_simple_salesforce_describes_the_org_and_an_object(salesforce: Salesforc
     assert fields["CreatedDate"]["createable"] is False
 
 
-def test_simple_salesforce_reads_a_query_over_several_pages(salesforce: Salesforce) -> None:
+def test_simple_salesforce_reads_a_query_over_several_pages(salesforce: Any) -> None:
     first = salesforce.query("SELECT Id, Name, Owner.Email FROM Account WHERE Name LIKE 'Acme %'")
     second = salesforce.query_more(first["nextRecordsUrl"], identifier_is_url=True)
     everything = salesforce.query_all("SELECT Id, Name FROM Account WHERE Name LIKE 'Acme %'")
@@ -115,7 +115,7 @@ def test_simple_salesforce_reads_a_query_over_several_pages(salesforce: Salesfor
     assert len({row["Id"] for row in everything["records"]}) == ACCOUNTS
 
 
-def test_simple_salesforce_queries_in_bulk_over_several_pages(salesforce: Salesforce) -> None:
+def test_simple_salesforce_queries_in_bulk_over_several_pages(salesforce: Any) -> None:
     pages = list(
         salesforce.bulk2.Account.query(
             "SELECT Id, Name, Description FROM Account WHERE Name LIKE 'Acme %'", max_records=100, wait=0.1
@@ -128,7 +128,7 @@ def test_simple_salesforce_queries_in_bulk_over_several_pages(salesforce: Salesf
     assert {row["Description"] for row in rows} == {'said "hi",\nleft'}
 
 
-def test_simple_salesforce_downloads_a_bulk_query(salesforce: Salesforce, tmp_path: Path) -> None:
+def test_simple_salesforce_downloads_a_bulk_query(salesforce: Any, tmp_path: Path) -> None:
     results = salesforce.bulk2.Account.download(
         "SELECT Id, Name FROM Account WHERE Name LIKE 'Acme %'",
         path=str(tmp_path),
@@ -142,7 +142,7 @@ def test_simple_salesforce_downloads_a_bulk_query(salesforce: Salesforce, tmp_pa
     assert {row["Name"] for row in rows} == {f"Acme {n}" for n in range(ACCOUNTS)}
 
 
-def test_simple_salesforce_inserts_in_bulk_and_reads_what_failed(salesforce: Salesforce) -> None:
+def test_simple_salesforce_inserts_in_bulk_and_reads_what_failed(salesforce: Any) -> None:
     jobs = salesforce.bulk2.Account.insert(
         records=[
             {"Name": "Bulk 1", "Phone": "1"},
@@ -161,7 +161,7 @@ def test_simple_salesforce_inserts_in_bulk_and_reads_what_failed(salesforce: Sal
     assert bad[0]["sf__Error"].startswith("REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name")
 
 
-def test_simple_salesforce_upserts_by_external_id_updates_and_deletes(salesforce: Salesforce) -> None:
+def test_simple_salesforce_upserts_by_external_id_updates_and_deletes(salesforce: Any) -> None:
     assert salesforce.Account.upsert("Ext__c/X-1", {"Name": "Once"}) == 201
     assert salesforce.Account.upsert("Ext__c/x-1", {"Name": "Twice"}) == 200
 
@@ -175,7 +175,7 @@ def test_simple_salesforce_upserts_by_external_id_updates_and_deletes(salesforce
 
 
 def test_simple_salesforce_logs_in_by_client_credentials(by_name: requests.Session) -> None:
-    salesforce = Salesforce(
+    salesforce: Any = Salesforce(
         consumer_key="reader-app",
         consumer_secret="sandbox-secret",
         domain="acme.my",
@@ -192,7 +192,7 @@ def test_simple_salesforce_logs_in_by_client_credentials(by_name: requests.Sessi
 
 
 def test_simple_salesforce_logs_in_by_a_signed_assertion(by_name: requests.Session) -> None:
-    salesforce = Salesforce(
+    salesforce: Any = Salesforce(
         username="reader@sandbox.example",
         consumer_key="jwt-app",
         privatekey=PRIVATE.decode(),
@@ -210,7 +210,9 @@ def test_simple_salesforce_is_refused_with_a_wrong_secret(by_name: requests.Sess
 
 
 def test_simple_salesforce_may_not_write_as_the_reader(org: Running, session: requests.Session) -> None:
-    salesforce = Salesforce(session_id=READER_TOKEN, instance_url=org.url, session=session, version="66.0")
+    salesforce: Any = Salesforce(
+        session_id=READER_TOKEN, instance_url=org.url, session=session, version="66.0"
+    )
 
     assert salesforce.Account.describe()["createable"] is False
     with pytest.raises(Exception, match="INSUFFICIENT_ACCESS_OR_READONLY"):

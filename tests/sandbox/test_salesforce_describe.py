@@ -8,42 +8,59 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.sandbox.salesforce_org import READER_TOKEN, Org
 
-FIELD_KEYS = set(
-    """aggregatable aiPredictionField autoNumber byteLength calculated calculatedFormula cascadeDelete caseSensitive
-    compoundFieldName controllerName createable custom defaultValue defaultValueFormula defaultedOnCreate
-    dependentPicklist deprecatedAndHidden digits displayLocationInDecimal encrypted externalId extraTypeInfo filterable
-    filteredLookupInfo formulaTreatNullNumberAsZero groupable highScaleNumber htmlFormatted idLookup inlineHelpText
-    label length mask maskType name nameField namePointing nillable permissionable picklistValues
-    polymorphicForeignKey precision queryByDistance referenceTargetField referenceTo relationshipName
-    relationshipOrder restrictedDelete restrictedPicklist scale searchPrefilterable soapType sortable type unique
-    updateable writeRequiresMasterRead""".split()
+
+def words(text: str) -> set[str]:
+    return set(text.split())
+
+
+FIELD_KEYS = words(
+    """
+    aggregatable aiPredictionField autoNumber byteLength calculated calculatedFormula cascadeDelete
+    caseSensitive compoundFieldName controllerName createable custom defaultValue defaultValueFormula
+    defaultedOnCreate dependentPicklist deprecatedAndHidden digits displayLocationInDecimal encrypted
+    externalId extraTypeInfo filterable filteredLookupInfo formulaTreatNullNumberAsZero groupable
+    highScaleNumber htmlFormatted idLookup inlineHelpText label length mask maskType name nameField
+    namePointing nillable permissionable picklistValues polymorphicForeignKey precision queryByDistance
+    referenceTargetField referenceTo relationshipName relationshipOrder restrictedDelete
+    restrictedPicklist scale searchPrefilterable soapType sortable type unique updateable
+    writeRequiresMasterRead
+    """
 )
-OBJECT_KEYS = set(
-    """actionOverrides activateable associateEntityType associateParentEntity childRelationships compactLayoutable
-    createable custom customSetting deepCloneable defaultImplementation deletable deprecatedAndHidden extendedBy
-    extendsInterfaces feedEnabled fields hasSubtypes implementedBy implementsInterfaces isInterface isSubtype keyPrefix
-    label labelPlural layoutable listviewable lookupLayoutable mergeable mruEnabled name namedLayoutInfos
-    networkScopeFieldName queryable recordTypeInfos replicateable retrieveable searchLayoutable searchable
-    sobjectDescribeOption supportedScopes triggerable undeletable updateable urls""".split()
+OBJECT_KEYS = words(
+    """
+    actionOverrides activateable associateEntityType associateParentEntity childRelationships
+    compactLayoutable createable custom customSetting deepCloneable defaultImplementation deletable
+    deprecatedAndHidden extendedBy extendsInterfaces feedEnabled fields hasSubtypes implementedBy
+    implementsInterfaces isInterface isSubtype keyPrefix label labelPlural layoutable listviewable
+    lookupLayoutable mergeable mruEnabled name namedLayoutInfos networkScopeFieldName queryable
+    recordTypeInfos replicateable retrieveable searchLayoutable searchable sobjectDescribeOption
+    supportedScopes triggerable undeletable updateable urls
+    """
 )
-GLOBAL_KEYS = set(
-    """activateable associateEntityType associateParentEntity createable custom customSetting deepCloneable deletable
-    deprecatedAndHidden feedEnabled hasSubtypes isInterface isSubtype keyPrefix label labelPlural layoutable mergeable
-    mruEnabled name queryable replicateable retrieveable searchable triggerable undeletable updateable urls""".split()
+GLOBAL_KEYS = words(
+    """
+    activateable associateEntityType associateParentEntity createable custom customSetting deepCloneable
+    deletable deprecatedAndHidden feedEnabled hasSubtypes isInterface isSubtype keyPrefix label
+    labelPlural layoutable mergeable mruEnabled name queryable replicateable retrieveable searchable
+    triggerable undeletable updateable urls
+    """
 )
-CHILD_KEYS = set(
-    """cascadeDelete childSObject deprecatedAndHidden field junctionIdListNames junctionReferenceTo relationshipName
-    restrictedDelete""".split()
+CHILD_KEYS = words(
+    """
+    cascadeDelete childSObject deprecatedAndHidden field junctionIdListNames junctionReferenceTo
+    relationshipName restrictedDelete
+    """
 )
 VALUE_KEYS = {"active", "defaultValue", "label", "validFor", "value"}
-RECORD_TYPE_KEYS = set(
-    "active available defaultRecordTypeMapping developerName master name recordTypeId urls".split()
+RECORD_TYPE_KEYS = words(
+    "active available defaultRecordTypeMapping developerName master name recordTypeId urls"
 )
 OBJECTS = (
-    "Account", "Contact", "Lead", "Opportunity", "OpportunityContactRole", "OpportunityStage", "User", "Organization",
-    "RecordType", "Case", "Task", "Event", "Campaign", "CampaignMember",
+    "Account", "Contact", "Lead", "Opportunity", "OpportunityContactRole", "OpportunityStage", "User",
+    "Organization", "RecordType", "Case", "Task", "Event", "Campaign", "CampaignMember",
 )  # fmt: skip
 
 

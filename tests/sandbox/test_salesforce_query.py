@@ -97,7 +97,8 @@ def test_conditions_select_as_the_vendor_does(org: Org, where: str, found: list[
 
 def test_rows_carry_attributes_parents_and_children(org: Org) -> None:
     row = org.query(
-        "SELECT Id, Name, BillingAddress, Owner.Email, Parent.Name, (SELECT LastName FROM Contacts) FROM Account"
+        "SELECT Id, Name, BillingAddress, Owner.Email, Parent.Name, "
+        "(SELECT LastName FROM Contacts) FROM Account"
     ).json
     acme, beta = row["records"]
 
@@ -211,8 +212,19 @@ def test_deleted_rows_are_seen_by_query_all_only(org: Org) -> None:
     assert gone == [{"Name": "One", "IsDeleted": True}, {"Name": "Two", "IsDeleted": True}]
 
 
+def test_archived_activities_are_seen_by_query_all_only(org: Org) -> None:
+    org.seed({"records": {"Event": [{"Subject": "Old", "IsArchived": True}, {"Subject": "New"}]}})
+
+    assert [row["Subject"] for row in org.rows("SELECT Subject FROM Event")] == ["New"]
+    assert org.query("SELECT COUNT() FROM Event").json["totalSize"] == 1
+    assert len(org.rows("SELECT Subject FROM Event", all=True)) == 2
+
+
 def test_the_reader_sees_its_own_rights(org: Org) -> None:
-    soql = "SELECT PermissionsApiEnabled, PermissionsModifyAllData, PermissionsViewAllData FROM UserPermissionAccess"
+    soql = (
+        "SELECT PermissionsApiEnabled, PermissionsModifyAllData, PermissionsViewAllData "
+        "FROM UserPermissionAccess"
+    )
 
     reader = org.query(soql, token=READER_TOKEN).json["records"][0]
     admin = org.query(soql).json["records"][0]

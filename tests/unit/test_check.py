@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.unit.planning import HEAD, hubspot, salesforce, write
 
 from migrate.connector import NewOption
 from migrate.engine import Engine
@@ -16,6 +15,7 @@ from migrate.errors import PlanError
 from migrate.plan import load_plan, read_plan
 from migrate.stages.check import Checked, Collision, Unmapped, check
 from migrate.stages.count import count_collisions, count_values
+from tests.unit.planning import HEAD, hubspot, salesforce, write
 
 KNOWN = {"connectors": {"salesforce", "hubspot"}, "checks": {"counts", "sums", "rows"}}
 
@@ -129,7 +129,11 @@ def test_a_plan_with_many_different_mistakes_gives_each_with_its_line_in_one_run
     expected = wrong_lines(WRONG)
     assert len(expected) >= 40
     for line, words in expected:
-        assert any(words in what for at, what in told if at == line), (line, words, [w for a, w in told if a == line])
+        assert any(words in what for at, what in told if at == line), (
+            line,
+            words,
+            [w for a, w in told if a == line],
+        )
     assert sorted(line for line, _ in told) == sorted(line for line, _ in expected)
     beside = {(Path(each.at.file).name, each.at.line): each.what for each in caught.value.mistakes}
     assert "`Farmin` isn't a value" in beside["industry.csv", 3]
@@ -142,7 +146,9 @@ def test_a_plan_with_many_different_mistakes_gives_each_with_its_line_in_one_run
 
 
 def test_columns_point_at_the_word_that_is_wrong(tmp_path: Path) -> None:
-    path = write(tmp_path, WRONG, picklists__industry_csv=INDUSTRY, owners_csv=OWNERS, overrides_csv=OVERRIDES)
+    path = write(
+        tmp_path, WRONG, picklists__industry_csv=INDUSTRY, owners_csv=OWNERS, overrides_csv=OVERRIDES
+    )
     with pytest.raises(PlanError) as caught:
         check(read_plan(path), salesforce(), hubspot(), **KNOWN)
     lines = WRONG.splitlines()
@@ -153,7 +159,9 @@ def test_columns_point_at_the_word_that_is_wrong(tmp_path: Path) -> None:
 
 
 def test_nearest_names_are_offered(tmp_path: Path) -> None:
-    path = write(tmp_path, WRONG, picklists__industry_csv=INDUSTRY, owners_csv=OWNERS, overrides_csv=OVERRIDES)
+    path = write(
+        tmp_path, WRONG, picklists__industry_csv=INDUSTRY, owners_csv=OWNERS, overrides_csv=OVERRIDES
+    )
     with pytest.raises(PlanError) as caught:
         check(read_plan(path), salesforce(), hubspot(), **KNOWN)
     remedies = {each.what: each.remedy for each in caught.value.mistakes}
@@ -163,7 +171,9 @@ def test_nearest_names_are_offered(tmp_path: Path) -> None:
         assert any(what in w and f"Did you mean `{near}`?" in r for w, r in remedies.items()), what
 
 
-SOUND = HEAD + """\
+SOUND = (
+    HEAD
+    + """\
 calendar: {zone: Europe/Berlin}
 objects:
   - source: Account
@@ -204,6 +214,7 @@ validate:
   sums: [{object: companies, field: annualrevenue, by: [industry]}]
   tolerance: {sums: 0.01}
 """
+)
 FINE = {
     "picklists__industry_csv": "source,count,target,note\nTechnology,10,Technology,\nN/A,1,(nothing),\nAgritech,5,,\n",
     "owners_csv": OWNERS.replace("nobody@example.com", "ANN@example.com"),

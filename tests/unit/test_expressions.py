@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from tests.unit.planning import field
 
 from migrate.catalog import Field
 from migrate.engine import Engine, text
@@ -15,12 +14,13 @@ from migrate.errors import PlanError, Position
 from migrate.plan import parse_expression
 from migrate.plan.functions import FUNCTIONS
 from migrate.types import Kind
+from tests.unit.planning import field
 
 GOLDEN: list[dict[str, Any]] = YAML(typ="safe").load(Path(__file__).with_name("expressions.yaml").read_text())
 
 COLUMNS = {
     "s": "VARCHAR", "t": "VARCHAR", "u": "VARCHAR", "n": "BIGINT", "m": "BIGINT", "d": "DECIMAL(18,2)",
-    "b": "BOOLEAN", "day": "DATE", "at": "TIMESTAMPTZ", "tags": "VARCHAR[]",
+    "b": "BOOLEAN", "day": "DATE", "moment": "TIMESTAMPTZ", "tags": "VARCHAR[]",
 }  # fmt: skip
 
 AT = Position("plan.yaml", 7, 12)
@@ -96,6 +96,9 @@ REFUSED = {
     "?": "a parameter",
     "{'a': Name}": "a struct",
     "Name COLLATE NOCASE": "a collation",
+    "Name ~ '[0-9]+'": "`~`",
+    "Name !~ '[0-9]+'": "`~`",
+    "Name SIMILAR TO '[0-9]+'": "can't stand",
     "Name::JSON": "isn't a type",
     "Name::foo": "isn't a type",
     "Account.Name": "is qualified",
@@ -154,6 +157,8 @@ def test_a_rule_says_which_side_it_means() -> None:
 
 
 def test_what_a_case_over_literals_can_give_is_known() -> None:
-    found = parse_expression("CASE WHEN Name = 'x' THEN 'a' ELSE (CASE WHEN true THEN 'b' END) END", fields("Name"), AT)
-    assert found.outcomes == ("a", "b", None)
+    found = parse_expression(
+        "CASE WHEN Name = 'x' THEN 'a' ELSE (CASE WHEN true THEN 'b' END) END", fields("Name"), AT
+    )
+    assert found.outcomes == ("a", None, "b")
     assert parse_expression("CASE WHEN true THEN Name END", fields("Name"), AT).outcomes is None

@@ -546,3 +546,53 @@ def test_a_second_run_gives_the_same_bytes_and_a_changed_one_replaces_them(world
     assert ends(world, "ready", "Account") == ["A1"]
     folder = world.root / "stage/ready/Account/g0000"
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "part-00000.parquet"]
+
+
+def test_a_run_that_breaks_off_leaves_the_former_artifact_whole(world: World) -> None:
+    plan = world.plan("- {source: Account, target: companies, fields: {name: Name}}")
+    world.extract("Account", [account("A1")])
+    world.transform(plan)
+    former = world.digest("ready", "Account")
+    world.extract("Account", [account("A1"), account("A2")])
+
+    def stop(_object: str, done: int, _total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        world.transform(plan, progress=stop)
+
+    assert world.digest("ready", "Account") == former
+    manifest = world.store.manifest("ready/Account/g0000")
+    assert manifest is not None
+    world.store.verify(manifest)
+    world.transform(plan)
+    assert ends(world, "ready", "Account") == ["A1", "A2"]
+
+
+def test_a_former_owner_comes_only_with_the_owner_it_belongs_to(world: World) -> None:
+    plan = world.plan(
+        """
+        - source: Account
+          target: companies
+          dedupe: {on: [Website], keep: oldest}
+          fields:
+            name: Name
+            tags: {from: Tags, picklist: ind.csv}
+            owner: {from: OwnerId, owner: owners.csv, inactive: ops@x.test, former: former_owner}
+        """,
+        ind_csv=INDUSTRY,
+        owners_csv=OWNERS,
+    )
+    world.extract("Account", [
+        account("A1", Website="x", OwnerId="U1"), account("A2", Website="x", OwnerId="U2", Tags=["Tech"]),
+        account("A3", Website="y"), account("A4", Website="y", OwnerId="U2"),
+    ])  # fmt: skip
+
+    world.transform(plan)
+
+    ready = {row["_source_id"]: row for row in world.rows("ready", "Account")}
+    assert {id: (row["owner"], row["former_owner"]) for id, row in ready.items()} == {
+        "A1": ("501", None), "A3": ("502", "Bob <bob@x.test>"),
+    }  # fmt: skip
+    assert ready["A1"]["tags"] == ["TECH"]

@@ -86,6 +86,10 @@ class HubSpotConnector:
     def read(self, query: Query, *, after: str | None) -> Iterator[Page]:
         return self._reading.read(query, after)
 
+    def use(self, catalog: Catalog) -> None:
+        """Work from a catalog that `discover` took before, instead of reading it all again."""
+        self._metadata.use(catalog)
+
     def bind(self, key_fields: Mapping[str, str]) -> None:
         self._keys |= key_fields
 

@@ -43,6 +43,18 @@ class Metadata:
             self._custom: list[Mapping[str, Any]] | None = None
             self._readable: list[str] | None = None
 
+    def use(self, catalog: Catalog) -> None:
+        """Take what a former `discover` read; what is unknown to it is still read from the portal."""
+        with self._reading:
+            self._fields = {name: dict(schema.fields) for name, schema in catalog.objects.items()}
+            self._readable = list(catalog.objects)
+            pairs: dict[tuple[str, str], list[LinkType]] = {
+                (left, right): [] for left in self._readable for right in self._readable
+            }
+            for link in catalog.links:
+                pairs.setdefault((link.left, link.right), []).append(link)
+            self._labels = {pair: tuple(types) for pair, types in pairs.items()}
+
     def custom(self) -> list[Mapping[str, Any]]:
         """Schemas of custom objects (the list holds no standard ones)."""
         with self._reading:
@@ -120,6 +132,10 @@ class Metadata:
             UsageError: the portal has no such label between these objects.
         """
         types = self.labels(left, right)
+        if not any(each.label == label for each in types):
+            with self._reading:
+                self._labels.pop((left, right), None)
+            types = self.labels(left, right)
         for each in types:
             if each.label == label:
                 category, _, number = each.wire.rpartition(":")

@@ -1,8 +1,8 @@
 """How does a page of CSV results become Arrow batches, block by block, in bounded memory?
 
-pyarrow's streaming reader parses a few megabytes at a time; each block is cast with vectorised kernels,
-so that no Python runs per row. Values hold line breaks and doubled quotes; an empty value is null. No
-rows at all is a header alone, or nothing. Bodies are gzip, mostly undone by the HTTP client; a proxy may
+pyarrow's streaming reader parses a block at a time; a few megabytes of blocks are cast with
+vectorised kernels, so that no Python runs per row. Values hold line breaks and doubled quotes; an empty value
+is null. No rows at all is a header alone, or nothing. Bodies are gzip, mostly undone by the HTTP client; a proxy may
 drop the header that says so, thus the first bytes are looked at.
 Salesforce, Bulk API 2.0 guide "Get Results for a Query Job", read 2026-11-23.
 """
@@ -18,7 +18,7 @@ import pyarrow.csv
 
 from migrate.connectors.salesforce.values import Column, typed
 
-BLOCK = 1 << 20  # bytes of CSV at a time; pyarrow reads up to 32 blocks ahead
+BLOCK = 1 << 18  # bytes of CSV at a time; pyarrow reads up to 32 blocks ahead
 BATCH = 1 << 22  # bytes of text in a batch, about
 WIDEST_BLOCK = 128 << 20
 _GZIP = b"\x1f\x8b"

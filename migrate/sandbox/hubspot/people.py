@@ -27,8 +27,8 @@ def act(call: Call, action: Mapping[str, Any]) -> dict[str, Any]:
     """Do what a user does; `do` is create, update, delete, undelete, merge, link, unlink or touch.
 
     `fields` holds values; a create may name `on: {"object", "id"}` (or a list) to stand on; merge names the
-    loser as `other`; link and unlink name `to_object`, `to` and perhaps `label` or `types`; touch gives all
-    records of the object, or those of `ids`, one and the same modified date.
+    loser as `other`, or several as `losers`; link and unlink name `to_object`, `to` and perhaps `label` or
+    `types`; touch gives all records of the object, or those of `ids`, one and the same modified date.
 
     Raises:
         ValueError: it can't be done.
@@ -63,7 +63,11 @@ def _act(call: Call, action: Mapping[str, Any]) -> dict[str, Any]:
     if do == "undelete":
         return objects.render(call, records.restore(call, kind, id), None, whole=True)
     if do == "merge":
-        return objects.render(call, merging.merge(call, kind, id, int(action["other"])), None, whole=True)
+        survivor = int(action.get("master") or id)
+        losers = action.get("losers") or [action.get("loser") or action["other"]]
+        for loser in losers:
+            record = merging.merge(call, kind, survivor, int(loser))
+        return objects.render(call, record, None, whole=True)
     if do in ("link", "unlink"):
         target, to_id = call.catalog.kind(str(action["to_object"])).name, int(action["to"])
         chosen = chosen_types(call, kind, target, action)

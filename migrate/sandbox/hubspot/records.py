@@ -129,6 +129,9 @@ def refuse_conflict(
         if other is None or other == own:
             continue
         name, value = key
+        if other < 0:  # two new rows of one request
+            message = f"Duplicate values found in batch input: [{value}]"
+            raise ApiError(400, message, sub="CONFLICTING_UNIQUE_VALUE")
         if name == "email" and kind == "contacts":
             raise ApiError(409, f"Contact already exists. Existing ID: {other}", "CONFLICT")
         raise bad_values(

@@ -44,7 +44,10 @@ def _ids(catalog: Catalog, source: str, target: str, types: Mapping[Any, LinkTyp
 def shown(catalog: Catalog, name: str) -> dict[str, Any]:
     """A schema as replies carry it."""
     kind, held = catalog.kinds.get(name), catalog.schemas.get(name)
-    rows = [catalog.shown(row, name) for row in catalog.properties.get(name, {}).values()]
+    rows = [
+        {**catalog.shown(row, name), "dataSensitivity": "non_sensitive"}
+        for row in catalog.properties.get(name, {}).values()
+    ]
     ends = [
         row
         for (source, target), types in catalog.links.items()

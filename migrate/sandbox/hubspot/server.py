@@ -171,6 +171,10 @@ class HubSpotVendor(Vendor):
         portal = self._known(tx).portal
         if request.method == "POST" and parts == ["token"]:
             return auth.exchange(tx.sql, request, now, float(self.settings["access_token_seconds"]))
+        if request.method == "POST" and parts == ["token", "revoke"]:
+            secret = request.form().get("token", "")
+            tx.sql.execute("DELETE FROM hs_token WHERE token = ? AND sort <> 'private'", (secret,))
+            return Reply(204)
         if request.method == "POST" and parts == ["token", "introspect"]:
             return auth.describe(tx.sql, request.form().get("token", ""), "access", portal, now)
         if (

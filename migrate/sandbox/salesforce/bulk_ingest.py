@@ -36,6 +36,8 @@ def create(call: Call) -> Reply:
         given, data = _parts(call, kind)
     else:
         given = call.json()
+    if jobs.started_today(call, KIND) >= int(call.settings.get("daily_batches", 15_000)):
+        raise Refusal("EXCEEDED_MAX_BATCHES", "ExceededQuota : DailyBulkApiBatches limit exceeded")
     operation = given.get("operation")
     if operation not in OPERATIONS:
         raise Refusal("INVALIDJOB", f"InvalidJob : Unsupported operation: {operation}")

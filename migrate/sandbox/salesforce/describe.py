@@ -25,11 +25,14 @@ _SYSTEM = frozenset(
     }
 )
 
+_JUNCTIONS = frozenset({"OpportunityContactRole", "CampaignMember", "ContentDocumentLink"})
+
 
 def head(item: SObject, rights: Rights, version: str) -> dict[str, Any]:
     """The entry of one object in the global list."""
     base = f"/services/data/v{version}/sobjects/{item.name}"
     plain = item.name not in _SYSTEM
+    junction = item.name in _JUNCTIONS
     urls = {"rowTemplate": base + "/{ID}", "describe": base + "/describe", "sobject": base}
     if plain:
         urls |= {
@@ -44,10 +47,10 @@ def head(item: SObject, rights: Rights, version: str) -> dict[str, Any]:
         "createable": item.flags.get("createable", True) and rights.may(item.name, "create"),
         "custom": item.custom,
         "customSetting": False,
-        "deepCloneable": False,
+        "deepCloneable": item.name == "Opportunity",
         "deletable": item.flags.get("deletable", True) and rights.may(item.name, "delete"),
         "deprecatedAndHidden": False,
-        "feedEnabled": plain,
+        "feedEnabled": plain and not junction,
         "hasSubtypes": False,
         "isInterface": False,
         "isSubtype": False,
@@ -56,12 +59,12 @@ def head(item: SObject, rights: Rights, version: str) -> dict[str, Any]:
         "labelPlural": item.plural,
         "layoutable": plain,
         "mergeable": item.flags.get("mergeable", False),
-        "mruEnabled": plain,
+        "mruEnabled": plain and not junction,
         "name": item.name,
         "queryable": True,
         "replicateable": item.flags.get("replicateable", True),
         "retrieveable": True,
-        "searchable": plain,
+        "searchable": plain and not junction,
         "triggerable": plain,
         "undeletable": item.flags.get("undeletable", True),
         "updateable": item.flags.get("updateable", True) and rights.may(item.name, "edit"),
@@ -102,7 +105,7 @@ def describe(schema: Schema, item: SObject, rights: Rights, version: str) -> dic
         "namedLayoutInfos": [],
         "networkScopeFieldName": None,
         "recordTypeInfos": _record_types(item, base),
-        "searchLayoutable": item.name not in _SYSTEM,
+        "searchLayoutable": item.name not in _SYSTEM | _JUNCTIONS,
         "sobjectDescribeOption": "FULL",
         "supportedScopes": [
             {"label": f"All {item.plural.lower()}", "name": "everything"},

@@ -91,7 +91,10 @@ class Execution:
             yield own_permissions(self.call.rights)
             return
         clause, values = narrowed(self.item, self.select.where, self.select.alias)
-        yield from self.call.records.scan(self.item.name, deleted=self.every, where=clause, values=values)
+        rows = self.call.records.scan(self.item.name, deleted=self.every, where=clause, values=values)
+        if "IsArchived" in self.item.fields and not self.every:  # old activities are queryAll's alone
+            rows = (record for record in rows if not record.get("IsArchived"))
+        yield from rows
 
     def matching(self) -> Iterator[Record]:
         """The records that the query selects, ordered and cut."""
@@ -119,7 +122,7 @@ class Execution:
     def count(self) -> int:
         """How many records the query selects."""
         bare = self.select.where is None and self.select.limit is None and not self.select.offset
-        if bare and self.item.name != "UserPermissionAccess":
+        if bare and self.item.name != "UserPermissionAccess" and "IsArchived" not in self.item.fields:
             return self.call.records.count(self.item.name, deleted=self.every)
         return sum(1 for _ in self.matching())
 

@@ -76,7 +76,9 @@ def _resources(call: Call) -> Reply:
     return Reply(
         200,
         {name: f"{call.base}/{name}" for name in names}
-        | {"identity": f"/id/{call.records.state('org')}/{call.actor}"},
+        | {
+            "identity": f"{call.request.scheme}://{call.request.host}/id/{call.records.state('org')}/{call.actor}"
+        },
     )
 
 

@@ -37,6 +37,7 @@ _SOAP = {
 }
 _LENGTH = {"id": 18, "reference": 18, "email": 80, "phone": 40, "url": 255, "picklist": 255, "combobox": 255}
 _LENGTH |= {"string": 255, "textarea": 255, "multipicklist": 4099, "encryptedstring": 175}
+_NO_PREFILTER = frozenset({"OwnerId", "CreatedById", "LastModifiedById", "MasterRecordId"})
 _NOT_GROUPABLE = frozenset(
     {"textarea", "double", "currency", "percent", "datetime", "base64", "address", "location"}
 )
@@ -126,14 +127,19 @@ class Field:
         full["sortable"] = full["filterable"] and kind not in ("address", "location", "base64")
         full["defaultedOnCreate"] = kind == "boolean"
         full["nillable"] = kind != "boolean"
+        if kind == "boolean":
+            full["defaultValue"] = False
         if kind == "reference":
-            full["searchPrefilterable"] = True
+            full["searchPrefilterable"] = name not in _NO_PREFILTER
             full["relationshipName"] = name.removesuffix("Id") if not custom else name[:-1] + "r"
         if kind in NUMBERS:
             full["precision"], full["scale"] = 18, 0 if kind == "percent" else 2
         if kind == "int":
             full["digits"] = 8
+        if kind == "textarea" and int(extra.get("length", 255)) <= 255:
+            full["groupable"] = full["aggregatable"] = True
         if kind in COMPOUND:
+            full["queryByDistance"] = True
             full["createable"] = full["updateable"] = False
         full.update({key: value for key, value in extra.items() if key in _DEFAULTS})
         full["byteLength"] = full["length"] * (1 if kind in ("id", "reference") else 3)

@@ -36,20 +36,30 @@ def _field(line: str) -> Field:
         given["length"] = int(argument)
     if kind == "textarea":
         given["extraTypeInfo"] = "plaintextarea"
+    if name == "PhotoUrl":
+        given["extraTypeInfo"] = "imageurl"
+    if kind == "email" and name == "Email":
+        given["idLookup"] = True
     if values:
-        given["picklistValues"] = values.split("|")
+        given["picklistValues"] = [
+            {"value": value.removeprefix("*"), "defaultValue": value.startswith("*")}
+            for value in values.split("|")
+        ]
     for word in words:
         match word.partition(":"):
             case ("req", _, _):
                 given |= {"nillable": False, "permissionable": False}
             case ("ro", _, _):
                 given |= {"createable": False, "updateable": False, "defaultedOnCreate": kind == "boolean"}
+                given["permissionable"] = False
             case ("noup", _, _):
                 given["updateable"] = False
             case ("def", _, _):
                 given["defaultedOnCreate"] = True
             case ("name", _, _):
                 given |= {"nameField": True, "idLookup": True}
+                if "ro" in words and "auto" not in words and name == "Name":
+                    given |= {"idLookup": False, "extraTypeInfo": "personname"}  # a person's compound name
             case ("unique", _, _):
                 given |= {"unique": True, "idLookup": True}
             case ("auto", _, _):
@@ -60,12 +70,16 @@ def _field(line: str) -> Field:
                 given["cascadeDelete"] = True
             case ("restrict", _, _):
                 given["restrictedDelete"] = True
+            case ("norel", _, _):
+                given["relationshipName"] = None
             case ("in", _, child):
                 given["childRelationshipName"] = child
             case ("as", _, relation):
                 given["relationshipName"] = relation
             case ("of", _, compound):
                 given["compoundFieldName"] = compound
+                if compound == "Name":
+                    given["extraTypeInfo"] = "personname"
             case _:
                 raise ValueError(f"an unknown flag in the standard objects' table: `{word}`")
     return Field(given)

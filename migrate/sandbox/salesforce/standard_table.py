@@ -3,10 +3,11 @@
 One line a field, `Name type(argument) flags = picklist`; one with `@` begins an object:
 `@Name prefix Label|Plural flags`. Flags: `req` not nillable, `ro` neither createable nor
 updateable, `noup` createable only, `def` defaulted on create, `name` the name field,
-`strict` restricted picklist, `cascade`/`restrict` what a parent's deletion does, `in:X`
-the parent's child list, `as:X` the relationship's name, `of:X` the compound field it
-belongs to. Fields and properties follow the vendor's Object Reference ("Standard
-Objects", read 2026-11-23), shortened to what a migration meets.
+`strict` restricted picklist, `norel` no relationship's name, `cascade`/`restrict` what a
+parent's deletion does, `in:X` the parent's child list, `as:X` the relationship's name,
+`of:X` the compound field it belongs to; a value with `*` is the default. Fields and
+properties follow the vendor's Object Reference ("Standard Objects", read 2026-11-23),
+shortened to what a migration meets.
 """
 
 _ADDRESS = """
@@ -37,7 +38,7 @@ _ROLE = (
     "Business User|Decision Maker|Economic Buyer|Economic Decision Maker|Evaluator|Executive Sponsor|"
     "Influencer|Technical Buyer|Other"
 )
-_LEAD_STATUS = "Open - Not Contacted|Working - Contacted|Closed - Converted|Closed - Not Converted"
+_LEAD_STATUS = "*Open - Not Contacted|Working - Contacted|Closed - Converted|Closed - Not Converted"
 _CAMPAIGN_TYPE = (
     "Conference|Webinar|Trade Show|Public Relations|Partners|Referral Program|Advertisement|Email|Other"
 )
@@ -128,7 +129,7 @@ IsActive boolean
 MasterRecordId reference(Account) ro as:MasterRecord
 Name string(255) req name
 Type picklist(40) = {_ACCOUNT_TYPE}
-RecordTypeId reference(RecordType) def
+RecordTypeId reference(RecordType)
 ParentId reference(Account) in:ChildAccounts
 {_ADDRESS.format("Billing", _GEOCODE)}
 {_ADDRESS.format("Shipping", _GEOCODE)}
@@ -159,7 +160,7 @@ Salutation picklist(40) of:Name = {_SALUTATION}
 Name string(121) ro req name
 {_ADDRESS.format("Other", _GEOCODE)}
 {_ADDRESS.format("Mailing", _GEOCODE)}
-RecordTypeId reference(RecordType) def
+RecordTypeId reference(RecordType)
 Phone phone(40)
 Fax phone(40)
 MobilePhone phone(40)
@@ -218,7 +219,7 @@ ConvertedOpportunityId reference(Opportunity) ro as:ConvertedOpportunity
 {_SEEN}
 @Opportunity 006 Opportunity|Opportunities
 AccountId reference(Account) cascade in:Opportunities
-RecordTypeId reference(RecordType) def
+RecordTypeId reference(RecordType)
 IsPrivate boolean
 Name string(120) req name
 Description textarea(32000)
@@ -233,16 +234,16 @@ NextStep string(255)
 LeadSource picklist(255) = {_SOURCE}
 IsClosed boolean ro
 IsWon boolean ro
-ForecastCategory picklist(40) ro strict def = Omitted|Pipeline|BestCase|Forecast|Closed
+ForecastCategory picklist(40) req ro strict = Omitted|Pipeline|BestCase|Forecast|Closed
 ForecastCategoryName picklist(255) strict def = Omitted|Pipeline|Best Case|Commit|Closed
 CampaignId reference(Campaign) in:Opportunities
 HasOpportunityLineItem boolean ro
 {_OWNER}
 LastStageChangeDate datetime ro
-FiscalQuarter int ro
-FiscalYear int ro
+FiscalQuarter int ro of:Fiscal
+FiscalYear int ro of:Fiscal
 Fiscal string(6) ro
-ContactId reference(Contact) noup
+ContactId reference(Contact) noup norel
 {_SEEN}
 @OpportunityContactRole 00K Opportunity Contact Role|Opportunity Contact Role noundelete
 OpportunityId reference(Opportunity) req noup cascade in:OpportunityContactRoles
@@ -264,7 +265,7 @@ Description string(255) ro
 Name string(80) req name
 ParentId reference(Campaign) in:ChildCampaigns
 Type picklist(40) = {_CAMPAIGN_TYPE}
-Status picklist(40) def = Planned|In Progress|Completed|Aborted
+Status picklist(40) def = *Planned|In Progress|Completed|Aborted
 StartDate date
 EndDate date
 BudgetedCost currency(18,0)
@@ -277,7 +278,7 @@ Description textarea(32000)
 CampaignId reference(Campaign) req noup cascade in:CampaignMembers
 LeadId reference(Lead) noup cascade in:CampaignMembers
 ContactId reference(Contact) noup cascade in:CampaignMembers
-Status picklist(40) def = Sent|Responded
+Status picklist(40) def = *Sent|Responded
 HasResponded boolean ro
 @Case 500 Case|Cases mergeable
 MasterRecordId reference(Case) ro as:MasterRecord
@@ -285,15 +286,15 @@ CaseNumber string(30) ro req name def auto
 ContactId reference(Contact) restrict in:Cases
 AccountId reference(Account) restrict in:Cases
 ParentId reference(Case) in:Cases
-RecordTypeId reference(RecordType) def
+RecordTypeId reference(RecordType)
 SuppliedName string(80)
 SuppliedEmail email(80)
 Type picklist(40) = Mechanical|Electrical|Electronic|Structural|Other
-Status picklist(40) def = New|Working|Escalated|Closed
+Status picklist(40) def = *New|Working|Escalated|Closed
 Reason picklist(40) = Installation|Performance|Breakdown|Feedback|Other
 Origin picklist(40) = Phone|Email|Web
 Subject string(255)
-Priority picklist(40) def = High|Medium|Low
+Priority picklist(40) def = High|*Medium|Low
 Description textarea(32000)
 IsClosed boolean ro
 ClosedDate datetime ro
@@ -306,15 +307,15 @@ WhoId reference(Contact,Lead) cascade in:Tasks
 WhatId reference(Account,Campaign,Case,Opportunity) cascade in:Tasks
 Subject combobox(255) name = Call|Send Letter|Send Quote|Other
 ActivityDate date
-Status picklist(255) req def = Not Started|In Progress|Completed|Waiting on someone else|Deferred
-Priority picklist(255) req def = High|Normal|Low
+Status picklist(255) req def = *Not Started|In Progress|Completed|Waiting on someone else|Deferred
+Priority picklist(255) req def = High|*Normal|Low
 IsHighPriority boolean ro
 {_QUEUE_OWNER}
 Description textarea(32000)
 AccountId reference(Account) ro as:Account
 IsClosed boolean ro
 IsArchived boolean ro
-TaskSubtype picklist(40) noup strict def = Task|Email|Call|ListEmail|Cadence|LinkedIn
+TaskSubtype picklist(40) noup strict def = *Task|Email|Call|ListEmail|Cadence|LinkedIn
 CallDurationInSeconds int
 CallType picklist(40) strict = Internal|Inbound|Outbound
 CallDisposition string(255)
@@ -335,8 +336,10 @@ Description textarea(32000)
 AccountId reference(Account) ro as:Account
 {_OWNER}
 IsPrivate boolean
-ShowAs picklist(40) strict def = Busy|OutOfOffice|Free
+ShowAs picklist(40) strict def = *Busy|OutOfOffice|Free
 IsArchived boolean ro
+ReminderDateTime datetime
+IsReminderSet boolean
 @Note 002 Note|Notes
 ParentId reference(Account,Contact,Lead,Opportunity,Case) req noup cascade in:Notes
 Title string(80) req name

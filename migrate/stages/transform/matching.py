@@ -63,7 +63,8 @@ def _by(work: Work, each: ObjectWork, sql: str, name: str, same: str) -> None:
     # The join comes first: what it finds is small, and the exclusions are then cheap in memory.
     work.run(
         f"CREATE TABLE {found}_all AS SELECT v._key, v._id, {same} AS same, b._id AS target_id "
-        f"FROM {each.table('values')} AS v JOIN {each.table('base')} AS b ON b.{sql} = {same} WHERE {filled(same)}"
+        f"FROM {each.table('values')} AS v JOIN {each.table('base')} AS b ON b.{sql} = {same} "
+        f"WHERE {filled(same)}"
     )
     excluded = " ".join(
         f"ANTI JOIN {each.table(what)} USING (_key)"

@@ -146,10 +146,11 @@ def _ready(work: Work, each: ObjectWork, total: int) -> tuple[int, int, int]:
         if done != total:
             raise Defect(f"`{each.source}`: {total:,} records are ready, but {done:,} were written.")
         full.publish({})
-        facts = {"ready": done, "adopt": adopt, "changed": artifact.rows - tombstones, "tombstones": tombstones}
+        changed = artifact.rows - tombstones
+        facts = {"ready": done, "adopt": adopt, "changed": changed, "tombstones": tombstones}
         names = {"key_field": each.plan.key.field, "target": each.plan.target}
         artifact.publish({**facts, **names, "warnings": each.warnings})
-    return adopt, artifact.rows - tombstones, tombstones
+    return adopt, changed, tombstones
 
 
 def _rows(work: Work, each: ObjectWork) -> str:

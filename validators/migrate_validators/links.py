@@ -1,0 +1,234 @@
+"""Is every link that the plan asks for there, with its label, and who made the others?
+
+Expected: the staged links whose two ends are in the target, as target ids; and the references that the
+target holds in fields. Found: the target's links of our records, read anew. A missing link is looked for
+once more after the target has settled. An additional link isn't a fault: it is explained (the same pair
+seen from its other end or under another label, there before the load, made by an automation) or listed
+as somebody else's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from migrate.connector import ExplainsLinks, Link
+from migrate.engine import identifier, text
+from migrate_validators.counts import link_ends
+from migrate_validators.evidence import Evidence, links_of
+from migrate_validators.expected import sides
+from migrate_validators.model import Decision, Result, Table, Verdict
+
+if TYPE_CHECKING:
+    from migrate.plan.models import ObjectPlan
+
+ID = "links"
+TITLE = "Every link with its label"
+MOST = 20_000  # missing or additional links that are looked at one by one
+
+
+def check(evidence: Evidence) -> Iterator[Result]:
+    """One result a pair of an object and an entry of its links, and one for its reference fields."""
+    for each in evidence.objects:
+        for index, link in enumerate(each.links):
+            yield _pair(evidence, each, f"{each.source}.{index}", link.to, str(link.via or link.through))
+        if each.links:
+            yield _additional(evidence, each)
+        if any(field.reference for field in each.fields.values()):
+            yield _references(evidence, each)
+
+
+def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str) -> Result:
+    ends = link_ends(evidence, name)
+    expected = (
+        f"(SELECT * FROM {ends} WHERE left_id IS NOT NULL AND right_id IS NOT NULL AND refused IS NULL)"
+    )
+    compared = int(evidence.one(f"SELECT count(*) AS n FROM {expected}"))
+    missing = evidence.table(
+        f"missing {name}",
+        f"""SELECT e."left", e."right", e.label, e.left_id, e.right_id, e.left_object, e.right_object
+        FROM {expected} AS e ANTI JOIN {evidence.links(each.target)} AS f ON f."left" = e.left_id
+        AND f."right" = e.right_id AND f.right_object = e.right_object AND f.label = e.label""",
+    )
+    _look_again(evidence, missing)
+    rows, row_count, sample = evidence.keep(f"{ID}.{name}", f"SELECT * FROM {missing} ORDER BY ALL")
+    labels = evidence.rows(
+        f"""SELECT e.label, count(*) AS expected, count(*) - count(m."left") AS found
+        FROM {expected} AS e LEFT JOIN {missing} AS m USING ("left", "right", label)
+        GROUP BY e.label ORDER BY expected DESC, e.label"""
+    )
+    if not compared:
+        verdict, summary = Verdict.EMPTY, "No link was compared."
+    elif row_count:
+        verdict, summary = Verdict.FAIL, f"{row_count:,} of {compared:,} links aren't in the target."
+    else:
+        verdict, summary = Verdict.PASS, f"All {compared:,} links are there, with their label."
+    decisions = ()
+    if row_count:
+        decisions = (
+            Decision(
+                Verdict.FAIL, f"{row_count:,} links {each.target} to {to} aren't in the target",
+                owner="Migration engineer", command=f"migrate diff {ID}.{name}",
+            ),
+        )  # fmt: skip
+    return Result(
+        id=f"{ID}.{name}", check=ID, object=each.source, title=f"{TITLE}: {each.target} to {to} ({through})",
+        verdict=verdict, summary=summary, compared=compared,
+        figures={"links compared": compared, "missing": row_count}, rows=rows, row_count=row_count,
+        sample=sample, decisions=decisions,
+        tables=(
+            Table("By label", ("label", "expected", "found"),
+                  tuple((row["label"], int(row["expected"]), int(row["found"])) for row in labels),
+                  ("expected", "found")),
+        ),
+    )  # fmt: skip
+
+
+def _look_again(evidence: Evidence, missing: str) -> None:
+    """Take out of the table of missing links those that are there by now."""
+    limits = evidence.connector.limits
+    count = int(evidence.one(f"SELECT count(*) AS n FROM {missing}"))
+    if not count or count > MOST:
+        return
+    evidence.clock.sleep(limits.settle)
+    pairs = evidence.rows(f"SELECT DISTINCT left_object, right_object FROM {missing} ORDER BY ALL")
+    for pair in pairs:
+        of_pair = f"left_object = {text(pair['left_object'])} AND right_object = {text(pair['right_object'])}"
+        ids = [
+            str(row["left_id"])
+            for row in evidence.rows(f"SELECT DISTINCT left_id FROM {missing} WHERE {of_pair} ORDER BY ALL")
+        ]
+        for link in evidence.connector.read_links(pair["left_object"], ids, pair["right_object"]):
+            evidence.engine.run(
+                f"""DELETE FROM {missing} WHERE left_id = {text(link.left)} AND right_id = {text(link.right)}
+                AND label = {text(link.label)} AND {of_pair}"""
+            )
+
+
+def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
+    """Links of our records that the plan didn't ask for, by explanation."""
+    plans = [plan for plan in evidence.plan.model.objects if plan.target == each.target]
+    names = [
+        f"{plan.source}.{index}" for plan in evidence.plan.model.objects for index in range(len(plan.links))
+    ]
+    ours = " UNION ALL ".join(
+        f"""SELECT left_object, left_id AS "left", right_object, right_id AS "right", label
+        FROM {link_ends(evidence, name)} WHERE left_id IS NOT NULL AND right_id IS NOT NULL"""
+        for name in names
+    )
+    expected = evidence.table("expected links", ours)
+    keys = " OR ".join(f"starts_with(c.key, {text(evidence.prefix(plan))})" for plan in (each,))
+    before = evidence.baseline.get(each.target)
+    staged = evidence.store.manifest(f"{before}-links") if before else None
+    baseline = links_of(evidence.store.files(staged) if staged else [])
+    side = f"""(SELECT DISTINCT "left", "right" FROM {evidence.journal}
+        WHERE kind = 'side' AND outcome = 'done' AND op = 'link')"""
+    extra = evidence.table(
+        f"additional {each.source}",
+        f"""SELECT f.*, CASE
+            WHEN EXISTS (SELECT 1 FROM {baseline} AS b WHERE b."left" = f."left" AND b."right" = f."right"
+                AND b.label = f.label AND b.right_object = f.right_object) THEN 'there before the load'
+            WHEN EXISTS (SELECT 1 FROM {expected} AS e WHERE e.left_object = f.left_object
+                AND e.right_object = f.right_object AND e."left" = f."left" AND e."right" = f."right")
+                THEN 'the same pair, under another label'
+            WHEN EXISTS (SELECT 1 FROM {expected} AS e WHERE e.left_object = f.right_object
+                AND e.right_object = f.left_object AND e."left" = f."right" AND e."right" = f."left")
+                THEN 'the same pair, seen from its other end'
+            WHEN EXISTS (SELECT 1 FROM {side} AS s WHERE (s."left" = f."left" AND s."right" = f."right")
+                OR (s."left" = f."right" AND s."right" = f."left")) THEN 'made by an automation'
+            ELSE 'unexplained' END AS explanation
+        FROM {evidence.links(each.target)} AS f
+        WHERE EXISTS (SELECT 1 FROM {evidence.crosswalk} AS c WHERE c.target_id = f."left"
+            AND c.object = {text(each.target)} AND ({keys}))
+        AND NOT EXISTS (SELECT 1 FROM {expected} AS e WHERE e.left_object = f.left_object
+            AND e.right_object = f.right_object AND e."left" = f."left" AND e."right" = f."right"
+            AND e.label = f.label)""",
+    )
+    _ask(evidence, extra)
+    total = int(
+        evidence.one(
+            f"""SELECT count(*) AS n FROM {evidence.links(each.target)} AS f SEMI JOIN
+            (SELECT target_id FROM {evidence.crosswalk} AS c WHERE {keys}) AS o ON o.target_id = f."left\""""
+        )
+    )
+    by = evidence.rows(
+        f"SELECT explanation, count(*) AS n FROM {extra} GROUP BY ALL ORDER BY n DESC, explanation"
+    )
+    unexplained = sum(int(row["n"]) for row in by if row["explanation"] == "unexplained")
+    rows, row_count, sample = evidence.keep(
+        f"{ID}.{each.source}.additional",
+        f"SELECT * FROM {extra} ORDER BY explanation = 'unexplained' DESC, ALL",
+    )
+    decisions: tuple[Decision, ...] = ()
+    if not total:
+        verdict, summary = Verdict.EMPTY, "Our records have no links."
+    elif unexplained:
+        verdict = Verdict.WARN
+        summary = f"{unexplained:,} links of our records were made by somebody else."
+        decisions = (
+            Decision(
+                Verdict.WARN, f"{unexplained:,} links of our {each.target} that the plan didn't ask for",
+                owner="Data owner", where="Somebody else made them; accept, or remove them in the target",
+                command=f"migrate diff {ID}.{each.source}.additional",
+            ),
+        )  # fmt: skip
+    else:
+        verdict = Verdict.PASS
+        summary = f"All {row_count:,} additional links of our records are explained."
+    figures: dict[str, Any] = {"links of our records": total} | {
+        str(row["explanation"]): int(row["n"]) for row in by
+    }
+    return Result(
+        id=f"{ID}.{each.source}.additional", check=ID, object=each.source,
+        title=f"Additional links of {' and '.join(plan.target for plan in plans[:1])}", verdict=verdict,
+        summary=summary, compared=total, figures=figures, rows=rows, row_count=row_count, sample=sample,
+        decisions=decisions,
+    )  # fmt: skip
+
+
+def _ask(evidence: Evidence, extra: str) -> None:
+    """Ask the connector which of the unexplained links a known automation of the vendor makes."""
+    count = int(evidence.one(f"SELECT count(*) AS n FROM {extra} WHERE explanation = 'unexplained'"))
+    if not count or count > MOST or not isinstance(evidence.connector, ExplainsLinks):
+        return
+    links = [
+        Link(row["left_object"], row["left"], row["right_object"], row["right"], row["label"])
+        for row in evidence.rows(f"SELECT * FROM {extra} WHERE explanation = 'unexplained' ORDER BY ALL")
+    ]
+    for link in evidence.connector.made_by_automation(links):
+        evidence.engine.run(
+            f"""UPDATE {extra} SET explanation = 'made by an automation'
+            WHERE "left" = {text(link.left)} AND "right" = {text(link.right)} AND label = {text(link.label)}
+            AND left_object = {text(link.left_object)} AND right_object = {text(link.right_object)}"""
+        )
+
+
+def _references(evidence: Evidence, each: ObjectPlan) -> Result:
+    """References that the target holds in fields: staged, resolved, found."""
+    two = sides(evidence, each)
+    names = [name for name, field in each.fields.items() if field.reference and name in two.columns]
+    lines, wrong, compared = [], 0, 0
+    for name in names:
+        column = identifier(name)
+        row = evidence.rows(
+            f"""SELECT count(e.{column}) AS expected,
+            count(*) FILTER (e.{column} IS NOT NULL AND e.{column} = f.{column}) AS found
+            FROM {two.expected} AS e LEFT JOIN {two.found} AS f USING (_key)"""
+        )[0]
+        lines.append((name, int(row["expected"]), int(row["found"])))
+        compared += int(row["expected"])
+        wrong += int(row["expected"]) - int(row["found"])
+    if not compared:
+        verdict, summary = Verdict.EMPTY, "No reference was compared."
+    elif wrong:
+        verdict, summary = (
+            Verdict.FAIL,
+            f"{wrong:,} of {compared:,} references point elsewhere; see the rows.",
+        )
+    else:
+        verdict, summary = Verdict.PASS, f"All {compared:,} references point where they should."
+    return Result(
+        id=f"{ID}.{each.source}.references", check=ID, object=each.source, title=f"References of {each.target}",
+        verdict=verdict, summary=summary, compared=compared, figures={"references": compared, "wrong": wrong},
+        tables=(Table("By field", ("field", "expected", "found"), tuple(lines), ("expected", "found")),),
+    )  # fmt: skip

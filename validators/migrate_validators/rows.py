@@ -1,0 +1,234 @@
+"""Does every mapped field of every loaded row hold what it should? All rows, no sampling.
+
+Expected values are worked out again from what was staged (`expected.py`), the target's are read anew. A
+difference counts only when it is still there after the target has settled, and it is explained where the
+target keeps history: an automation's value is a warning with who and when, a person's edit is listed as
+theirs, anything else is a failure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from migrate.diff import DUPLICATE, ONLY_LEFT, ONLY_RIGHT, Differences, diff
+from migrate.engine import identifier, text
+from migrate_validators.again import (
+    AUTOMATION,
+    MOST,
+    OURS,
+    PERSON,
+    PROGRAM,
+    UNKNOWN,
+    Author,
+    Values,
+    authors,
+    read_again,
+)
+from migrate_validators.evidence import Evidence
+from migrate_validators.expected import Sides, canonical, from_wire, sides
+from migrate_validators.model import Decision, Result, Table, Verdict
+
+if TYPE_CHECKING:
+    from migrate.plan.models import ObjectPlan
+
+ID = "rows"
+TITLE = "Every mapped field of every row"
+LOT = 1_000
+GONE, TWICE, STRANGE = "gone from the target", "several records with this key", "not expected"
+
+_FOUND = pa.schema(
+    [(name, pa.string()) for name in ("key", "id", "field", "now", "who", "name", "at")]
+)  # fmt: skip
+
+
+def check(evidence: Evidence) -> Iterator[Result]:
+    """One result an object."""
+    for each in evidence.objects:
+        yield _object(evidence, each)
+
+
+def _object(evidence: Evidence, each: ObjectPlan) -> Result:
+    two = sides(evidence, each)
+    evidence.progress(f"compare {each.source}", 0, 0)
+    with diff(evidence.engine, two.expected, two.found, "_key", two.columns) as differences:
+        table = evidence.table(f"differing {each.source}", _explained(evidence, each, two, differences))
+        compared = differences.compared
+        values = compared * len(two.columns)
+    classes = Counter(
+        {
+            str(row["class"]): int(row["n"])
+            for row in evidence.rows(
+                f"SELECT class, count(*) AS n FROM {table} GROUP BY class ORDER BY class"
+            )
+        }
+    )
+    unsure = ", ".join(two.unsure)
+    rows, row_count, sample = evidence.keep(
+        f"{ID}.{each.source}",
+        f"SELECT key, id, field, expected, found, class, by, at FROM {table} ORDER BY class, key, field",
+    )
+    harmless = classes[AUTOMATION]
+    records = int(evidence.one(f"SELECT count(DISTINCT key) AS n FROM {table}"))
+    figures: dict[str, Any] = {
+        "rows compared": compared,
+        "fields a row": len(two.columns),
+        "values compared": values,
+        "rows that differ": records,
+        **{name: number for name, number in sorted(classes.items())},
+    }
+    if unsure:
+        figures["not compared for adopted records"] = unsure
+    if not compared and not row_count:
+        verdict, summary = Verdict.EMPTY, "No row was compared."
+    elif sum(classes.values()) > harmless:
+        verdict = Verdict.FAIL
+        summary = f"{records:,} of {compared:,} rows differ: " + ", ".join(
+            f"{number:,} {_words(name)}" for name, number in classes.most_common()
+        )
+    elif harmless:
+        verdict = Verdict.WARN
+        summary = f"{records:,} of {compared:,} rows hold a value that an automation of the target wrote."
+    elif two.unsure:
+        verdict, summary = (
+            Verdict.WARN,
+            f"All {compared:,} rows agree; {unsure} of adopted ones isn't compared.",
+        )
+    else:
+        verdict, summary = Verdict.PASS, f"All {compared:,} rows agree in all {len(two.columns)} fields."
+    return Result(
+        id=f"{ID}.{each.source}", check=ID, object=each.source, title=f"{TITLE}: {each.target}",
+        verdict=verdict, summary=summary.rstrip(".") + ".", compared=compared, figures=figures, rows=rows,
+        row_count=row_count, sample=sample, tables=_tables(evidence, table) if row_count else (),
+        decisions=tuple(_decisions(evidence, each, table)),
+    )  # fmt: skip
+
+
+def _words(kind: str) -> str:
+    return {
+        AUTOMATION: "values written by an automation",
+        PERSON: "values changed by a person",
+        PROGRAM: "values changed by another program",
+        OURS: "values that we wrote so",
+        UNKNOWN: "values without an explanation",
+    }.get(kind, kind)
+
+
+def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Differences) -> str:
+    """A query of the differences that stayed: key, id, field, expected, found, class, by, at.
+
+    Each record that differs is read again in lots, so that memory stays bounded.
+    """
+    fields = evidence.target_schema(each.target).fields
+    found = evidence.table(
+        f"now {each.source}",
+        "SELECT "
+        + ", ".join(f"NULL::VARCHAR AS {identifier(name)}" for name in _FOUND.names)
+        + " WHERE false",
+    )
+    reread = differences.only_left + differences.differing <= MOST
+    if reread:
+        for lot in _lots(evidence, two, differences):
+            table = _look(evidence, each, lot)
+            with evidence.engine.cursor() as cursor:
+                cursor.register("looked", table)
+                cursor.execute(f"INSERT INTO {found} SELECT * FROM looked")
+                cursor.unregister("looked")
+    cases = " ".join(
+        f"WHEN {text(name)} THEN CAST({canonical(from_wire('n.now', fields[name]), fields[name], rules=False)}"
+        " AS VARCHAR)"
+        for name in two.columns
+    )
+    now = f"CASE d.field {cases} END" if two.columns else "NULL"
+    stayed = f'(n.key IS NULL OR {now} IS DISTINCT FROM d."left")' if reread else "true"
+    sides_of = f"""(SELECT key, map_keys("after") AS fields FROM {evidence.journal}
+        WHERE kind = 'side' AND op <> 'link' AND map_keys("after") IS NOT NULL AND key <> '')"""
+    return f"""SELECT d.key, e._id AS id, d.field, d."left" AS expected,
+        CASE WHEN n.key IS NULL THEN d."right" ELSE {now} END AS found,
+        CASE WHEN d.class = '{DUPLICATE}' THEN '{TWICE}' WHEN d.class = '{ONLY_RIGHT}' THEN '{STRANGE}'
+            WHEN d.class = '{ONLY_LEFT}' THEN '{GONE}'
+            WHEN nullif(n.who, '{UNKNOWN}') IS NOT NULL THEN n.who
+            WHEN EXISTS (SELECT 1 FROM {sides_of} AS s WHERE s.key = d.key AND list_contains(s.fields, d.field))
+                THEN '{AUTOMATION}' ELSE '{UNKNOWN}' END AS class,
+        coalesce(n.name, '') AS by, coalesce(n.at, '') AS at
+    FROM {differences.table} AS d LEFT JOIN {two.expected} AS e ON e._key = d.key
+    LEFT JOIN {found} AS n ON n.key = d.key AND n.field IS NOT DISTINCT FROM d.field
+    WHERE CASE WHEN d.class = 'differs' THEN {stayed}
+        WHEN d.class = '{ONLY_LEFT}' THEN NOT coalesce(n.who = 'there', false) ELSE true END"""
+
+
+def _lots(evidence: Evidence, two: Sides, differences: Differences) -> Iterator[list[dict[str, Any]]]:
+    query = f"""SELECT d.key, e._id AS id, list(d.field) FILTER (d.field IS NOT NULL) AS fields,
+        bool_or(d.class = '{ONLY_LEFT}') AS gone
+        FROM {differences.table} AS d JOIN {two.expected} AS e ON e._key = d.key
+        WHERE d.class IN ('differs', '{ONLY_LEFT}') GROUP BY ALL ORDER BY ALL"""
+    for batch in evidence.engine.stream(query, rows=LOT):
+        if batch.num_rows:
+            yield batch.to_pylist()
+
+
+def _look(evidence: Evidence, each: ObjectPlan, lot: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """What the differing fields of these records hold now, and who wrote them."""
+    fields = sorted({name for row in lot for name in row["fields"] or ()})
+    ids = {str(row["id"]): row for row in lot}
+    now: dict[str, Values] = read_again(evidence, each.target, list(ids), fields)
+    asked = {id: list(ids[id]["fields"] or ()) for id in now if ids[id]["fields"]}
+    known = authors(evidence, each.target, asked)
+    rows: list[dict[str, str | None]] = []
+    for id, row in ids.items():
+        if row["gone"] and id in now:
+            rows.append({"key": row["key"], "id": id, "field": None, "now": None, "who": "there"})
+        for name in row["fields"] or () if id in now else ():
+            author = known.get((id, name), Author(UNKNOWN))
+            rows.append(
+                {"key": row["key"], "id": id, "field": name, "now": now[id].get(name), "who": author.who,
+                 "name": author.name, "at": author.at}
+            )  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=_FOUND)
+
+
+def _tables(evidence: Evidence, table: str) -> tuple[Table, ...]:
+    found = evidence.rows(
+        f"""SELECT coalesce(field, '(the record)') AS field, class, count(*) AS n FROM {table}
+        GROUP BY ALL ORDER BY n DESC, field LIMIT 100"""
+    )
+    rows = tuple((row["field"], _words(row["class"]), int(row["n"])) for row in found)
+    return (Table("Differences by field", ("field", "what", "values"), rows, ("values",)),)
+
+
+def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Decision]:
+    show = f"migrate diff {ID}.{each.source}"
+    for row in evidence.rows(
+        f"""SELECT class, count(DISTINCT key) AS records, string_agg(DISTINCT field, ', ' ORDER BY field) AS fields,
+        string_agg(DISTINCT nullif(by, ''), ', ') AS by, max(at) AS at FROM {table}
+        GROUP BY class ORDER BY class"""
+    ):
+        kind, count, names = row["class"], int(row["records"]), row["fields"] or ""
+        who = f" ({row['by']}, last {row['at']})" if row["by"] else ""
+        if kind == AUTOMATION:
+            yield Decision(
+                Verdict.WARN,
+                f"{count:,} {each.target}: {names} written by an automation of the target after our write{who}",
+                owner="Owner of the target's automations",
+                where="Accept it, or switch the automation off and run again",
+                command=show,
+            )
+        elif kind == PERSON:
+            yield Decision(
+                Verdict.FAIL, f"{count:,} {each.target}: {names} changed by a person{who}", owner="Data owner",
+                where="Theirs stays unless you say otherwise; a rollback holds these records", command=show,
+            )  # fmt: skip
+        elif kind == PROGRAM:
+            yield Decision(
+                Verdict.FAIL, f"{count:,} {each.target}: {names} changed by another program{who}",
+                owner="Owner of that integration", where="Pause it until the migration is signed off",
+                command=show,
+            )  # fmt: skip
+        else:
+            yield Decision(
+                Verdict.FAIL, f"{count:,} {each.target}: {names or 'records'}: {_words(kind)}",
+                owner="Migration engineer", command=show,
+            )  # fmt: skip
