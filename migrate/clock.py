@@ -52,6 +52,25 @@ class SandboxClock:
         self.speed = speed
         self._start, self._wall = now, time.monotonic()
 
+    @classmethod
+    def read(cls, url: str, ca: str | None = None) -> SandboxClock:
+        """The clock of the sandbox at a loopback URL.
+
+        Raises:
+            OSError: it doesn't answer.
+            ValueError: it isn't a sandbox, or the URL isn't on this machine.
+        """
+        import json
+        import ssl
+        import urllib.request
+
+        if not is_loopback(url):
+            raise ValueError(f"{url} isn't on this machine")
+        context = ssl.create_default_context(cafile=ca) if url.startswith("https:") else None
+        with urllib.request.urlopen(f"{url}/__control__/clock", timeout=10, context=context) as reply:  # noqa: S310
+            facts = json.load(reply)
+        return cls(parse_stamp(facts["now"]), float(facts["speed"]))
+
     def now(self) -> datetime:
         return self._start + timedelta(seconds=(time.monotonic() - self._wall) * self.speed)
 

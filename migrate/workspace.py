@@ -93,9 +93,8 @@ class Workspace:
         return SystemClock()
 
     def _sandbox_clock(self, role: Role) -> Clock:
-        import httpx2
-
-        from migrate.clock import SandboxClock, is_loopback, parse_stamp
+        from migrate.clock import SandboxClock, is_loopback
+        from migrate.errors import Parked
 
         given = self.credentials(role)
         url = given.get("base_url") or given.get("instance_url") or ""
@@ -105,15 +104,10 @@ class Workspace:
                 "Remove `clock` from the plan's entry for a real system.",
             )
         try:
-            reply = httpx2.get(f"{url}/__control__/clock", verify=given.get("ca") or True, timeout=10.0)
-            facts = reply.raise_for_status().json()
-        except (httpx2.HTTPError, ValueError) as error:
-            from migrate.errors import Parked
-
-            raise Parked(
-                self.system(role).system, f"its sandbox at {url} doesn't answer ({error})"
-            ) from error
-        return SandboxClock(parse_stamp(facts["now"]), float(facts["speed"]))
+            return SandboxClock.read(url, given.get("ca"))
+        except (OSError, ValueError) as error:
+            system = self.system(role).system
+            raise Parked(system, f"its sandbox at {url} doesn't answer ({error})") from error
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -87,9 +87,7 @@ def first_plan(
         "objects:",
     ]
     for name, found in wanted.items():
-        lines += _object(
-            source, target, source.objects[name], target.objects[found], wanted, counts or {}, files
-        )
+        lines += _object(target, source.objects[name], target.objects[found], wanted, counts or {}, files)
     if any("owner: owners.csv" in line for line in lines):
         files["owners.csv"] = _owners(source, target)
     return {"plan.yaml": "\n".join(lines) + "\n", **files}
@@ -100,7 +98,6 @@ def _labels(objects: Iterable[ObjectSchema]) -> dict[str, str]:
 
 
 def _object(
-    catalog: Catalog,
     target_catalog: Catalog,
     source: ObjectSchema,
     target: ObjectSchema,
@@ -218,7 +215,7 @@ def _words(text: str) -> str:
 def _seen(source: ObjectSchema, field: Field, counts: Counts) -> dict[str, int | None]:
     seen = counts.get((source.name, field.name))
     if seen is not None:
-        return dict(sorted(seen.items(), key=lambda item: (-item[1], item[0])))
+        return {value: seen[value] for value in sorted(seen, key=lambda value: (-seen[value], value))}
     return {option.value: None for option in field.options}
 
 

@@ -361,6 +361,8 @@ def _collide(plan: Plan, findings: Findings, collisions: Sequence[Collision]) ->
     for each in collisions:
         if each.groups:
             at = plan.at_key("objects", places[each.object], "fields", each.field)
-            what = f"{each.groups:,} values of unique `{each.field}` are shared by {each.records:,} records."
+            values = "1 value" if each.groups == 1 else f"{each.groups:,} values"
+            verb = "is" if each.groups == 1 else "are"
+            what = f"{values} of unique `{each.field}` {verb} shared by {each.records:,} records."
             remedy = "Add a `dedupe` that puts them together; as it is, they become rejects."
             findings.warnings.append(PlanMistake(at, what, remedy))

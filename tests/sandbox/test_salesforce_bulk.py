@@ -152,6 +152,27 @@ def test_a_query_fails_when_a_field_is_hidden_before_it_runs(org: Org) -> None:
     assert (info["state"], info["errorMessage"][:13]) == ("Failed", "INVALID_FIELD")
 
 
+def test_large_numbers_may_come_with_an_exponent(org: Org) -> None:
+    org.vendor.settings["scientific_numbers"] = True
+    org.seed(
+        {
+            "records": {
+                "Opportunity": [
+                    {"Name": "x", "Amount": amount} for amount in (-15_000_000, "9999999.5", 10**9)
+                ]
+            }
+        }
+    )
+    job = ask(org, "SELECT Amount FROM Opportunity")
+    org.pass_time(10)
+
+    assert [row["Amount"] for row in table(org.get(f"/jobs/query/{job}/results"))] == [
+        "-1.5E7",
+        "9999999.5",
+        "1.0E9",
+    ]
+
+
 def test_rendered_jobs_are_served_from_their_files(org: Org, tmp_path: Path) -> None:
     pages = []
     for number in range(3):

@@ -58,7 +58,7 @@ def test_a_record_is_created_read_changed_and_deleted(org: Org) -> None:
         ("Contact", {"LastName": "x" * 81}, "STRING_TOO_LONG"),
         ("Contact", {"LastName": "x", "AccountId": "nowhere"}, "MALFORMED_ID"),
         ("Contact", {"LastName": "x", "AccountId": mint("001", 77)}, "INVALID_CROSS_REFERENCE_KEY"),
-        ("Contact", {"LastName": "x", "AccountId": ADMIN_USER}, "FIELD_INTEGRITY_EXCEPTION"),
+        ("Contact", {"LastName": "x", "AccountId": ADMIN_USER}, "MALFORMED_ID"),
         ("Contact", {"LastName": "x", "AccountId": None, "Account": {"Ext__c": "E"}}, "INVALID_FIELD"),
         ("Opportunity", {"Name": "x", "StageName": "Closed Won"}, "REQUIRED_FIELD_MISSING"),
         (
@@ -412,6 +412,73 @@ def test_the_reader_reads_and_writes_nothing(org: Org) -> None:
     )
     assert org.delete(f"/sobjects/Account/{id}", token=READER_TOKEN).code == "INSUFFICIENT_ACCESS_OR_READONLY"
     assert org.get("/sobjects", query={"_HttpMethod": "PUT"}).code == "METHOD_NOT_ALLOWED"
+
+
+def test_record_types_narrow_restricted_lists(org: Org) -> None:
+    kind = {"recordTypeId": mint("012", 1), "developerName": "Partner", "picklists": {"Tier__c": ["Gold"]}}
+    tier = {
+        "name": "Tier__c",
+        "type": "picklist",
+        "restrictedPicklist": True,
+        "picklistValues": ["Gold", "Tin"],
+    }
+    org.seed(
+        {
+            "metadata": {"Account": {"fields": [tier], "recordTypes": [kind]}},
+            "records": {
+                "RecordType": [
+                    {"Id": mint("012", 1), "Name": "P", "DeveloperName": "Partner", "SobjectType": "Account"}
+                ]
+            },
+        }
+    )
+
+    assert org.create("Account", Name="x", Tier__c="Tin")
+    refused = org.post("/sobjects/Account", {"Name": "x", "Tier__c": "Tin", "RecordTypeId": mint("012", 1)})
+    assert refused.code == "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
+
+
+def test_assignment_rules_give_an_owner_unless_the_header_says_no(org: Org) -> None:
+    org.vendor.automations["assignment_rules"] = True
+    org.vendor.settings["assignment"] = {"Lead": READER_USER}
+    lead = {"LastName": "x", "Company": "c"}
+    given = org.post("/sobjects/Lead", lead).json["id"]
+    kept = org.post("/sobjects/Lead", lead, headers={"sforce-auto-assign": "FALSE"}).json["id"]
+
+    truth = org.truth("Lead")
+    assert (truth[given]["OwnerId"], truth[kept]["OwnerId"]) == (READER_USER, ADMIN_USER)
+
+
+def test_ids_of_another_object_are_malformed_here(org: Org) -> None:
+    assert org.get(f"/sobjects/Contact/{ADMIN_USER}").code == "MALFORMED_ID"
+    assert org.patch(f"/sobjects/Contact/{ADMIN_USER}", {"LastName": "x"}).code == "MALFORMED_ID"
+
+
+def test_changes_since_a_given_time_are_not_overwritten(org: Org) -> None:
+    id = org.create("Account", Name="x")
+    since = {"if-unmodified-since": "Fri, 20 Nov 2026 11:00:00 GMT"}
+
+    assert org.patch(f"/sobjects/Account/{id}", {"Name": "y"}, headers=since).status == 412
+
+
+def test_users_cannot_be_deleted(org: Org) -> None:
+    assert org.delete(f"/sobjects/User/{READER_USER}").status == 405
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/sobjects/Account", b"["),
+        ("/sobjects/Account", []),
+        ("/sobjects/Account", {"Name": {"a": 1}}),
+        ("/composite/sobjects", {"records": [{"attributes": "x"}]}),
+        ("/composite/sobjects", {"records": None}),
+        ("/composite", {"compositeRequest": [{"url": 5}]}),
+        ("/composite/tree/Account", {"records": [5]}),
+    ],
+)
+def test_bodies_of_another_shape_are_parser_errors(org: Org, path: str, body: Any) -> None:
+    assert org.post(path, body).code == "JSON_PARSER_ERROR"
 
 
 def test_a_saved_org_comes_back_as_it_was(org: Org, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,12 +13,23 @@ import pytest
 from migrate.connector import NewOption
 from migrate.engine import Engine
 from migrate.errors import PlanError
-from migrate.plan import load_plan, read_plan
-from migrate.stages.check import Checked, Collision, Unmapped, check
+from migrate.plan import Plan, load_plan, read_plan
+from migrate.stages.check import Checked, Collision, PicklistCounts, Unmapped, check
 from migrate.stages.count import count_collisions, count_values
 from tests.unit.planning import HEAD, hubspot, salesforce, write
 
-KNOWN = {"connectors": {"salesforce", "hubspot"}, "checks": {"counts", "sums", "rows"}}
+
+def proved(plan: Plan, counts: PicklistCounts | None = None, collisions: Sequence[Collision] = ()) -> Checked:
+    return check(
+        plan,
+        salesforce(),
+        hubspot(),
+        counts,
+        collisions=collisions,
+        connectors={"salesforce", "hubspot"},
+        checks={"counts", "sums", "rows"},
+    )
+
 
 # Every line that is wrong says so at its end; nothing else may be found.
 WRONG = """\
@@ -52,13 +64,13 @@ objects:
       first_seen: strptime(Phone, '%Y')  # wrong: gives TIMESTAMP without a zone
       domain: lower(NumberOfEmployees)  # wrong: doesn't fit together
       phone: {from: Phone, wins: newst}  # wrong: `newst` isn't a rule
-      industry: {from: Industry, picklist: picklists/industry.csv, unmapped: default, default: Tech}  # wrong: `Tech`
+      industry: {from: Industry, picklist: picklists/industry.csv, unmapped: default, default: T}  # wrong: `T
       hubspot_owner_id: {from: OwnerId, owner: owners.csv, inactive: gone@example.com}  # wrong: is inactive
     links:
       - {to: companies, via: ParentIds, label: parent}  # wrong: `ParentIds` isn't a field of `Account`
       - {to: companies, via: ParentId, label: parnt}  # wrong: `parnt` isn't a label
       - {to: companys, via: ParentId}  # wrong: `companys` isn't an object of the target
-      - {to: contacts, through: AccountContactRol, left: AccountId, right: ContactId}  # wrong: `AccountContactRol`
+      - {to: contacts, through: AccountContactRol, left: AccountId, right: Id}  # wrong: `AccountContactRol`
       - {to: contacts, through: AccountContactRole, left: AccountId, right: Role}  # wrong: isn't a reference
       - {to: contacts}  # wrong: exactly one of `via` and `through`
     files: {max_bytes: lots}  # wrong: `lots` isn't a size
@@ -67,7 +79,7 @@ objects:
     fields:
       email: read_csv('/etc/passwd')  # wrong: function `read_csv` isn't allowed
       lastname: "max(LastName)"  # wrong: is an aggregate
-      lifecyclestage: "case when Email is null then 'lead' else 'custmer' end"  # wrong: `custmer` isn't a value
+      lifecyclestage: "if(Email is null, 'lead', 'custmer')"  # wrong: `custmer` isn't a value
     links:
       - {to: companies, via: AccountId, where: "AccountId"}  # wrong: `where` gives VARCHAR
   - source: Acount  # wrong: `Acount` isn't an object of the source
@@ -123,7 +135,7 @@ def test_a_plan_with_many_different_mistakes_gives_each_with_its_line_in_one_run
     )
 
     with pytest.raises(PlanError) as caught:
-        check(read_plan(path), salesforce(), hubspot(), **KNOWN)
+        proved(read_plan(path))
 
     told = [(each.at.line, each.what) for each in caught.value.mistakes if each.at.file == str(path)]
     expected = wrong_lines(WRONG)
@@ -150,7 +162,7 @@ def test_columns_point_at_the_word_that_is_wrong(tmp_path: Path) -> None:
         tmp_path, WRONG, picklists__industry_csv=INDUSTRY, owners_csv=OWNERS, overrides_csv=OVERRIDES
     )
     with pytest.raises(PlanError) as caught:
-        check(read_plan(path), salesforce(), hubspot(), **KNOWN)
+        proved(read_plan(path))
     lines = WRONG.splitlines()
     for words, at in [("`Websit` isn't", "Websit)"), ("`read_csv`", "read_csv"), ("`parnt`", "parnt"),
                       ("`max` is an aggregate", "max("), ("`newst`", "newst"), ("`nme`", "nme")]:  # fmt: skip
@@ -163,7 +175,7 @@ def test_nearest_names_are_offered(tmp_path: Path) -> None:
         tmp_path, WRONG, picklists__industry_csv=INDUSTRY, owners_csv=OWNERS, overrides_csv=OVERRIDES
     )
     with pytest.raises(PlanError) as caught:
-        check(read_plan(path), salesforce(), hubspot(), **KNOWN)
+        proved(read_plan(path))
     remedies = {each.what: each.remedy for each in caught.value.mistakes}
     for what, near in [("`Websit`", "Website"), ("`salesfrce`", "salesforce"), ("`objekts`", "objects"),
                        ("`parnt`", "parent"), ("Europe/Berln", "Europe/Berlin"), ("`newst`", "newest"),
@@ -216,7 +228,8 @@ validate:
 """
 )
 FINE = {
-    "picklists__industry_csv": "source,count,target,note\nTechnology,10,Technology,\nN/A,1,(nothing),\nAgritech,5,,\n",
+    "picklists__industry_csv": "source,count,target,note\n"
+    "Technology,10,Technology,\nN/A,1,(nothing),\nAgritech,5,,\n",
     "owners_csv": OWNERS.replace("nobody@example.com", "ANN@example.com"),
     "roles_csv": "source,count,target,note\nDecision Maker,3,decision_maker,\nOther,1,Advisor,\n",
     "cleaning_py": "def tidy(values):\n    return values\n",
@@ -224,7 +237,7 @@ FINE = {
 
 
 def sound(folder: Path, plan: str = SOUND, **files: str) -> Checked:
-    return check(load_plan(write(folder, plan, **{**FINE, **files})), salesforce(), hubspot(), **KNOWN)
+    return proved(load_plan(write(folder, plan, **{**FINE, **files})))
 
 
 def test_a_sound_plan_is_resolved(tmp_path: Path) -> None:
@@ -250,7 +263,7 @@ def test_a_sound_plan_is_resolved(tmp_path: Path) -> None:
 def test_values_without_a_home_are_listed_with_their_counts(tmp_path: Path) -> None:
     plan = load_plan(write(tmp_path, SOUND, **FINE))
     counts = {("Account", "Industry"): {"Agritech": 1204, "N/A": 88, "Sonstiges": 7, "Technology": 3}}
-    checked = check(plan, salesforce(), hubspot(), counts, **KNOWN)
+    checked = proved(plan, counts)
     (warning,) = (each for each in checked.warnings if "without a home" in each.what)
     assert str(warning).splitlines() == [
         f"{plan.path}:24:24: `Industry` has 2 values without a home in `industry`.",
@@ -270,8 +283,13 @@ def test_what_is_counted_in_an_extract_reaches_the_check(tmp_path: Path) -> None
     stage.mkdir()
     contacts = {"_id": ["1", "2", "3", "4"], "Email": ["A@x.test", "a@x.test ", "b@x.test", None]}
     pq.write_table(pa.table({**contacts, "LastName": ["x"] * 4}), stage / "c.parquet")
-    accounts = {"_id": ["1", "2", "3"], "Industry": ["Agritech", "Agritech", None], "OwnerId": ["005A"] * 3,
-                "IsDeleted": [False] * 3, "Website": ["https://a.test", "http://www.a.test", "https://A.test"]}  # fmt: skip
+    accounts = {
+        "_id": ["1", "2", "3"],
+        "Industry": ["Agritech", "Agritech", None],
+        "OwnerId": ["005A"] * 3,
+        "IsDeleted": [False] * 3,
+        "Website": ["https://a.test", "http://www.a.test", "https://A.test"],
+    }
     pq.write_table(pa.table(accounts), stage / "a.parquet")
     files = {"Contact": [str(stage / "c.parquet")], "Account": [str(stage / "a.parquet")]}
     with Engine(folders=[stage]) as engine:
@@ -279,8 +297,8 @@ def test_what_is_counted_in_an_extract_reaches_the_check(tmp_path: Path) -> None
         collisions = count_collisions(plan, salesforce(), hubspot(), files, engine)
     assert counts == {("Account", "Industry"): {"Agritech": 2}, ("Account", "OwnerId"): {"005A": 3}}
     assert collisions == [Collision("Account", "domain", 1, 2), Collision("Contact", "email", 1, 2)]
-    checked = check(plan, salesforce(), hubspot(), counts, collisions=collisions, **KNOWN)
-    assert any("1 values of unique `email` are shared by 2 records" in each.what for each in checked.warnings)
+    checked = proved(plan, counts, collisions)
+    assert any("1 value of unique `email` is shared by 2 records" in each.what for each in checked.warnings)
 
 
 @pytest.mark.parametrize(

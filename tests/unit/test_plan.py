@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from ruamel.yaml import YAML
 
@@ -281,7 +281,7 @@ def test_an_owner_map_is_read_strictly(tmp_path: Path) -> None:
     head = "source_id,source_email,source_name,active,target_email,note\n"
     path.write_text(head + "1,a@x.test,A,TRUE,B@x.test,\n2,,C,false,,\n")
     found = read_owners(path)
-    assert (found.home, found.inactive) == ({"1": "b@x.test"}, {"2"})
+    assert (dict(found.home), set(found.inactive)) == ({"1": "b@x.test"}, {"2"})
     path.write_text(head + "1,,A,true,,\n1,,A,true,,\n,,A,true,,\n2,,A,yes,,\n3,,A,true,nobody,\n")
     assert [line for line, _ in told(path, read_owners)] == [3, 4, 5, 6]
 

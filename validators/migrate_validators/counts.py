@@ -157,7 +157,7 @@ def _decisions(evidence: Evidence, each: ObjectPlan) -> Iterator[Decision]:
     rejects = rows_of(
         evidence.store,
         latest(evidence.store, "rejects", each.source),
-        {name: "VARCHAR" for name in ("_key", "field", "reason", "value", "detail")},
+        dict.fromkeys(("_key", "field", "reason", "value", "detail"), "VARCHAR"),
     )
     for row in evidence.rows(
         f"""SELECT field, reason, count(DISTINCT _key) AS n,
@@ -271,7 +271,7 @@ def _links(evidence: Evidence, each: ObjectPlan, index: int, link: LinkPlan) -> 
 
 def staged_links(evidence: Evidence, name: str) -> str:
     """A query of the links of one plan entry that are to be there: keys, objects, label."""
-    columns = {column: "VARCHAR" for column in ("left", "right", "left_object", "right_object", "label")}
+    columns = dict.fromkeys(("left", "right", "left_object", "right_object", "label"), "VARCHAR")
     rows = rows_of(
         evidence.store,
         evidence.store.manifests("links", name),
@@ -291,7 +291,7 @@ def link_ends(evidence: Evidence, name: str) -> str:
         blocked = rows_of(
             evidence.store,
             [manifest] if manifest else [],
-            {column: "VARCHAR" for column in ("left", "right", "label", "cause")},
+            dict.fromkeys(("left", "right", "label", "cause"), "VARCHAR"),
         )
         done[name] = evidence.table(
             f"links {name}",

@@ -63,7 +63,7 @@ def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str
         verdict, summary = Verdict.FAIL, f"{row_count:,} of {compared:,} links aren't in the target."
     else:
         verdict, summary = Verdict.PASS, f"All {compared:,} links are there, with their label."
-    decisions = ()
+    decisions: tuple[Decision, ...] = ()
     if row_count:
         decisions = (
             Decision(
@@ -157,7 +157,7 @@ def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
     unexplained = sum(int(row["n"]) for row in by if row["explanation"] == "unexplained")
     rows, row_count, sample = evidence.keep(
         f"{ID}.{each.source}.additional",
-        f"SELECT * FROM {extra} ORDER BY explanation = 'unexplained' DESC, ALL",
+        f'SELECT * FROM {extra} ORDER BY explanation DESC, "left", "right", label',
     )
     decisions: tuple[Decision, ...] = ()
     if not total:

@@ -2,8 +2,8 @@
 
 pyarrow's streaming reader parses a block at a time; a few megabytes of blocks are cast with
 vectorised kernels, so that no Python runs per row. Values hold line breaks and doubled quotes; an empty value
-is null. No rows at all is a header alone, or nothing. Bodies are gzip, mostly undone by the HTTP client; a proxy may
-drop the header that says so, thus the first bytes are looked at.
+is null. No rows at all is a header alone, or nothing. Bodies are gzip, mostly undone by the HTTP client;
+a proxy may drop the header that says so, thus the first bytes are looked at.
 Salesforce, Bulk API 2.0 guide "Get Results for a Query Job", read 2026-11-23.
 """
 

@@ -33,7 +33,10 @@ ROLLED_BACK = Refusal(
 def _records(call: Call) -> tuple[list[dict[str, Any]], bool]:
     body = call.json()
     records = body.get("records")
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+    shaped = isinstance(records, list) and all(
+        isinstance(record, dict) and isinstance(record.get("attributes", {}), dict) for record in records
+    )
+    if not isinstance(records, list) or not shaped:
         raise Refusal("JSON_PARSER_ERROR", "`records` must be a list of objects")
     if len(records) > MOST:
         raise Refusal("INVALID_INPUT", f"The request contains more than the maximum of {MOST} records")

@@ -19,7 +19,7 @@ from migrate.sandbox.salesforce.errors import AllOrNone, Refusal, refused, undo_
 from migrate.sandbox.salesforce.schema import SObject
 from migrate.sandbox.vendor import Reply
 
-MOST = 25
+MOST = 25  # `routes` names this module's functions and is named here: the package imports `routes` first
 MOST_QUERIES = 5
 TREE_RECORDS, TREE_TYPES, TREE_LEVELS = 200, 5, 5
 GRAPHS, NODES, GRAPHS_FAILED = 75, 500, 14
@@ -110,6 +110,8 @@ def composite(call: Call) -> Reply:
 def _requests(found: Any, most: int) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(part, dict) for part in found) or not found:
         raise Refusal("JSON_PARSER_ERROR", "a list of sub-requests is required")
+    if any(not isinstance(part.get("url", ""), str) for part in found):
+        raise Refusal("JSON_PARSER_ERROR", "the url of a sub-request must be a string")
     if len(found) > most:
         raise Refusal("LIMIT_EXCEEDED", f"The number of sub-requests exceeds the limit of {most}")
     return found
@@ -180,6 +182,8 @@ def tree(call: Call, item: SObject) -> Reply:
     records = call.json().get("records", [])
     results: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise Refusal("JSON_PARSER_ERROR", "`records` must be a list of objects")
     counted = _measured(records)
     if counted > TREE_RECORDS:
         raise Refusal("LIMIT_EXCEEDED", f"The number of records exceeds the limit of {TREE_RECORDS}")

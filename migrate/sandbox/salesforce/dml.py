@@ -324,9 +324,7 @@ def _check_reference(call: Call, item: SObject, field: Field, record: Record) ->
     id = str(record[field.name])
     target = call.schema.of_id(id)
     if target is not None and target.name not in field.targets and field.targets:
-        raise Refusal(
-            "FIELD_INTEGRITY_EXCEPTION", f"{field.label}: id value of incorrect type: {id}", [field.name]
-        )
+        raise Refusal("MALFORMED_ID", f"{field.label}: id value of incorrect type: {id}", [field.name])
     found = call.parent(id)
     if target is None or found is None or found.get("IsDeleted"):
         raise Refusal("INVALID_CROSS_REFERENCE_KEY", f"invalid cross reference id: {id}", [field.name])

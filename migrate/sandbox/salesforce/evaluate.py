@@ -308,6 +308,7 @@ class Execution:
             Refusal: a column that bulk queries don't take.
         """
         columns = []
+        scientific = bool(self.call.settings.get("scientific_numbers", False))
         for item in self.items:
             if not isinstance(item.what, Path):
                 raise Refusal("FEATURENOTENABLED", "this kind of column is not allowed in a bulk query")
@@ -320,12 +321,12 @@ class Execution:
                 )
             steps = [name for _, name in self._steps(item.what)]
             header = ".".join([*steps, source.field.name])
-            columns.append((header, _cell_of(source)))
+            columns.append((header, _cell_of(source, scientific)))
         return columns
 
 
-def _cell_of(source: Source) -> Callable[[Record], str]:
-    write, get = cell(source.field), source.get
+def _cell_of(source: Source, scientific: bool) -> Callable[[Record], str]:
+    write, get = cell(source.field, scientific=scientific), source.get
     return lambda record: write(get(record))
 
 

@@ -58,7 +58,7 @@ def _found(call: Call, item: SObject, id: str) -> Record:
     try:
         return dml.existing(call, item, id)
     except Refusal as refusal:
-        if refusal.code == "ENTITY_IS_DELETED":
+        if refusal.code != "NOT_FOUND":
             raise
         raise not_found("The requested resource does not exist") from refusal
 

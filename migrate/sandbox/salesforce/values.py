@@ -222,8 +222,10 @@ def plain_truth(field: Field | None, value: Any) -> Any:
     return value
 
 
-def cell(field: Field) -> Callable[[Any], str]:
-    """How a kept value is written into a bulk CSV cell."""
+def cell(field: Field, *, scientific: bool = False) -> Callable[[Any], str]:
+    """How a kept value is written into a bulk CSV cell; `scientific`: large numbers as `1.5E7`."""
+    if field.kind in NUMBERS and scientific:
+        return lambda value: "" if value is None else _exponent(value)
     if field.kind in NUMBERS:
         return lambda value: "" if value is None else (value if "." in value else value + ".0")
     if field.kind == "boolean":
@@ -231,6 +233,16 @@ def cell(field: Field) -> Callable[[Any], str]:
     if field.kind in ("int", "long"):
         return lambda value: "" if value is None else str(value)
     return lambda value: "" if value is None else value
+
+
+def _exponent(text: str) -> str:
+    """A number as Java writes a double: with an exponent from ten million on."""
+    value = Decimal(text)
+    if abs(value) < 10_000_000:
+        return text if "." in text else text + ".0"
+    sign, digits, _ = value.normalize().as_tuple()
+    shown_digits = "".join(map(str, digits))
+    return f"{'-' if sign else ''}{shown_digits[0]}.{shown_digits[1:] or '0'}E{value.adjusted()}"
 
 
 def initial(field: Field) -> Any:

@@ -48,6 +48,7 @@ class SalesforceVendor(Vendor):
         "query_page": 2000,
         "smallest_page": 200,
         "bulk_page": 50_000,  # rows of a bulk result page when the client doesn't say
+        "scientific_numbers": False,  # bulk CSV writes 15000000 as 1.5E7, as has been seen of the vendor
         "bulk_wait": 0.05,  # until a job starts
         "bulk_work": 0.1,  # until a started job ends
         "bulk_batch": 10_000,  # rows that an ingest job takes at a time

@@ -1,0 +1,64 @@
+"""Is each field as well filled in the target as it was meant to be? Fill rates, old against new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from migrate.engine import identifier
+from migrate_validators.evidence import Evidence
+from migrate_validators.expected import sides
+from migrate_validators.model import Result, Table, Verdict
+
+if TYPE_CHECKING:
+    from migrate.plan.models import ObjectPlan
+
+ID = "completeness"
+TITLE = "Fields as full as before"
+
+
+def check(evidence: Evidence) -> Iterator[Result]:
+    """One result an object."""
+    for each in evidence.objects:
+        yield _object(evidence, each)
+
+
+def _object(evidence: Evidence, each: ObjectPlan) -> Result:
+    two = sides(evidence, each)
+    fields = evidence.target_schema(each.target).fields
+    tolerance = float(evidence.plan.model.validate_.tolerance.get(ID, 0))
+    counts = ", ".join(f"count({identifier(name)}) AS {identifier(name)}" for name in two.columns)
+    counts = f"count(*) AS _rows{', ' if counts else ''}{counts}"
+    old = evidence.rows(f"SELECT {counts} FROM {two.expected}")[0]
+    new = evidence.rows(f"SELECT {counts} FROM {two.found}")[0]
+    rows, short, fuller = [], [], []
+    for name in two.columns:
+        was, now = _rate(old[name], old["_rows"]), _rate(new[name], new["_rows"])
+        label = fields[name].label
+        rows.append((f"{label} ({name})", f"{was:.1%}", f"{now:.1%}", int(new[name]) - int(old[name])))
+        if now < was - tolerance:
+            short.append(label)
+        elif now > was + tolerance:
+            fuller.append(label)
+    compared = int(old["_rows"])
+    if not compared:
+        verdict, summary = Verdict.EMPTY, "No row was compared."
+    elif short or fuller:
+        verdict = Verdict.WARN
+        parts = [f"emptier than expected: {', '.join(short)}"] if short else []
+        parts += [f"fuller than expected: {', '.join(fuller)}"] if fuller else []
+        summary = f"Fields {'; '.join(parts)}."
+    else:
+        verdict, summary = Verdict.PASS, f"All {len(two.columns)} fields are as full as they should be."
+    columns = ("field", "expected", "in the target", "rows more or less")
+    return Result(
+        id=f"{ID}.{each.source}", check=ID, object=each.source, title=f"{TITLE}: {each.target}",
+        verdict=verdict, summary=summary, compared=compared,
+        figures={"rows": compared, "fields": len(two.columns)},
+        tolerance=f"{tolerance:.1%}" if tolerance else "none",
+        tables=(Table("Share of rows with a value", columns, tuple(rows), columns[1:]),),
+    )  # fmt: skip
+
+
+def _rate(count: int, of: int) -> float:
+    return count / of if of else 0.0
