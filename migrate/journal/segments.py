@@ -244,6 +244,7 @@ class Journal:
         lease = self._lease
         if lease is None:
             raise RuntimeError("the journal was not opened for writing")
+        lease.guard(0)  # a stale process writes nothing into its successor's books
         at, first = stamp(self.ledger.clock.now()), self._next_seq
         columns: dict[str, list[Any]] = {name: [] for name in schema().names}
         for number, row in enumerate(rows):

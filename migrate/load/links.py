@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from migrate.clock import stamp
 from migrate.connector import Batch, BatchRefused, Link, Operation
 from migrate.errors import InDoubt
-from migrate.journal import Entry
+from migrate.journal import LINKS, Entry
 from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
 from migrate.load.context import Loading, Tally
@@ -201,6 +201,8 @@ class LinkProtocol:
         links = [item.link for item in work.items]
         if work.doubt:
             self.loading.wait_landing(work.batch.deadline)
+        ours = self._ours(work)
+        links = [link for link in links if link in ours]
         now = self.present(links)
         sent = _Sent(done={link for link in links if link not in now})
         self._send_all(Operation.UNLINK, links, sent)
@@ -208,7 +210,9 @@ class LinkProtocol:
         entries = []
         for item in work.items:
             code, reason = sent.refused.get(item.link, ("kept", "still there when read back"))
-            if item.link in left:
+            if item.link not in ours:
+                entries.append(self._entry(work, item, "kept", reason="not ours: it was there before"))
+            elif item.link in left:
                 entries.append(self._entry(work, item, "refused", reason=f"{code}: {reason}"))
             else:
                 entries.append(self._entry(work, item, "done", was_there=True))
@@ -247,6 +251,17 @@ class LinkProtocol:
                 sent.done.add(link)
             elif outcome.status in ("refused", "conflict"):
                 sent.refused[link] = (outcome.code, outcome.reason)
+
+    def _ours(self, work: LinkWork) -> set[Link]:
+        """Those of a batch's links that we made; what was there before is never ours to remove."""
+        rows = self.loading.workspace.engine.rows(
+            f"""SELECT "left", "right", label FROM ({LINKS.format(journal=self.loading.journal.source())})
+            WHERE NOT was_there AND object = '{work.batch.object}'"""
+        )
+        made = {(row["left"], row["right"], row["label"]) for row in rows}
+        return {
+            item.link for item in work.items if (item.link.left, item.link.right, item.link.label) in made
+        }
 
     def _journalled(self, work: LinkWork) -> set[Link] | None:
         """Links that were there before this batch was first sent; None if it never came so far."""

@@ -17,8 +17,8 @@ from migrate.errors import InDoubt
 from migrate.held import held
 from migrate.journal import Entry
 from migrate.load.context import Loading, Tally
+from migrate.load.wins import Wins
 from migrate.load.work import NONE, Item, RecordWork, image
-from migrate.survivorship import survive
 
 TRIES = 6  # of one batch whose answers keep getting lost
 
@@ -39,12 +39,12 @@ class RecordProtocol:
         """Args:
         fields: the target fields that the plan writes, key and old id included.
         conflict: what happens when a delta meets a record that isn't as we left it.
-        wins: survivorship rule by field, for adoptions; `target` where none is given.
+        wins: survivorship rule or expression by field, for adoptions; `target` where none is given.
         always: fields that an adoption writes whatever stands there (key, old id, old URL).
         """
         self.loading, self.target, self.object = loading, loading.target, object
         self.fields, self.conflict = list(fields), conflict
-        self.wins, self.always = wins or {}, set(always)
+        self.wins, self.always = Wins(loading, object, wins or {}), set(always)
         self.schema: dict[str, Field] = loading.catalog.objects[object].fields
 
     def run(self, work: RecordWork) -> Tally:
@@ -196,10 +196,13 @@ class RecordProtocol:
         chosen: dict[str, str | None] = {}
         for name, value in item.values.items():
             mine, theirs = self._held(name, value), record.values.get(name)
-            rule = "source" if name in self.always else self.wins.get(name, "target")
-            stays = survive(rule, mine, theirs, source_stamp=item.version, target_stamp=record.stamp)
+            stays = (
+                mine
+                if name in self.always
+                else self.wins.choose(name, mine, theirs, item.version, record.stamp)
+            )
             if stays != theirs:
-                chosen[name] = value
+                chosen[name] = value if stays == mine else stays
         return chosen
 
     def _settle_doubt(

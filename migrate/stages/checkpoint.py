@@ -8,7 +8,6 @@ half-taken baseline is nothing and is taken anew.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from migrate.errors import Defect
 from migrate.ledger import Ledger
 from migrate.ledger.tables import checkpoints, watermarks
 from migrate.load import Loading
+from migrate.plan.terms import parse_window
 from migrate.stages.snapshot import snapshot, snapshot_links
 from migrate.store import Store
 from migrate.workspace import Workspace
@@ -84,7 +84,8 @@ def ensure(loading: Loading) -> Checkpoint:
     baseline = take_baseline(
         loading.target, loading.catalog, workspace, f"baseline/attempt-{loading.attempt}", loading
     )
-    end = window_end(workspace.plan.model.cutover.window, loading.clock.now(), loading.target)
+    plan = workspace.plan.model
+    end = window_end(plan.cutover.window, loading.clock.now(), plan.calendar.zone, loading.target)
     with ledger.write(loading.lease) as tx:
         marks = {row.object: [row.value, row.generation] for row in tx.sql.execute(sa.select(watermarks))}
         tx.put(
@@ -133,24 +134,9 @@ def ids_of(store: Store, folder: str) -> Iterator[str]:
         yield from batch.column(0).to_pylist()
 
 
-_WINDOW = re.compile(r"^\s*(\d+)\s*(working\s+)?(day|hour|week)s?\s*$")
-
-
-def window_end(words: str, start: datetime, target: Target) -> datetime:
+def window_end(words: str, start: datetime, zone: str, target: Target) -> datetime:
     """End of the rollback window: the shorter of the plan's and the vendor's recycle bin."""
-    found = _WINDOW.match(words)
-    if found is None:
-        raise Defect(f"the window `{words}` was not refused by check")
-    number, working, unit = int(found[1]), bool(found[2]), found[3]
-    if unit == "hour":
-        end = start + timedelta(hours=number)
-    elif not working:
-        end = start + timedelta(days=number * (7 if unit == "week" else 1))
-    else:
-        end = start
-        while number:
-            end += timedelta(days=1)
-            number -= end.weekday() < 5
+    end = parse_window(words).end(start, zone)
     days = target.limits.recycle_days
     return end if days is None else min(end, start + timedelta(days=days))
 

@@ -28,7 +28,6 @@ def checked(workspace: Workspace) -> Checked:
         PlanError: with every mistake.
     """
     from migrate.plan import read_plan
-    from migrate.plan.needs import expected
     from migrate.stages.check import check
     from migrate.stages.count import count_collisions, count_values
 
@@ -48,7 +47,7 @@ def checked(workspace: Workspace) -> Checked:
         return check(plan, source, target)
     engine = workspace.engine
     counts = count_values(plan, source, files, engine)
-    collisions = count_collisions(plan, source, expected(plan, target), files, engine)
+    collisions = count_collisions(plan, source, target, files, engine)
     return check(plan, source, target, counts, collisions=collisions, engine=engine)
 
 

@@ -92,7 +92,7 @@ def prepare(
         with Loading(workspace, target, workspace.catalog("target"), attempt) as loading:
             at = stamp(workspace.clock.now())
             batch = BatchRow(
-                f"prepare-{loading.lease.epoch}", attempt, loading.system, "prepare", "prepare", "-", (), "-",
+                f"prepare-{attempt}", attempt, loading.system, "prepare", "prepare", "-", (), "-",
                 "schema", "-", at,
             )  # fmt: skip
             loading.journal.append(_entry(loading, batch, change, "intent", "") for change in wanted)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.engine import text
 from migrate.journal import LINKS
-from migrate.stages.crosswalk import LOADED, latest, latest_ready, rows_of
+from migrate.stages.crosswalk import LOADED, latest, rows_of
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import Decision, Result, Table, Verdict
 
@@ -35,35 +35,28 @@ def check(evidence: Evidence) -> Iterator[Result]:
 
 def _records(evidence: Evidence, each: ObjectPlan) -> Result:
     object = text(each.source)
+    ours = f"(SELECT * FROM {evidence.ends} WHERE source_object = {object})"
+    prefix = text(evidence.prefix(each))
     counts = {
         str(row["outcome"]): int(row["n"])
         for row in evidence.rows(
-            f"SELECT outcome, count(*) AS n FROM {evidence.ends} WHERE source_object = {object} GROUP BY outcome"
+            f"SELECT outcome, count(*) AS n FROM {ours} GROUP BY outcome ORDER BY outcome"
         )
     }
     twice = int(
-        evidence.one(
-            f"""SELECT count(*) AS n FROM (SELECT key FROM {evidence.ends} WHERE source_object = {object}
-            GROUP BY key HAVING count(*) > 1)"""
-        )
+        evidence.one(f"SELECT count(*) AS n FROM (SELECT key FROM {ours} GROUP BY key HAVING count(*) > 1)")
     )
     manifests = evidence.store.manifests("source", each.source)
     base = manifests[0] if manifests else None
-    extracted = int(
-        evidence.one(
-            f"SELECT count(DISTINCT key) AS n FROM {evidence.ends} WHERE source_object = {object} AND outcome <> 'unknown'"
-        )
-    )
+    extracted = int(evidence.one(f"SELECT count(DISTINCT key) AS n FROM {ours} WHERE outcome <> 'unknown'"))
     counted = int(base.facts["counted"]) if base and "counted" in base.facts else None
     read = base.rows if base else 0
     in_crosswalk = int(
-        evidence.one(
-            f"SELECT count(*) AS n FROM {evidence.crosswalk} WHERE starts_with(key, {text(evidence.prefix(each))})"
-        )
+        evidence.one(f"SELECT count(*) AS n FROM {evidence.crosswalk} WHERE starts_with(key, {prefix})")
     )
     in_target = int(
         evidence.one(
-            f"SELECT count(*) AS n FROM {evidence.found(each.target)} WHERE starts_with(_key, {text(evidence.prefix(each))})"
+            f"SELECT count(*) AS n FROM {evidence.found(each.target)} WHERE starts_with(_key, {prefix})"
         )
     )
     loaded = sum(counts.get(name, 0) for name in LOADED)
@@ -98,9 +91,9 @@ def _records(evidence: Evidence, each: ObjectPlan) -> Result:
     decisions = list(_decisions(evidence, each))
     rows, row_count, sample = evidence.keep(
         f"{ID}.{each.source}",
-        f"""SELECT key, source_id, outcome, reason FROM {evidence.ends} WHERE source_object = {object}
-        AND (outcome NOT IN ('created', 'updated', 'adopted', 'merged', 'skipped')
-            OR key IN (SELECT key FROM {evidence.ends} GROUP BY key HAVING count(*) > 1)) ORDER BY outcome, key""",
+        f"""SELECT key, source_id, outcome, reason FROM {ours}
+        WHERE outcome NOT IN ('created', 'updated', 'adopted', 'merged', 'skipped')
+            OR key IN (SELECT key FROM {ours} GROUP BY key HAVING count(*) > 1) ORDER BY outcome, key""",
     )
     if not extracted:
         verdict, summary = Verdict.EMPTY, "No record was extracted."
@@ -206,7 +199,8 @@ def _links(evidence: Evidence, each: ObjectPlan, index: int, link: LinkPlan) -> 
     facts = newest[0].facts if newest else {}
     staged = int(evidence.one(f"SELECT count(*) AS n FROM {staged_links(evidence, name)}"))
     ends = evidence.rows(
-        f"""SELECT count(*) FILTER (made) AS made, count(*) FILTER (NOT made AND refused IS NOT NULL) AS refused,
+        f"""SELECT count(*) FILTER (made) AS made,
+        count(*) FILTER (NOT made AND refused IS NOT NULL) AS refused,
         count(*) FILTER (NOT made AND refused IS NULL AND blocked) AS blocked,
         count(*) FILTER (NOT made AND refused IS NULL AND NOT blocked) AS unaccounted
         FROM {link_ends(evidence, name)}"""
@@ -296,8 +290,8 @@ def link_ends(evidence: Evidence, name: str) -> str:
         done[name] = evidence.table(
             f"links {name}",
             f"""SELECT s.*, l.target_id AS left_id, r.target_id AS right_id, m.op IS NOT NULL AS made,
-              f.reason AS refused, b.cause, coalesce(b.cause IS NOT NULL OR l.key IS NULL OR r.key IS NULL, false)
-                AS blocked
+              f.reason AS refused, b.cause,
+              b.cause IS NOT NULL OR l.key IS NULL OR r.key IS NULL AS blocked
             FROM {staged_links(evidence, name)} AS s
             LEFT JOIN {evidence.crosswalk} AS l ON l.key = s."left"
             LEFT JOIN {evidence.crosswalk} AS r ON r.key = s."right"
@@ -310,6 +304,3 @@ def link_ends(evidence: Evidence, name: str) -> str:
               ON b."left" = s."left" AND b."right" = s."right" AND b.label = s.label""",
         )
     return str(done[name])
-
-
-__all__ = ["ID", "TITLE", "check", "latest_ready", "link_ends", "staged_links"]

@@ -80,7 +80,8 @@ def _object(evidence: Evidence, each: ObjectPlan, mapped: dict[str, FieldPlan]) 
     return Result(
         id=f"{ID}.{each.source}", check=ID, object=each.source, title=f"{TITLE}: {each.target}",
         verdict=verdict, summary=summary, compared=compared,
-        figures={"fields": len(matrices), "values": compared, "pairs of old and new": cells, "wrong": row_count},
+        figures={"fields": len(matrices), "values": compared, "pairs of old and new": cells,
+                 "wrong": row_count},
         rows=rows, row_count=row_count, sample=sample, tables=tuple(matrix.table for matrix in matrices),
         decisions=decisions,
     )  # fmt: skip

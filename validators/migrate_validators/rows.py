@@ -152,11 +152,10 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
                 cursor.register("looked", table)
                 cursor.execute(f"INSERT INTO {found} SELECT * FROM looked")
                 cursor.unregister("looked")
-    cases = " ".join(
-        f"WHEN {text(name)} THEN CAST({canonical(from_wire('n.now', fields[name]), fields[name], rules=False)}"
-        " AS VARCHAR)"
-        for name in two.columns
-    )
+    typed = {
+        name: canonical(from_wire("n.now", fields[name]), fields[name], rules=False) for name in two.columns
+    }
+    cases = " ".join(f"WHEN {text(name)} THEN CAST({sql} AS VARCHAR)" for name, sql in typed.items())
     now = f"CASE d.field {cases} END" if two.columns else "NULL"
     stayed = f'(n.key IS NULL OR {now} IS DISTINCT FROM d."left")' if reread else "true"
     sides_of = f"""(SELECT key, map_keys("after") AS fields FROM {evidence.journal}
@@ -166,8 +165,8 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
         CASE WHEN d.class = '{DUPLICATE}' THEN '{TWICE}' WHEN d.class = '{ONLY_RIGHT}' THEN '{STRANGE}'
             WHEN d.class = '{ONLY_LEFT}' THEN '{GONE}'
             WHEN nullif(n.who, '{UNKNOWN}') IS NOT NULL THEN n.who
-            WHEN EXISTS (SELECT 1 FROM {sides_of} AS s WHERE s.key = d.key AND list_contains(s.fields, d.field))
-                THEN '{AUTOMATION}' ELSE '{UNKNOWN}' END AS class,
+            WHEN EXISTS (SELECT 1 FROM {sides_of} AS s
+                WHERE s.key = d.key AND list_contains(s.fields, d.field)) THEN '{AUTOMATION}' ELSE '{UNKNOWN}' END AS class,
         coalesce(n.name, '') AS by, coalesce(n.at, '') AS at
     FROM {differences.table} AS d LEFT JOIN {two.expected} AS e ON e._key = d.key
     LEFT JOIN {found} AS n ON n.key = d.key AND n.field IS NOT DISTINCT FROM d.field
@@ -217,7 +216,8 @@ def _tables(evidence: Evidence, table: str) -> tuple[Table, ...]:
 def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Decision]:
     show = f"migrate diff {ID}.{each.source}"
     for row in evidence.rows(
-        f"""SELECT class, count(DISTINCT key) AS records, string_agg(DISTINCT field, ', ' ORDER BY field) AS fields,
+        f"""SELECT class, count(DISTINCT key) AS records,
+        string_agg(DISTINCT field, ', ' ORDER BY field) AS fields,
         string_agg(DISTINCT nullif(by, ''), ', ') AS by, max(at) AS at FROM {table}
         GROUP BY class ORDER BY class"""
     ):
@@ -226,15 +226,15 @@ def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Dec
         if kind == AUTOMATION:
             yield Decision(
                 Verdict.WARN,
-                f"{count:,} {each.target}: {names} written by an automation of the target after our write{who}",
+                f"{count:,} {each.target}: {names} written by an automation after our write{who}",
                 owner="Owner of the target's automations",
                 where="Accept it, or switch the automation off and run again",
                 command=show,
             )
         elif kind == PERSON:
             yield Decision(
-                Verdict.FAIL, f"{count:,} {each.target}: {names} changed by a person{who}", owner="Data owner",
-                where="Theirs stays unless you say otherwise; a rollback holds these records", command=show,
+                Verdict.FAIL, f"{count:,} {each.target}: {names} changed by a person{who}",
+                owner="Data owner", where="Theirs stays unless you say otherwise; a rollback holds these records", command=show,
             )  # fmt: skip
         elif kind == PROGRAM:
             yield Decision(

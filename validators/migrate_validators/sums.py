@@ -9,7 +9,7 @@ evidence, is a warning.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
 from migrate.catalog import Field
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ID = "sums"
 TITLE = "Money, exact"
 GROUPS = 200  # lines of a table on the page
+_WIDE = Context(prec=76)  # Python's default of 28 digits would round large sums
 
 
 def check(evidence: Evidence) -> Iterator[Result]:
@@ -121,7 +122,7 @@ def _object(
 
 
 def _difference(row: dict[str, Any]) -> Decimal:
-    return (row["new"] or Decimal(0)) - (row["old"] or Decimal(0))
+    return _WIDE.subtract(row["new"] or Decimal(0), row["old"] or Decimal(0))
 
 
 def _groups(
@@ -219,9 +220,12 @@ def _ways(evidence: Evidence, each: ObjectPlan, name: str, figures: dict[str, An
     found = evidence.rows(
         f"""SELECT e.outcome, count(*) AS n, sum(CAST(s.v AS {wide})) AS total FROM {evidence.ends} AS e
         JOIN (SELECT _id, {value} AS v FROM {staged} GROUP BY _id) AS s ON s._id = e.source_id
-        WHERE e.source_object = {text(each.source)} GROUP BY e.outcome ORDER BY total DESC NULLS LAST, e.outcome"""
+        WHERE e.source_object = {text(each.source)} GROUP BY e.outcome ORDER BY total DESC NULLS LAST, e.outcome
+        """
     )
-    whole = sum((row["total"] or Decimal(0) for row in found), Decimal(0))
+    whole = Decimal(0)
+    for row in found:
+        whole = _WIDE.add(whole, row["total"] or Decimal(0))
     figures[f"{origin.name} at the source"] = exact(whole)
     rows = tuple((str(row["outcome"]).replace("_", " "), int(row["n"]), exact(row["total"])) for row in found)
     columns = ("what became of it", "records", "at the source")
@@ -233,8 +237,5 @@ def _ways(evidence: Evidence, each: ObjectPlan, name: str, figures: dict[str, An
 
 def exact(value: Decimal | int | None) -> str:
     """A number as text, exact, with at least two digits behind the point."""
-    found = Decimal(value or 0)
-    plain = format(
-        found.quantize(Decimal("0.01")) if found == found.quantize(Decimal("0.01")) else found, "f"
-    )
-    return plain.rstrip("0") if len(plain.partition(".")[2]) > 2 else plain
+    whole, _, behind = format(Decimal(value or 0), "f").partition(".")
+    return f"{whole}.{behind.rstrip('0').ljust(2, '0')}"

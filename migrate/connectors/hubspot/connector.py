@@ -38,7 +38,7 @@ class HubSpotConnector:
 
     Credentials: `token` (a private app's or a service key), `base_url` (default https://api.hubapi.com),
     `ca` (a CA bundle). Options: `api` (a date such as `2026-03`, or `v3`), `share` of the rate limit,
-    `longest_call` in seconds.
+    `longest_call` in seconds, `concurrency` (most calls in flight, default 6).
     """
 
     type = "hubspot"

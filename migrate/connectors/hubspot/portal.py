@@ -64,13 +64,14 @@ class Portal:
         self._account: Mapping[str, Any] | None = None
         self._identity: Identity | None = None
         longest = _number(options.get("longest_call"), LONGEST_CALL)
+        flight = max(1, int(_number(options.get("concurrency"), CONCURRENCY)))
         self.limits = Limits(
             write_records=100,  # HubSpot, CRM batch endpoints, read 2026-11-23
             read_back_records=100,
             link_writes=2_000,  # associations v4, batch create
             link_reads=1_000,  # associations v4, batch read, since 2025-02-10
             calls_per_second=SMALLEST_TIER * self._share,
-            concurrency=CONCURRENCY,
+            concurrency=flight,
             longest_call=longest,
             settle=SETTLE,
             recycle_days=90,
@@ -82,11 +83,11 @@ class Portal:
             auth=Bearer(token),
             classify=classifier(self._learn, self._midnight),
             calls_per_second=self.limits.calls_per_second,
-            concurrency=CONCURRENCY,
+            concurrency=flight,
             longest_call=longest,
             verify=str(ca) if ca else True,
         )
-        self._pool = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix=f"hubspot-{self.system}")
+        self._pool = ThreadPoolExecutor(flight, thread_name_prefix=f"hubspot-{self.system}")
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,94 @@
+"""Do the plan's own checks hold? Each is one SELECT in a file beside the plan; it returns the rows that break it.
+
+Tables: `source.<Object>` (the extract, latest state), `target.<object>` (read anew, our records and others),
+`ends` and `crosswalk`. The statement may read these and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+from migrate.engine import identifier, reason
+from migrate.stages.crosswalk import rows_of
+from migrate_validators.evidence import Evidence, sql_type
+from migrate_validators.model import Decision, Result, Verdict
+
+ID = "invariants"
+TITLE = "The plan's own rules"
+
+
+def check(evidence: Evidence) -> Iterator[Result]:
+    """One result a file under `validate: checks:`."""
+    for file in evidence.plan.model.validate_.checks:
+        yield _file(evidence, file)
+
+
+def _file(evidence: Evidence, file: str) -> Result:
+    name = file.rpartition("/")[2].removesuffix(".sql")
+    id = f"{ID}.{name}"
+    try:
+        query = compiled(evidence, evidence.plan.beside(file).read_text(encoding="utf-8"))
+        rows, row_count, sample = evidence.keep(id, query)
+    except (ValueError, OSError, duckdb.Error) as error:
+        return Result(
+            id=id, check=ID, object="", title=f"{TITLE}: {name}", verdict=Verdict.ERROR,
+            summary=f"`{file}` can't be run: {reason(error)}.", compared=0,
+            decisions=(Decision(Verdict.ERROR, f"`{file}` can't be run", "Migration engineer", f"Mend {file}"),),
+        )  # fmt: skip
+    compared = sum(evidence.snapshots[each.target].rows for each in evidence.objects)
+    verdict = Verdict.FAIL if row_count else Verdict.PASS if compared else Verdict.EMPTY
+    summary = f"{row_count:,} rows break the rule." if row_count else "No row breaks the rule."
+    decision = Decision(
+        Verdict.FAIL, f"{row_count:,} rows break `{name}`", "Data owner", "", f"migrate diff {id}"
+    )
+    return Result(
+        id=id, check=ID, object="", title=f"{TITLE}: {name}", verdict=verdict, summary=summary,
+        compared=compared, figures={"rows that break the rule": row_count}, rows=rows, row_count=row_count,
+        sample=sample, decisions=(decision,) if row_count else (),
+    )  # fmt: skip
+
+
+def compiled(evidence: Evidence, statement: str) -> str:
+    """The statement over this validation's tables.
+
+    Raises:
+        ValueError: it isn't one SELECT, or reads something else.
+    """
+    try:
+        parsed = [each for each in sqlglot.parse(statement, dialect="duckdb") if each is not None]
+    except sqlglot.errors.ParseError as error:
+        raise ValueError(str(error).splitlines()[0]) from error
+    if len(parsed) != 1 or not isinstance(parsed[0], exp.Query):
+        raise ValueError("it must be one SELECT")
+    tree = cast("exp.Expression", parsed[0])
+    known = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    for table in list(tree.find_all(exp.Table)):
+        if not table.db and table.name.lower() in known:
+            continue
+        table.replace(_table(evidence, table))
+    return tree.sql(dialect="duckdb")
+
+
+def _table(evidence: Evidence, table: exp.Table) -> exp.Expression:
+    name, side = table.name, table.db.lower()
+    if not isinstance(table.this, exp.Identifier) or table.catalog:
+        raise ValueError(f"`{table.sql(dialect='duckdb')}` may not be read")
+    alias = table.alias or name
+    if side == "source" and name in evidence.source.objects:
+        fields = evidence.source.objects[name].fields
+        types = {"_id": "VARCHAR"} | {one: sql_type(field) for one, field in fields.items()}
+        staged = rows_of(evidence.store, evidence.store.manifests("source", name), types, generation=True)
+        query = f"SELECT * FROM {staged} QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _gen DESC) = 1"
+    elif side == "target" and name in evidence.snapshots:
+        query = f"SELECT * FROM {evidence.found(name)}"
+    elif not side and name in ("ends", "crosswalk"):
+        query = f"SELECT * FROM {evidence.ends if name == 'ends' else evidence.crosswalk}"
+    else:
+        raise ValueError(f"there is no table `{table.sql(dialect='duckdb')}`")
+    parsed = sqlglot.parse_one(f"SELECT * FROM ({query}) AS {identifier(alias)}", dialect="duckdb")
+    return cast("exp.Expression", parsed.args["from_" if "from_" in parsed.args else "from"].this)

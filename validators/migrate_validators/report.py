@@ -1,0 +1,221 @@
+"""How do people and machines read a validation? `report.json`, `junit.xml`, and one self-contained page.
+
+The JSON is the evidence: its SHA-256 stands on the page and is what signatures are bound to. The three
+files say the same; they are written aside into the report's folder, and a pointer to the folder moves
+last, so that the latest report is always a whole one. The page loads nothing from anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+from migrate.errors import Damaged, UsageError
+from migrate.store import write_aside
+from migrate_validators.model import Result, Verdict, worst
+from migrate_validators.story import headline
+
+FORMAT = 1
+LATEST = "latest.json"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A written validation. `digest`: SHA-256 of report.json, the evidence's name."""
+
+    folder: Path
+    verdict: Verdict
+    digest: str
+
+    @property
+    def path(self) -> Path:
+        """The page for people."""
+        return self.folder / "index.html"
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """report.json.
+
+        Raises:
+            Damaged: it isn't what it was when it was written.
+        """
+        path = self.folder / "report.json"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise Damaged(str(path), "is missing", "Run `migrate validate` again.") from error
+        if hashlib.sha256(content).hexdigest() != self.digest:
+            raise Damaged(str(path), "differs from its digest", "Run `migrate validate` again.")
+        found: dict[str, Any] = json.loads(content)
+        return found
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """Every check's result, as in report.json."""
+        return list(self.document["results"])
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is left to look at (exit code 0)."""
+        return self.verdict is Verdict.PASS
+
+    def result(self, id: str) -> dict[str, Any]:
+        """One check's result.
+
+        Raises:
+            UsageError: there is none of this id.
+        """
+        for each in self.results:
+            if each["id"] == id:
+                return dict(each)
+        known = ", ".join(each["id"] for each in self.results)
+        raise UsageError(f"The latest validation has no check `{id}`.", f"Its checks are {known}.")
+
+
+def write(folder: Path, results: Sequence[Result], facts: dict[str, Any]) -> Report:
+    """Write the three files and move the pointer.
+
+    Raises:
+        NoSpace: the disk refused; the former report stays the latest.
+    """
+    verdict = worst(result.verdict for result in results)
+    title, told = headline(verdict, facts["flows"], results)
+    document = {"format": FORMAT, "verdict": verdict.value, "title": title, "summary": told, **facts,
+                "results": [asdict(result) for result in results]}  # fmt: skip
+    content = json.dumps(document, indent=1, ensure_ascii=False, default=str).encode()
+    digest = hashlib.sha256(content).hexdigest()
+    plain = json.loads(content)
+    write_aside(folder / "index.html", page(plain, digest, folder).encode())
+    write_aside(folder / "junit.xml", junit(plain))
+    write_aside(folder / "report.json", content)
+    pointer = {"format": FORMAT, "folder": folder.name, "verdict": verdict.value, "digest": digest}
+    write_aside(folder.parent / LATEST, json.dumps(pointer).encode())
+    return Report(folder, verdict, digest)
+
+
+def latest(reports: Path) -> Report | None:
+    """The latest report of a workspace's reports folder, or None."""
+    path = reports / LATEST
+    try:
+        pointer = json.loads(path.read_bytes())
+        return Report(reports / pointer["folder"], Verdict(pointer["verdict"]), pointer["digest"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError) as error:
+        raise Damaged(str(path), f"can't be read ({error})", "Run `migrate validate` again.") from error
+
+
+def junit(document: dict[str, Any]) -> bytes:
+    """JUnit XML: a suite a check, a case an object; warnings pass and say so."""
+    root = Xml.Element("testsuites", name="migrate validate")
+    checks = dict.fromkeys(result["check"] for result in document["results"])
+    for check in checks:
+        results = [result for result in document["results"] if result["check"] == check]
+        verdicts = [result["verdict"] for result in results]
+        suite = Xml.SubElement(
+            root, "testsuite", name=check, tests=str(len(results)), failures=str(verdicts.count("fail")),
+            errors=str(verdicts.count("error") + verdicts.count("empty")), skipped="0",
+            time=str(sum(result["seconds"] for result in results)),
+        )  # fmt: skip
+        for result in results:
+            case = Xml.SubElement(
+                suite,
+                "testcase",
+                classname=f"validate.{check}",
+                name=result["id"],
+                time=str(result["seconds"]),
+            )
+            if result["verdict"] == "fail":
+                Xml.SubElement(case, "failure", message=_plain(result["summary"])).text = _figures(result)
+            elif result["verdict"] in ("error", "empty"):
+                Xml.SubElement(case, "error", message=_plain(result["summary"])).text = _figures(result)
+            else:
+                out = Xml.SubElement(case, "system-out")
+                out.text = f"{result['verdict']}: {_plain(result['summary'])}\n{_figures(result)}"
+    Xml.indent(root)
+    return Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+
+
+def _plain(words: str) -> str:
+    return "".join(letter for letter in words if letter >= " " or letter in "\t\n")
+
+
+def _figures(result: dict[str, Any]) -> str:
+    lines = [f"{name}: {value}" for name, value in result["figures"].items()]
+    return _plain("\n".join([*lines, *([f"rows: {result['rows']}"] if result["rows"] else [])]))
+
+
+def page(document: dict[str, Any], digest: str, folder: Path) -> str:
+    """The page for people: no script from elsewhere, no font, no picture, no style."""
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("migrate_validators"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"n": _number, "at": _at, "word": _word, "sign": _sign, "anchor": _anchor}
+    checks = dict.fromkeys(result["check"] for result in document["results"])
+    objects = dict.fromkeys(result["object"] for result in document["results"] if result["object"])
+    cells = {
+        (object, check): [
+            result
+            for result in document["results"]
+            if result["object"] == object and result["check"] == check
+        ]
+        for object in objects
+        for check in checks
+    }
+    whole = [result for result in document["results"] if not result["object"]]
+    money = [result for result in document["results"] if result["check"] == "sums"]
+    return environment.get_template("index.html.j2").render(
+        report=document, digest=digest, folder=str(folder), checks=list(checks), objects=list(objects),
+        cells=cells, whole=whole, money=money, worst=_worst,
+    )  # fmt: skip
+
+
+def _worst(results: Sequence[dict[str, Any]]) -> str:
+    return worst(Verdict(result["verdict"]) for result in results).value
+
+
+def _number(value: Any) -> str:
+    """A number, or the exact text of one, with thousands apart and a true minus sign."""
+    if isinstance(value, bool) or value is None:
+        return "" if value is None else str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", "−")
+    whole, point, behind = str(value).partition(".")
+    if whole.lstrip("-").isdigit() and (not point or behind.isdigit()):
+        return f"{int(whole):,}{point}{behind}".replace("-", "−") if whole != "-0" else f"−0{point}{behind}"
+    return str(value)
+
+
+def _at(value: str | None) -> str:
+    return f"{datetime.fromisoformat(value):%d %b %Y, %H:%M} UTC" if value else "not known"
+
+
+_WORDS = {
+    "pass": "passes",
+    "warn": "to accept",
+    "fail": "fails",
+    "empty": "nothing compared",
+    "error": "failed to run",
+}
+_SIGNS = {"pass": "✓", "warn": "!", "fail": "✕", "empty": "○", "error": "⚠"}
+
+
+def _word(verdict: str) -> str:
+    return _WORDS[verdict]
+
+
+def _sign(verdict: str) -> str:
+    return _SIGNS[verdict]
+
+
+def _anchor(id: str) -> str:
+    return "check-" + "".join(letter if letter.isalnum() else "-" for letter in id)

@@ -1,0 +1,158 @@
+"""What does a manager want to know? Where every record went, the money, what to decide, the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import migrate
+from migrate.engine import text
+from migrate.journal import LINKS
+from migrate.stages.crosswalk import LOADED, REFUSALS
+from migrate_validators.evidence import Evidence
+from migrate_validators.model import SEVERITY, Decision, Result, Verdict
+
+if TYPE_CHECKING:
+    from migrate.stages.checkpoint import Checkpoint
+
+RESIDUE = (
+    "Modification stamps and change history of records that we wrote to",
+    "Ids: a record that is made again later gets a new one",
+    "Counters and calculated fields that the target keeps by itself",
+)
+
+
+def story(evidence: Evidence, results: Sequence[Result], checkpoint: Checkpoint | None) -> dict[str, Any]:
+    """Everything of the report that isn't a check, as JSON takes it."""
+    source, target = evidence.plan.model.source, evidence.plan.model.target
+    return {
+        "plan": {"digest": evidence.plan.digest, "file": evidence.plan.path.name},
+        "attempt": evidence.attempt,
+        "version": getattr(migrate, "__version__", ""),
+        "source": {"system": source.system, "type": source.type, "tenant": evidence.source.tenant,
+                   "name": evidence.source.tenant_name, "production": evidence.source.production},
+        "target": {"system": target.system, "type": target.type, "tenant": evidence.target.tenant,
+                   "name": evidence.target.tenant_name, "production": evidence.target.production},
+        "read": {object: dict(manifest.facts) | {"rows": manifest.rows}
+                 for object, manifest in evidence.__dict__.get("snapshots", {}).items()},
+        "flows": [flow(evidence, each.source, each.target) for each in evidence.objects],
+        "decisions": [_told(one) for one in decisions(results)],
+        "way_back": way_back(evidence, checkpoint),
+    }  # fmt: skip
+
+
+def flow(evidence: Evidence, source: str, target: str) -> dict[str, Any]:
+    """One object's sum that must add up: extracted = loaded + merged + skipped + rejected."""
+    counts = {
+        str(row["outcome"]): int(row["n"])
+        for row in evidence.rows(
+            f"""SELECT outcome, count(DISTINCT key) AS n FROM {evidence.ends}
+            WHERE source_object = {text(source)} GROUP BY outcome ORDER BY outcome"""
+        )
+    }
+    reasons = evidence.rows(
+        f"""SELECT outcome, reason, count(*) AS n FROM {evidence.ends}
+        WHERE source_object = {text(source)} AND outcome NOT IN ('created', 'updated', 'adopted')
+        GROUP BY ALL ORDER BY n DESC, outcome, reason LIMIT 8"""
+    )
+    extracted = int(
+        evidence.one(
+            f"""SELECT count(DISTINCT key) AS n FROM {evidence.ends}
+            WHERE source_object = {text(source)} AND outcome <> 'unknown'"""
+        )
+    )
+    parts = {
+        "loaded": sum(counts.get(name, 0) for name in LOADED),
+        "merged": counts.get("merged", 0),
+        "skipped": counts.get("skipped", 0),
+        "rejected": sum(counts.get(name, 0) for name in REFUSALS),
+    }
+    return {
+        "source": source,
+        "target": target,
+        "extracted": extracted,
+        **parts,
+        "unexplained": extracted - sum(parts.values()),
+        "ends": counts,
+        "reasons": [
+            {"end": row["outcome"], "reason": row["reason"] or "", "records": int(row["n"])}
+            for row in reasons
+        ],
+    }
+
+
+def decisions(results: Sequence[Result]) -> list[Decision]:
+    """What people must decide, the gravest first, each once."""
+    found = dict.fromkeys(one for result in results for one in result.decisions)
+    return sorted(found, key=lambda one: -SEVERITY.index(one.verdict))
+
+
+def _told(one: Decision) -> dict[str, str]:
+    return {"verdict": one.verdict.value, "what": one.what, "owner": one.owner, "where": one.where,
+            "command": one.command}  # fmt: skip
+
+
+def way_back(evidence: Evidence, checkpoint: Checkpoint | None) -> dict[str, Any]:
+    """To what a rollback returns, what it would undo, and what nobody can put back."""
+    records = evidence.rows(
+        f"""SELECT object, count(*) FILTER (origin <> 'adopt') AS created,
+        count(*) FILTER (origin = 'adopt') AS changed FROM {evidence.crosswalk} GROUP BY object ORDER BY object"""
+    )
+    links = int(
+        evidence.one(
+            f"""SELECT count(*) AS n FROM ({LINKS.format(journal=evidence.journal)})
+            WHERE NOT coalesce(was_there, false)"""
+        )
+    )
+    sides = int(
+        evidence.one(
+            f"""SELECT count(*) AS n FROM {evidence.journal} WHERE kind = 'side' AND op = 'create'
+            AND attempt = {evidence.attempt}"""
+        )
+    )
+    changed = sum(int(row["changed"]) for row in records)
+    created = sum(int(row["created"]) for row in records)
+    return {
+        "checkpoint": checkpoint.name if checkpoint else None,
+        "taken": checkpoint.at if checkpoint else None,
+        "window_end": checkpoint.window_end if checkpoint else None,
+        "delete": created,
+        "restore": changed,
+        "unlink": links,
+        "side_records": sides,
+        "by_object": [
+            {"object": row["object"], "delete": int(row["created"]), "restore": int(row["changed"])}
+            for row in records
+        ],
+        "residue": list(RESIDUE) if changed or created else [],
+    }
+
+
+def headline(verdict: Verdict, flows: Sequence[dict[str, Any]], results: Sequence[Result]) -> tuple[str, str]:
+    """The verdict in words: a title and one sentence."""
+    count = {one: sum(result.verdict is one for result in results) for one in Verdict}
+    red = count[Verdict.FAIL] + count[Verdict.ERROR]
+    titles = {
+        Verdict.PASS: "Ready: every check passes",
+        Verdict.WARN: f"Ready, with {_plural(count[Verdict.WARN], 'line')} to accept",
+        Verdict.FAIL: f"Not ready: {_plural(red, 'red line')}, {count[Verdict.WARN]} to accept",
+        Verdict.EMPTY: f"Not ready: {_plural(count[Verdict.EMPTY], 'check')} had nothing to compare",
+        Verdict.ERROR: f"Not ready: {_plural(count[Verdict.ERROR], 'check')} failed to run",
+    }
+    lost = sum(int(flow["unexplained"]) for flow in flows)
+    rejected = sum(int(flow["rejected"]) for flow in flows)
+    total = sum(int(flow["extracted"]) for flow in flows)
+    told = (
+        "Every record is accounted for" if not lost else f"{_plural(lost, 'record')} without an explanation"
+    )
+    told += f"; {_plural(rejected, 'record')} of {total:,} did not move." if rejected else "."
+    sums = [result for result in results if result.check == "sums"]
+    if sums and all(result.verdict is Verdict.PASS for result in sums):
+        told += " All money that moved agrees to the last digit."
+    elif sums:
+        told += " Money differs; see below."
+    return titles[verdict], told
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
