@@ -88,7 +88,8 @@ class Demo:
             Failed: its exit code is none of `codes`, or it printed no JSON document.
         """
         call = [sys.executable, "-m", "migrate", "--workspace", str(self.root), "--json", *words.split()]
-        click.echo(f"  {words:<20}", nl=False)
+        if sys.stderr.isatty():
+            click.echo(f"{words} …", err=True)  # its bars come below
         started = time.monotonic()
         done = subprocess.run(call, stdout=subprocess.PIPE, env=dict(self.environment), check=False)
         self.seconds[words] = time.monotonic() - started
@@ -96,7 +97,7 @@ class Demo:
             document: dict[str, Any] = json.loads(done.stdout)
         except ValueError:
             document = {"message": done.stdout.decode(errors="replace")[-2000:] or "it said nothing"}
-        click.echo(f"{self.seconds[words]:7.1f} s   {said.line(words, document)}")
+        click.echo(f"  {words:<20}{self.seconds[words]:7.1f} s   {said.line(words, document)}")
         self.documents[words.partition(" --")[0]] = document
         if done.returncode not in codes or "command" not in document:
             told = document.get("message", "")

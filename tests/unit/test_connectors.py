@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 
 import migrate.connectors as connectors
+import migrate.plugins as plugins
 from migrate.clock import SandboxClock
 from migrate.connector import ENTRY_POINTS, ExplainsLinks, KeepsHistory, Settings
 from migrate.errors import UsageError
@@ -32,7 +33,7 @@ def test_an_unknown_type_is_answered_with_those_there_are() -> None:
 
 def test_a_broken_package_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = EntryPoint("acme", "migrate_acme_that_is_not_there:Acme", ENTRY_POINTS)
-    monkeypatch.setattr(connectors, "entry_points", lambda **_: EntryPoints([broken]))
+    monkeypatch.setattr(plugins, "entry_points", lambda **_: EntryPoints([broken]))
     with pytest.raises(UsageError) as caught:
         connectors.load("acme")
     assert "`acme` (migrate_acme_that_is_not_there:Acme) can't be loaded" in str(caught.value).splitlines()[0]

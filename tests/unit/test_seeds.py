@@ -14,7 +14,7 @@ import pytest
 
 from migrate.demo.generated import NO_HOME, TYPO, generated
 from migrate.demo.maven import MissingData, maven
-from migrate.demo.run import PLANS
+from migrate.demo.run import PLANS, Failed, prepare_folder
 from migrate.demo.shape import FULL, OPERATIONS, SIDE_DOMAINS, TINY, Row, Seed, Sizes, slug
 from migrate.plan import load_plan
 from migrate.sandbox.salesforce.ids import normal_id
@@ -285,3 +285,16 @@ def test_the_owner_map_lists_every_user_and_who_has_left(full: Seed) -> None:
     owners = load_plan(PLANS / "salesforce-to-hubspot" / "plan.yaml").owners("owners.csv")
     users = records(full, "User")
     assert {row.source_id: row.active for row in owners.rows} == {row["Id"]: row["IsActive"] for row in users}
+
+
+def test_the_demo_removes_only_folders_that_it_made(tmp_path: Path) -> None:
+    root = tmp_path / "demo"
+    prepare_folder(root, "salesforce-to-hubspot")
+    (root / "left-over").touch()
+    prepare_folder(root, "maven-to-hubspot")
+    assert not (root / "left-over").exists()
+    assert (root / "plan.yaml").read_bytes() == (PLANS / "maven-to-hubspot" / "plan.yaml").read_bytes()
+
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(Failed, match="isn't a folder of the demo"):
+        prepare_folder(tmp_path / "mine", "maven-to-hubspot")

@@ -1,4 +1,4 @@
-"""Do the plan's own checks hold? Each is one SELECT in a file beside the plan; it returns the rows that break it.
+"""Do the plan's own rules hold? Each is one SELECT, in a file beside the plan, of the rows that break it.
 
 Tables: `source.<Object>` (the extract, latest state), `target.<object>` (read anew, our records and others),
 `ends` and `crosswalk`. The statement may read these and nothing else.
@@ -38,7 +38,7 @@ def _file(evidence: Evidence, file: str) -> Result:
         return Result(
             id=id, check=ID, object="", title=f"{TITLE}: {name}", verdict=Verdict.ERROR,
             summary=f"`{file}` can't be run: {reason(error)}.", compared=0,
-            decisions=(Decision(Verdict.ERROR, f"`{file}` can't be run", "Migration engineer", f"Mend {file}"),),
+            decisions=(Decision(Verdict.ERROR, f"`{file}` can't be run", "Migration engineer"),),
         )  # fmt: skip
     compared = sum(evidence.snapshots[each.target].rows for each in evidence.objects)
     verdict = Verdict.FAIL if row_count else Verdict.PASS if compared else Verdict.EMPTY

@@ -229,6 +229,7 @@ def _references(evidence: Evidence, each: ObjectPlan) -> Result:
         verdict, summary = Verdict.PASS, f"All {compared:,} references point where they should."
     return Result(
         id=f"{ID}.{each.source}.references", check=ID, object=each.source,
-        title=f"References of {each.target}", verdict=verdict, summary=summary, compared=compared, figures={"references": compared, "wrong": wrong},
+        title=f"References of {each.target}", verdict=verdict, summary=summary, compared=compared,
+        figures={"references": compared, "wrong": wrong},
         tables=(Table("By field", ("field", "expected", "found"), tuple(lines), ("expected", "found")),),
     )  # fmt: skip

@@ -12,15 +12,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as Xml
 
 from migrate.errors import Damaged, UsageError
 from migrate.store import write_aside
 from migrate_validators.model import Result, Verdict, worst
 from migrate_validators.story import headline
+
+if TYPE_CHECKING:
+    from migrate.workspace import Workspace
 
 FORMAT = 1
 LATEST = "latest.json"
@@ -39,9 +41,8 @@ class Report:
         """The page for people."""
         return self.folder / "index.html"
 
-    @cached_property
     def document(self) -> dict[str, Any]:
-        """report.json.
+        """report.json, with where it lies and its digest.
 
         Raises:
             Damaged: it isn't what it was when it was written.
@@ -53,13 +54,31 @@ class Report:
             raise Damaged(str(path), "is missing", "Run `migrate validate` again.") from error
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise Damaged(str(path), "differs from its digest", "Run `migrate validate` again.")
-        found: dict[str, Any] = json.loads(content)
-        return found
+        return {"report": str(self.path), "digest": self.digest} | dict(json.loads(content))
+
+    def text(self) -> str:
+        """The verdict, one line a check, what is to be decided, and where the page is."""
+        document = self.document()
+        lines = [f"{document['verdict'].upper()}  {document['title']}", document["summary"], ""]
+        for flow in document["flows"]:
+            lines.append(
+                f"{flow['source']}: extracted {flow['extracted']:,} = loaded {flow['loaded']:,} + merged "
+                f"{flow['merged']:,} + skipped {flow['skipped']:,} + rejected {flow['rejected']:,}"
+                + (f", UNEXPLAINED {flow['unexplained']:,}" if flow["unexplained"] else "")
+            )
+        lines.append("")
+        lines += [f"{each['verdict']:<6}{each['id']}: {each['summary']}" for each in document["results"]]
+        if document["decisions"]:
+            lines += ["", "Needs a decision:"]
+        for one in document["decisions"]:
+            lines.append(f"- {one['what']}" + (f"  {one['where']}." if one["where"] else ""))
+            lines += [f"    {one['command']}"] if one["command"] else []
+        return "\n".join([*lines, "", f"Report: {self.path}"])
 
     @property
     def results(self) -> list[dict[str, Any]]:
         """Every check's result, as in report.json."""
-        return list(self.document["results"])
+        return list(self.document()["results"])
 
     @property
     def clean(self) -> bool:
@@ -100,14 +119,19 @@ def write(folder: Path, results: Sequence[Result], facts: dict[str, Any]) -> Rep
     return Report(folder, verdict, digest)
 
 
-def latest(reports: Path) -> Report | None:
-    """The latest report of a workspace's reports folder, or None."""
+def latest(workspace: Workspace) -> Report:
+    """The latest report of a workspace.
+
+    Raises:
+        UsageError: there is none.
+    """
+    reports = workspace.state / "reports"
     path = reports / LATEST
     try:
         pointer = json.loads(path.read_bytes())
         return Report(reports / pointer["folder"], Verdict(pointer["verdict"]), pointer["digest"])
     except FileNotFoundError:
-        return None
+        raise UsageError("There is no report yet.", "Run `migrate validate` first.") from None
     except (ValueError, KeyError) as error:
         raise Damaged(str(path), f"can't be read ({error})", "Run `migrate validate` again.") from error
 
@@ -140,7 +164,8 @@ def junit(document: dict[str, Any]) -> bytes:
                 out = Xml.SubElement(case, "system-out")
                 out.text = f"{result['verdict']}: {_plain(result['summary'])}\n{_figures(result)}"
     Xml.indent(root)
-    return Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+    content: bytes = Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+    return content
 
 
 def _plain(words: str) -> str:

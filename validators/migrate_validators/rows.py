@@ -166,7 +166,8 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
             WHEN d.class = '{ONLY_LEFT}' THEN '{GONE}'
             WHEN nullif(n.who, '{UNKNOWN}') IS NOT NULL THEN n.who
             WHEN EXISTS (SELECT 1 FROM {sides_of} AS s
-                WHERE s.key = d.key AND list_contains(s.fields, d.field)) THEN '{AUTOMATION}' ELSE '{UNKNOWN}' END AS class,
+                WHERE s.key = d.key AND list_contains(s.fields, d.field)) THEN '{AUTOMATION}'
+            ELSE '{UNKNOWN}' END AS class,
         coalesce(n.name, '') AS by, coalesce(n.at, '') AS at
     FROM {differences.table} AS d LEFT JOIN {two.expected} AS e ON e._key = d.key
     LEFT JOIN {found} AS n ON n.key = d.key AND n.field IS NOT DISTINCT FROM d.field
@@ -234,7 +235,8 @@ def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Dec
         elif kind == PERSON:
             yield Decision(
                 Verdict.FAIL, f"{count:,} {each.target}: {names} changed by a person{who}",
-                owner="Data owner", where="Theirs stays unless you say otherwise; a rollback holds these records", command=show,
+                owner="Data owner", where="Theirs stays unless you say otherwise; a rollback holds it",
+                command=show,
             )  # fmt: skip
         elif kind == PROGRAM:
             yield Decision(

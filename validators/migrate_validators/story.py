@@ -96,7 +96,8 @@ def way_back(evidence: Evidence, checkpoint: Checkpoint | None) -> dict[str, Any
     """To what a rollback returns, what it would undo, and what nobody can put back."""
     records = evidence.rows(
         f"""SELECT object, count(*) FILTER (origin <> 'adopt') AS created,
-        count(*) FILTER (origin = 'adopt') AS changed FROM {evidence.crosswalk} GROUP BY object ORDER BY object"""
+        count(*) FILTER (origin = 'adopt') AS changed FROM {evidence.crosswalk}
+        GROUP BY object ORDER BY object"""
     )
     links = int(
         evidence.one(

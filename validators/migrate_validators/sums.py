@@ -220,8 +220,8 @@ def _ways(evidence: Evidence, each: ObjectPlan, name: str, figures: dict[str, An
     found = evidence.rows(
         f"""SELECT e.outcome, count(*) AS n, sum(CAST(s.v AS {wide})) AS total FROM {evidence.ends} AS e
         JOIN (SELECT _id, {value} AS v FROM {staged} GROUP BY _id) AS s ON s._id = e.source_id
-        WHERE e.source_object = {text(each.source)} GROUP BY e.outcome ORDER BY total DESC NULLS LAST, e.outcome
-        """
+        WHERE e.source_object = {text(each.source)} GROUP BY e.outcome
+        ORDER BY total DESC NULLS LAST, e.outcome"""
     )
     whole = Decimal(0)
     for row in found:

@@ -1,0 +1,301 @@
+"""What happened to this one record, and which rows are behind that figure?
+
+`trace` tells a record's whole way by whatever a person has in hand: an id of either system, a migration
+key, a page's URL, an e-mail address or a name. `differences` shows the rows behind a check. Both read what
+is staged, journalled and reported; they ask no system.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+
+from migrate.engine import identifier, parquet, text
+from migrate.errors import Damaged, UsageError
+from migrate.stages.crosswalk import ends_into, rows_of
+from migrate.types import TEXTUAL
+from migrate_validators.evidence import shown
+from migrate_validators.report import latest
+
+if TYPE_CHECKING:
+    from migrate.workspace import Workspace
+
+MOST = 20  # records that one needle may mean
+_WORDS = re.compile(r"[A-Za-z0-9._~@+-]{4,}")
+_NAMES = re.compile(r"name|mail|title|subject", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Rows behind a check. `total`: rows in the file; `path`: the Parquet file with all of them."""
+
+    check: str
+    total: int
+    path: str | None
+    rows: tuple[dict[str, Any], ...]
+    summary: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {"check": self.check, "summary": self.summary, "total": self.total, "path": self.path,
+                "rows": list(self.rows)}  # fmt: skip
+
+    def text(self) -> str:
+        """For people."""
+        lines = [f"{self.check}: {self.summary}" if self.summary else self.check]
+        if self.rows:
+            lines.append(_aligned(self.rows))
+        if self.total > len(self.rows):
+            lines.append(f"{len(self.rows):,} of {self.total:,} rows; `--limit` shows more.")
+        return "\n".join([*lines, *([f"All rows: {self.path}"] if self.path else [])])
+
+
+def differences(workspace: Workspace, check: str | None = None, limit: int = 20) -> Shown:
+    """The rows behind one check of the latest report; without an id, the checks that have any.
+
+    Raises:
+        UsageError: there is no report, or no such check in it.
+        Damaged: the report or its rows aren't what was written.
+    """
+    report = latest(workspace)
+    if check is None:
+        found = tuple(
+            {
+                "check": each["id"],
+                "verdict": each["verdict"],
+                "rows": each["row_count"],
+                "summary": each["summary"],
+            }
+            for each in report.results
+            if each["row_count"]
+        )
+        return Shown("checks with rows", len(found), None, found[:limit], f"{report.verdict.value}")
+    result = report.result(check)
+    if not result["rows"]:
+        return Shown(check, 0, None, (), result["summary"])
+    path = report.folder / result["rows"]
+    if not path.exists():
+        raise Damaged(str(path), "is missing", "Run `migrate validate` again.")
+    rows = [
+        {name: shown(value) for name, value in row.items()}
+        for row in workspace.engine.rows(f"SELECT * FROM {parquet([str(path)])} LIMIT {max(int(limit), 0)}")
+    ]
+    return Shown(check, int(result["row_count"]), str(path), tuple(rows), result["summary"])
+
+
+@dataclass
+class Step:
+    """One thing that happened to a record, or that is so. `facts`: name to value, as JSON takes it."""
+
+    stage: str
+    what: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Way:
+    """One record's way, in order."""
+
+    key: str
+    object: str
+    outcome: str
+    steps: list[Step] = field(default_factory=list)
+
+
+@dataclass
+class Trace:
+    """What a needle led to."""
+
+    needle: str
+    ways: list[Way]
+
+    @property
+    def found(self) -> bool:
+        """Whether anything is known."""
+        return bool(self.ways)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {
+            "needle": self.needle,
+            "found": self.found,
+            "records": [
+                {"key": way.key, "object": way.object, "outcome": way.outcome,
+                 "steps": [vars(step) for step in way.steps]}
+                for way in self.ways
+            ],
+        }  # fmt: skip
+
+    def text(self) -> str:
+        """For people."""
+        if not self.ways:
+            return f"Nothing is known of `{self.needle}`: not extracted, not journalled."
+        lines: list[str] = []
+        for way in self.ways:
+            lines.append(f"{way.object} {way.key}: {way.outcome.replace('_', ' ')}")
+            for step in way.steps:
+                lines.append(f"  {step.stage:<10} {step.what}")
+                width = max((len(name) for name in step.facts), default=0)
+                lines += [
+                    f"             {name:<{width}}  {'(empty)' if value is None else value}"
+                    for name, value in step.facts.items()
+                ]
+            lines.append("")
+        if len(self.ways) >= MOST:
+            lines.append(f"The first {MOST} records; a migration key or an id names one.")
+        return "\n".join(lines).rstrip()
+
+
+def trace(workspace: Workspace, needle: str) -> Trace:
+    """Tell the whole way of the record (or records) that a needle means.
+
+    Raises:
+        UsageError: nothing has been extracted yet.
+    """
+    plan, catalog, store = workspace.plan, workspace.catalog("source"), workspace.store
+    if not any(store.manifests("source", each.source) for each in plan.model.objects):
+        raise UsageError("Nothing has been extracted yet.", "Run `migrate extract` first.")
+    engine, journal = workspace.engine, workspace.journal.source()
+    ends_into(engine, store, journal, plan, catalog, "traced", workspace.ledger.attempt())
+    try:
+        keys = _keys(workspace, journal, needle.strip())
+        return Trace(needle, [_way(workspace, journal, key) for key in keys[:MOST]])
+    finally:
+        for name in ("traced", "traced_crosswalk", "traced_refused"):
+            engine.run(f"DROP TABLE IF EXISTS {name}")
+
+
+def _keys(workspace: Workspace, journal: str, needle: str) -> list[str]:
+    """Migration keys of the records that a needle means: by id or key, else by e-mail or name."""
+    engine = workspace.engine
+    words = [needle, *_WORDS.findall(needle)] if "/" in needle else [needle]
+    listed = ", ".join(text(word) for word in dict.fromkeys(words))
+    # An 18-character Salesforce id may be given by its first 15; both are sought, and any vendor's prefix.
+    found = engine.rows(
+        f"""SELECT DISTINCT key FROM traced WHERE key IN ({listed}) OR source_id IN ({listed})
+            OR target_id IN ({listed})
+            OR (length(source_id) = 18 AND substr(source_id, 1, 15) IN ({listed}))
+        UNION SELECT DISTINCT key FROM {journal}
+            WHERE kind = 'record' AND key <> '' AND (key IN ({listed}) OR target_id IN ({listed})) ORDER BY key"""
+    )
+    if found or len(needle) < 2:
+        return [str(row["key"]) for row in found]
+    keys: list[str] = []
+    plan, catalog = workspace.plan, workspace.catalog("source")
+    for each in plan.model.objects:
+        schema = catalog.objects.get(each.source)
+        if schema is None:
+            continue
+        names = [n for n, f in schema.fields.items() if f.kind in TEXTUAL and _NAMES.search(n)]
+        for same in (
+            f"lower(trim({{0}})) = lower(trim({text(needle)}))",
+            f"contains(lower({{0}}), lower({text(needle)}))",
+        ):
+            some = " OR ".join(same.format(f"CAST({identifier(name)} AS VARCHAR)") for name in names)
+            types = {"_id": "VARCHAR"} | dict.fromkeys(names, "VARCHAR")
+            rows = rows_of(workspace.store, workspace.store.manifests("source", each.source), types)
+            prefix = f"{catalog.family}.{each.source}."
+            hits = engine.rows(
+                f"SELECT DISTINCT _id FROM {rows} WHERE {some or 'false'} ORDER BY _id LIMIT {MOST}"
+            )
+            if hits:
+                keys += [f"{prefix}{row['_id']}" for row in hits]
+                break
+    return keys
+
+
+def _way(workspace: Workspace, journal: str, key: str) -> Way:
+    engine, store = workspace.engine, workspace.store
+    ends = engine.rows(f"SELECT * FROM traced WHERE key = {text(key)}")
+    end = ends[0] if ends else {}
+    object = str(end.get("source_object") or key.split(".")[1] if "." in key else "")
+    way = Way(key, object, str(end.get("outcome") or "known to the journal only"))
+    id = str(end.get("source_id") or key.rpartition(".")[2])
+    for manifest in store.manifests("source", object):
+        for row in _rows(workspace, store.files(manifest), f"_id = {text(id)}"):
+            way.steps.append(Step("source", f"extracted, generation {manifest.generation}", row))
+    stages = (
+        ("ready", "staged"), ("matches", "matched a record of the target"), ("merged", "merged into another"),
+        ("skipped", "skipped"), ("rejects", "rejected"),
+    )  # fmt: skip
+    for stage, what in stages:
+        for manifest in store.manifests(stage, object):
+            for row in _rows(workspace, store.files(manifest), f"_key = {text(key)}"):
+                way.steps.append(Step("transform", f"{what}, generation {manifest.generation}", row))
+    for row in engine.rows(
+        f"""SELECT seq, at, attempt, op, outcome, object, target_id, reason, version, "before", "after"
+        FROM {journal} WHERE kind IN ('record', 'side') AND key = {text(key)} ORDER BY seq"""
+    ):
+        facts: dict[str, Any] = {
+            name: row[name] for name in ("target_id", "attempt", "reason", "version") if row[name]
+        }
+        before, after = dict(row["before"] or ()), dict(row["after"] or ())
+        for name in sorted(before.keys() | after.keys()):
+            if before.get(name) != after.get(name):
+                facts[name] = f"{before[name]} → {after.get(name)}" if name in before else after[name]
+        way.steps.append(Step("load", f"{row['at']} {row['op']} {row['outcome']}", facts))
+    way.steps += _links(workspace, journal, key)
+    if end:
+        facts = {
+            name: end[name] for name in ("reason", "survivor", "target_object", "target_id") if end[name]
+        }
+        way.steps.append(Step("end", str(end["outcome"]).replace("_", " "), facts))
+    way.steps += _target(workspace, end)
+    return way
+
+
+def _links(workspace: Workspace, journal: str, key: str) -> list[Step]:
+    found = workspace.engine.rows(
+        f"""SELECT at, op, outcome, object, key, label, reason FROM {journal} WHERE kind = 'link'
+        AND outcome <> 'intent' AND (starts_with(key, {text(key + ">")})
+            OR contains(key, {text(">" + key + ">")})) ORDER BY seq LIMIT 50"""
+    )
+    return [
+        Step("link", f"{row['at']} {row['op']} {row['outcome']}",
+             {"from": row["key"].split(">")[0], "to": row["key"].split(">")[1], "label": row["label"],
+              **({"reason": row["reason"]} if row["reason"] else {})})
+        for row in found
+    ]  # fmt: skip
+
+
+def _target(workspace: Workspace, end: dict[str, Any]) -> list[Step]:
+    """The record as the last validation read it."""
+    if not end.get("target_id"):
+        return []
+    manifest = workspace.store.manifest(f"target/{end['target_object']}/validate")
+    if manifest is None:
+        return []
+    rows = _rows(workspace, workspace.store.files(manifest), f"_id = {text(str(end['target_id']))}")
+    return [Step("target", f"as read by validate, {manifest.facts.get('taken', '')}", row) for row in rows]
+
+
+def _rows(workspace: Workspace, files: Sequence[str], where: str) -> list[dict[str, Any]]:
+    """A few rows, their filled columns only."""
+    if not files:
+        return []
+    names = pq.read_schema(Path(files[0])).names
+    picked = ", ".join(identifier(name) for name in names)
+    return [
+        {name: shown(value) for name, value in row.items() if value is not None and value != ""}
+        for row in workspace.engine.rows(f"SELECT {picked} FROM {parquet(files)} WHERE {where} LIMIT 20")
+    ]
+
+
+def _aligned(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as columns of text."""
+    names = list(rows[0])
+    cells = [names, *([_cell(row[name]) for name in names] for row in rows)]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(names))]
+    return "\n".join(
+        "  ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in cells
+    )
+
+
+def _cell(value: Any) -> str:
+    told = "" if value is None else str(value).replace("\n", " ")
+    return told if len(told) <= 60 else told[:59] + "…"
