@@ -137,7 +137,10 @@ class Retriable(MigrateError):
         super().__init__(system, what, after)
 
     def __str__(self) -> str:
-        return f"`{self.system}`: {self.what}; tried again until tries ran out.\n  Run the same command again later."
+        return (
+            f"`{self.system}`: {self.what}; tried again until tries ran out.\n"
+            "  Run the same command again later."
+        )
 
 
 class InDoubt(MigrateError):

@@ -234,7 +234,7 @@ class Store:
         """
         for part in manifest.parts:
             path = self.root / manifest.folder / part.name
-            remedy = f"Run `migrate {_command(manifest.stage)} --object {manifest.object}` again; it writes this part anew."
+            remedy = f"Run `migrate {_command(manifest.stage)}` again; it writes `{manifest.object}` anew."
             if not path.exists():
                 raise Damaged(str(path), "is missing, though the manifest names it", remedy)
             if path.stat().st_size != part.bytes or sha256_of(path) != part.sha256:

@@ -1,4 +1,4 @@
-"""Rules for all tests. With REQUIRE_ALL=1, a test that is skipped has failed: nothing passes by being absent."""
+"""Rules for all tests. With REQUIRE_ALL=1 a skipped test has failed: nothing passes by being absent."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,  # noqa: ARG001 - pytest's signature
-    call: pytest.CallInfo[Any],  # noqa: ARG001
+    item: pytest.Item,
+    call: pytest.CallInfo[Any],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn a skip into a failure where everything is required."""
     report = yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -93,8 +94,9 @@ def export(session: Session, file: Path, form: str) -> Result:
     """
     from migrate.stages.crosswalk import export as run
 
+    kind: Literal["csv", "parquet"] = "parquet" if form == "parquet" else "csv"
     with session.workspace() as workspace:
-        rows = run(workspace, file, form)
+        rows = run(workspace, file, kind)
     return Result("crosswalk export", {"file": file, "rows": rows}, f"{rows:,} rows in {file}.")
 
 

@@ -136,6 +136,11 @@ def loaded_text(found: Loaded) -> str:
         lines.append(
             "Blocked (an end isn't in the target): " + ", ".join(f"{k} {v:,}" for k, v in blocked.items())
         )
+    if found.met:
+        lines.append(
+            f"{found.met:,} records were edited by somebody while we wrote them; "
+            "`migrate validate` lists them, and a rollback holds them."
+        )
     if found.refused:
         lines.append(f"{found.refused:,} not taken by the target; see `migrate dead-letters list`.")
     lines += [

@@ -92,10 +92,10 @@ def report(root: Path, documents: Documents) -> Path:
         return Path(given)
     reports = root / ".migrate" / "reports"
     try:
-        pages = reports / json.loads((reports / "latest.json").read_text())["folder"]
+        folder = str(json.loads((reports / "latest.json").read_text())["folder"])
     except (OSError, ValueError, KeyError):
         return reports
-    return pages / "index.html"
+    return reports / folder / "index.html"
 
 
 def arrived(expected: Expected, documents: Documents) -> list[Finding]:

@@ -132,12 +132,17 @@ class Lease:
             if (self._until - now).total_seconds() < call + self._seconds / 2:
                 with self.ledger.write(self) as tx:
                     self._renew(tx, now)
-            elif self.ledger.value(sa.select(leases.c.epoch).where(leases.c.system == self.system)) != self.epoch:
+            elif self._epoch_now() != self.epoch:
                 raise LeaseLost(self.system, "another operator has taken over")
             deadline = now + timedelta(seconds=call)
             if deadline > self._until:
                 raise LeaseLost(self.system, "a call could outlast it")
             return deadline
+
+    def _epoch_now(self) -> int | None:
+        query = sa.select(leases.c.epoch).where(leases.c.system == self.system)
+        found = self.ledger.value(query)
+        return None if found is None else int(found)
 
     def _renew(self, tx: Transaction, now: datetime) -> None:
         until = now + timedelta(seconds=self._seconds)

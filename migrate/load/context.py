@@ -126,6 +126,7 @@ class Loading:
         for entry in entries:
             name = {"done": entry.op}.get(entry.outcome, entry.outcome)
             tally[name] += 1
+            tally["changed_at_landing"] += entry.outcome == "done" and entry.reason.startswith("landed:")
 
     def wait_landing(self, deadline: str) -> None:
         """Wait until a call that was under way can't land any more."""

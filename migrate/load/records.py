@@ -21,6 +21,7 @@ from migrate.load.wins import Wins
 from migrate.load.work import NONE, Item, RecordWork, image
 
 TRIES = 6  # of one batch whose answers keep getting lost
+LANDED = "landed"  # how the reason of a record changed at landing begins
 
 
 @dataclass
@@ -104,6 +105,7 @@ class RecordProtocol:
             "done",
             target_id=record.id,
             after={**self._image(record), **after},
+            reason=_landing(after),
             # A stamp that is no longer the one of our write: somebody wrote before we read.
             stamp=record.stamp if at and at == record.stamp else "",
         )
@@ -267,7 +269,8 @@ class RecordProtocol:
         for item, record, sides, after in self._landed(changed):
             entries.append(
                 self._entry(work, items[item.key], "done", target_id=record.id,
-                            before=self._image(images[item.key]), after={**self._image(record), **after})
+                            before=self._image(images[item.key]), after={**self._image(record), **after},
+                            reason=_landing(after))
             )  # fmt: skip
             entries.extend(self._sides(work, item, record, sides))
         return entries
@@ -497,3 +500,10 @@ class RecordProtocol:
             version=item.version,
             stamp=stamp,
         )
+
+
+def _landing(changed: dict[str, str | None]) -> str:
+    """The reason of a record whose values a person changed right after our write; they are theirs."""
+    return (
+        f"{LANDED}: {', '.join(sorted(changed))} changed by somebody right after our write" if changed else ""
+    )

@@ -48,7 +48,12 @@ class Loaded:
     def clean(self) -> bool:
         """Nothing was refused, held or blocked, and the sweep found no twin and no stray."""
         odd = any(swept.twins or swept.strays for swept in self.swept)
-        return not (self.refused or any(self.blocked.values()) or odd)
+        return not (self.refused or any(self.blocked.values()) or odd or self.met)
+
+    @property
+    def met(self) -> int:
+        """Edits by others that our writes met: covered by ours, or made right after them."""
+        return sum(tally["lost_edit"] + tally["changed_at_landing"] for tally in self.objects.values())
 
 
 def load(

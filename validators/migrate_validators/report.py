@@ -60,12 +60,7 @@ class Report:
         """The verdict, one line a check, what is to be decided, and where the page is."""
         document = self.document()
         lines = [f"{document['verdict'].upper()}  {document['title']}", document["summary"], ""]
-        for flow in document["flows"]:
-            lines.append(
-                f"{flow['source']}: extracted {flow['extracted']:,} = loaded {flow['loaded']:,} + merged "
-                f"{flow['merged']:,} + skipped {flow['skipped']:,} + rejected {flow['rejected']:,}"
-                + (f", UNEXPLAINED {flow['unexplained']:,}" if flow["unexplained"] else "")
-            )
+        lines += [_flow(flow) for flow in document["flows"]]
         lines.append("")
         lines += [f"{each['verdict']:<6}{each['id']}: {each['summary']}" for each in document["results"]]
         if document["decisions"]:
@@ -117,6 +112,14 @@ def write(folder: Path, results: Sequence[Result], facts: dict[str, Any]) -> Rep
     pointer = {"format": FORMAT, "folder": folder.name, "verdict": verdict.value, "digest": digest}
     write_aside(folder.parent / LATEST, json.dumps(pointer).encode())
     return Report(folder, verdict, digest)
+
+
+def _flow(flow: dict[str, Any]) -> str:
+    told = (
+        f"{flow['source']}: extracted {flow['extracted']:,} = loaded {flow['loaded']:,} + merged "
+        f"{flow['merged']:,} + skipped {flow['skipped']:,} + rejected {flow['rejected']:,}"
+    )
+    return f"{told}, UNEXPLAINED {flow['unexplained']:,}" if flow["unexplained"] else told
 
 
 def latest(workspace: Workspace) -> Report:

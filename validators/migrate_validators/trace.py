@@ -192,10 +192,8 @@ def _keys(workspace: Workspace, journal: str, needle: str) -> list[str]:
         if schema is None:
             continue
         names = [n for n, f in schema.fields.items() if f.kind in TEXTUAL and _NAMES.search(n)]
-        for same in (
-            f"lower(trim({{0}})) = lower(trim({text(needle)}))",
-            f"contains(lower({{0}}), lower({text(needle)}))",
-        ):
+        sought = f"lower(trim({text(needle)}))"
+        for same in (f"lower(trim({{0}})) = {sought}", f"contains(lower({{0}}), {sought})"):
             some = " OR ".join(same.format(f"CAST({identifier(name)} AS VARCHAR)") for name in names)
             types = {"_id": "VARCHAR"} | dict.fromkeys(names, "VARCHAR")
             rows = rows_of(workspace.store, workspace.store.manifests("source", each.source), types)

@@ -1,0 +1,320 @@
+"""Does each check see the fault that it is there for, and nothing where there is none?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from migrate_validators.model import Result, Verdict
+from migrate_validators.run import BUILT_IN, run
+
+from migrate.connector import Link, Version, Who
+from tests.unit.moved import Moved, moved, publish, texts, told
+
+
+@pytest.fixture
+def migration(tmp_path: Path) -> Iterator[Moved]:
+    made = moved(tmp_path)
+    yield made
+    made.engine.close()
+
+
+def failing(results: dict[str, Result]) -> set[str]:
+    return {id for id, each in results.items() if each.verdict not in (Verdict.PASS, Verdict.WARN)}
+
+
+def test_everything_arrived_and_one_record_rejected_is_a_warning_and_nothing_else(migration: Moved) -> None:
+    results = migration.results()
+
+    odd = {id: told(each) for id, each in results.items() if each.verdict is not Verdict.PASS}
+    assert set(odd) == {"counts.Opportunity"}, odd
+    counts = results["counts.Opportunity"]
+    assert counts.verdict is Verdict.WARN
+    assert counts.figures["extracted"] == 3
+    assert counts.figures["created"] == 2
+    assert counts.figures["rejected"] == 1
+    assert "Verbal OK" in counts.decisions[0].what
+    assert "picklists/stage.csv" in counts.decisions[0].where
+    assert results["counts.Contact"].figures["merged"] == 1
+    assert results["counts.Account"].figures["adopted"] == 1
+    assert results["rows.Account"].compared == 3
+
+
+def test_every_built_in_check_is_there(migration: Moved) -> None:
+    results = migration.results()
+
+    assert {each.check for each in results.values()} == set(BUILT_IN) - {"invariants"}
+
+
+def test_a_record_that_vanished_from_the_target_is_found_by_counts_and_rows(migration: Moved) -> None:
+    del migration.target.records["deals"]["302"]
+
+    results = migration.results("counts", "rows", "sums")
+
+    assert failing(results) == {"counts.Opportunity", "rows.Opportunity", "sums.Opportunity"}
+    assert results["rows.Opportunity"].sample[0]["key"] == "sf.Opportunity.D2"
+    assert results["rows.Opportunity"].sample[0]["class"] == "gone from the target"
+
+
+def test_a_record_without_an_end_is_named(migration: Moved) -> None:
+    publish(migration.store, "rejects/Opportunity/g0000", [],
+            texts("_key", "_source_id", "field", "reason", "value", "detail"))  # fmt: skip
+
+    result = migration.results("counts")["counts.Opportunity"]
+
+    assert result.verdict is Verdict.FAIL
+    assert [(row["key"], row["outcome"]) for row in result.sample] == [("sf.Opportunity.D3", "unaccounted")]
+
+
+def test_a_record_with_two_ends_is_named(migration: Moved) -> None:
+    publish(migration.store, "skipped/Contact/g0000",
+            [{"_key": "sf.Contact.C3", "_source_id": "C3", "reason": "where"}],
+            texts("_key", "_source_id", "reason"))  # fmt: skip
+
+    result = migration.results("counts")["counts.Contact"]
+
+    assert result.verdict is Verdict.FAIL
+    assert "two ends" in result.summary
+
+
+def test_a_vendor_that_counts_more_than_was_read_fails_the_counts(migration: Moved) -> None:
+    manifest = migration.store.manifest("source/Account/g0000")
+    assert manifest is not None
+    manifest.facts["counted"] = 4
+    migration.store.publish(manifest)
+
+    result = migration.results("counts")["counts.Account"]
+
+    assert result.verdict is Verdict.FAIL
+    assert "the vendor counts 4, 3 were read" in result.summary.lower()
+
+
+def test_a_dead_letter_is_a_warning_with_the_command_that_mends_it(migration: Moved) -> None:
+    migration.journal = [row for row in migration.journal if row["key"] != "sf.Opportunity.D2"]
+    del migration.target.records["deals"]["302"]
+    migration.letter("record", "sf.Opportunity.D2", "400: INVALID_OPTION")
+
+    result = migration.results("counts")["counts.Opportunity"]
+
+    assert result.verdict is Verdict.WARN
+    assert result.figures["dead_letter"] == 1
+    assert any("dead-letters replay" in one.command for one in result.decisions)
+
+
+def test_one_wrong_value_is_exactly_one_row_and_field(migration: Moved) -> None:
+    migration.target.records["deals"]["301"]["closedate"] = "2026-01-06"
+
+    result = migration.results("rows")["rows.Opportunity"]
+
+    assert result.verdict is Verdict.FAIL
+    assert [(row["key"], row["field"], row["expected"], row["found"]) for row in result.sample] == [
+        ("sf.Opportunity.D1", "closedate", "2026-01-05", "2026-01-06")
+    ]
+
+
+def test_a_cent_is_found_by_the_sums_in_its_stage(migration: Moved) -> None:
+    migration.target.records["deals"]["301"]["amount"] = "100.11"
+
+    result = migration.results("sums")["sums.Opportunity"]
+
+    assert result.verdict is Verdict.FAIL
+    by_stage = next(table for table in result.tables if "dealstage" in table.columns)
+    assert ("Won", "100.10", "100.11", "0.01") in by_stage.rows
+
+
+def test_money_that_did_not_move_is_told_by_what_became_of_it(migration: Moved) -> None:
+    result = migration.results("sums")["sums.Opportunity"]
+
+    ways = result.tables[0]
+    assert ("rejected", 1, "61.30") in ways.rows
+    assert ("in all", 3, "161.60") in ways.rows
+
+
+def test_an_automations_value_is_a_warning_with_who_and_when(migration: Moved) -> None:
+    migration.target.records["companies"]["102"]["phone"] = "0800 1"
+    migration.target.writers["102", "phone"] = Version(
+        "phone", "0800 1", "2026-03-14T12:00:09.000Z", Who.AUTOMATION, "Enrichment"
+    )
+
+    result = migration.results("rows")["rows.Account"]
+
+    assert result.verdict is Verdict.WARN
+    assert result.sample[0]["by"] == "Enrichment"
+    assert result.sample[0]["at"] == "2026-03-14T12:00:09.000Z"
+
+
+def test_a_persons_edit_fails_and_is_listed_as_theirs(migration: Moved) -> None:
+    migration.target.records["companies"]["102"]["phone"] = "0800 2"
+    migration.target.writers["102", "phone"] = Version(
+        "phone", "0800 2", "2026-03-14T12:01:00.000Z", Who.PERSON, "Bo"
+    )
+
+    result = migration.results("rows")["rows.Account"]
+
+    assert result.verdict is Verdict.FAIL
+    assert result.sample[0]["class"] == "person"
+    assert "changed by a person" in result.decisions[0].what
+
+
+def test_a_difference_that_settles_does_not_count(migration: Moved) -> None:
+    migration.target.records["companies"]["102"]["phone"] = "still old"
+    migration.target.late["102", "phone"] = "22"
+
+    assert migration.results("rows")["rows.Account"].verdict is Verdict.PASS
+    assert migration.clock.slept >= 2 * migration.target.limits.settle
+
+
+def test_what_the_vendor_makes_of_a_value_is_no_difference(migration: Moved) -> None:
+    ready = migration.store.manifest("ready/Opportunity/g0000")
+    assert ready is not None
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(migration.store.files(ready)[0]).to_pylist()
+    table[0]["dealname"] = "  One "
+    schema = pq.read_schema(migration.store.files(ready)[0])
+    publish(migration.store, "ready/Opportunity/g0000", table, schema)
+
+    assert migration.results("rows")["rows.Opportunity"].verdict is Verdict.PASS
+
+
+def test_an_adopted_record_is_held_against_survivorship_decided_again(migration: Moved) -> None:
+    migration.target.records["companies"]["55"]["name"] = (
+        "Curie"  # the source's; the target's own was to stay
+    )
+
+    result = migration.results("rows")["rows.Account"]
+
+    assert [(row["field"], row["expected"], row["found"]) for row in result.sample] == [
+        ("name", "Curie & Co", "Curie")
+    ]
+
+
+def test_a_missing_link_is_found_with_its_label(migration: Moved) -> None:
+    migration.target.joined.discard(Link("contacts", "203", "companies", "102", "primary"))
+    migration.target.joined.add(Link("contacts", "203", "companies", "102", "default"))
+
+    results = migration.results("links")
+
+    assert failing(results) == {"links.Contact.0"}
+    assert results["links.Contact.0"].sample[0]["left"] == "sf.Contact.C3"
+
+
+def test_links_that_others_made_are_explained_or_listed(migration: Moved) -> None:
+    silent = Link("contacts", "201", "companies", "102", "default")
+    migration.target.joined |= {silent, Link("contacts", "203", "companies", "9", "default")}
+    migration.target.automatic = {silent}
+
+    result = migration.results("links")["links.Contact.additional"]
+
+    assert result.verdict is Verdict.WARN
+    assert result.figures["made by an automation"] == 1
+    assert result.figures["unexplained"] == 1
+
+
+def test_the_inverse_of_a_link_of_ours_is_explained(migration: Moved) -> None:
+    result = migration.results("links")["links.Account.additional"]
+
+    assert result.verdict is Verdict.PASS
+    assert result.figures["the same pair, seen from its other end"] == 1
+
+
+def test_a_value_that_the_map_does_not_foresee_is_found_past_the_transform(migration: Moved) -> None:
+    import pyarrow.parquet as pq
+
+    ready = migration.store.manifest("ready/Account/g0000")
+    assert ready is not None
+    table, schema = (
+        pq.read_table(migration.store.files(ready)[0]).to_pylist(),
+        pq.read_schema(migration.store.files(ready)[0]),
+    )
+    table[0]["industry"] = "AGRI"  # the transform was wrong, and the load did as it was told
+    publish(migration.store, "ready/Account/g0000", table, schema)
+    migration.target.records["companies"]["101"]["industry"] = "AGRI"
+
+    results = migration.results("rows", "picklists")
+
+    assert failing(results) == {"picklists.Account"}
+    assert results["picklists.Account"].sample[0] == {
+        "key": "sf.Account.A1", "id": "101", "field": "industry", "old": "Tech", "map": "TECH", "found": "AGRI",
+    }  # fmt: skip
+
+
+def test_twins_and_strays_are_found(migration: Moved) -> None:
+    migration.target.records["deals"]["999"] = dict(migration.target.records["deals"]["301"])
+    migration.target.records["contacts"]["998"] = {
+        "migration_key": "sf.Contact.C9",
+        "email": "late@x.example",
+    }
+
+    results = migration.results("strays", "rows")
+
+    assert results["strays.Opportunity"].figures["twins"] == 2
+    assert results["strays.Contact"].figures["strays"] == 1
+    assert results["rows.Opportunity"].sample[0]["class"] == "several records with this key"
+    assert failing(results) >= {"strays.Opportunity", "strays.Contact"}
+
+
+def test_records_that_automations_made_since_the_load_are_named(migration: Moved) -> None:
+    publish(migration.store, "baseline/companies", [{"_id": "9"}, {"_id": "55"}], texts("_id"))
+    migration.baseline = {"companies": "baseline/companies"}
+    migration.target.records["companies"]["77"] = {"name": "x.example"}
+    migration.target.sources["77"] = "automation"
+
+    result = migration.results("strays")["strays.Account"]
+
+    assert result.verdict is Verdict.WARN
+    assert result.figures["side records, not journalled"] == 1
+
+
+def test_a_field_emptier_than_expected_is_named(migration: Moved) -> None:
+    migration.target.records["contacts"]["203"]["email"] = None
+
+    result = migration.results("completeness")["completeness.Contact"]
+
+    assert result.verdict is Verdict.WARN
+    assert "email" in result.summary
+
+
+def test_nothing_compared_is_never_a_pass(migration: Moved) -> None:
+    migration.journal, migration.target.records["deals"] = [], {}
+
+    results = migration.results("rows", "sums", "completeness")
+
+    assert results["rows.Opportunity"].verdict is Verdict.EMPTY
+    assert results["sums.Opportunity"].verdict is Verdict.EMPTY
+    assert results["completeness.Opportunity"].verdict is Verdict.EMPTY
+
+
+def test_a_check_that_breaks_is_an_error_and_hides_no_other(migration: Moved) -> None:
+    def broken(evidence: object) -> list[Result]:
+        raise KeyError("planted")
+
+    evidence = migration.evidence()
+    try:
+        from migrate_validators.completeness import check
+
+        results = run(
+            evidence, {"mine": broken, "gone": ImportError("no such module"), "completeness": check}
+        )
+    finally:
+        evidence.close()
+
+    assert [each.verdict for each in results[:2]] == [Verdict.ERROR, Verdict.ERROR]
+    assert len(results) == 5
+
+
+def test_a_rule_of_the_plan_returns_the_rows_that_break_it(migration: Moved) -> None:
+    plan = migration.root / "plan.yaml"
+    plan.write_text(plan.read_text() + "validate: {checks: [checks/big.sql, checks/bad.sql]}\n")
+    (migration.root / "checks").mkdir()
+    (migration.root / "checks" / "big.sql").write_text(
+        "SELECT _id, amount FROM target.deals AS d WHERE d.amount > 100"
+    )
+    (migration.root / "checks" / "bad.sql").write_text("SELECT * FROM read_csv('/etc/passwd')")
+
+    results = migration.results("invariants")
+
+    assert results["invariants.big"].verdict is Verdict.FAIL
+    assert results["invariants.big"].row_count == 1
+    assert results["invariants.bad"].verdict is Verdict.ERROR
