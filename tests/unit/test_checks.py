@@ -140,8 +140,8 @@ def test_an_automations_value_is_a_warning_with_who_and_when(migration: Moved) -
     result = migration.results("rows")["rows.Account"]
 
     assert result.verdict is Verdict.WARN
-    assert result.sample[0]["by"] == "Enrichment"
-    assert result.sample[0]["at"] == "2026-03-14T12:00:09.000Z"
+    assert result.sample[0]["writer"] == "Enrichment"
+    assert result.sample[0]["written"] == "2026-03-14T12:00:09.000Z"
 
 
 def test_a_persons_edit_fails_and_is_listed_as_theirs(migration: Moved) -> None:

@@ -69,7 +69,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     unsure = ", ".join(two.unsure)
     rows, row_count, sample = evidence.keep(
         f"{ID}.{each.source}",
-        f"SELECT key, id, field, expected, found, class, by, at FROM {table} ORDER BY class, key, field",
+        f"SELECT key, id, field, expected, found, class, writer, written FROM {table} ORDER BY class, key, field",
     )
     harmless = classes[AUTOMATION]
     records = int(evidence.one(f"SELECT count(DISTINCT key) AS n FROM {table}"))
@@ -110,7 +110,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
 def differing(evidence: Evidence, each: ObjectPlan) -> str:
     """Table of the differences that stayed, with their explanation; made once a validation.
 
-    Columns: key, id, field (null: the whole record), expected, found, class, by, at.
+    Columns: key, id, field (null: the whole record), expected, found, class, writer, written.
     """
     done = evidence.__dict__.setdefault("_differing", {})
     if each.source not in done:
@@ -133,7 +133,7 @@ def _words(kind: str) -> str:
 
 
 def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Differences) -> str:
-    """A query of the differences that stayed: key, id, field, expected, found, class, by, at.
+    """A query of the differences that stayed: key, id, field, expected, found, class, writer, written.
 
     Each record that differs is read again in lots, so that memory stays bounded.
     """
@@ -168,7 +168,7 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
             WHEN EXISTS (SELECT 1 FROM {sides_of} AS s
                 WHERE s.key = d.key AND list_contains(s.fields, d.field)) THEN '{AUTOMATION}'
             ELSE '{UNKNOWN}' END AS class,
-        coalesce(n.name, '') AS by, coalesce(n.at, '') AS at
+        coalesce(n.name, '') AS writer, coalesce(n.at, '') AS written
     FROM {differences.table} AS d LEFT JOIN {two.expected} AS e ON e._key = d.key
     LEFT JOIN {found} AS n ON n.key = d.key AND n.field IS NOT DISTINCT FROM d.field
     WHERE CASE WHEN d.class = 'differs' THEN {stayed}
@@ -219,11 +219,11 @@ def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Dec
     for row in evidence.rows(
         f"""SELECT class, count(DISTINCT key) AS records,
         string_agg(DISTINCT field, ', ' ORDER BY field) AS fields,
-        string_agg(DISTINCT nullif(by, ''), ', ') AS by, max(at) AS at FROM {table}
+        string_agg(DISTINCT nullif(writer, ''), ', ') AS writer, max(written) AS written FROM {table}
         GROUP BY class ORDER BY class"""
     ):
         kind, count, names = row["class"], int(row["records"]), row["fields"] or ""
-        who = f" ({row['by']}, last {row['at']})" if row["by"] else ""
+        who = f" ({row['writer']}, last {row['written']})" if row["writer"] else ""
         if kind == AUTOMATION:
             yield Decision(
                 Verdict.WARN,

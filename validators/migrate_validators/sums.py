@@ -110,7 +110,7 @@ def _object(
         chosen = ", ".join(text(name) for name in wanted)
         rows, row_count, sample = evidence.keep(  # type: ignore[assignment]
             f"{ID}.{each.source}",
-            f"SELECT key, id, field, expected, found, class, by, at FROM {differences} "
+            f"SELECT key, id, field, expected, found, class, writer, written FROM {differences} "
             f"WHERE field IN ({chosen}) OR field IS NULL ORDER BY key, field",
         )
     return Result(

@@ -181,7 +181,8 @@ def _keys(workspace: Workspace, journal: str, needle: str) -> list[str]:
             OR target_id IN ({listed})
             OR (length(source_id) = 18 AND substr(source_id, 1, 15) IN ({listed}))
         UNION SELECT DISTINCT key FROM {journal}
-            WHERE kind = 'record' AND key <> '' AND (key IN ({listed}) OR target_id IN ({listed})) ORDER BY key"""
+            WHERE kind = 'record' AND key <> '' AND (key IN ({listed}) OR target_id IN ({listed}))
+        ORDER BY key"""
     )
     if found or len(needle) < 2:
         return [str(row["key"]) for row in found]

@@ -1,0 +1,130 @@
+"""May this record be undone, as it stands now? Pure rules over what was just read.
+
+Values decide; stamps only choose whose history is read. What we created may go only if no person and
+no foreign program has written on it, linked to it or hung anything under it since. What we changed is
+put back only where it is as we left it. Where the target doesn't tell, we hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from migrate.catalog import Field
+from migrate.connector import Held, Link, Version, Who
+from migrate.held import held
+from migrate_rollback.model import CODES, Row, Verdict
+
+THEIRS = (Who.PERSON, Who.INTEGRATION)
+
+
+def differing(row: Row, record: Held, fields: Sequence[str]) -> list[str]:
+    """Fields of ours whose value isn't the one that we left."""
+    return [name for name in fields if record.values.get(name) != row.after.get(name)]
+
+
+def asks_history(row: Row, record: Held | None, fields: Sequence[str]) -> bool:
+    """Whether the history of a record to be deleted must be read before it may go."""
+    if record is None or record.id != row.id or row.forced or row.note:
+        return False
+    if row.kind != "record":
+        return True
+    return not row.stamp or record.stamp != row.stamp or bool(differing(row, record, fields))
+
+
+def judge_delete(
+    row: Row, record: Held | None, fields: Sequence[str], versions: Sequence[Version] | None,
+    foreign: Sequence[Link],
+) -> Verdict:  # fmt: skip
+    """A record that we (or an automation that we set off) made.
+
+    Args:
+        fields: of ours, that a plan writes.
+        versions: all fields' history where `asks_history` said so and the target keeps one, else None.
+        foreign: links that nobody of ours made.
+    """
+    if record is None:
+        return Verdict("gone", reason="not there any more")
+    if record.id != row.id:
+        return Verdict("hold", "merged", f"it is now part of {record.id}")
+    if row.forced:
+        return Verdict("delete")
+    if row.note:
+        return Verdict("hold", row.note, CODES.get(row.note, row.note))
+    if versions is not None:
+        theirs = [each for each in versions if each.who in THEIRS]
+        if theirs:
+            return Verdict("hold", "edited", _writers(theirs))
+    elif asks_history(row, record, fields):
+        names = differing(row, record, fields) if row.kind == "record" else []
+        if names:
+            return Verdict("hold", "edited", f"{', '.join(names)} changed since")
+        return Verdict("hold", "unknown", f"modified at {record.stamp}, and no history tells by whom")
+    if foreign:
+        return Verdict("hold", "linked", _ends(foreign))
+    return Verdict("delete")
+
+
+def judge_restore(row: Row, record: Held | None, fields: Mapping[str, Field]) -> Verdict:
+    """A record of somebody else's that we changed."""
+    if record is None:
+        return Verdict("gone", "gone", "deleted by somebody since; nothing to put back")
+    if record.id != row.id:
+        return Verdict("hold", "merged", f"it is now part of {record.id}")
+    if row.note and not row.forced:
+        return Verdict("hold", row.note, CODES.get(row.note, row.note))
+    written = row.written
+    values = {name: row.before.get(name) for name in written if not _is_before(row, record, name)}
+    if not row.forced:
+        theirs = [name for name in values if not _is_ours(row, record, name, fields)]
+        if theirs:
+            return Verdict("hold", "edited", f"{', '.join(theirs)} changed since our last write")
+    return Verdict("restore", values=values) if values else Verdict("gone", reason="as it was before")
+
+
+def _is_before(row: Row, record: Held, name: str) -> bool:
+    return record.values.get(name) == row.before.get(name)
+
+
+def _is_ours(row: Row, record: Held, name: str, fields: Mapping[str, Field]) -> bool:
+    """As our read-back left it, or as one of our writes that landed late would have put it."""
+    now = record.values.get(name)
+    if row.after and now == row.after.get(name):
+        return True
+    known = fields.get(name)
+    rules = known.held if known else ()
+    late = row.kind == "stray" or name not in row.after
+    return late and any(name in values and held(rules, values[name]) == now for values in row.sent)
+
+
+def _writers(versions: Sequence[Version]) -> str:
+    found: dict[str, list[str]] = {}
+    for each in versions:
+        names = found.setdefault(each.name or each.who.value, [])
+        if each.field not in names:
+            names.append(each.field)
+    return "; ".join(f"{', '.join(names[:5])} by {who}" for who, names in found.items())
+
+
+def _ends(links: Sequence[Link]) -> str:
+    ends = list(dict.fromkeys(f"{link.right_object} {link.right}" for link in links))
+    more = f" and {len(ends) - 5} more" if len(ends) > 5 else ""
+    return f"linked to {', '.join(ends[:5])}{more}"
+
+
+def sides_of_ours(
+    ids: Sequence[str], links: Sequence[Link], ours: set[tuple[str, str]]
+) -> tuple[list[str], list[str]]:
+    """Which records of automations go with ours, and which are others' business?
+
+    An automation's record whose links all lead to records that aren't ours was set off by somebody
+    else's write. One without links, or with a link to ours, was set off by ours.
+    """
+    by_id: dict[str, list[Link]] = {}
+    for link in links:
+        by_id.setdefault(link.left, []).append(link)
+    mine, theirs = [], []
+    for id in ids:
+        found = by_id.get(id, [])
+        foreign = found and not any((link.right_object, link.right) in ours for link in found)
+        (theirs if foreign else mine).append(id)
+    return mine, theirs
