@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+
+def _lower(character: str) -> str:
+    """Letter by letter, as DuckDB does it; `str.lower` knows final sigmas and makes two of one `İ`."""
+    return character.lower()[:1]
+
+
 RULES: dict[str, tuple[Callable[[str], str | None], str]] = {
     # name: (Python on a wire value, DuckDB expression over {0})
     "trim": (lambda value: value.strip(" \t\r\n"), "trim({0}, ' ' || chr(9) || chr(10) || chr(13))"),
-    "lower": (lambda value: value.lower(), "lower({0})"),
+    "lower": (lambda value: "".join(map(_lower, value)), "lower({0})"),
     "empty_is_null": (lambda value: value or None, "nullif({0}, '')"),
 }
 

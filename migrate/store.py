@@ -81,14 +81,24 @@ def flush_folder(folder: Path) -> None:
 def write_aside(path: Path, content: bytes) -> None:
     """Write a whole file: aside, flushed, renamed. A reader sees the old one or the new one."""
     aside = path.with_name(f".{path.name}.aside")
-    with space(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        aside.replace(path)
-        flush_folder(path.parent)
+    try:
+        with space(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+            aside.replace(path)
+            flush_folder(path.parent)
+    except NoSpace:
+        _drop(aside)
+        raise
+
+
+def _drop(aside: Path) -> None:
+    """Give back the space of a file that could not be finished."""
+    with contextlib.suppress(OSError):
+        aside.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:
@@ -115,13 +125,15 @@ class PartWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.close_part()
-        elif self._writer is not None:
-            # The part is not named by anyone; what matters is the error that is under way.
-            with contextlib.suppress(OSError):
-                self._writer.close()
-            self._aside().unlink(missing_ok=True)
+        try:
+            if kind is None:
+                self.close_part()
+        finally:
+            if self._writer is not None:
+                # The part is not named by anyone; what matters is the error that is under way.
+                with contextlib.suppress(OSError):
+                    self._writer.close()
+                _drop(self._aside())
 
     def _name(self) -> str:
         return f"part-{self._number:05d}.parquet"
@@ -214,7 +226,7 @@ class Store:
             return Manifest(**content)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Damaged(
                 str(path), f"is not a manifest ({error})", "Run the stage that wrote it again."
             ) from error
@@ -225,6 +237,14 @@ class Store:
         folders = sorted(path.parent.name for path in base.glob("g[0-9][0-9][0-9][0-9]/manifest.json"))
         found = [self.manifest(f"{stage}/{object}/{name}") for name in folders]
         return [manifest for manifest in found if manifest is not None]
+
+    def damaged(self, stage: str, object: str) -> list[str]:
+        """Folders of an object whose artifact was set aside and hasn't been written anew."""
+        base = self.root / stage / object
+        found = [path.parent for path in base.glob("*/manifest.json.damaged")]
+        return sorted(
+            str(folder.relative_to(self.root)) for folder in found if not (folder / "manifest.json").exists()
+        )
 
     def verify(self, manifest: Manifest) -> None:
         """Compare every part with its digest; a part that differs is set aside.

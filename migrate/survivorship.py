@@ -5,6 +5,8 @@ Pure functions over wire values, used by the load to decide and by the row check
 
 from __future__ import annotations
 
+from datetime import datetime
+
 RULES = ("source", "target", "newest", "longest", "first_non_null")
 
 
@@ -38,5 +40,13 @@ def survive(
     if rule == "longest":
         return source if len(source) > len(target) else target
     if rule == "newest":
-        return source if (source_stamp or "") > (target_stamp or "") else target
+        return source if _later(source_stamp or "", target_stamp or "") else target
     raise ValueError(f"no survivorship rule `{rule}`")
+
+
+def _later(one: str, other: str) -> bool:
+    """Whether a stamp is later. As instants: vendors leave out fractions of a second, and not alike."""
+    try:
+        return datetime.fromisoformat(one) > datetime.fromisoformat(other)
+    except (ValueError, TypeError):
+        return one > other

@@ -51,6 +51,25 @@ def seed(url: str, file: Path) -> Result:
 
 
 @sandbox.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def sample(folder: Path) -> Result:
+    """Write small made-up seeds for both sandboxes: salesforce.json and hubspot.json.
+
+    \b
+    migrate sandbox sample seeds
+    """
+    from migrate.demo.generated import generated
+    from migrate.demo.shape import TINY
+    from migrate.store import write_aside
+
+    made = generated(TINY)
+    files = [folder / "salesforce.json", folder / "hubspot.json"]
+    for file, document in zip(files, (made.salesforce, made.hubspot), strict=True):
+        write_aside(file, json.dumps(document, ensure_ascii=False, indent=1).encode())
+    return Result("sandbox sample", {"files": files}, "Wrote\n" + "\n".join(f"  {file}" for file in files))
+
+
+@sandbox.command()
 @click.argument("url")
 @click.argument("path")
 @click.argument("body", required=False)

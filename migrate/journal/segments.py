@@ -105,11 +105,16 @@ class Journal:
 
     def _paths(self) -> list[Path]:
         paths = sorted(self.folder.glob("*.parquet"), key=lambda path: path.name.partition("-")[2])
+        replaced = self._replaced(paths)
+        return [path for path in paths if path.name not in replaced]
+
+    def _replaced(self, paths: Iterable[Path]) -> set[str]:
+        """Names of segments whose rows stand in a compacted one."""
         replaced: set[str] = set()
         for path in paths:
             if "-c" in path.name:
                 replaced.update(json.loads(self._metadata(path)["replaces"]))
-        return [path for path in paths if path.name not in replaced]
+        return replaced
 
     @staticmethod
     def _metadata(path: Path) -> dict[str, str]:
@@ -130,8 +135,13 @@ class Journal:
         Raises:
             Damaged: a segment is missing or differs. Nothing may be written on top of that.
         """
-        live = {path.name for path in self._paths()}
+        paths = self._paths()
+        live = {path.name for path in paths}
+        # Stopped in the midst of a compaction, the ledger still names what the compacted segment replaced.
+        replaced = self._replaced(paths)
         for row in self.ledger.read(sa.select(segments).order_by(segments.c.first_seq)):
+            if row.name in replaced:
+                continue
             path = self.folder / row.name
             remedy = "Restore it from a backup; without it a rollback can't name what it holds."
             if row.name not in live:
@@ -157,6 +167,7 @@ class Journal:
         for path in self.folder.glob(".*.aside"):
             path.unlink()
         self.verify()
+        self._end_compaction(lease)
         self._drop_replaced()
         known = {row.name: row for row in self.ledger.read(sa.select(segments))}
         for path in self._paths():
@@ -182,6 +193,19 @@ class Journal:
             "sha256": sha256_of(path),
             "previous": metadata["previous"],
         }
+
+    def _end_compaction(self, lease: Lease) -> None:
+        """Let the ledger name a compacted segment that a crash left unnamed, instead of what it replaced."""
+        paths = self._paths()
+        replaced = self._replaced(paths)
+        known = {row.name for row in self.ledger.read(sa.select(segments.c.name))}
+        fresh = [path for path in paths if "-c" in path.name and path.name not in known]
+        if not fresh and not known & replaced:
+            return
+        with self.ledger.write(lease) as tx:
+            tx.sql.execute(segments.delete().where(segments.c.name.in_(sorted(known & replaced))))
+            for path in fresh:
+                tx.put(segments, **self._facts(path))
 
     def _drop_replaced(self) -> None:
         live = set(self._paths())

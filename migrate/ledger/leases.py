@@ -94,7 +94,7 @@ class Lease:
             row = tx.sql.execute(sa.select(leases).where(leases.c.system == system)).first()
             epoch = 1
             if row is not None:
-                mine = row.pid == me.pid and row.process == me.start and row.boot == me.boot
+                mine = (row.host, row.boot, row.pid, row.process) == (me.host, me.boot, me.pid, me.start)
                 free = row.holder is None or parse_stamp(row.until) <= now or mine or proved_dead(row)
                 if not free:
                     raise LeaseHeld(

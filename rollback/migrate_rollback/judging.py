@@ -64,8 +64,15 @@ def judge_delete(
     return Verdict("delete")
 
 
-def judge_restore(row: Row, record: Held | None, fields: Mapping[str, Field]) -> Verdict:
-    """A record of somebody else's that we changed."""
+def judge_restore(
+    row: Row, record: Held | None, fields: Mapping[str, Field], versions: Sequence[Version] | None = None
+) -> Verdict:
+    """A record of somebody else's that we changed.
+
+    Args:
+        versions: history of our fields, newest first, where `late_fields` found any and the target
+            keeps one.
+    """
     if record is None:
         return Verdict("gone", "gone", "deleted by somebody since; nothing to put back")
     if record.id != row.id:
@@ -75,7 +82,10 @@ def judge_restore(row: Row, record: Held | None, fields: Mapping[str, Field]) ->
     written = row.written
     values = {name: row.before.get(name) for name in written if not _is_before(row, record, name)}
     if not row.forced:
-        theirs = [name for name in values if not _is_ours(row, record, name, fields)]
+        late = set(late_fields(row, record, fields))
+        newest = {each.field: each.who for each in reversed(versions or ())}
+        late = {name for name in late if versions is None or newest.get(name) is Who.OURS}
+        theirs = [name for name in values if not _as_left(row, record, name) and name not in late]
         if theirs:
             return Verdict("hold", "edited", f"{', '.join(theirs)} changed since our last write")
     return Verdict("restore", values=values) if values else Verdict("gone", reason="as it was before")
@@ -85,15 +95,23 @@ def _is_before(row: Row, record: Held, name: str) -> bool:
     return record.values.get(name) == row.before.get(name)
 
 
-def _is_ours(row: Row, record: Held, name: str, fields: Mapping[str, Field]) -> bool:
-    """As our read-back left it, or as one of our writes that landed late would have put it."""
-    now = record.values.get(name)
-    if row.after and now == row.after.get(name):
-        return True
-    known = fields.get(name)
-    rules = known.held if known else ()
-    late = row.kind == "stray" or name not in row.after
-    return late and any(name in values and held(rules, values[name]) == now for values in row.sent)
+def _as_left(row: Row, record: Held, name: str) -> bool:
+    return bool(row.after) and record.values.get(name) == row.after.get(name)
+
+
+def late_fields(row: Row, record: Held | None, fields: Mapping[str, Field]) -> list[str]:
+    """Fields that hold what a write of ours would have put there that nobody saw land."""
+    if record is None or record.id != row.id:
+        return []
+    found = []
+    for name in row.written:
+        now = record.values.get(name)
+        if now == row.before.get(name) or _as_left(row, record, name):
+            continue
+        rules = fields[name].held if name in fields else ()
+        if any(name in values and held(rules, values[name]) == now for values in row.sent):
+            found.append(name)
+    return found
 
 
 def _writers(versions: Sequence[Version]) -> str:

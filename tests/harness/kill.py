@@ -26,7 +26,7 @@ Judge = Callable[[Lane], Any]  # what a run left, as something that can be compa
 
 @dataclass(frozen=True)
 class Strike:
-    """One kill. `kind`: request (held at the point `how`), write (before or after), instant (`at` is seconds)."""
+    """One kill. `kind`: request (held at point `how`), write (before or after), instant (`at`: seconds)."""
 
     kind: str
     at: float
@@ -67,7 +67,8 @@ def strike(lane: Lane, words: str, one: Strike, side: str = "hubspot") -> bool:
     then = "drop" if one.how == "arrival" else "proceed"
     running = lane.hubspot if side == "hubspot" else lane.salesforce
     running.control.delete("/faults")
-    running.control.post("/faults", [{"on": {"nth": int(one.at)}, "do": {"kind": "hold", "at": one.how, "then": then}}])
+    do = {"kind": "hold", "at": one.how, "then": then}
+    running.control.post("/faults", [{"on": {"nth": int(one.at)}, "do": do}])
     child = lane.start(words)
     if not lane.wait_held(child):
         child.wait()

@@ -19,11 +19,11 @@ OBJECTS = ("companies", "contacts", "deals")
 KEY = "migration_key"
 OURS = "app:7001"
 # What HubSpot sets by itself and nobody can ask back: ids, stamps, who and whence.
-SYSTEM = frozenset(
-    "hs_object_id hs_createdate createdate lastmodifieddate hs_lastmodifieddate hs_object_source "
-    "hs_object_source_id hs_object_source_label hs_created_by_user_id hs_object_source_user_id "
-    "hs_updated_by_user_id hs_merged_object_ids".split()
-)
+SYSTEM = frozenset({
+    "hs_object_id", "hs_createdate", "createdate", "lastmodifieddate", "hs_lastmodifieddate",
+    "hs_object_source", "hs_object_source_id", "hs_object_source_label", "hs_created_by_user_id",
+    "hs_object_source_user_id", "hs_updated_by_user_id", "hs_merged_object_ids",
+})  # fmt: skip
 REFERENCES = frozenset({"associatedcompanyid", "hs_parent_company_id"})
 
 
@@ -103,8 +103,8 @@ def state(now: Truth, before: Truth) -> State:
         elif record.key:
             name = record.key
         else:
-            told = record.values.get("domain") or record.values.get("email") or record.id
-            name = f"side:{record.object}:{told}"
+            known_by = record.values.get("domain") or record.values.get("email") or record.id
+            name = f"side:{record.object}:{known_by}"
         names[record.object, record.id] = name
     ids = {id: name for (_, id), name in names.items()}
     records = {}
@@ -116,9 +116,9 @@ def state(now: Truth, before: Truth) -> State:
         records[name] = {"": place[0], **told}
     counted = Counter(names.values())
     links = frozenset(
-        (names[lo, l], names[ro, r], label)
-        for lo, l, ro, r, label in now.links
-        if (lo, l) in names and (ro, r) in names
+        (names[one, left], names[other, right], label)
+        for one, left, other, right, label in now.links
+        if (one, left) in names and (other, right) in names
     )
     return State(records, links, tuple(sorted(name for name, n in counted.items() if n > 1)))
 

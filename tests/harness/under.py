@@ -114,7 +114,7 @@ def install(order: Order) -> Points:
         return plain(*args, **more)
 
     sqlite3.connect = connect
-    sqlite3.dbapi2.connect = connect  # type: ignore[attr-defined]
+    sqlite3.dbapi2.connect = connect
     _sockets(points)
     return points
 
@@ -123,7 +123,8 @@ def _wrap(module: Any, name: str, points: Points) -> None:
     plain = getattr(module, name)
 
     def counted(*args: Any, **more: Any) -> Any:
-        return points.pass_by(name, str(args[-1] if name == "replace" else args[0]), lambda: plain(*args, **more))
+        what = str(args[-1] if name == "replace" else args[0])
+        return points.pass_by(name, what, lambda: plain(*args, **more))
 
     setattr(module, name, counted)
 

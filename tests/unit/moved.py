@@ -1,7 +1,8 @@
+# ruff: noqa: E501 - rows of fixtures are read across
 """A small migration that has been moved: artifacts and journal by hand, the target a dict that behaves.
 
-Three companies with a parent and an adopted one, four contacts (two of them one), three deals with money; one deal was
-rejected. `Moved.target.records` may be edited to plant a fault; `results()` then runs the checks.
+Three companies with a parent and an adopted one, three contacts (two of them one), three deals with money;
+one deal was rejected. `Moved.target.records` may be edited to plant a fault; `results()` then runs the checks.
 """
 
 from __future__ import annotations
@@ -128,13 +129,13 @@ class Clock:
 
 @dataclass
 class Target:
-    """A target system as the checks see it. `records[object][id]`: wire values. `writers`: who wrote a field last."""
+    """A target system as checks see it. `records[object][id]`: wire values. `writers`: last author of a field."""
 
     records: dict[str, dict[str, dict[str, str | None]]]
     joined: set[Link]
     writers: dict[tuple[str, str], Version] = field(default_factory=dict)
     late: dict[tuple[str, str], str] = field(default_factory=dict)  # (id, field) -> value after it settled
-    limits: Limits = Limits(100, 100, 100, 2, None, 1, 2.0, settle=5.0)
+    limits: Limits = field(default_factory=lambda: Limits(100, 100, 100, 2, None, 1, 2.0, settle=5.0))
     automatic: set[Link] = field(default_factory=set)
     extras: tuple[str, ...] = ("_source",)
     sources: dict[str, str] = field(default_factory=dict)
@@ -156,11 +157,16 @@ class Target:
                 arrays.append(pa.array([typed(schema.fields[name], row.get(name)) for _, row in lot], kind))
             yield Page(pa.RecordBatch.from_arrays(arrays, ["_id", *query.fields]), str(start))
 
-    def encode(self, object: str, batch: pa.RecordBatch) -> list[dict[str, str | None]]:
+    def encode(self, object: str, batch: pa.RecordBatch) -> list[dict[str, str | None]]:  # noqa: ARG002
         return [{k: None if v is None else str(v) for k, v in row.items()} for row in batch.to_pylist()]
 
     def read_back(
-        self, object: str, fields: Sequence[str], *, ids: Sequence[str] = (), keys: Sequence[str] = ()
+        self,
+        object: str,
+        fields: Sequence[str],
+        *,
+        ids: Sequence[str] = (),
+        keys: Sequence[str] = (),  # noqa: ARG002
     ) -> list[Held]:
         found = []
         for id in ids:
@@ -180,7 +186,7 @@ class Target:
             key=repr,
         )
 
-    def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:
+    def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:  # noqa: ARG002
         return {
             id: [one for (of, name), one in self.writers.items() if of == id and name in fields] for id in ids
         }
@@ -284,7 +290,7 @@ def moved(root: Path) -> Moved:
         "102": ("A2", "Bolt", "bolt.example", "AGRI", "22"),
         "55": ("A3", "Curie & Co", "curie.example", "TECH", "+49 30 1"),  # adopted; its own name stays
     }
-    source = [
+    source: list[dict[str, Any]] = [
         {
             "_id": "A1",
             "Name": "Acme",

@@ -236,7 +236,8 @@ def test_a_value_that_the_map_does_not_foresee_is_found_past_the_transform(migra
 
     assert failing(results) == {"picklists.Account"}
     assert results["picklists.Account"].sample[0] == {
-        "key": "sf.Account.A1", "id": "101", "field": "industry", "old": "Tech", "map": "TECH", "found": "AGRI",
+        "key": "sf.Account.A1", "id": "101", "field": "industry", "old": "Tech",
+        "map": "TECH", "found": "AGRI",
     }  # fmt: skip
 
 

@@ -69,7 +69,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     unsure = ", ".join(two.unsure)
     rows, row_count, sample = evidence.keep(
         f"{ID}.{each.source}",
-        f"SELECT key, id, field, expected, found, class, writer, written FROM {table} ORDER BY class, key, field",
+        f"SELECT * FROM {table} ORDER BY class, key, field",
     )
     harmless = classes[AUTOMATION]
     records = int(evidence.one(f"SELECT count(DISTINCT key) AS n FROM {table}"))

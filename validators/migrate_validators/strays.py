@@ -42,7 +42,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     journalled = f"""(SELECT target_id FROM {evidence.journal} WHERE kind = 'side' AND op = 'create'
         AND outcome = 'done' AND object = {text(object)})"""
     # What an automation made can be told from what was there only against a baseline.
-    side = f"_key IS NULL AND _source = '{Who.AUTOMATION.value}'" if baseline else "false"
+    side = f"f._key IS NULL AND f._source = '{Who.AUTOMATION.value}'" if baseline else "false"
     odd = evidence.table(
         f"odd {object}",
         f"""SELECT f._id AS id, f._key AS key, f._stamp AS stamp, f._source AS made_by, CASE

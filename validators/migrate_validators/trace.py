@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from migrate.workspace import Workspace
 
 MOST = 20  # records that one needle may mean
-_WORDS = re.compile(r"[A-Za-z0-9._~@+-]{4,}")
+_BETWEEN = re.compile(r"[/?=&#:\s]+")  # what parts the words of a URL
 _NAMES = re.compile(r"name|mail|title|subject", re.IGNORECASE)
 
 
@@ -173,7 +173,7 @@ def trace(workspace: Workspace, needle: str) -> Trace:
 def _keys(workspace: Workspace, journal: str, needle: str) -> list[str]:
     """Migration keys of the records that a needle means: by id or key, else by e-mail or name."""
     engine = workspace.engine
-    words = [needle, *_WORDS.findall(needle)] if "/" in needle else [needle]
+    words = [needle, *filter(None, _BETWEEN.split(needle))] if "/" in needle else [needle]
     listed = ", ".join(text(word) for word in dict.fromkeys(words))
     # An 18-character Salesforce id may be given by its first 15; both are sought, and any vendor's prefix.
     found = engine.rows(
@@ -227,7 +227,7 @@ def _way(workspace: Workspace, journal: str, key: str) -> Way:
             for row in _rows(workspace, store.files(manifest), f"_key = {text(key)}"):
                 way.steps.append(Step("transform", f"{what}, generation {manifest.generation}", row))
     for row in engine.rows(
-        f"""SELECT seq, at, attempt, op, outcome, object, target_id, reason, version, "before", "after"
+        f"""SELECT seq, "at", attempt, op, outcome, object, target_id, reason, version, "before", "after"
         FROM {journal} WHERE kind IN ('record', 'side') AND key = {text(key)} ORDER BY seq"""
     ):
         facts: dict[str, Any] = {
@@ -250,7 +250,7 @@ def _way(workspace: Workspace, journal: str, key: str) -> Way:
 
 def _links(workspace: Workspace, journal: str, key: str) -> list[Step]:
     found = workspace.engine.rows(
-        f"""SELECT at, op, outcome, object, key, label, reason FROM {journal} WHERE kind = 'link'
+        f"""SELECT "at", op, outcome, object, key, label, reason FROM {journal} WHERE kind = 'link'
         AND outcome <> 'intent' AND (starts_with(key, {text(key + ">")})
             OR contains(key, {text(">" + key + ">")})) ORDER BY seq LIMIT 50"""
     )

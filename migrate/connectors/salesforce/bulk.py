@@ -3,7 +3,7 @@
 The first page that is given has no rows and only the job's id, so that a reader which dies later finds
 its own job again. A page of results is named by its locator, which names the same rows each time; so a
 page that broke off is fetched again and the rows given already are left out. While a page is parsed, the
-next one is on its way.
+next one is on its way; while a batch is in use, the next one is parsed.
 
 Cursor: `bulk:<job>:<locator>#<rows of this job so far>.<rows of them in this page>`; the last part is left
 out at a page's start in a job that gave nothing yet.
@@ -18,6 +18,7 @@ import re
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -74,6 +75,15 @@ class _Fetched:
 def _discard(coming: Future[_Fetched]) -> None:
     if not coming.cancelled() and coming.exception() is None:
         coming.result().body.close()
+
+
+def _ahead(parsed: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch, None, None]:
+    """The same batches, each made by another thread while the one before is in use."""
+    with ThreadPoolExecutor(1, "bulk-parse") as pool:  # its end waits for what is under way
+        coming = pool.submit(next, parsed, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, parsed, None)
+            yield batch
 
 
 class Bulk:
@@ -155,9 +165,9 @@ class Bulk:
                 self._clock.sleep(FIRST_POLL * 2**attempt)
                 fetched = self._fetch(object, place.job, place.locator)
             seen, held = 0, None
-            with fetched.body:
+            with fetched.body, closing(_ahead(batches(fetched.body, columns))) as parsed:
                 try:
-                    for batch in batches(fetched.body, columns):
+                    for batch in parsed:
                         fresh = batch.slice(max(0, given - seen))
                         seen += batch.num_rows
                         if not fresh.num_rows:

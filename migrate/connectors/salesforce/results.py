@@ -1,9 +1,11 @@
 """How does a page of CSV results become Arrow batches, block by block, in bounded memory?
 
-pyarrow's streaming reader parses a block at a time; a few megabytes of blocks are cast with
-vectorised kernels, so that no Python runs per row. Values hold line breaks and doubled quotes; an empty value
-is null. No rows at all is a header alone, or nothing. Bodies are gzip, mostly undone by the HTTP client;
-a proxy may drop the header that says so, thus the first bytes are looked at.
+pyarrow's streaming reader parses a block at a time, straight into the catalog's types; no Python runs per
+row. Where it finds a value that it can't read (`12.0` for a whole number), the page's rows from there on are
+read as text and cast by `values`, which knows more spellings and names a value that is wrong. Values hold
+line breaks and doubled quotes; an empty value is null. No rows at all is a header alone, or nothing. Bodies
+are gzip, mostly undone by the HTTP client; a proxy may drop the header that says so, thus the first bytes are
+looked at.
 Salesforce, Bulk API 2.0 guide "Get Results for a Query Job", read 2026-11-23.
 """
 
@@ -22,6 +24,11 @@ BLOCK = 1 << 18  # bytes of CSV at a time; pyarrow reads up to 32 blocks ahead
 BATCH = 1 << 22  # bytes of text in a batch, about
 WIDEST_BLOCK = 128 << 20
 _GZIP = b"\x1f\x8b"
+# Of Arrow's allocators this one gives memory back between pages; the default one (mimalloc) ends at twice the
+# peak, and slower. Wheels for some systems don't have it.
+_POOL = (
+    pa.jemalloc_memory_pool() if "jemalloc" in pa.supported_memory_backends() else pa.default_memory_pool()
+)
 
 
 def batches(body: IO[bytes], columns: Sequence[Column], *, block: int = BLOCK) -> Iterator[pa.RecordBatch]:
@@ -35,19 +42,22 @@ def batches(body: IO[bytes], columns: Sequence[Column], *, block: int = BLOCK) -
         BadValue: a value isn't of its field's type.
     """
     start = body.tell()
-    rows = 0
+    rows, texts = 0, False
     while True:
         body.seek(start)
         try:
-            for batch in _blocks(body, columns, block):
+            for batch in _blocks(body, columns, block, texts=texts):
                 past = max(0, rows - batch[0])  # after a retry with wider blocks: rows given already
                 if past < batch[1].num_rows:
                     rows = batch[0] + batch[1].num_rows
                     yield batch[1].slice(past)
         except pa.ArrowInvalid as error:
-            if "straddl" not in str(error) or block >= WIDEST_BLOCK:
+            if "straddl" in str(error) and block < WIDEST_BLOCK:
+                block *= 8  # one row is longer than a block
+            elif not texts:
+                texts = True
+            else:
                 raise
-            block *= 8  # one row is longer than a block
         else:
             return
 
@@ -65,7 +75,7 @@ class _Lent:
 
 
 def _blocks(
-    body: IO[bytes], columns: Sequence[Column], block: int
+    body: IO[bytes], columns: Sequence[Column], block: int, *, texts: bool
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     start = body.tell()
     packed = body.read(2) == _GZIP
@@ -77,28 +87,29 @@ def _blocks(
             raise pa.ArrowInvalid("the body is no CSV of ours")
         return  # a header alone, or nothing
     plain.seek(start if plain is body else 0)
-    texts = {"Id": pa.string(), **{each.name: each.text for each in columns}}
+    types = {"Id": pa.string(), **{each.name: each.text if texts else each.read for each in columns}}
     reader = pyarrow.csv.open_csv(
         pa.PythonFile(_Lent(plain), mode="r"),
         read_options=pyarrow.csv.ReadOptions(block_size=block),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(
-            column_types=texts, include_columns=list(texts), null_values=[""], strings_can_be_null=True
+            column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=True
         ),
+        memory_pool=_POOL,
     )
     rows = 0
-    for batch in _gathered(reader):
-        yield rows, typed(dict(zip(texts, batch.columns, strict=True)), columns)
+    for batch in _gathered(reader, max(1, BATCH // block)):
+        yield rows, typed(dict(zip(types, batch.columns, strict=True)), columns)
         rows += batch.num_rows
 
 
-def _gathered(reader: pyarrow.csv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
-    """Blocks put together, so that a page isn't a handful of rows."""
+def _gathered(reader: pyarrow.csv.CSVStreamingReader, blocks: int) -> Iterator[pa.RecordBatch]:
+    """So many blocks put together, so that a page isn't a handful of rows."""
     waiting: list[pa.RecordBatch] = []
     for block in reader:
         waiting.append(block)
-        if sum(each.nbytes for each in waiting) >= BATCH:
-            yield pa.concat_batches(waiting)
+        if len(waiting) == blocks:
+            yield pa.concat_batches(waiting, memory_pool=_POOL)
             waiting.clear()
     if waiting:
-        yield pa.concat_batches(waiting)
+        yield pa.concat_batches(waiting, memory_pool=_POOL)

@@ -61,6 +61,11 @@ class Column:
         """The type in which its text is held before the cast."""
         return pa.large_string() if self.kind is Kind.TEXT else pa.string()
 
+    @property
+    def read(self) -> pa.DataType:
+        """The type into which a CSV reader may turn the text by itself."""
+        return self.text if self.kind is Kind.MULTIPICKLIST else self.type
+
 
 def column(field: Field) -> Column:
     """The column of a catalog field."""
@@ -90,11 +95,13 @@ def typed(texts: dict[str, pa.Array], columns: Sequence[Column]) -> pa.RecordBat
 
 
 def cast(values: pa.Array, column: Column) -> pa.Array:
-    """A column of text in the catalog's type."""
+    """A column of text in the catalog's type; one that is in it already is only looked at for short ids."""
     if column.kind is Kind.MULTIPICKLIST:
         return pc.split_pattern(values, ";").cast(column.type)
     if column.id:
         return long_ids(values)
+    if values.type == column.type:
+        return values
     try:
         return pc.cast(values, column.type)
     except pa.ArrowInvalid:

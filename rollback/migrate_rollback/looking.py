@@ -1,0 +1,169 @@
+"""What does the target hold of these records right now? Values, who wrote them, and who linked to them.
+
+Reads only. Records are read in as few calls as the target's limits allow: links in lots of a thousand,
+values in the batches in which they will be written, histories only where stamps or values ask for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from migrate.catalog import Catalog, Field
+from migrate.connector import ExplainsLinks, Held, KeepsHistory, Link, Target, Version
+from migrate.plan.needs import written_fields
+from migrate.workspace import Workspace
+from migrate_rollback import judging
+from migrate_rollback.deeds import quoted
+from migrate_rollback.model import Row, Verdict
+from migrate_rollback.worklist import chunks
+
+
+@dataclass
+class Look:
+    """A second look at records, with the engine's tables of `deeds` for what is ours. Thread safe."""
+
+    workspace: Workspace
+    target: Target
+    catalog: Catalog
+    _fields: dict[str, list[str]] = field(default_factory=dict)
+
+    def fields(self, object: str) -> list[str]:
+        """Target fields that the plan writes on an object."""
+        if object not in self._fields:
+            names: dict[str, None] = {}
+            for each in self.workspace.plan.model.objects:
+                if each.target == object:
+                    names.update(dict.fromkeys(written_fields(each)))
+            self._fields[object] = list(names)
+        return self._fields[object]
+
+    def schema(self, object: str) -> dict[str, Field]:
+        """The catalog's fields of an object."""
+        return self.catalog.objects[object].fields
+
+    def records(self, object: str, rows: Sequence[Row]) -> dict[str, Held]:
+        """The records of these rows, by the id that was asked for."""
+        names = dict.fromkeys([*self.fields(object), *(name for row in rows for name in row.written)])
+        found = self.target.read_back(object, list(names), ids=[row.id for row in rows])
+        return {record.asked: record for record in found}
+
+    def versions(
+        self, object: str, ids: Sequence[str], fields: Sequence[str] = ()
+    ) -> dict[str, list[Version]] | None:
+        """Histories by id; None where the target keeps none."""
+        if not isinstance(self.target, KeepsHistory):
+            return None
+        return self.target.history(object, ids, fields) if ids else {}
+
+    # -- judging ------------------------------------------------------------------------------
+
+    def judge(
+        self, object: str, rows: Sequence[Row], foreign: dict[str, list[Link]]
+    ) -> list[tuple[Row, Held | None, Verdict]]:
+        """What is to be done with each of these rows, as they stand now.
+
+        Args:
+            foreign: what `foreign` said of their links.
+        """
+        records = self.records(object, rows)
+        fields, schema = self.fields(object), self.schema(object)
+        whole = [
+            row.id
+            for row in rows
+            if row.action == "delete" and judging.asks_history(row, records.get(row.id), fields)
+        ]
+        late = {
+            row.id: names
+            for row in rows
+            if row.action == "restore" and (names := judging.late_fields(row, records.get(row.id), schema))
+        }
+        histories = self.versions(object, whole)
+        names = sorted({name for each in late.values() for name in each})
+        late_histories = self.versions(object, list(late), names) if late else {}
+        found = []
+        for row in rows:
+            record = records.get(row.id)
+            if row.action == "delete":
+                told = histories.get(row.id, []) if histories is not None and row.id in whole else None
+                verdict = judging.judge_delete(row, record, fields, told, foreign.get(row.id, []))
+            else:
+                told = late_histories.get(row.id) if late_histories is not None else None
+                verdict = judging.judge_restore(row, record, schema, told)
+            found.append((row, record, verdict))
+        return found
+
+    # -- links --------------------------------------------------------------------------------
+
+    def links(self, object: str, ids: Sequence[str]) -> list[Link]:
+        """Every link from these records to anything."""
+        return [
+            link
+            for other in self.target.linked_objects(object)
+            for link in self.target.read_links(object, ids, other)
+        ]
+
+    def foreign(self, object: str, rows: Sequence[Row]) -> dict[str, list[Link]]:
+        """Links on these records that came from nobody of ours, by record."""
+        ids = [row.id for row in rows if not row.forced]
+        found = self.links(object, ids) if ids else []
+        going = self._ends([link.right for link in found], ("created", "side", "stray"))
+        if any(row.kind == "side" for row in rows):
+            going |= self._ends([link.right for link in found], ("adopted",))
+        known = self._known(ids)
+        unknown = [
+            link
+            for link in found
+            if (link.right_object, link.right) not in going and not _ours(link, known)
+        ]
+        if unknown and isinstance(self.target, ExplainsLinks):
+            explained = self.target.made_by_automation(unknown)
+            unknown = [link for link in unknown if link not in explained]
+        by_id: dict[str, list[Link]] = {}
+        for link in unknown:
+            by_id.setdefault(link.left, []).append(link)
+        return by_id
+
+    def _ends(self, ids: Sequence[str], roles: Sequence[str]) -> set[tuple[str, str]]:
+        found: set[tuple[str, str]] = set()
+        for lot in chunks(list(dict.fromkeys(ids)), 5000):
+            rows = self.workspace.engine.rows(
+                f"SELECT object, id FROM undo_ends WHERE role IN ({quoted(list(roles))}) AND id IN ({quoted(list(lot))})"
+            )
+            found.update((row["object"], row["id"]) for row in rows)
+        return found
+
+    def _known(self, ids: Sequence[str]) -> dict[tuple[str, str, str, str], set[tuple[str, str]]]:
+        """Labels, with who made them (link or side), of each pair that we or an automation linked."""
+        listed = quoted(list(ids))
+        rows = self.workspace.engine.rows(
+            f"""SELECT lo, "left", ro, "right", label, kind FROM undo_links
+            WHERE "left" IN ({listed}) OR "right" IN ({listed})"""
+        )
+        found: dict[tuple[str, str, str, str], set[tuple[str, str]]] = {}
+        for row in rows:
+            pair = (row["lo"], row["left"], row["ro"], row["right"])
+            found.setdefault(pair, set()).add((row["label"], row["kind"]))
+        return found
+
+    def ours_of_sides(self, object: str, ids: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Which of an object's side records go with ours, and which are others' business."""
+        links = self.links(object, ids) if ids else []
+        ours = self._ends([link.right for link in links], ("created", "adopted", "side", "stray"))
+        return judging.sides_of_ours(ids, links, ours)
+
+
+# Marks that a target may put on a pair by itself when anybody links it: a plan's words for them.
+BY_ITSELF = frozenset({"default", "primary"})
+
+
+def _ours(link: Link, known: dict[tuple[str, str, str, str], set[tuple[str, str]]]) -> bool:
+    forward = known.get((link.left_object, link.left, link.right_object, link.right))
+    if forward is not None:
+        return link.label in BY_ITSELF or link.label in {label for label, _ in forward} or _both_ways(link, known)
+    # Seen from its other end a label may have another name; the near end is where it is compared.
+    return (link.right_object, link.right, link.left_object, link.left) in known
+
+
+def _both_ways(link: Link, known: dict[tuple[str, str, str, str], set[tuple[str, str]]]) -> bool:
+    return (link.right_object, link.right, link.left_object, link.left) in known

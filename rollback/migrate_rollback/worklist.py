@@ -1,0 +1,257 @@
+"""What is to be undone, in which order? A published work list, cut into lots that survive a crash.
+
+A pass's list is one artifact, published whole before the pass's first write; what is done of it is known
+by (part, rows) from the ledger, as in a load. Order: links between records that stay, then records,
+children before parents (the reverse of the order in which they came), the newest first, last the marks
+that a link of ours had taken from another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from migrate.clock import stamp
+from migrate.engine import text
+from migrate.ledger import BatchRow
+from migrate.ledger import batches as book
+from migrate.load import Loading
+from migrate.stages.checkpoint import Checkpoint
+from migrate.store import Manifest
+from migrate.workspace import Workspace
+from migrate_rollback.deeds import quoted
+from migrate_rollback.model import PHASE, UNDO, Row, row_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T")
+PART_ROWS = 20_000
+LAST = 1_000
+
+
+@dataclass(frozen=True)
+class Lot:
+    """Rows of one object and one action that are looked at together. `doubt`: their batch was found open."""
+
+    object: str
+    action: str
+    rows: tuple[Row, ...]
+    folder: str
+    part: str
+    doubt: BatchRow | None = None
+
+
+def schema() -> pa.Schema:
+    """Columns of a work list."""
+    import pyarrow as pa
+
+    values = pa.map_(pa.string(), pa.string())
+    return pa.schema(
+        [
+            ("step", pa.int32()), ("kind", pa.string()), ("object", pa.string()), ("key", pa.string()),
+            ("id", pa.string()), ("action", pa.string()), ("left", pa.string()), ("right", pa.string()),
+            ("label", pa.string()), ("before", values), ("after", values), ("sent", pa.list_(values)),
+            ("stamp", pa.string()), ("note", pa.string()), ("forced", pa.bool_()),
+        ]
+    )  # fmt: skip
+
+
+def order(workspace: Workspace) -> list[str]:
+    """Objects with something to undo, the one that came last first."""
+    rows = workspace.engine.rows(
+        """SELECT object, min(first_seq) AS seq FROM (
+        SELECT object, first_seq FROM undo_records UNION ALL SELECT object, first_seq + 1000000000000 FROM undo_sides
+        UNION ALL SELECT object, 2000000000000 FROM undo_strays) GROUP BY object ORDER BY seq DESC"""
+    )
+    known = [row["object"] for row in rows if row["seq"] < 1_000_000_000_000]
+    rest = [row["object"] for row in rows if row["seq"] >= 1_000_000_000_000]
+    # What has no record of its own to undo in this pass keeps the plan's order, children first.
+    planned = [each.target for each in reversed(workspace.plan.model.objects)]
+    return known + sorted(rest, key=lambda name: planned.index(name) if name in planned else LAST)
+
+
+def strays_table(workspace: Workspace, point: Checkpoint, found: Iterable[tuple[str, str, str]]) -> int:
+    """`undo_strays`: records with our key that the crosswalk doesn't know; returns how many.
+
+    Args:
+        found: (object, key, id) from the sweep.
+    """
+    engine, journal = workspace.engine, workspace.journal.source()
+    engine.run("CREATE OR REPLACE TABLE undo_found (object VARCHAR, key VARCHAR, id VARCHAR)")
+    rows = list(found)
+    for first in range(0, len(rows), 1000):
+        values = ", ".join(f"({quoted(row)})" for row in rows[first : first + 1000])
+        engine.run(f"INSERT INTO undo_found VALUES {values}")
+    ids = []
+    for object, folder in point.baseline.items():
+        manifest = workspace.store.manifest(folder)
+        if manifest and manifest.parts:
+            files = workspace.store.files(manifest)
+            ids.append(f"SELECT {text(object)} AS object, _id AS id FROM read_parquet({files!r})")
+    there = " UNION ALL ".join(ids) or "SELECT ''::VARCHAR AS object, ''::VARCHAR AS id WHERE false"
+    engine.run(
+        f"""CREATE OR REPLACE TABLE undo_strays AS
+        WITH there AS ({there}), intents AS (
+          SELECT target_id AS id, arg_min("before", seq) AS before, list("after" ORDER BY seq) AS sent FROM {journal}
+          WHERE kind = 'record' AND outcome = 'intent' AND op IN ('adopt', 'update') AND target_id IS NOT NULL
+          AND NOT starts_with(batch, '{UNDO}') GROUP BY target_id)
+        SELECT f.object, f.key, f.id, CASE WHEN t.id IS NULL THEN 'delete' ELSE 'restore' END AS action, i.before, i.sent,
+          CASE WHEN d.id IS NOT NULL THEN 'restored' WHEN t.id IS NOT NULL AND i.id IS NULL THEN 'unknown' ELSE '' END AS note
+        FROM undo_found AS f LEFT JOIN there AS t USING (object, id) LEFT JOIN intents AS i ON i.id = f.id
+        LEFT JOIN (SELECT DISTINCT id FROM undo_deleted) AS d ON d.id = f.id"""
+    )
+    engine.run("INSERT INTO undo_ends SELECT object, id, 'stray' FROM undo_strays WHERE action = 'delete'")
+    return len(rows)
+
+
+def build(
+    workspace: Workspace, point: Checkpoint, folder: str, forced: Sequence[str] | None = None
+) -> Manifest | None:
+    """Publish what is still to be undone; None where that is nothing.
+
+    Needs the tables of `deeds` and `undo_strays`.
+
+    Args:
+        forced: names of hold groups; then only their records are listed, and nothing holds them.
+    """
+    store = workspace.store
+    steps = {object: number for number, object in enumerate(order(workspace), 1)}
+    step = "CASE object " + " ".join(f"WHEN {text(o)} THEN {n}" for o, n in steps.items()) + " ELSE 999 END"
+    step = step if steps else "999"
+    if forced is None:
+        held = "NOT EXISTS (SELECT 1 FROM undo_held AS h WHERE h.id = x.id AND h.object = x.object)"
+    else:
+        held = f"""EXISTS (SELECT 1 FROM undo_held AS h WHERE h.id = x.id AND h.object = x.object
+            AND h.object || '.' || h.code IN ({quoted(list(forced))}))"""
+    go = "true" if forced is not None else "false"
+    nothing = "MAP {}::MAP(VARCHAR, VARCHAR)"
+    no_sent = "[]::MAP(VARCHAR, VARCHAR)[]"
+    selects = [
+        f"""SELECT {step} AS step, 'record' AS kind, object, key, id, action, '' AS "left", '' AS "right",
+          '' AS label, before, after, sent, stamp, note, {go} AS forced, first_seq AS seq FROM undo_records AS x WHERE {held}""",
+        f"""SELECT {step}, 'side', object, '', id, 'delete', '', '', '', {nothing}, {nothing}, {no_sent}, '', '',
+          {go}, first_seq FROM undo_sides AS x WHERE {held}""",
+        f"""SELECT {step}, 'stray', object, key, id, action, '', '', '', coalesce(before, {nothing}), {nothing},
+          coalesce(sent, {no_sent}), '', note, {go}, 0 FROM undo_strays AS x WHERE {held}""",
+    ]
+    if forced is None:
+        selects += [
+            f"""SELECT 0, 'link', object, key, '', 'unlink', "left", "right", label, {nothing}, {nothing}, {no_sent},
+            '', '', false, seq FROM undo_made""",
+            *_relinks(workspace, point, nothing, no_sent),
+        ]
+    reader = workspace.engine.stream(
+        f"""SELECT * EXCLUDE (seq) FROM ({" UNION ALL ".join(selects)})
+        ORDER BY step, object, action, kind, seq DESC, key, id"""
+    )
+    with store.writer(folder, schema(), part_rows=PART_ROWS) as writer:
+        for batch in reader:
+            writer.write(batch)
+    rows = sum(part.rows for part in writer.parts)
+    if not rows:
+        return None
+    facts = {"checkpoint": point.name, "forced": list(forced or ())}
+    return store.publish(
+        Manifest(folder, "rollback", str(point.attempt), 0, rows, tuple(writer.parts), facts=facts)
+    )
+
+
+def _relinks(workspace: Workspace, point: Checkpoint, nothing: str, no_sent: str) -> Iterator[str]:
+    """Links of the baseline whose label we gave to another link of the same record: perhaps taken from it."""
+    for object in point.baseline:
+        manifest = workspace.store.manifest(point.links(object))
+        if manifest is None or not manifest.parts:
+            continue
+        yield f"""SELECT DISTINCT {LAST}, 'relink', b.left_object || '>' || b.right_object, '', '', 'relink', b."left",
+          b."right", b.label, {nothing}, {nothing}, {no_sent}, '', '', false, 0
+          FROM read_parquet({workspace.store.files(manifest)!r}) AS b
+          JOIN undo_changed AS c ON c.object = b.left_object AND c.id = b."left"
+          JOIN undo_links AS l ON l.lo = b.left_object AND l."left" = b."left" AND l.ro = b.right_object
+            AND l.label = b.label AND l."right" <> b."right" AND l.kind = 'link'
+          WHERE NOT EXISTS (SELECT 1 FROM undo_relinked AS r WHERE r.object = b.left_object || '>' || b.right_object
+            AND r."left" = b."left" AND r."right" = b."right" AND r.label = b.label)"""
+
+
+def in_doubt(loading: Loading, manifest: Manifest) -> list[Lot]:
+    """Batches of this list that a former process left open."""
+    lots = []
+    for batch in book.in_doubt(loading.ledger, loading.attempt, (PHASE,)):
+        if batch.stage != manifest.folder:
+            continue
+        rows = _rows(loading, manifest, batch.part)
+        chosen = tuple(rows[number] for number in batch.rows)
+        lots.append(Lot(chosen[0].object, chosen[0].action, chosen, manifest.folder, batch.part, batch))
+    return lots
+
+
+def steps(loading: Loading, manifest: Manifest) -> Iterator[list[Lot]]:
+    """Lots that may run side by side, one list a step; a step begins when the one before it has ended."""
+    for part in manifest.parts:
+        done = book.rows_done(loading.ledger, loading.attempt, manifest.folder, part.name)
+        if len(done) >= part.rows:
+            continue
+        by_step: dict[int, dict[tuple[str, str], list[Row]]] = {}
+        for row in _rows(loading, manifest, part.name):
+            if row.number not in done:
+                by_step.setdefault(row.step, {}).setdefault((row.object, row.action), []).append(row)
+        for number in sorted(by_step):
+            yield [
+                Lot(object, action, tuple(chunk), manifest.folder, part.name)
+                for (object, action), rows in by_step[number].items()
+                for chunk in chunks(rows, loading.target.limits.link_reads)
+            ]
+
+
+def left(loading: Loading, manifest: Manifest) -> int:
+    """Rows of a list that have no batch yet, or one in doubt."""
+    open_rows = sum(
+        len(batch.rows)
+        for batch in book.in_doubt(loading.ledger, loading.attempt, (PHASE,))
+        if batch.stage == manifest.folder
+    )
+    done = sum(
+        len(book.rows_done(loading.ledger, loading.attempt, manifest.folder, part.name))
+        for part in manifest.parts
+    )
+    return manifest.rows - done + open_rows
+
+
+def read(workspace: Workspace, manifest: Manifest) -> Iterator[list[Row]]:
+    """A list's rows, part by part."""
+    for part in manifest.parts:
+        yield _part_rows(workspace, manifest.folder, part.name)
+
+
+def _rows(loading: Loading, manifest: Manifest, part: str) -> list[Row]:
+    return _part_rows(loading.workspace, manifest.folder, part)
+
+
+def _part_rows(workspace: Workspace, folder: str, part: str) -> list[Row]:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(workspace.store.root / folder / part)
+    return [row_of(number, cells) for number, cells in enumerate(table.to_pylist())]
+
+
+def batch_for(loading: Loading, lot: Lot, rows: Sequence[Row]) -> BatchRow:
+    """The batch of some rows of a lot; the same rows have the same name in every run."""
+    if lot.doubt is not None:
+        return lot.doubt
+    numbers = tuple(row.number for row in rows)
+    text_ = json.dumps([loading.attempt, lot.folder, lot.part, book.rows_to_text(numbers), lot.action])
+    payload = json.dumps([[row.id, row.left, row.right, row.label, dict(row.before)] for row in rows])
+    return BatchRow(
+        UNDO + hashlib.sha256(text_.encode()).hexdigest()[:20], loading.attempt, loading.system, PHASE, lot.folder,
+        lot.part, numbers, lot.object, lot.action, hashlib.sha256(payload.encode()).hexdigest(),
+        stamp(loading.clock.now()),
+    )  # fmt: skip
+
+
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Items in lots of at most `size`."""
+    for first in range(0, len(items), size):
+        yield items[first : first + size]

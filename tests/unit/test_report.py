@@ -1,0 +1,195 @@
+"""Do the page, the JSON and the JUnit file say the same, and can one find a record's way through them?"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from xml.etree import ElementTree
+
+import pyarrow.parquet as pq
+import pytest
+from migrate_validators import Report, differences, latest, trace
+from migrate_validators.model import Verdict
+from migrate_validators.report import write
+from migrate_validators.run import checks as known_checks
+from migrate_validators.run import run
+from migrate_validators.story import story
+
+from migrate.connector import Target
+from migrate.errors import Damaged, UsageError
+from migrate.plan import load_plan
+from migrate.stages.crosswalk import export
+from migrate.stages.snapshot import snapshot, snapshot_links
+from tests.unit.moved import SOURCE, TARGET, Moved, moved
+
+AT = "2026-03-14T12:00:00.000000Z"
+
+
+@pytest.fixture
+def migration(tmp_path: Path) -> Iterator[Moved]:
+    made = moved(tmp_path)
+    yield made
+    made.engine.close()
+
+
+def reported(migration: Moved) -> Report:
+    """Validate and write the report as `validate` does."""
+    evidence = migration.evidence()
+    evidence.folder = migration.root / "reports" / "20260314T120000"
+    try:
+        results = run(evidence, known_checks())
+        facts = story(evidence, results, None) | {
+            "started": "2026-03-14T12:00:00.000000Z",
+            "ended": "2026-03-14T12:01:00.000000Z",
+        }
+    finally:
+        evidence.close()
+    return write(evidence.folder, results, facts)
+
+
+def workspace(migration: Moved) -> Any:
+    """What `trace`, `differences` and the crosswalk need of a workspace."""
+    return SimpleNamespace(
+        state=migration.root, store=migration.store, engine=migration.engine,
+        plan=load_plan(migration.root / "plan.yaml"),
+        journal=SimpleNamespace(source=lambda: f"read_parquet('{migration.root / 'journal.parquet'}')"),
+        ledger=SimpleNamespace(attempt=lambda: 1),
+        catalog=lambda role: SOURCE if role == "source" else TARGET,
+    )  # fmt: skip
+
+
+def test_the_report_says_the_same_three_times(migration: Moved) -> None:
+    migration.target.records["deals"]["301"]["amount"] = "100.11"
+
+    report = reported(migration)
+
+    document = json.loads((report.folder / "report.json").read_bytes())
+    page = report.path.read_text()
+    suites = ElementTree.parse(report.folder / "junit.xml").getroot()  # noqa: S314 - our own file
+    assert report.verdict is Verdict.FAIL
+    assert document["verdict"] == "fail"
+    assert report.digest == hashlib.sha256((report.folder / "report.json").read_bytes()).hexdigest()
+    assert report.digest in page
+    assert document["title"] in page
+    failed = {case.get("name") for case in suites.iter("testcase") if case.find("failure") is not None}
+    assert failed == {each["id"] for each in document["results"] if each["verdict"] == "fail"}
+    assert failed == {"rows.Opportunity", "sums.Opportunity"}
+    assert sum(int(suite.get("tests", "0")) for suite in suites) == len(document["results"])
+    assert "rows.Opportunity" in report.text()
+
+
+def test_the_page_loads_nothing_from_anywhere_and_escapes_what_it_shows(migration: Moved) -> None:
+    migration.target.records["deals"]["301"]["dealname"] = "<script>alert(1)</script>"
+
+    page = reported(migration).path.read_text()
+
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert not [word for word in ("http://", "https://", "src=", "@import", "url(") if word in page]
+
+
+def test_every_difference_is_in_a_parquet_file(migration: Moved) -> None:
+    migration.target.records["deals"]["301"]["dealname"] = "Other"
+
+    report = reported(migration)
+
+    result = report.result("rows.Opportunity")
+    rows = pq.read_table(report.folder / result["rows"]).to_pylist()
+    assert [(row["key"], row["expected"], row["found"]) for row in rows] == [
+        ("sf.Opportunity.D1", "One", "Other")
+    ]
+    shown = differences(workspace(migration), "rows.Opportunity", 10)
+    assert shown.total == 1
+    assert "Other" in shown.text()
+    assert "rows.Opportunity" in differences(workspace(migration)).text()
+    with pytest.raises(UsageError, match=r"no check `rows\.Nobody`"):
+        differences(workspace(migration), "rows.Nobody")
+
+
+def test_a_report_that_was_altered_is_not_evidence(migration: Moved) -> None:
+    report = reported(migration)
+    path = report.folder / "report.json"
+    path.write_text(path.read_text().replace("warn", "pass"))
+
+    with pytest.raises(Damaged, match="differs from its digest"):
+        latest(workspace(migration)).document()
+
+
+def test_no_report_yet_says_which_command_makes_one(migration: Moved) -> None:
+    with pytest.raises(UsageError, match="migrate validate"):
+        latest(workspace(migration))
+
+
+@pytest.mark.parametrize(
+    ("needle", "keys"),
+    [
+        ("C1", ["sf.Contact.C1"]),
+        ("sf.Contact.C2", ["sf.Contact.C2"]),
+        ("201", ["sf.Contact.C1", "sf.Contact.C2"]),
+        ("https://app.example.com/companies/101?view=1", ["sf.Account.A1"]),
+        ("ada@x.example", ["sf.Contact.C1", "sf.Contact.C2"]),
+        ("curi", ["sf.Account.A3"]),
+        ("nobody at all", []),
+    ],
+)
+def test_a_record_is_found_by_what_one_has_in_hand(migration: Moved, needle: str, keys: list[str]) -> None:
+    reported(migration)
+
+    found = trace(workspace(migration), needle)
+
+    assert [way.key for way in found.ways] == keys
+    assert found.found == bool(keys)
+
+
+def test_a_trace_tells_the_whole_way(migration: Moved) -> None:
+    reported(migration)
+
+    way = trace(workspace(migration), "sf.Account.A2").ways[0]
+
+    assert way.outcome == "created"
+    assert [step.stage for step in way.steps] == [
+        "source",
+        "transform",
+        "load",
+        "link",
+        "link",
+        "end",
+        "target",
+    ]
+    assert "Bolt" in trace(workspace(migration), "sf.Account.A2").text()
+
+
+def test_the_crosswalk_names_every_record_with_its_end(migration: Moved, tmp_path: Path) -> None:
+    migration.evidence().close()
+
+    rows = export(workspace(migration), tmp_path / "crosswalk.csv", "csv")
+
+    with (tmp_path / "crosswalk.csv").open(newline="") as source:
+        found = {row["key"]: row for row in csv.DictReader(source)}
+    assert rows == len(found) == 9
+    assert found["sf.Contact.C2"]["outcome"] == "merged"
+    assert found["sf.Contact.C2"]["target_id"] == "201"
+    assert found["sf.Account.A1"]["new_url"] == "https://app.example.com/companies/101"
+    assert found["sf.Opportunity.D3"]["reason"].startswith("unmapped_picklist")
+    assert export(workspace(migration), tmp_path / "crosswalk.parquet", "parquet") == 9
+
+
+def test_a_snapshot_has_every_record_and_link_typed(migration: Moved) -> None:
+    target, store, clock = cast("Target", migration.target), migration.store, migration.clock
+    deals = TARGET.objects["deals"]
+
+    manifest = snapshot(target, deals, store, "target/deals/x", key_field="migration_key", clock=clock)
+    ids = iter(["101", "102", "55"])
+    links = snapshot_links(target, "companies", ids, ["companies"], store, "target/companies/x", clock=clock)
+
+    table = pq.read_table(store.files(manifest)[0])
+    assert table.schema.names[:4] == ["_id", "_key", "_stamp", "_source"]
+    assert str(table.schema.field("amount").type) == "decimal128(18, 2)"
+    assert manifest.rows == 2
+    assert pq.read_table(store.files(links)[0]).num_rows == 2
+    assert links.facts["records"] == 3
