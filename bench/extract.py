@@ -73,7 +73,7 @@ _WORDS = (
 
 def row(number: int, chance: random.Random) -> list[str]:
     """One record as Salesforce writes it: about 300 characters, one in seven cells empty or odd."""
-    words = chance.choices(_WORDS, k=11)
+    words = chance.choices(_WORDS, k=7)
     made = datetime(2016, 1, 1, tzinfo=UTC) + timedelta(seconds=chance.randrange(300_000_000))
     changed = made + timedelta(seconds=chance.randrange(30_000_000))
     note = " ".join(words[5:])

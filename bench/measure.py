@@ -104,6 +104,12 @@ def arguments() -> dict[str, Any]:
     return given
 
 
+def environment() -> dict[str, str]:
+    """A side's environment: without what importing `migrate` has set in ours, which a peer mustn't inherit."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ARROW_", "MIGRATE_"))}
+    return {**inherited, "PYTHONPATH": "", "PYTHONHASHSEED": "0"}
+
+
 def run(side: Side, given: Mapping[str, Any]) -> dict[str, Any]:
     """One run of one side in a process of its own; what it reported.
 
@@ -116,7 +122,7 @@ def run(side: Side, given: Mapping[str, Any]) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": "", "PYTHONHASHSEED": "0"},
+        env=environment(),
     )
     if done.returncode:
         raise RuntimeError(f"`{side.name}` ended with status {done.returncode}:\n{done.stderr[-3000:]}")
@@ -135,7 +141,7 @@ def in_turn(
     runs: dict[str, list[dict[str, Any]]] = {side.name: [] for side in sides}
     for number in range(rounds + 1):
         for side in sides:
-            if side.rounds is not None and number > side.rounds:
+            if side.rounds is not None and number > max(side.rounds, 0):
                 continue
             into = Path(given[side.name]["into"])
             shutil.rmtree(into, ignore_errors=True)

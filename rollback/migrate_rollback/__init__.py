@@ -1,0 +1,42 @@
+"""Putting everything back: what would happen, doing it, and proof that it happened.
+
+Library functions behind `migrate rollback`. Everything is a load of inverse operations through the
+core's own protocol; nothing here knows a vendor, and the core imports nothing from here.
+"""
+
+from migrate_rollback.holding import groups as holds
+from migrate_rollback.holding import keep as keep_hold
+from migrate_rollback.holding import show as show_hold
+from migrate_rollback.model import (
+    Finding,
+    Group,
+    Hold,
+    HoldGroup,
+    Residue,
+    RollbackPlan,
+    RolledBack,
+    Verified,
+)
+from migrate_rollback.planning import checkpoints, plan
+from migrate_rollback.rolling import force as force_hold
+from migrate_rollback.rolling import run
+from migrate_rollback.verifying import verify
+
+__all__ = [
+    "Finding",
+    "Group",
+    "Hold",
+    "HoldGroup",
+    "Residue",
+    "RollbackPlan",
+    "RolledBack",
+    "Verified",
+    "checkpoints",
+    "force_hold",
+    "holds",
+    "keep_hold",
+    "plan",
+    "run",
+    "show_hold",
+    "verify",
+]

@@ -11,6 +11,7 @@ itself (their batches begin with `undo-`). Facts about the target's present stat
     undo_changed   records of others that we changed: the fields written, and what stood there before
     undo_held      what a rollback left as it is, with the reason
     undo_relinked  marks of others' links that a rollback has looked after
+    undo_created   every record that the attempt created, undone or not
     undo_deleted   what a rollback deleted
 """
 
@@ -53,6 +54,9 @@ SELECT kind, object, key, id, op, code, reason FROM (
     "undo_deleted": """
 SELECT DISTINCT kind, object, target_id AS id, key FROM {journal}
 WHERE attempt = {n} AND {undo} AND outcome = 'done' AND op = 'delete' AND kind IN ('record', 'side')""",
+    "undo_created": """
+SELECT object, target_id, key FROM {journal} WHERE kind = 'record' AND op = 'create' AND outcome = 'done'
+AND attempt = {n} AND target_id IS NOT NULL""",
     "undo_relinked": """
 SELECT DISTINCT object, "left", "right", label FROM {journal}
 WHERE attempt = {n} AND {undo} AND kind = 'link' AND op = 'link'""",

@@ -140,7 +140,8 @@ def sides_of_ours(
     by_id: dict[str, list[Link]] = {}
     for link in links:
         by_id.setdefault(link.left, []).append(link)
-    mine, theirs = [], []
+    mine: list[str] = []
+    theirs: list[str] = []
     for id in ids:
         found = by_id.get(id, [])
         foreign = found and not any((link.right_object, link.right) in ours for link in found)

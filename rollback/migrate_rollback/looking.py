@@ -112,9 +112,7 @@ class Look:
             going |= self._ends([link.right for link in found], ("adopted",))
         known = self._known(ids)
         unknown = [
-            link
-            for link in found
-            if (link.right_object, link.right) not in going and not _ours(link, known)
+            link for link in found if (link.right_object, link.right) not in going and not _ours(link, known)
         ]
         if unknown and isinstance(self.target, ExplainsLinks):
             explained = self.target.made_by_automation(unknown)
@@ -159,11 +157,8 @@ BY_ITSELF = frozenset({"default", "primary"})
 
 def _ours(link: Link, known: dict[tuple[str, str, str, str], set[tuple[str, str]]]) -> bool:
     forward = known.get((link.left_object, link.left, link.right_object, link.right))
-    if forward is not None:
-        return link.label in BY_ITSELF or link.label in {label for label, _ in forward} or _both_ways(link, known)
-    # Seen from its other end a label may have another name; the near end is where it is compared.
-    return (link.right_object, link.right, link.left_object, link.left) in known
-
-
-def _both_ways(link: Link, known: dict[tuple[str, str, str, str], set[tuple[str, str]]]) -> bool:
-    return (link.right_object, link.right, link.left_object, link.left) in known
+    backward = known.get((link.right_object, link.right, link.left_object, link.left), set())
+    # Seen from its other end a label may have another name; it is compared at the end that we wrote.
+    if forward is None or any(kind == "link" for _, kind in backward):
+        return bool(backward)
+    return link.label in BY_ITSELF or link.label in {label for label, _ in forward}

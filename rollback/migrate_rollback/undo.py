@@ -96,9 +96,7 @@ class RecordUndo:
 
     # -- sending ------------------------------------------------------------------------------
 
-    def _send_all(
-        self, lot: Lot, acts: list[tuple[Row, Held, Verdict]], batch: str, state: _State
-    ) -> None:
+    def _send_all(self, lot: Lot, acts: list[tuple[Row, Held, Verdict]], batch: str, state: _State) -> None:
         try:
             self._send(lot, acts, batch, state)
         except InDoubt:
@@ -113,7 +111,9 @@ class RecordUndo:
             outcomes = self.target.send(Batch(operation, lot.object, writes))
         except BatchRefused as error:
             if len(acts) == 1:
-                self._refuse(acts[0], batch, Outcome(0, "refused", code=error.code, reason=error.reason), state)
+                self._refuse(
+                    acts[0], batch, Outcome(0, "refused", code=error.code, reason=error.reason), state
+                )
                 return
             middle = len(acts) // 2
             self._send(lot, acts[:middle], batch, state)
@@ -149,13 +149,17 @@ class RecordUndo:
         for row, record, verdict in state.sent.values():
             found = now.get(row.id)
             if found is None or found.id != row.id:
-                state.entries.append(self._entry(row, batch, "done", record, reason="gone: deleted right after"))
+                state.entries.append(
+                    self._entry(row, batch, "done", record, reason="gone: deleted right after")
+                )
                 continue
             lost = _covered(newest.get(row.id, {}), record, verdict)
             if lost:
                 reason = f"lost_edit: putting back covered a newer value of {', '.join(lost)}"
                 state.entries.append(
-                    self._entry(row, batch, "lost_edit", record, before={n: v for n, v in lost.items()}, reason=reason)
+                    self._entry(
+                        row, batch, "lost_edit", record, before=dict(lost.items()), reason=reason
+                    )
                 )
             theirs = [n for n, v in verdict.values.items() if found.values.get(n) != v]
             reason = f"changed right after by somebody: {', '.join(theirs)}" if theirs else ""
@@ -179,9 +183,7 @@ def _image(record: Held) -> dict[str, str | None]:
     return {name: value for name, value in record.values.items() if value is not None}
 
 
-def _covered(
-    versions: dict[str, list[object]], record: Held, verdict: Verdict
-) -> dict[str, str | None]:
+def _covered(versions: dict[str, list[object]], record: Held, verdict: Verdict) -> dict[str, str | None]:
     """Values that stood under ours though our last look hadn't seen them."""
     lost: dict[str, str | None] = {}
     for name in verdict.values:

@@ -83,7 +83,9 @@ class LinkUndo:
 
     def _unlink(self, rows: Sequence[Row], batch: str) -> list[Entry]:
         before = self._baseline(rows)
-        self.loading.journal.append(self._entry(row, batch, "unlink", "intent", was_there=True) for row in rows)
+        self.loading.journal.append(
+            self._entry(row, batch, "unlink", "intent", was_there=True) for row in rows
+        )
         refused: dict[Link, str] = {}
         for _ in range(TRIES):
             now = self._labels(rows)
@@ -131,9 +133,10 @@ class LinkUndo:
     def _relink(self, rows: Sequence[Row], batch: str) -> list[Entry]:
         now = self._now(rows)
         wanted = [row for row in rows if mark_is_free(row, now.get(row.left, []))]
-        skipped = [row for row in rows if row not in wanted]
         self.loading.journal.append(
-            self._entry(row, batch, "link", "intent", was_there=True, reason="" if row in wanted else "left as it is")
+            self._entry(
+                row, batch, "link", "intent", was_there=True, reason="" if row in wanted else "left as it is"
+            )
             for row in rows
         )
         refused: dict[Link, str] = {}
@@ -145,12 +148,10 @@ class LinkUndo:
                 break
             self._send(Operation.LINK, missing, refused)
         entries = [self._entry(row, batch, "link", "done", was_there=True) for row in wanted]
-        entries = [
+        return [
             replace(entry, outcome="refused", reason=refused[link]) if link in refused else entry
             for entry, link in zip(entries, links, strict=True)
         ]
-        del skipped
-        return entries
 
     def _entry(
         self, row: Row, batch: str, op: str, outcome: str, *, was_there: bool, reason: str = ""

@@ -16,7 +16,7 @@ from migrate.engine import text
 from migrate.journal import LINKS
 from migrate.stages.crosswalk import LOADED, latest, rows_of
 from migrate_validators.evidence import Evidence
-from migrate_validators.model import Decision, Result, Table, Verdict
+from migrate_validators.model import Decision, Result, Table, Verdict, many
 
 if TYPE_CHECKING:
     from migrate.plan.models import FieldPlan, LinkPlan, ObjectPlan
@@ -104,7 +104,7 @@ def _records(evidence: Evidence, each: ObjectPlan) -> Result:
         verdict = Verdict.WARN
         summary = f"Every record has its end; {left:,} of {extracted:,} did not move."
     else:
-        verdict, summary = Verdict.PASS, f"All {extracted:,} records have their end."
+        verdict, summary = Verdict.PASS, f"{many(extracted, 'record')} extracted, each with its end."
     return Result(
         id=f"{ID}.{each.source}",
         check=ID,
@@ -237,7 +237,7 @@ def _links(evidence: Evidence, each: ObjectPlan, index: int, link: LinkPlan) -> 
             f"Every link has its end; {stuck:,} of {figures['found']:,} were not made.",
         )
     else:
-        verdict, summary = Verdict.PASS, f"All {figures['found']:,} links have their end."
+        verdict, summary = Verdict.PASS, f"{many(figures['found'], 'link')} found, each with its end."
     causes = evidence.rows(
         f"""SELECT coalesce(refused, cause) AS why, refused IS NOT NULL AS letter, count(*) AS n
         FROM {link_ends(evidence, name)} WHERE NOT made AND (blocked OR refused IS NOT NULL)

@@ -17,7 +17,7 @@ from migrate.engine import identifier, text
 from migrate_validators.counts import link_ends
 from migrate_validators.evidence import Evidence, links_of
 from migrate_validators.expected import sides
-from migrate_validators.model import Decision, Result, Table, Verdict
+from migrate_validators.model import Decision, Result, Table, Verdict, many
 
 if TYPE_CHECKING:
     from migrate.plan.models import ObjectPlan
@@ -60,9 +60,9 @@ def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str
     if not compared:
         verdict, summary = Verdict.EMPTY, "No link was compared."
     elif row_count:
-        verdict, summary = Verdict.FAIL, f"{row_count:,} of {compared:,} links aren't in the target."
+        verdict, summary = Verdict.FAIL, f"Not in the target: {row_count:,} of {many(compared, 'link')}."
     else:
-        verdict, summary = Verdict.PASS, f"All {compared:,} links are there, with their label."
+        verdict, summary = Verdict.PASS, f"{many(compared, 'link')} compared, all there with their label."
     decisions: tuple[Decision, ...] = ()
     if row_count:
         decisions = (
@@ -164,7 +164,7 @@ def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
         verdict, summary = Verdict.EMPTY, "Our records have no links."
     elif unexplained:
         verdict = Verdict.WARN
-        summary = f"{unexplained:,} links of our records were made by somebody else."
+        summary = f"{many(unexplained, 'link')} of our records made by somebody else."
         decisions = (
             Decision(
                 Verdict.WARN, f"{unexplained:,} links of our {each.target} that the plan didn't ask for",
@@ -174,7 +174,7 @@ def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
         )  # fmt: skip
     else:
         verdict = Verdict.PASS
-        summary = f"All {row_count:,} additional links of our records are explained."
+        summary = f"{many(row_count, 'additional link')} of our records, all explained."
     figures: dict[str, Any] = {"links of our records": total} | {
         str(row["explanation"]): int(row["n"]) for row in by
     }

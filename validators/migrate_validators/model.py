@@ -29,6 +29,11 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return max(verdicts, key=SEVERITY.index, default=Verdict.EMPTY)
 
 
+def many(count: int, noun: str) -> str:
+    """A count with its noun: `1 link`, `2,000 links`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class Decision:
     """Something that a person must decide or mend. `command`: what mends it, to be typed as it stands."""

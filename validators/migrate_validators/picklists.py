@@ -22,7 +22,7 @@ from migrate.plan import parse_expression
 from migrate.stages.crosswalk import rows_of
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.expected import sides
-from migrate_validators.model import Decision, Result, Table, Verdict
+from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.rows import differing
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _object(evidence: Evidence, each: ObjectPlan, mapped: dict[str, FieldPlan]) 
         )  # fmt: skip
     else:
         verdict = Verdict.PASS
-        summary = f"All {compared:,} values went where the maps put them ({cells:,} pairs of old and new)."
+        summary = f"{many(compared, 'value')} compared, all where the maps put them."
     return Result(
         id=f"{ID}.{each.source}", check=ID, object=each.source, title=f"{TITLE}: {each.target}",
         verdict=verdict, summary=summary, compared=compared,

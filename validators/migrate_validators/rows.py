@@ -30,7 +30,7 @@ from migrate_validators.again import (
 )
 from migrate_validators.evidence import Evidence
 from migrate_validators.expected import Sides, canonical, from_wire, sides
-from migrate_validators.model import Decision, Result, Table, Verdict
+from migrate_validators.model import Decision, Result, Table, Verdict, many
 
 if TYPE_CHECKING:
     from migrate.plan.models import ObjectPlan
@@ -86,12 +86,13 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         verdict, summary = Verdict.EMPTY, "No row was compared."
     elif sum(classes.values()) > harmless:
         verdict = Verdict.FAIL
-        summary = f"{records:,} of {compared:,} rows differ: " + ", ".join(
-            f"{number:,} {_words(name)}" for name, number in classes.most_common()
-        )
+        kinds = ", ".join(f"{_words(name)}: {number:,}" for name, number in classes.most_common())
+        summary = f"{records:,} of {many(compared, 'row')} differ ({kinds})"
     elif harmless:
         verdict = Verdict.WARN
-        summary = f"{records:,} of {compared:,} rows hold a value that an automation of the target wrote."
+        summary = (
+            f"{records:,} of {many(compared, 'row')}: a value was written by an automation of the target."
+        )
     elif two.unsure:
         verdict, summary = (
             Verdict.WARN,
@@ -227,25 +228,25 @@ def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Dec
         if kind == AUTOMATION:
             yield Decision(
                 Verdict.WARN,
-                f"{count:,} {each.target}: {names} written by an automation after our write{who}",
+                f"{each.target} ({count:,}): {names} written by an automation after our write{who}",
                 owner="Owner of the target's automations",
                 where="Accept it, or switch the automation off and run again",
                 command=show,
             )
         elif kind == PERSON:
             yield Decision(
-                Verdict.FAIL, f"{count:,} {each.target}: {names} changed by a person{who}",
+                Verdict.FAIL, f"{each.target} ({count:,}): {names} changed by a person{who}",
                 owner="Data owner", where="Theirs stays unless you say otherwise; a rollback holds it",
                 command=show,
             )  # fmt: skip
         elif kind == PROGRAM:
             yield Decision(
-                Verdict.FAIL, f"{count:,} {each.target}: {names} changed by another program{who}",
+                Verdict.FAIL, f"{each.target} ({count:,}): {names} changed by another program{who}",
                 owner="Owner of that integration", where="Pause it until the migration is signed off",
                 command=show,
             )  # fmt: skip
         else:
             yield Decision(
-                Verdict.FAIL, f"{count:,} {each.target}: {names or 'records'}: {_words(kind)}",
+                Verdict.FAIL, f"{each.target} ({count:,}): {names or 'records'}: {_words(kind)}",
                 owner="Migration engineer", command=show,
             )  # fmt: skip

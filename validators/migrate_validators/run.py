@@ -30,7 +30,7 @@ from migrate.errors import (
 from migrate_validators.evidence import Evidence, Progress, no_progress
 from migrate_validators.model import Decision, Result, Verdict, worst
 from migrate_validators.report import Report, write
-from migrate_validators.story import story
+from migrate_validators.story import point, story
 
 if TYPE_CHECKING:
     from migrate.workspace import Workspace
@@ -76,7 +76,6 @@ def validate(
         Damaged, NoSpace: our side; the former report stays the latest.
     """
     from migrate.plan.needs import expected
-    from migrate.stages import checkpoint
 
     plan = workspace.plan
     chosen = [plan.object(name) for name in objects] or list(plan.model.objects)
@@ -90,7 +89,7 @@ def validate(
     workspace.journal.verify()
     started = workspace.clock.now()
     attempt = workspace.ledger.attempt()
-    base = checkpoint.of_attempt(workspace.ledger, attempt)
+    base = point(workspace.ledger, attempt)
     folder = workspace.state / "reports" / f"{started:%Y%m%dT%H%M%S}"
     with closing(workspace.target()) as target:
         evidence = Evidence(

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
 
 import migrate
 from migrate.engine import text
 from migrate.journal import LINKS
+from migrate.ledger.tables import checkpoints
 from migrate.stages.crosswalk import LOADED, REFUSALS
 from migrate_validators.evidence import Evidence
-from migrate_validators.model import SEVERITY, Decision, Result, Verdict
+from migrate_validators.model import SEVERITY, Decision, Result, Verdict, many
 
 if TYPE_CHECKING:
-    from migrate.stages.checkpoint import Checkpoint
+    from migrate.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Point:
+    """The checkpoint to which a rollback of this attempt returns. `baseline`: snapshot's folder by object."""
+
+    name: str
+    at: str
+    window_end: str | None
+    baseline: dict[str, str]
+
+
+def point(ledger: Ledger, attempt: int) -> Point | None:
+    """The first checkpoint of an attempt, or None before its first load."""
+    rows = ledger.read(
+        sa.select(checkpoints).where(checkpoints.c.attempt == attempt).order_by(checkpoints.c.at).limit(1)
+    )
+    return Point(rows[0].name, rows[0].at, rows[0].window_end, json.loads(rows[0].baseline)) if rows else None
+
 
 RESIDUE = (
     "Modification stamps and change history of records that we wrote to",
@@ -22,7 +46,7 @@ RESIDUE = (
 )
 
 
-def story(evidence: Evidence, results: Sequence[Result], checkpoint: Checkpoint | None) -> dict[str, Any]:
+def story(evidence: Evidence, results: Sequence[Result], checkpoint: Point | None) -> dict[str, Any]:
     """Everything of the report that isn't a check, as JSON takes it."""
     source, target = evidence.plan.model.source, evidence.plan.model.target
     return {
@@ -92,7 +116,7 @@ def _told(one: Decision) -> dict[str, str]:
             "command": one.command}  # fmt: skip
 
 
-def way_back(evidence: Evidence, checkpoint: Checkpoint | None) -> dict[str, Any]:
+def way_back(evidence: Evidence, checkpoint: Point | None) -> dict[str, Any]:
     """To what a rollback returns, what it would undo, and what nobody can put back."""
     records = evidence.rows(
         f"""SELECT object, count(*) FILTER (origin <> 'adopt') AS created,
@@ -135,25 +159,19 @@ def headline(verdict: Verdict, flows: Sequence[dict[str, Any]], results: Sequenc
     red = count[Verdict.FAIL] + count[Verdict.ERROR]
     titles = {
         Verdict.PASS: "Ready: every check passes",
-        Verdict.WARN: f"Ready, with {_plural(count[Verdict.WARN], 'line')} to accept",
-        Verdict.FAIL: f"Not ready: {_plural(red, 'red line')}, {count[Verdict.WARN]} to accept",
-        Verdict.EMPTY: f"Not ready: {_plural(count[Verdict.EMPTY], 'check')} had nothing to compare",
-        Verdict.ERROR: f"Not ready: {_plural(count[Verdict.ERROR], 'check')} failed to run",
+        Verdict.WARN: f"Ready, with {many(count[Verdict.WARN], 'line')} to accept",
+        Verdict.FAIL: f"Not ready: {many(red, 'red line')}, {count[Verdict.WARN]} to accept",
+        Verdict.EMPTY: f"Not ready: {many(count[Verdict.EMPTY], 'check')} had nothing to compare",
+        Verdict.ERROR: f"Not ready: {many(count[Verdict.ERROR], 'check')} failed to run",
     }
     lost = sum(int(flow["unexplained"]) for flow in flows)
     rejected = sum(int(flow["rejected"]) for flow in flows)
     total = sum(int(flow["extracted"]) for flow in flows)
-    told = (
-        "Every record is accounted for" if not lost else f"{_plural(lost, 'record')} without an explanation"
-    )
-    told += f"; {_plural(rejected, 'record')} of {total:,} did not move." if rejected else "."
+    told = "Every record is accounted for" if not lost else f"{many(lost, 'record')} without an explanation"
+    told += f"; {many(rejected, 'record')} of {total:,} did not move." if rejected else "."
     sums = [result for result in results if result.check == "sums"]
     if sums and all(result.verdict is Verdict.PASS for result in sums):
         told += " All money that moved agrees to the last digit."
     elif sums:
         told += " Money differs; see below."
     return titles[verdict], told
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"

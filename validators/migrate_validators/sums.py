@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.catalog import Field
 from migrate.engine import identifier, text
-from migrate.stages.crosswalk import rows_of
+from migrate.stages.crosswalk import LOADED, rows_of
 from migrate.types import NUMERIC, Kind
 from migrate_validators.again import AUTOMATION
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.expected import Sides, sides
-from migrate_validators.model import Decision, Result, Table, Verdict
+from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.rows import differing
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ID = "sums"
 TITLE = "Money, exact"
 GROUPS = 200  # lines of a table on the page
+WHOLE = ("at the source", "of that not moved", "expected", "in the target", "difference")
 _WIDE = Context(prec=76)  # Python's default of 28 digits would round large sums
 
 
@@ -74,8 +75,10 @@ def _object(
     tables: list[Table] = []
     figures: dict[str, Any] = {"rows summed": compared}
     wrong, explained, groups_compared = 0, 0, 0
+    whole: list[tuple[str, ...]] = []
     for name, groupings in wanted.items():
-        tables += _ways(evidence, each, name, figures)
+        ways = _ways(evidence, each, name, figures)
+        tables += ways
         for by in groupings:
             groups = _groups(evidence, two, name, by, fields)
             groups_compared += len(groups)
@@ -84,10 +87,14 @@ def _object(
                 wrong += len(off)
             else:
                 explained += len(off)
-            tables.append(_table(evidence, each, name, by, groups))
-            if not by and groups:
+            if by:
+                tables.append(_table(evidence, each, name, by, groups))
+            elif groups:
+                whole.append((fields[name].label, *_moved(ways), *_money(groups[0])))
                 figures[f"{name}, expected"] = exact(groups[0]["old"])
                 figures[f"{name}, in the target"] = exact(groups[0]["new"])
+    currency = f" ({evidence.target.currency})" if evidence.target.currency else ""
+    tables.insert(0, Table(f"{each.target} in all{currency}", ("field", *WHOLE), tuple(whole), WHOLE))
     if not compared:
         verdict, summary = Verdict.EMPTY, "Nothing was summed."
     elif wrong:
@@ -96,7 +103,7 @@ def _object(
         verdict = Verdict.WARN
         summary = f"{explained:,} of {groups_compared:,} sums differ by values that an automation wrote."
     else:
-        verdict, summary = Verdict.PASS, f"All {groups_compared:,} sums agree to the last digit."
+        verdict, summary = Verdict.PASS, f"{many(groups_compared, 'sum')} compared, equal to the last digit."
     decisions: tuple[Decision, ...] = ()
     if wrong:
         decisions = (
@@ -119,6 +126,22 @@ def _object(
         tolerance=f"{tolerance}" if tolerance else "none", rows=rows, row_count=row_count, sample=sample,
         tables=tuple(tables), decisions=decisions,
     )  # fmt: skip
+
+
+def _money(row: dict[str, Any]) -> tuple[str, str, str]:
+    return exact(row["old"]), exact(row["new"]), exact(_difference(row))
+
+
+def _moved(ways: Sequence[Table]) -> tuple[str, str]:
+    """The source's own sum, and what of it is in records that were not loaded as records of their own."""
+    if not ways:
+        return "–", "–"
+    *ends, (_, _, whole) = ways[0].rows
+    left = Decimal(0)
+    for end, _, total in ends:
+        if end not in LOADED:
+            left = _WIDE.add(left, Decimal(total))
+    return whole, exact(left)
 
 
 def _difference(row: dict[str, Any]) -> Decimal:
@@ -173,9 +196,7 @@ def _table(
     rows = tuple(
         (
             *(row[f"g{n}"] if row[f"g{n}"] is not None else "(empty)" for n in range(len(by))),
-            exact(row["old"]),
-            exact(row["new"]),
-            exact(_difference(row)),
+            *_money(row),
         )
         for row in groups[:GROUPS]
     )

@@ -21,14 +21,9 @@ import pyarrow.csv
 from migrate.connectors.salesforce.values import Column, typed
 
 BLOCK = 1 << 18  # bytes of CSV at a time; pyarrow reads up to 32 blocks ahead
-BATCH = 1 << 22  # bytes of text in a batch, about
+BATCH = 1 << 23  # bytes of text in a batch, about; a page's first ones are smaller, so that work begins early
 WIDEST_BLOCK = 128 << 20
 _GZIP = b"\x1f\x8b"
-# Of Arrow's allocators this one gives memory back between pages; the default one (mimalloc) ends at twice the
-# peak, and slower. Wheels for some systems don't have it.
-_POOL = (
-    pa.jemalloc_memory_pool() if "jemalloc" in pa.supported_memory_backends() else pa.default_memory_pool()
-)
 
 
 def batches(body: IO[bytes], columns: Sequence[Column], *, block: int = BLOCK) -> Iterator[pa.RecordBatch]:
@@ -95,7 +90,6 @@ def _blocks(
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=types, include_columns=list(types), null_values=[""], strings_can_be_null=True
         ),
-        memory_pool=_POOL,
     )
     rows = 0
     for batch in _gathered(reader, max(1, BATCH // block)):
@@ -104,12 +98,14 @@ def _blocks(
 
 
 def _gathered(reader: pyarrow.csv.CSVStreamingReader, blocks: int) -> Iterator[pa.RecordBatch]:
-    """So many blocks put together, so that a page isn't a handful of rows."""
+    """Up to so many blocks put together, so that a page isn't a handful of rows."""
     waiting: list[pa.RecordBatch] = []
+    enough = max(1, blocks // 8)
     for block in reader:
         waiting.append(block)
-        if len(waiting) == blocks:
-            yield pa.concat_batches(waiting, memory_pool=_POOL)
+        if len(waiting) == enough:
+            yield pa.concat_batches(waiting)
             waiting.clear()
+            enough = min(blocks, 2 * enough)
     if waiting:
-        yield pa.concat_batches(waiting, memory_pool=_POOL)
+        yield pa.concat_batches(waiting)

@@ -1,0 +1,46 @@
+"""The peer's side of the row diff: datacompy on pandas, mismatches and rows of one side only to Parquet.
+
+The Parquet files are read with pyarrow's types (`dtype_backend="pyarrow"`), the faster way for datacompy
+wherever there are decimals; with pandas' own they become Python objects.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import datacompy
+import pandas as pd
+
+from bench.measure import arguments, report, timed
+
+
+def compare(given: dict[str, Any]) -> dict[str, int]:
+    """Compare, write what differs; how many rows that is."""
+    into = Path(given["into"])
+    backend: dict[str, Any] = {"dtype_backend": given["backend"]} if given.get("backend") else {}
+    left, right = (pd.read_parquet(given[side], **backend) for side in ("left", "right"))
+    found = datacompy.PandasCompare(
+        left, right, join_columns=[given["key"]], df1_name="l", df2_name="r", cast_column_names_lower=False
+    )
+    differing = found.all_mismatch()
+    differing.to_parquet(into / "differing.parquet", compression="zstd", index=False)
+    found.df1_unq_rows.to_parquet(into / "only_left.parquet", compression="zstd", index=False)
+    found.df2_unq_rows.to_parquet(into / "only_right.parquet", compression="zstd", index=False)
+    return {
+        "differing": len(differing),
+        "only_left": len(found.df1_unq_rows),
+        "only_right": len(found.df2_unq_rows),
+    }
+
+
+def main() -> None:
+    """Measure one run."""
+    given = arguments()
+    with timed() as found:
+        counts = compare(given)
+    report(found, "datacompy", "pandas", "pyarrow", counts=counts)
+
+
+if __name__ == "__main__":
+    main()

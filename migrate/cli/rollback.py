@@ -1,0 +1,274 @@
+"""Commands that put everything back: checkpoints, plan, run, verify, hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from migrate.cli.output import Result, Session, table
+
+if TYPE_CHECKING:
+    from migrate_rollback import RollbackPlan, RolledBack
+
+F = TypeVar("F", bound=Callable[..., Any])
+SHOWN = 30
+
+
+def yes_option(command: F) -> F:
+    """`--yes`, instead of the typed confirmation."""
+    return click.option("--yes", is_flag=True, help="Don't ask for the system's name.")(command)
+
+
+@click.group()
+def rollback() -> None:
+    """Put everything back, as far as nobody else has touched it since, and prove it.
+
+    \b
+    migrate rollback plan       what would happen
+    migrate rollback run        do it; goes on where it stopped
+    migrate rollback verify     read everything again and compare with the baseline
+    """
+
+
+@rollback.command()
+@click.pass_obj
+def checkpoints(session: Session) -> Result:
+    """List the points to which one can return, and until when.
+
+    \b
+    migrate rollback checkpoints
+    """
+    from migrate_rollback import checkpoints as run
+
+    with session.workspace() as workspace:
+        found = run(workspace)
+    rows = [(each.name, each.attempt, each.at, each.window_end or "") for each in found]
+    text = (
+        table(rows, ("checkpoint", "attempt", "taken", "until"))
+        if rows
+        else "None yet; the first load takes one."
+    )
+    return Result("rollback checkpoints", {"checkpoints": found}, text)
+
+
+@rollback.command()
+@click.pass_obj
+def plan(session: Session) -> Result:
+    """Say what a rollback would do, in groups, by a look at every record; change nothing.
+
+    Next: `migrate rollback run`.
+
+    \b
+    migrate rollback plan
+    """
+    from migrate_rollback import plan as run
+
+    with session.workspace() as workspace, session.bars() as bars:
+        found = run(workspace, bars)
+    return Result("rollback plan", _plan_document(found), _plan_text(found), 0 if found.clean else 1)
+
+
+def _plan_document(found: RollbackPlan) -> dict[str, Any]:
+    counts: dict[str, int] = {}
+    for group in found.groups:
+        counts[group.action] = counts.get(group.action, 0) + group.count
+    groups = [
+        {"object": g.object, "action": g.action, "why": g.code, "count": g.count, "words": g.words}
+        for g in found.groups
+    ]
+    return {
+        "attempt": found.attempt, "checkpoint": found.checkpoint, "taken": found.taken,
+        "window_end": found.window_end, "last_safe_start": found.last_safe_start, "open": found.open,
+        "seconds": round(found.seconds, 1), "counts": counts, "groups": groups, "folder": found.folder,
+    }  # fmt: skip
+
+
+def _plan_text(found: RollbackPlan) -> str:
+    rows = [(group.object, group.count, group.words) for group in found.groups]
+    lines = [f"Attempt {found.attempt}, back to `{found.checkpoint}` of {found.taken}."]
+    lines.append(
+        table(rows, ("object", "count", "what would happen")) if rows else "Nothing is left to undo."
+    )
+    if not found.open:
+        lines.append(f"The rollback window closed at {found.window_end}: `run` refuses to start.")
+    elif found.window_end:
+        lines.append(
+            f"It takes about {found.seconds:,.0f} s. The window ends {found.window_end}; "
+            f"last safe start {found.last_safe_start}."
+        )
+    lines.append(f"One row for each thing: .migrate/stage/{found.folder}")
+    return "\n".join(lines)
+
+
+@rollback.command("run")
+@yes_option
+@click.option("--dry-run", is_flag=True, help="The same as `plan`: look and count; change nothing.")
+@click.pass_obj
+def run_(session: Session, yes: bool, dry_run: bool) -> Result:
+    """Delete what the load created and put back what it changed, except what others have touched since.
+
+    Goes on where it was stopped; a second run finds nothing to do. Next: `migrate rollback verify`.
+
+    \b
+    migrate rollback run --dry-run
+    """
+    from migrate_rollback import plan as do_plan
+    from migrate_rollback import run
+
+    with session.workspace() as workspace, session.bars() as bars:
+        if dry_run:
+            seen = do_plan(workspace, bars)
+            return Result(
+                "rollback run",
+                {"dry_run": True, **_plan_document(seen)},
+                _plan_text(seen),
+                int(not seen.clean),
+            )
+        _confirm(workspace.system("target").system, yes)
+        found = run(workspace, bars)
+    return _ran("rollback run", found)
+
+
+def _ran(command: str, found: RolledBack) -> Result:
+    objects = {name: dict(sorted(tally.items())) for name, tally in found.objects.items()}
+    counts: dict[str, int] = {}
+    for tally in objects.values():
+        for name, number in tally.items():
+            counts[name] = counts.get(name, 0) + number
+    document = {
+        "attempt": found.attempt, "next_attempt": found.next_attempt, "objects": objects, "counts": counts,
+        "settled": found.settled, "late": found.late, "lost_edits": found.lost_edits, "holds": found.held,
+        "held": sum(group.count for group in found.held), "seconds": round(found.seconds, 1),
+    }  # fmt: skip
+    columns = ("delete", "restore", "unlink", "link", "held", "refused")
+    rows = [(name, *(tally.get(column, 0) for column in columns)) for name, tally in objects.items()]
+    head = ("object", "deleted", "put back", "unlinked", "marks back", "held", "refused")
+    lines = [table(rows, head) if rows else "Nothing was left to undo."]
+    if found.settled:
+        lines.append(f"{found.settled} batches of the load were in doubt; the target told what had landed.")
+    if found.late:
+        lines.append(f"{found.late} records of ours had landed without the journal knowing.")
+    if found.lost_edits:
+        lines.append(
+            f"{found.lost_edits} edits came between our last look and our write; they are in the journal."
+        )
+    lines += [f"Held: {group.name}: {group.count:,} ({group.words})" for group in found.held]
+    lines.append("Next: `migrate rollback verify`.")
+    return Result(command, document, "\n".join(lines), 0 if found.clean else 1)
+
+
+def _confirm(system: str, yes: bool) -> None:
+    if yes:
+        return
+    typed = click.prompt(f"This deletes and changes records in `{system}`. Type its name to go on", err=True)
+    if typed != system:
+        raise click.UsageError(f"`{typed}` isn't `{system}`; nothing was done.")
+
+
+@rollback.command()
+@click.pass_obj
+def verify(session: Session) -> Result:
+    """Read the whole target again and compare it with the baseline; name what isn't back.
+
+    Its word is `pass, n held, n residue`.
+
+    \b
+    migrate rollback verify
+    """
+    from migrate_rollback import verify as run
+
+    with session.workspace() as workspace, session.bars() as bars:
+        found = run(workspace, bars)
+    document = {
+        "attempt": found.attempt, "verdict": found.verdict, "words": found.words, "held": found.held,
+        "failures": found.failures, "foreign": found.foreign, "residue": found.residue, "folder": found.folder,
+    }  # fmt: skip
+    lines = [found.words]
+    lines += [f"  not back: {f.object} {f.id} {f.key}: {f.what}" for f in found.failures[:SHOWN]]
+    if len(found.failures) > SHOWN:
+        lines.append(f"  and {len(found.failures) - SHOWN:,} more")
+    lines += [f"  stays: {each.what}: {each.count:,}" for each in found.residue]
+    lines += [f"  others' work: {what}: {count:,}" for what, count in found.foreign.items()]
+    if found.failures:
+        lines.append("Run `migrate rollback run` again: it takes up what landed late. Then verify again.")
+    lines.append(f"Every difference: .migrate/stage/{found.folder}")
+    clean = found.verdict == "pass" and not found.held
+    return Result("rollback verify", document, "\n".join(lines), 0 if clean else 1)
+
+
+@rollback.group()
+def hold() -> None:
+    """Decide about records that were left as they are, because others have touched them."""
+
+
+@hold.command("list")
+@click.pass_obj
+def list_(session: Session) -> Result:
+    """List the groups of held records; what isn't decided is kept.
+
+    \b
+    migrate rollback hold list
+    """
+    from migrate_rollback import holds
+
+    with session.workspace() as workspace:
+        found = holds(workspace)
+    rows = [(each.name, each.count, each.words, each.decided or "kept, undecided") for each in found]
+    text = table(rows, ("group", "records", "why", "decision")) if rows else "Nothing is held."
+    return Result("rollback hold list", {"groups": found}, text, int(bool(found)))
+
+
+@hold.command()
+@click.argument("group")
+@click.option("--limit", default=50, show_default=True, help="Most records to show.")
+@click.pass_obj
+def show(session: Session, group: str, limit: int) -> Result:
+    """Show a group's records, and what speaks against undoing each.
+
+    \b
+    migrate rollback hold show companies.edited
+    """
+    from migrate_rollback import show_hold
+
+    with session.workspace() as workspace:
+        found = show_hold(workspace, group, limit)
+    rows = [(each.object, each.id, each.key, each.action, each.reason) for each in found]
+    return Result(
+        "rollback hold show", {"holds": found}, table(rows, ("object", "id", "key", "would", "why"))
+    )
+
+
+@hold.command()
+@click.argument("group")
+@click.pass_obj
+def keep(session: Session, group: str) -> Result:
+    """Decide that a group stays as it is; recorded with your name.
+
+    \b
+    migrate rollback hold keep companies.edited
+    """
+    from migrate_rollback import keep_hold
+
+    with session.workspace() as workspace:
+        found = keep_hold(workspace, group)
+    return Result("rollback hold keep", {"group": found}, f"`{found.name}`: {found.count:,} records stay.")
+
+
+@hold.command()
+@click.argument("group")
+@yes_option
+@click.pass_obj
+def force(session: Session, group: str, yes: bool) -> Result:
+    """Undo a group all the same: what others wrote on these records goes with them.
+
+    \b
+    migrate rollback hold force companies.edited
+    """
+    from migrate_rollback import force_hold
+
+    with session.workspace() as workspace, session.bars() as bars:
+        _confirm(workspace.system("target").system, yes)
+        found = force_hold(workspace, group, bars)
+    return _ran("rollback hold force", found)

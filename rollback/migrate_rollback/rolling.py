@@ -1,0 +1,222 @@
+"""How does everything go back, and go on where it stopped?
+
+One lease, one transaction that begins, the load's doubts settled, a sweep for what landed late, then passes:
+each with a work list that is published before its first write. A pass that a kill interrupted is gone on
+with; passes follow until nothing is left to undo. A run after that finds nothing and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+
+from migrate.errors import Defect, UsageError
+from migrate.journal import Entry
+from migrate.ledger import batches as book
+from migrate.ledger.leases import this_process
+from migrate.load import Loading, Tally, sweep
+from migrate.load.context import Progress, no_progress
+from migrate.load.work import crosswalk_table
+from migrate.stages import checkpoint
+from migrate.store import Manifest
+from migrate.workspace import Workspace
+from migrate_rollback import attempts, deeds, doubts, holding, worklist
+from migrate_rollback.attempts import Chosen
+from migrate_rollback.looking import Look
+from migrate_rollback.model import PHASE, UNDO, RolledBack
+from migrate_rollback.undo import RecordUndo
+from migrate_rollback.unlink import LinkUndo
+from migrate_rollback.worklist import Lot
+
+PASSES = 5
+
+
+def run(
+    workspace: Workspace, progress: Progress = no_progress, *, forced: Sequence[str] | None = None
+) -> RolledBack:
+    """Put everything back that the last attempt did, except what others have touched since.
+
+    Args:
+        forced: names of hold groups that a person has decided on: their records go too.
+
+    Raises:
+        UsageError: nothing was loaded, the window is over, or a later load has begun.
+        LeaseHeld, LeaseLost: another operator writes to the target.
+        Parked, SystemRefused, InDoubt: the target; what was done is kept, run again.
+    """
+    chosen = attempts.choose(workspace.ledger)
+    if forced is not None and chosen.state == "open":
+        raise UsageError("Nothing is held yet.", "Run `migrate rollback run` first.")
+    with (
+        closing(workspace.target()) as target,
+        Loading(workspace, target, workspace.catalog("target"), chosen.number, PHASE, progress) as loading,
+    ):
+        started = loading.clock.now()
+        done = RolledBack(chosen.number, chosen.number + 1)
+        attempts.begin(loading, chosen)
+        look = Look(workspace, target, loading.catalog)
+        done.settled = doubts.settle(loading, look)
+        whole = chosen.state == "open"
+        for _ in range(PASSES):
+            manifest = _next(loading, chosen, look, done, forced)
+            if manifest is None:
+                break
+            done.passes += 1
+            _pass(loading, look, chosen, manifest, done)
+            if forced is not None:
+                break
+        else:
+            raise Defect("a rollback doesn't come to its end: each pass leaves something to the next one")
+        _links_gone(loading)
+        loading.journal.compact()
+        done.seconds = (loading.clock.now() - started).total_seconds()
+        attempts.finish(loading, chosen, done.seconds if whole and done.undone else None)
+        done.held = holding.groups(workspace, chosen.number)
+        done.next_attempt = workspace.ledger.attempt()
+    return done
+
+
+def force(workspace: Workspace, group: str, progress: Progress = no_progress) -> RolledBack:
+    """Undo a group's records all the same: what others wrote on them goes with them.
+
+    Raises:
+        UsageError: there is no such group, or its records can't be undone over the API.
+        LeaseHeld, Parked, SystemRefused, InDoubt: as `run`.
+    """
+    found = holding.find(workspace, group)
+    if found.code == "merged":
+        raise UsageError(
+            f"`{group}` can't be forced: a merge can't be undone over the API.",
+            "Look at the records with `migrate rollback hold show`, and part them by hand.",
+        )
+    attempt = attempts.choose(workspace.ledger).number
+    with workspace.ledger.write() as tx:
+        tx.event(
+            this_process().holder, "rollback hold force", attempt=attempt, group=group, count=found.count
+        )
+    return run(workspace, progress, forced=[group])
+
+
+def _folder(attempt: int, number: int) -> str:
+    return f"rollback/attempt-{attempt}/pass-{number:04d}"
+
+
+def _next(
+    loading: Loading, chosen: Chosen, look: Look, done: RolledBack, forced: Sequence[str] | None
+) -> Manifest | None:
+    """The list to work on: one that was left unfinished, else a new one; None where nothing is left."""
+    store, engine = loading.workspace.store, loading.workspace.engine
+    number = 1
+    latest: Manifest | None = None
+    while (found := store.manifest(_folder(chosen.number, number))) is not None:
+        latest, number = found, number + 1
+    crosswalk_table(loading)
+    if latest is not None and worklist.left(loading, latest):
+        store.verify(latest)
+        deeds.tables(engine, loading.journal.source(), chosen.number)
+        worklist.strays_table(loading.workspace, chosen.point, _listed_strays(loading, latest))
+        return latest
+    _wait_landing(loading)
+    strays = _sweep(loading, chosen)
+    deeds.tables(engine, loading.journal.source(), chosen.number)
+    fresh = worklist.strays_table(loading.workspace, chosen.point, strays)
+    _leave_others_sides(loading, look)
+    folder = _folder(chosen.number, number)
+    store.discard(folder)
+    if attempts.later_load(loading.ledger, chosen):
+        raise UsageError("A later load has begun.", "Roll that one back first.")
+    manifest = worklist.build(loading.workspace, chosen.point, folder, forced)
+    if manifest is not None:
+        done.late += fresh
+    return manifest
+
+
+def _wait_landing(loading: Loading) -> None:
+    """Calls in doubt of this rollback itself may still land; the sweep comes after them."""
+    last = book.last_deadline(loading.ledger, loading.system)
+    if last is not None:
+        loading.wait_landing(last)
+
+
+def _sweep(loading: Loading, chosen: Chosen) -> list[tuple[str, str, str]]:
+    """Records with our key that the crosswalk doesn't know: (object, key, id)."""
+    store, keys = loading.workspace.store, checkpoint.key_fields(loading.workspace)
+    found: list[tuple[str, str, str]] = []
+    for number, (object, folder) in enumerate(chosen.point.baseline.items(), 1):
+        manifest = store.manifest(folder)
+        swept = sweep(loading, object, keys[object], store.files(manifest) if manifest else [])
+        found.extend((object, key, id) for key, id in swept.strays)
+        loading.progress("sweep", number, len(chosen.point.baseline))
+    return found
+
+
+def _listed_strays(loading: Loading, manifest: Manifest) -> list[tuple[str, str, str]]:
+    return [
+        (row.object, row.key, row.id)
+        for rows in worklist.read(loading.workspace, manifest)
+        for row in rows
+        if row.kind == "stray"
+    ]
+
+
+def _leave_others_sides(loading: Loading, look: Look) -> None:
+    """Records of automations that somebody else's write set off are nobody's business here."""
+    engine = loading.workspace.engine
+    by_object: dict[str, list[str]] = {}
+    for row in engine.rows("SELECT object, id FROM undo_sides ORDER BY object, id"):
+        by_object.setdefault(row["object"], []).append(row["id"])
+    for object, ids in by_object.items():
+        _, theirs = look.ours_of_sides(object, ids)
+        if theirs:
+            for table in ("undo_sides", "undo_ends"):
+                role = " AND role = 'side'" if table == "undo_ends" else ""
+                listed = deeds.quoted(theirs)
+                engine.run(f"DELETE FROM {table} WHERE object = '{object}' AND id IN ({listed}){role}")
+
+
+def _pass(loading: Loading, look: Look, chosen: Chosen, manifest: Manifest, done: RolledBack) -> None:
+    records, links = RecordUndo(loading, look), LinkUndo(loading, chosen.point)
+    totals: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for rows in worklist.read(loading.workspace, manifest):
+        totals.update(row.object for row in rows)
+
+    def carry(lot: Lot) -> Tally:
+        tally = links.run(lot) if lot.action in ("unlink", "relink") else records.run(lot)
+        counts[lot.object] += tally["_rows"]
+        loading.progress(f"undo {lot.object}", counts[lot.object], totals[lot.object])
+        return Counter({f"{lot.object}\n{name}": n for name, n in tally.items() if name != "_rows"})
+
+    found = loading.run(worklist.in_doubt(loading, manifest), carry)
+    for step in worklist.steps(loading, manifest):
+        found.update(loading.run(step, carry))
+    for name, count in found.items():
+        object, _, what = name.partition("\n")
+        done.objects.setdefault(object, Counter())[what] += count
+        done.lost_edits += count if what == "lost_edit" else 0
+
+
+def _links_gone(loading: Loading) -> None:
+    """Our links whose record was deleted went with it: their entries end."""
+    deeds.tables(loading.workspace.engine, loading.journal.source(), loading.attempt)
+    reader = loading.workspace.engine.stream(
+        f"""WITH made AS (
+          SELECT object, "left", "right", label, arg_max(key, seq) AS key, arg_max(op, seq) AS op
+          FROM {loading.journal.source()} WHERE kind = 'link' AND outcome = 'done' AND op IN ('link', 'unlink')
+          AND attempt = {loading.attempt} GROUP BY object, "left", "right", label
+        ), gone AS (SELECT object, id FROM undo_deleted)
+        SELECT made.* FROM made WHERE op = 'link'
+        AND ((split_part(object, '>', 1), "left") IN (SELECT (object, id) FROM gone)
+          OR (split_part(object, '>', 2), "right") IN (SELECT (object, id) FROM gone))""",
+        rows=10_000,
+    )
+    for batch in reader:
+        loading.journal.append(
+            Entry(
+                loading.attempt, f"{UNDO}with-record", loading.system, row["object"], "link", row["key"], "unlink",
+                "done", left=row["left"], right=row["right"], label=row["label"], was_there=True,
+                reason="went with its record",
+            )
+            for row in batch.to_pylist()
+        )  # fmt: skip
