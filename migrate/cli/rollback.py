@@ -143,7 +143,16 @@ def _ran(command: str, found: RolledBack) -> Result:
         "held": sum(group.count for group in found.held), "seconds": round(found.seconds, 1),
     }  # fmt: skip
     columns = ("delete", "restore", "unlink", "link", "held", "refused")
-    rows = [(name, *(tally.get(column, 0) for column in columns)) for name, tally in objects.items()]
+    rows = [
+        (
+            name,
+            *(
+                tally.get(column, 0) + (tally.get("update", 0) if column == "restore" else 0)
+                for column in columns
+            ),
+        )
+        for name, tally in objects.items()
+    ]
     head = ("object", "deleted", "put back", "unlinked", "marks back", "held", "refused")
     lines = [table(rows, head) if rows else "Nothing was left to undo."]
     if found.settled:

@@ -166,6 +166,7 @@ class Journal:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in self.folder.glob(".*.aside"):
             path.unlink()
+        self._drop_unfinished()
         self.verify()
         self._end_compaction(lease)
         self._drop_replaced()
@@ -177,6 +178,16 @@ class Journal:
             self._previous = facts["sha256"]
             if path.name not in known:
                 self._unregistered.append(facts)
+
+    def _drop_unfinished(self) -> None:
+        """Remove a joined segment that was written when the process died, before the ledger knew it.
+
+        The ledger names the small ones until then, and they stay on disk until after.
+        """
+        known = {row.name for row in self.ledger.read(sa.select(segments.c.name))}
+        for path in self.folder.glob("*-c*.parquet"):
+            if path.name not in known and known & set(json.loads(self._metadata(path)["replaces"])):
+                path.unlink()
 
     def _facts(self, path: Path) -> dict[str, Any]:
         import pyarrow.compute as pc
@@ -248,12 +259,20 @@ class Journal:
         rows, self._buffer = self._buffer, []
         self._condition.release()
         error: Exception | None = None
+        facts: dict[str, Any] = {}
         try:
             facts = self._write(rows)
         except Exception as caught:  # noqa: BLE001 - every waiting thread raises it
             error = caught
+        except BaseException:  # a signal: the others must not wait for ever for what was not written
+            error = RuntimeError("stopped while the journal was written")
+            raise
         finally:
             self._condition.acquire()
+            self._ended(group, error, facts)
+
+    def _ended(self, group: int, error: Exception | None, facts: dict[str, Any]) -> None:
+        """What became of a group; wakes everyone who waits for it. The condition is held."""
         if error is None:
             self._unregistered.append(facts)
         else:

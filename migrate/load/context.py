@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from migrate.catalog import Catalog
 from migrate.clock import Clock, parse_stamp, stamp
 from migrate.connector import KeepsHistory, Target, Who
+from migrate.errors import InDoubt, MigrateError
 from migrate.journal import Entry, Journal
 from migrate.ledger import BatchRow, Lease, Ledger
 from migrate.ledger import batches as book
@@ -43,6 +45,9 @@ class Loading:
     progress: Progress = no_progress
     _local: threading.local = field(default_factory=threading.local)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _left: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _landing: datetime | None = None
 
     lease: Lease = field(init=False)
 
@@ -51,10 +56,21 @@ class Loading:
         self.lease = Lease.take(self.ledger, self.system, 2 * longest + 60)
         self.journal.open(self.lease)
         self.target.before_write = self._before_write
+        self._left.clear()
+        threading.Thread(target=self._keep, name="lease", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._left.set()
         self.lease.release()
+
+    def _keep(self) -> None:
+        """Keep the lease while nothing is written for long: a baseline, a sweep, a vendor's long wait."""
+        while not self._left.wait(max(0.2, self.lease.seconds / 4 / self.clock.speed)):
+            try:
+                self.lease.keep()
+            except MigrateError:
+                return  # whoever writes next is told; nothing is written until then
 
     @property
     def system(self) -> str:
@@ -129,11 +145,40 @@ class Loading:
             tally["changed_at_landing"] += entry.outcome == "done" and entry.reason.startswith("landed:")
 
     def wait_landing(self, deadline: str) -> None:
-        """Wait until a call that was under way can't land any more."""
+        """Wait until a call that was under way can't land any more.
+
+        Raises:
+            InDoubt: another batch failed, or somebody stops us; what is in doubt stays in doubt.
+        """
         left = (parse_stamp(deadline) - self.clock.now()).total_seconds()
-        while left > 0 and not self._stop.is_set():
-            self.clock.sleep(min(left, 1.0))
-            left = (parse_stamp(deadline) - self.clock.now()).total_seconds()
+        # No call lands later than its longest from now on, however the clock was set meanwhile.
+        self.pause(min(left, self.target.limits.longest_call))
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than the work goes on. What the wait is for must not be taken as waited for.
+
+        Raises:
+            InDoubt: the work was stopped meanwhile.
+        """
+        while seconds > 0:
+            if self._stop.is_set():
+                raise InDoubt(self.system, "stopped while waiting for a call to land")
+            self.clock.sleep(min(seconds, 1.0))
+            seconds -= 1.0
+
+    def doubted(self) -> None:
+        """A call of ours went unanswered now: until when may it land?"""
+        until = self.clock.now() + timedelta(seconds=self.target.limits.longest_call)
+        with self._lock:
+            self._landing = max(self._landing or until, until)
+
+    def wait_all_landed(self) -> None:
+        """Wait until no unanswered call, of this process or a former one, can land any more."""
+        last = book.last_deadline(self.ledger, self.system)
+        known = [self._landing] if self._landing else []
+        known += [parse_stamp(last)] if last else []
+        if known:
+            self.wait_landing(stamp(max(known)))
 
     # -- many batches -------------------------------------------------------------------------
 

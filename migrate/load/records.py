@@ -8,7 +8,7 @@ again: the target is read back first, by key or id, from its row store.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from migrate.catalog import Field
@@ -18,7 +18,7 @@ from migrate.held import held
 from migrate.journal import Entry
 from migrate.load.context import Loading, Tally
 from migrate.load.wins import Wins
-from migrate.load.work import NONE, Item, RecordWork, image
+from migrate.load.work import NONE, Item, Known, RecordWork, image
 
 TRIES = 6  # of one batch whose answers keep getting lost
 LANDED = "landed"  # how the reason of a record changed at landing begins
@@ -69,7 +69,8 @@ class RecordProtocol:
 
     def _create(self, work: RecordWork) -> list[Entry]:
         sent = Sent()
-        items = {item.key: item for item in work.items}
+        # What the journal says was made in this batch isn't looked for: a user may have merged it since.
+        items = {item.key: item for item in work.items if not (work.doubt and item.known)}
         if work.doubt:
             if self.target.safe_create(self.object) == "settled":
                 self.loading.wait_landing(work.batch.deadline)
@@ -188,11 +189,22 @@ class RecordProtocol:
             entries.append(self._entry(work, item, "held", target_id=record.id, reason=reason))
             return None
         keep = set(theirs) if self.conflict == "target" else set()
+        if known and known.origin == "adopt":
+            keep |= {name for name, value in item.values.items() if not self._ours(name, value, known)}
         return {
             name: value
             for name, value in item.values.items()
             if name not in keep and self._held(name, value) != record.values.get(name)
         }
+
+    def _ours(self, name: str, value: str | None, known: Known) -> bool:
+        """Whether a field of an adopted record is the source's, by what the target held at the adoption."""
+        if name in self.always:
+            return True
+        mine = self._held(name, value)
+        # A delta's version is newer than anything that the target held at the adoption.
+        stays = self.wins.choose(name, mine, known.before.get(name), "1", "0")
+        return stays == mine
 
     def _survivors(self, item: Item, record: Held) -> dict[str, str | None]:
         chosen: dict[str, str | None] = {}
@@ -324,6 +336,9 @@ class RecordProtocol:
             record, known = live.get(str(item.id)), item.known
             if record is None:
                 entries.append(self._entry(work, item, "done", target_id=item.id))
+            elif record.id != item.id:
+                reason = f"merged: deleted at the source, but its target record is now {record.id}"
+                entries.append(self._entry(work, item, "held", target_id=item.id, reason=reason))
             elif known is None or known.origin != "create":
                 reason = "adopted: deleted at the source, but we didn't create it"
                 entries.append(self._entry(work, item, "held", target_id=item.id, reason=reason))
@@ -345,22 +360,63 @@ class RecordProtocol:
         self, operation: Operation, items: dict[str, Item], sent: Sent, images: dict[str, Held] | None = None
     ) -> None:
         """Send until every item is done or refused; answers that get lost are settled by reading back."""
-        for _ in range(TRIES):
-            open_items = [i for key, i in items.items() if key not in sent.done and key not in sent.refused]
+        for number in range(TRIES):
+            open_items = self._open(items.values(), sent)
             if not open_items:
                 return
-            try:
-                self._send(operation, open_items, sent)
-            except InDoubt as error:
-                doubt: InDoubt | None = error
-            else:
-                doubt = None
-            left = {i.key: i for i in open_items if i.key not in sent.done and i.key not in sent.refused}
-            if left:
-                self._look(operation, left, sent, doubt, images or {})
-        open_keys = [key for key in items if key not in sent.done and key not in sent.refused]
-        if open_keys:
-            raise InDoubt(self.loading.system, f"{len(open_keys)} {self.object} after {TRIES} tries")
+            if number:
+                self.loading.pause(2.0**number)
+            self._try(operation, open_items, sent, images or {})
+        if self._open(items.values(), sent):
+            self._isolate(operation, list(items.values()), sent, images or {})
+
+    @staticmethod
+    def _open(items: Iterable[Item], sent: Sent) -> list[Item]:
+        return [item for item in items if item.key not in sent.done and item.key not in sent.refused]
+
+    def _try(self, operation: Operation, items: list[Item], sent: Sent, images: dict[str, Held]) -> None:
+        """One call, and a look at what it left unanswered."""
+        doubt: InDoubt | None = None
+        try:
+            self._send(operation, items, sent)
+        except InDoubt as error:
+            doubt = error
+            self.loading.doubted()
+        if left := {item.key: item for item in self._open(items, sent)}:
+            self._look(operation, left, sent, doubt, images)
+
+    def _isolate(
+        self, operation: Operation, items: list[Item], sent: Sent, images: dict[str, Held]
+    ) -> None:
+        """Halve what is never answered until the record alone that the target chokes on is refused.
+
+        Raises:
+            InDoubt: nothing of it is answered, so the target is at fault and no record.
+        """
+        silent: list[Item] = []
+        halves = [self._open(items, sent)]
+        patience = len(items).bit_length() + 3
+        while halves:
+            part = self._open(halves.pop(), sent)
+            if not part:
+                continue
+            if len(part) < len(items):
+                self._try(operation, part, sent, images)
+            rest = self._open(part, sent)
+            if len(rest) == 1:
+                silent += rest
+            elif rest:
+                middle = len(rest) // 2
+                halves += [rest[middle:], rest[:middle]]
+            patience -= 1
+            if not patience and not any(item.key in sent.done for item in items):
+                break
+        if halves or (len(items) > 1 and silent and not any(item.key in sent.done for item in items)):
+            raise InDoubt(
+                self.loading.system, f"{len(self._open(items, sent))} {self.object} after {TRIES} tries"
+            )
+        for item in silent:
+            sent.refused[item.key] = ("refused", "unanswered", "the target never answers a write of this record")
 
     def _send(self, operation: Operation, items: list[Item], sent: Sent) -> None:
         """One call; a batch that is refused as a whole is halved until the bad record stands alone."""
@@ -375,9 +431,9 @@ class RecordProtocol:
             self._send(operation, items[:middle], sent)
             self._send(operation, items[middle:], sent)
             return
-        self._take(items, outcomes, sent)
+        self._take(operation, items, outcomes, sent)
 
-    def _take(self, items: list[Item], outcomes: list[Outcome], sent: Sent) -> None:
+    def _take(self, operation: Operation, items: list[Item], outcomes: list[Outcome], sent: Sent) -> None:
         for outcome in outcomes:
             key = items[outcome.index].key
             if outcome.status == "done":
@@ -386,10 +442,12 @@ class RecordProtocol:
                 sent.refused[key] = ("refused", outcome.code, outcome.reason)
         clashes = {items[o.index].key: o for o in outcomes if o.status == "conflict"}
         if clashes:
-            # A record with this key is a former call of ours that landed; any other clash isn't ours.
-            for record in self.target.read_back(self.object, self.fields, keys=list(clashes)):
-                sent.done[record.asked] = ""
-                clashes.pop(record.asked, None)
+            # Of a create, a record with this key is a former call of ours that landed; any other clash isn't
+            # ours. An update's record bears its key anyway: what clashes there is another unique value.
+            if operation is Operation.CREATE:
+                for record in self.target.read_back(self.object, self.fields, keys=list(clashes)):
+                    sent.done[record.asked] = ""
+                    clashes.pop(record.asked, None)
             for key, outcome in clashes.items():
                 sent.refused[key] = ("conflict", outcome.code, outcome.reason)
 
@@ -404,11 +462,11 @@ class RecordProtocol:
         """What became of items without an answer? Those that stay open are sent again."""
         if operation is Operation.CREATE:
             if doubt is not None and self.target.safe_create(self.object) == "settled":
-                self.loading.clock.sleep(self.target.limits.longest_call)
+                self.loading.pause(self.target.limits.longest_call)
             self._find_created(items, sent)
             return
         if doubt is not None:
-            self.loading.clock.sleep(self.target.limits.longest_call)
+            self.loading.pause(self.target.limits.longest_call)
         ids = [str(item.id) for item in items.values()]
         live = {record.asked: record for record in self.target.read_back(self.object, self.fields, ids=ids)}
         for key, item in items.items():

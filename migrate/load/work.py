@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from migrate.clock import stamp
@@ -38,6 +38,7 @@ class Known:
     after: dict[str, str | None]
     version: str
     stamp: str
+    before: dict[str, str | None] = field(default_factory=dict)  # of an adoption
 
 
 @dataclass(frozen=True)
@@ -259,12 +260,17 @@ class Cutter:
     def _known(self, path: str) -> dict[str, Known]:
         quoted = path.replace("'", "''")
         rows = self.loading.workspace.engine.rows(
-            f"""SELECT key, target_id, origin, "after", version, stamp FROM crosswalk
+            f"""SELECT key, target_id, origin, "after", "before", version, stamp FROM crosswalk
             WHERE key IN (SELECT _key FROM read_parquet('{quoted}'))"""
         )
         return {
             row["key"]: Known(
-                row["target_id"], row["origin"], image(row["after"]), row["version"] or "", row["stamp"] or ""
+                row["target_id"],
+                row["origin"],
+                image(row["after"]),
+                row["version"] or "",
+                row["stamp"] or "",
+                image(row["before"]),
             )
             for row in rows
         }

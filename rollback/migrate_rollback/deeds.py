@@ -78,9 +78,11 @@ WITH j AS (
   SELECT key, any_value(object) AS object, arg_max(target_id, seq) AS id,
     arg_min(op, seq) FILTER (attempt = {{n}}) AS origin, arg_min("before", seq) FILTER (attempt = {{n}}) AS before,
     arg_max("after", seq) AS after, arg_max(stamp, seq) AS stamp, min(seq) FILTER (attempt = {{n}}) AS first_seq
-  FROM live GROUP BY key HAVING count(*) FILTER (attempt = {{n}}) > 0
+    , CASE WHEN min(attempt) < {{n}} THEN 'update' END AS earlier
+  FROM live GROUP BY key HAVING count(*) FILTER (attempt = {{n}}) > 0 AND NOT arg_max({{undo}}, seq)
 )
 SELECT ours.*, CASE WHEN origin = 'create' THEN 'delete' ELSE 'restore' END AS action,
+  coalesce(earlier, CASE WHEN origin = 'create' THEN 'delete' ELSE 'restore' END) AS op,
   coalesce(intents.sent, {_NO_SENT}) AS sent, CASE WHEN lost.key IS NOT NULL THEN 'lost_edit' ELSE '' END AS note
 FROM ours LEFT JOIN intents USING (key) LEFT JOIN lost USING (key)""",
     "undo_sides": """

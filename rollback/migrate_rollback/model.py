@@ -47,7 +47,8 @@ class Row:
     values to put back; `after`: our fields as the target gave them back last; `sent`: values of ours
     that may have landed, one mapping a write; `stamp`: the target's stamp after our last write, "" if
     somebody may have written in between. `note`: a hold's code that is known beforehand. `forced`: a
-    person has decided that it goes, whatever stands there.
+    person has decided that it goes, whatever stands there. `op`: the journal's word for undoing it; an
+    `update` doesn't end the crosswalk's entry, for a record that an earlier attempt of ours left there.
     """
 
     number: int
@@ -66,6 +67,7 @@ class Row:
     stamp: str = ""
     note: str = ""
     forced: bool = False
+    op: str = ""
 
     @property
     def written(self) -> list[str]:
@@ -182,7 +184,7 @@ class RolledBack:
     @property
     def undone(self) -> int:
         """Rows that this run undid."""
-        names = ("delete", "restore", "unlink", "link")
+        names = ("delete", "restore", "update", "unlink", "link")
         return sum(tally[name] for tally in self.objects.values() for name in names)
 
     @property
@@ -244,4 +246,5 @@ def row_of(number: int, cells: Mapping[str, Any]) -> Row:
         cells["action"], cells["left"] or "", cells["right"] or "", cells["label"] or "",
         image(cells["before"]), image(cells["after"]), tuple(image(each) for each in cells["sent"] or ()),
         cells["stamp"] or "", cells["note"] or "", bool(cells["forced"]),
+        cells["op"] or "",
     )  # fmt: skip

@@ -157,9 +157,7 @@ class RecordUndo:
             if lost:
                 reason = f"lost_edit: putting back covered a newer value of {', '.join(lost)}"
                 state.entries.append(
-                    self._entry(
-                        row, batch, "lost_edit", record, before=dict(lost.items()), reason=reason
-                    )
+                    self._entry(row, batch, "lost_edit", record, before=dict(lost.items()), reason=reason)
                 )
             theirs = [n for n, v in verdict.values.items() if found.values.get(n) != v]
             reason = f"changed right after by somebody: {', '.join(theirs)}" if theirs else ""
@@ -174,7 +172,7 @@ class RecordUndo:
         images = before if before is not None else _image(record) if record else {}
         return Entry(
             self.loading.attempt, batch, self.loading.system, row.object,
-            "side" if row.kind == "side" else "record", row.key, row.action, outcome, row.id,
+            "side" if row.kind == "side" else "record", row.key, row.op or row.action, outcome, row.id,
             before=images, after=after or {}, reason=reason, stamp=stamp,
         )  # fmt: skip
 

@@ -55,7 +55,7 @@ def schema() -> pa.Schema:
             ("step", pa.int32()), ("kind", pa.string()), ("object", pa.string()), ("key", pa.string()),
             ("id", pa.string()), ("action", pa.string()), ("left", pa.string()), ("right", pa.string()),
             ("label", pa.string()), ("before", values), ("after", values), ("sent", pa.list_(values)),
-            ("stamp", pa.string()), ("note", pa.string()), ("forced", pa.bool_()),
+            ("stamp", pa.string()), ("note", pa.string()), ("forced", pa.bool_()), ("op", pa.string()),
         ]
     )  # fmt: skip
 
@@ -91,8 +91,11 @@ def strays_table(workspace: Workspace, point: Checkpoint, found: Iterable[tuple[
         manifest = workspace.store.manifest(folder)
         if manifest and manifest.parts:
             files = workspace.store.files(manifest)
-            ids.append(f"SELECT {text(object)} AS object, _id AS id FROM read_parquet({files!r})")
-    there = " UNION ALL ".join(ids) or "SELECT ''::VARCHAR AS object, ''::VARCHAR AS id WHERE false"
+            ids.append(
+                f"SELECT {text(object)} AS object, _id AS id, _key AS held FROM read_parquet({files!r})"
+            )
+    nothing = "SELECT ''::VARCHAR AS object, ''::VARCHAR AS id, ''::VARCHAR AS held WHERE false"
+    there = " UNION ALL ".join(ids) or nothing
     engine.run(
         f"""CREATE OR REPLACE TABLE undo_strays AS
         WITH there AS ({there}), intents AS (
@@ -102,10 +105,11 @@ def strays_table(workspace: Workspace, point: Checkpoint, found: Iterable[tuple[
         SELECT f.object, f.key, f.id, CASE WHEN t.id IS NULL THEN 'delete' ELSE 'restore' END AS action, i.before, i.sent,
           CASE WHEN d.id IS NOT NULL THEN 'restored' WHEN t.id IS NOT NULL AND i.id IS NULL THEN 'unknown' ELSE '' END AS note
         FROM undo_found AS f LEFT JOIN there AS t USING (object, id) LEFT JOIN intents AS i ON i.id = f.id
-        LEFT JOIN (SELECT DISTINCT id FROM undo_deleted) AS d ON d.id = f.id"""
+        LEFT JOIN (SELECT DISTINCT id FROM undo_deleted) AS d ON d.id = f.id
+        WHERE t.held IS DISTINCT FROM f.key"""
     )
     engine.run("INSERT INTO undo_ends SELECT object, id, 'stray' FROM undo_strays WHERE action = 'delete'")
-    return len(rows)
+    return int(engine.rows("SELECT count(*) AS n FROM undo_strays")[0]["n"])
 
 
 def build(
@@ -132,16 +136,16 @@ def build(
     no_sent = "[]::MAP(VARCHAR, VARCHAR)[]"
     selects = [
         f"""SELECT {step} AS step, 'record' AS kind, object, key, id, action, '' AS "left", '' AS "right",
-          '' AS label, before, after, sent, stamp, note, {go} AS forced, first_seq AS seq FROM undo_records AS x WHERE {held}""",
+          '' AS label, before, after, sent, stamp, note, {go} AS forced, op, first_seq AS seq FROM undo_records AS x WHERE {held}""",
         f"""SELECT {step}, 'side', object, '', id, 'delete', '', '', '', {nothing}, {nothing}, {no_sent}, '', '',
-          {go}, first_seq FROM undo_sides AS x WHERE {held}""",
+          {go}, 'delete', first_seq FROM undo_sides AS x WHERE {held}""",
         f"""SELECT {step}, 'stray', object, key, id, action, '', '', '', coalesce(before, {nothing}), {nothing},
-          coalesce(sent, {no_sent}), '', note, {go}, 0 FROM undo_strays AS x WHERE {held}""",
+          coalesce(sent, {no_sent}), '', note, {go}, action, 0 FROM undo_strays AS x WHERE {held}""",
     ]
     if forced is None:
         selects += [
             f"""SELECT 0, 'link', object, key, '', 'unlink', "left", "right", label, {nothing}, {nothing}, {no_sent},
-            '', '', false, seq FROM undo_made""",
+            '', '', false, 'unlink', seq FROM undo_made""",
             *_relinks(workspace, point, nothing, no_sent),
         ]
     reader = workspace.engine.stream(
@@ -167,7 +171,7 @@ def _relinks(workspace: Workspace, point: Checkpoint, nothing: str, no_sent: str
         if manifest is None or not manifest.parts:
             continue
         yield f"""SELECT DISTINCT {LAST}, 'relink', b.left_object || '>' || b.right_object, '', '', 'relink', b."left",
-          b."right", b.label, {nothing}, {nothing}, {no_sent}, '', '', false, 0
+          b."right", b.label, {nothing}, {nothing}, {no_sent}, '', '', false, 'link', 0
           FROM read_parquet({workspace.store.files(manifest)!r}) AS b
           JOIN undo_changed AS c ON c.object = b.left_object AND c.id = b."left"
           JOIN undo_links AS l ON l.lo = b.left_object AND l."left" = b."left" AND l.ro = b.right_object

@@ -52,7 +52,7 @@ def read_again(
     settle = evidence.connector.limits.settle
     last: dict[str, Values] | None = None
     for _ in range(ROUNDS):
-        if last is not None or settle:
+        if last is not None:
             evidence.clock.sleep(settle)
         now = {
             record.asked: dict(record.values)

@@ -28,7 +28,7 @@ from migrate_validators.again import (
     authors,
     read_again,
 )
-from migrate_validators.evidence import Evidence
+from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.expected import Sides, canonical, from_wire, sides
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 
@@ -161,8 +161,10 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
     stayed = f'(n.key IS NULL OR {now} IS DISTINCT FROM d."left")' if reread else "true"
     sides_of = f"""(SELECT key, map_keys("after") AS fields FROM {evidence.journal}
         WHERE kind = 'side' AND op <> 'link' AND map_keys("after") IS NOT NULL AND key <> '')"""
-    return f"""SELECT d.key, e._id AS id, d.field, d."left" AS expected,
-        CASE WHEN n.key IS NULL THEN d."right" ELSE {now} END AS found,
+    found_now = f'CASE WHEN n.key IS NULL THEN d."right" ELSE {now} END'
+    decimals = [name for name in two.columns if sql_type(fields[name]).startswith("DECIMAL")]
+    return f"""SELECT d.key, e._id AS id, d.field, {_short('d."left"', decimals)} AS expected,
+        {_short(found_now, decimals)} AS found,
         CASE WHEN d.class = '{DUPLICATE}' THEN '{TWICE}' WHEN d.class = '{ONLY_RIGHT}' THEN '{STRANGE}'
             WHEN d.class = '{ONLY_LEFT}' THEN '{GONE}'
             WHEN nullif(n.who, '{UNKNOWN}') IS NOT NULL THEN n.who
@@ -174,6 +176,17 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
     LEFT JOIN {found} AS n ON n.key = d.key AND n.field IS NOT DISTINCT FROM d.field
     WHERE CASE WHEN d.class = 'differs' THEN {stayed}
         WHEN d.class = '{ONLY_LEFT}' THEN NOT coalesce(n.who = 'there', false) ELSE true END"""
+
+
+def _short(sql: str, decimals: Sequence[str]) -> str:
+    """A decimal's text without the zeros that only its type brings."""
+    if not decimals:
+        return sql
+    listed = ", ".join(text(name) for name in decimals)
+    return (
+        f"CASE WHEN d.field IN ({listed}) AND contains({sql}, '.') "
+        f"THEN rtrim(rtrim({sql}, '0'), '.') ELSE {sql} END"
+    )
 
 
 def _lots(evidence: Evidence, two: Sides, differences: Differences) -> Iterator[list[dict[str, Any]]]:

@@ -1,0 +1,7 @@
+"""`python -m tests.proofs main`."""
+
+import sys
+
+from tests.proofs.run import main
+
+sys.exit(main())
