@@ -66,9 +66,9 @@ KINDS: dict[str, list[Any]] = {
     "Description": ["text"],
 }
 _WORDS = (
-    "harbour mill copper north union quiet bridge amber field granite signal meadow orbit cedar lantern "
-    "summit ferry canyon violet harvest Zürich Łódź Málaga"
-).split()
+    "harbour", "mill", "copper", "north", "union", "quiet", "bridge", "amber", "field", "granite", "signal",
+    "meadow", "orbit", "cedar", "lantern", "summit", "ferry", "canyon", "violet", "Zürich", "Łódź", "Málaga",
+)  # fmt: skip
 
 
 def row(number: int, chance: random.Random) -> list[str]:
@@ -110,7 +110,8 @@ def _stamp(at: datetime) -> str:
 def render(folder: Path, rows: int, page_rows: int) -> tuple[list[dict[str, Any]], int]:
     """The job's pages as files; for each its path and rows, and the bytes of all CSV."""
     chance = random.Random(20261123)  # noqa: S311 - data, not a secret
-    pages, size = [], 0
+    pages: list[dict[str, Any]] = []
+    size = 0
     for start in range(0, rows, page_rows):
         end = min(rows, start + page_rows)
         plain = folder / "page.csv"

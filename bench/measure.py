@@ -105,8 +105,10 @@ def arguments() -> dict[str, Any]:
 
 
 def environment() -> dict[str, str]:
-    """A side's environment: without what importing `migrate` has set in ours, which a peer mustn't inherit."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ARROW_", "MIGRATE_"))}
+    """A side's: without what importing `migrate` has set in ours, which a peer mustn't inherit."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ARROW_", "MIGRATE_"))
+    }
     return {**inherited, "PYTHONPATH": "", "PYTHONHASHSEED": "0"}
 
 

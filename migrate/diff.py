@@ -1,6 +1,6 @@
 """In which rows, and in which of their values, do two tables of any size differ?
 
-Each row is hashed first, typed and in the given columns only; keys and hashes are joined, and values
+Each row is hashed first, typed and in the given columns only; keys and hashes are grouped, and values
 are fetched for the rows that differ and for no others. Hashes live as long as one comparison and are
 never stored: they hold for one version of DuckDB only. Keys that stand several times on a side, or are
 null, can't be joined; they are classes of their own and never silently paired.
@@ -84,7 +84,8 @@ def diff(engine: Engine, left: str, right: str, key: str, columns: Sequence[str]
 
     Args:
         left, right: DuckDB table expressions; each is read twice, the second time only for the keys that
-            differ. Both have `key` and all of `columns`, of equal types.
+            differ (and a third time for rows without a key, where there are any). Both have `key` and all of
+            `columns`, of equal types.
         key: names a row on each side.
         columns: those that are compared.
 
@@ -104,45 +105,38 @@ def diff(engine: Engine, left: str, right: str, key: str, columns: Sequence[str]
 def _diff(engine: Engine, schema: str, left: str, right: str, key: str, columns: list[str]) -> Differences:
     name = identifier(key)
     hashed = _hash(engine, left, columns)
-    counts: dict[str, int] = {}
     for side, source in (("l", left), ("r", right)):
         engine.run(f"CREATE TABLE {schema}.{side} AS SELECT {name} AS k, {hashed} AS h FROM {source}")
-        found = engine.rows(
-            f"SELECT count(*) AS rows, count(k) AS keys, count(DISTINCT k) AS once FROM {schema}.{side}"
-        )[0]
-        counts[side] = int(found["rows"])
-        counts[f"{side}_twice"] = int(found["keys"]) - int(found["once"])
-    twice = counts["l_twice"] + counts["r_twice"]
-    duplicates = 0
-    sides = [f"{schema}.l", f"{schema}.r"]
-    if twice:
-        engine.run(
-            f"""CREATE TABLE {schema}.twice AS SELECT k, sum(l) AS l, sum(r) AS r FROM (
-            SELECT k, count(*) AS l, 0 AS r FROM {schema}.l WHERE k IS NOT NULL GROUP BY k
-            UNION ALL SELECT k, 0, count(*) FROM {schema}.r WHERE k IS NOT NULL GROUP BY k)
-            GROUP BY k HAVING sum(l) > 1 OR sum(r) > 1"""
-        )
-        duplicates = int(engine.rows(f"SELECT count(*) AS n FROM {schema}.twice")[0]["n"])
-        sides = [f"(FROM {side} ANTI JOIN {schema}.twice USING (k))" for side in sides]
+    read = engine.rows(
+        f"SELECT (SELECT count(*) FROM {schema}.l) AS l, (SELECT count(*) FROM {schema}.r) AS r"
+    )[0]
+    # One grouping finds what differs, what is alone and what stands several times; a join would have to be
+    # told about the last first.
     engine.run(
         f"""CREATE TABLE {schema}.odd AS
-        SELECT coalesce(l.k, r.k) AS k, l.h IS NOT NULL AS on_left, r.h IS NOT NULL AS on_right
-        FROM {sides[0]} AS l FULL JOIN {sides[1]} AS r ON l.k = r.k WHERE l.h IS DISTINCT FROM r.h"""
+        SELECT k, count(here) AS l, count(*) - count(here) AS r,
+            CASE WHEN k IS NULL THEN NULL
+                WHEN count(here) > 1 OR count(*) - count(here) > 1 THEN '{DUPLICATE}'
+                WHEN count(*) = 2 THEN '{DIFFERS}' WHEN count(here) = 1 THEN '{ONLY_LEFT}'
+                ELSE '{ONLY_RIGHT}' END AS class
+        FROM (SELECT k, h, true AS here FROM {schema}.l UNION ALL SELECT k, h, NULL FROM {schema}.r)
+        GROUP BY k HAVING k IS NULL OR count(*) <> 2 OR count(here) <> 1 OR min(h) <> max(h)"""
     )
-    found = engine.rows(
-        f"""SELECT count(*) FILTER (on_left AND on_right) AS both, count(*) FILTER (NOT on_right) AS l,
-        count(*) FILTER (NOT on_left) AS r FROM {schema}.odd"""
-    )[0]
-    only_left, only_right, differing = int(found["l"]), int(found["r"]), int(found["both"])
-    _values(engine, schema, left, right, name, columns, both=differing, one=only_left + only_right)
-    if duplicates:
+    for side in "lr":
+        engine.run(f"DROP TABLE {schema}.{side}")
+    kinds = {row["class"]: row for row in engine.rows(
+        f"SELECT class, count(*) AS n, CAST(sum(l) AS BIGINT) AS l, CAST(sum(r) AS BIGINT) AS r "
+        f"FROM {schema}.odd GROUP BY class"
+    )}  # fmt: skip
+    none = {"n": 0, "l": 0, "r": 0}
+    nameless, several = kinds.get(None, none), kinds.get(DUPLICATE, none)
+    differing, alone = int(kinds.get(DIFFERS, none)["n"]), int(kinds.get(ONLY_LEFT, none)["n"])
+    _values(engine, schema, left, right, name, columns, nameless=(nameless["l"], nameless["r"]))
+    if several["n"]:
         engine.run(
             f"""INSERT INTO {schema}.differences SELECT CAST(k AS VARCHAR), '{DUPLICATE}', NULL,
-            l || ' rows', r || ' rows' FROM {schema}.twice"""
+            l || ' rows', r || ' rows' FROM {schema}.odd WHERE class = '{DUPLICATE}'"""
         )
-    in_twice = (
-        int(engine.rows(f"SELECT coalesce(sum(l), 0) AS n FROM {schema}.twice")[0]["n"]) if twice else 0
-    )
     by_field = engine.rows(
         f"""SELECT field, count(*) AS n FROM {schema}.differences WHERE class = '{DIFFERS}'
         GROUP BY field ORDER BY n DESC, field"""
@@ -150,43 +144,58 @@ def _diff(engine: Engine, schema: str, left: str, right: str, key: str, columns:
     return Differences(
         engine=engine,
         table=f"{schema}.differences",
-        left_rows=counts["l"],
-        right_rows=counts["r"],
-        compared=counts["l"] - in_twice - only_left,
-        only_left=only_left,
-        only_right=only_right,
+        left_rows=int(read["l"]),
+        right_rows=int(read["r"]),
+        compared=int(read["l"]) - int(several["l"]) - int(nameless["l"]) - alone,
+        only_left=alone + int(nameless["l"]),
+        only_right=int(kinds.get(ONLY_RIGHT, none)["n"]) + int(nameless["r"]),
         differing=differing,
-        duplicates=duplicates,
+        duplicates=int(several["n"]),
         by_field={str(row["field"]): int(row["n"]) for row in by_field},
     )
 
 
-def _hash(engine: Engine, table: str, columns: list[str]) -> str:
-    """SQL of a row's hash. DuckDB gives a null list and an empty one the same hash (seen with 2.0)."""
+def _hash(engine: Engine, source: str, columns: list[str]) -> str:
+    """The hash of a row's columns; lists and structs as text too: null, `[]` and `[NULL]` hash alike."""
     if not columns:
         return "0::UBIGINT"
-    listed = ", ".join(identifier(column) for column in columns)
-    schema = engine.stream(f"SELECT {listed} FROM {table} LIMIT 0").schema
-    nested = [f"{identifier(f.name)} IS NULL" for f in schema if f.type.num_fields]
-    return f"hash({', '.join([listed, *nested])})"
+    listed = [identifier(column) for column in columns]
+    types = engine.rows(f"SELECT column_type AS t FROM (DESCRIBE SELECT {', '.join(listed)} FROM {source})")
+    nested = [
+        f"CAST({column} AS VARCHAR)"
+        for column, row in zip(listed, types, strict=True)
+        if row["t"].endswith("]") or row["t"].startswith(("STRUCT", "MAP", "UNION"))
+    ]
+    return f"hash({', '.join([*listed, *nested])})"
 
 
 def _values(
-    engine: Engine, schema: str, left: str, right: str, name: str, columns: list[str], *, both: int, one: int
+    engine: Engine,
+    schema: str,
+    left: str,
+    right: str,
+    name: str,
+    columns: list[str],
+    *,
+    nameless: tuple[int, int],
 ) -> None:
-    """The table of differences, but for keys that stand several times."""
+    """The table of differences, but for keys that stand several times.
+
+    Args:
+        nameless: rows without a key on each side.
+    """
     engine.run(
         f"""CREATE TABLE {schema}.differences (key VARCHAR, class VARCHAR, field VARCHAR,
         "left" VARCHAR, "right" VARCHAR)"""
     )
     listed = [identifier(column) for column in columns]
-    if both:
-        differing = f"SELECT k FROM {schema}.odd WHERE on_left AND on_right"
-        for side, source in (("lv", left), ("rv", right)):
-            engine.run(
-                f"CREATE TABLE {schema}.{side} AS SELECT {', '.join([name, *listed])} FROM {source} "
-                f"WHERE {name} IN ({differing})"
-            )
+    sides = (("lv", left, ONLY_LEFT), ("rv", right, ONLY_RIGHT))
+    for table, source, alone in sides:
+        engine.run(
+            f"""CREATE TABLE {schema}.{table} AS SELECT {", ".join([name, *listed])} FROM {source}
+            WHERE {name} IN (SELECT k FROM {schema}.odd WHERE class IN ('{DIFFERS}', '{alone}'))"""
+        )
+    if columns:
         pieces = ", ".join(
             f"CASE WHEN l.{column} IS DISTINCT FROM r.{column} THEN {{'f': {text(plain)}, "
             f"'l': CAST(l.{column} AS VARCHAR), 'r': CAST(r.{column} AS VARCHAR)}} END"
@@ -199,16 +208,13 @@ def _values(
                 FROM {schema}.lv AS l JOIN {schema}.rv AS r ON l.{name} = r.{name})
             WHERE v IS NOT NULL"""
         )
-    if one:
-        whole = "CAST({" + ", ".join(
-            f"{text(plain)}: {column}" for plain, column in zip(columns, listed, strict=True)
-        ) + "} AS VARCHAR)" if columns else "''"  # fmt: skip
-        for kind, source, there, values in (
-            (ONLY_LEFT, left, "NOT on_right", f"{whole}, NULL"),
-            (ONLY_RIGHT, right, "NOT on_left", f"NULL, {whole}"),
-        ):
-            engine.run(
-                f"""INSERT INTO {schema}.differences
-                SELECT CAST({name} AS VARCHAR), '{kind}', NULL, {values} FROM {source}
-                WHERE {name} IN (SELECT k FROM {schema}.odd WHERE {there}) OR {name} IS NULL"""
-            )
+    whole = "CAST({" + ", ".join(
+        f"{text(plain)}: {column}" for plain, column in zip(columns, listed, strict=True)
+    ) + "} AS VARCHAR)" if columns else "''"  # fmt: skip
+    for (table, source, alone), rows in zip(sides, nameless, strict=True):
+        values = f"{whole}, NULL" if alone == ONLY_LEFT else f"NULL, {whole}"
+        insert = f"INSERT INTO {schema}.differences SELECT CAST({name} AS VARCHAR), '{alone}', NULL, {values}"
+        of_one_side = f"SELECT k FROM {schema}.odd WHERE class = '{alone}'"
+        engine.run(f"{insert} FROM {schema}.{table} WHERE {name} IN ({of_one_side})")
+        if rows:
+            engine.run(f"{insert} FROM {source} WHERE {name} IS NULL")

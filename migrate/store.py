@@ -94,11 +94,11 @@ def write_aside(path: Path, content: bytes) -> None:
             aside.replace(path)
             flush_folder(path.parent)
     except NoSpace:
-        _drop(aside)
+        drop(aside)
         raise
 
 
-def _drop(aside: Path) -> None:
+def drop(aside: Path) -> None:
     """Give back the space of a file that could not be finished."""
     with contextlib.suppress(OSError):
         aside.unlink(missing_ok=True)
@@ -136,7 +136,7 @@ class PartWriter:
                 # The part is not named by anyone; what matters is the error that is under way.
                 with contextlib.suppress(OSError):
                     self._writer.close()
-                _drop(self._aside())
+                drop(self._aside())
 
     def _name(self) -> str:
         return f"part-{self._number:05d}.parquet"

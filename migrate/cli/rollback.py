@@ -192,7 +192,8 @@ def verify(session: Session) -> Result:
         found = run(workspace, bars)
     document = {
         "attempt": found.attempt, "verdict": found.verdict, "words": found.words, "held": found.held,
-        "failures": found.failures, "foreign": found.foreign, "residue": found.residue, "folder": found.folder,
+        "failures": found.failures, "foreign": found.foreign, "residue": found.residue,
+        "folder": found.folder,
     }  # fmt: skip
     lines = [found.words]
     lines += [f"  not back: {f.object} {f.id} {f.key}: {f.what}" for f in found.failures[:SHOWN]]

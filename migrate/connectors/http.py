@@ -102,6 +102,16 @@ class Stream:
         self.status = response.status_code
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
 
+    def packed(self) -> Iterator[bytes]:
+        """Pieces as they came, so still gzip where `content-encoding` says so; other encodings are undone."""
+        if self.headers.get("content-encoding", "gzip").lower() != "gzip":
+            yield from self.bytes()
+            return
+        try:
+            yield from self._response.iter_raw()
+        except httpx2.HTTPError as error:
+            raise Retriable(self._system, f"GET {self._path}: broke off ({type(error).__name__})") from None
+
     def bytes(self, size: int | None = None) -> Iterator[bytes]:
         """Decoded pieces. Raises Retriable where the body breaks off; nothing has been changed."""
         try:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from migrate.clock import stamp
-from migrate.errors import Damaged
+from migrate.errors import Damaged, NoSpace
 from migrate.ledger.database import Ledger, Transaction
 from migrate.ledger.leases import Lease
 from migrate.ledger.tables import segments
-from migrate.store import flush_folder, sha256_of, space
+from migrate.store import drop, flush_folder, sha256_of, space
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,7 +104,7 @@ class Journal:
         return [str(path) for path in self._paths()]
 
     def _paths(self) -> list[Path]:
-        paths = sorted(self.folder.glob("*.parquet"), key=lambda path: path.name.partition("-")[2])
+        paths = sorted(self.folder.glob("*.parquet"), key=lambda path: (_number(path), path.name))
         replaced = self._replaced(paths)
         return [path for path in paths if path.name not in replaced]
 
@@ -130,7 +130,7 @@ class Journal:
         return {key.decode(): value.decode() for key, value in found.items() if not key.startswith(b"ARROW")}
 
     def verify(self) -> None:
-        """Check every segment that the ledger knows against its digest.
+        """Check every segment that the ledger knows against its digest, and that each follows another.
 
         Raises:
             Damaged: a segment is missing or differs. Nothing may be written on top of that.
@@ -139,15 +139,22 @@ class Journal:
         live = {path.name for path in paths}
         # Stopped in the midst of a compaction, the ledger still names what the compacted segment replaced.
         replaced = self._replaced(paths)
+        remedy = "Restore it from a backup; without it a rollback can't name what it holds."
+        digests = {path.name: sha256_of(path) for path in paths}
         for row in self.ledger.read(sa.select(segments).order_by(segments.c.first_seq)):
             if row.name in replaced:
                 continue
             path = self.folder / row.name
-            remedy = "Restore it from a backup; without it a rollback can't name what it holds."
             if row.name not in live:
                 raise Damaged(str(path), "is missing, though the ledger names it", remedy)
-            if sha256_of(path) != row.sha256:
+            if digests[row.name] != row.sha256:
                 raise Damaged(str(path), "differs from the digest in the ledger", remedy)
+        facts = {path: self._metadata(path) for path in paths}
+        seals = (json.loads(each.get("seals", "[]")) for each in facts.values())
+        sealed = {"", *digests.values()}.union(*seals)
+        for path, each in facts.items():
+            if each["previous"] not in sealed:
+                raise Damaged(str(path), "follows a segment that is missing or was changed", remedy)
 
     def source(self) -> str:
         """The journal as a DuckDB table expression; empty, but of the right shape, where there is none."""
@@ -166,7 +173,7 @@ class Journal:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in self.folder.glob(".*.aside"):
             path.unlink()
-        self._drop_unfinished()
+        self._drop_unnamed()
         self.verify()
         self._end_compaction(lease)
         self._drop_replaced()
@@ -174,20 +181,10 @@ class Journal:
         for path in self._paths():
             facts = self._facts(path) if path.name not in known else dict(known[path.name]._mapping)
             self._next_seq = max(self._next_seq, facts["last_seq"] + 1)
-            self._next_number = max(self._next_number, int(path.stem.partition("-")[2].lstrip("c")) + 1)
+            self._next_number = max(self._next_number, _number(path) + 1)
             self._previous = facts["sha256"]
             if path.name not in known:
                 self._unregistered.append(facts)
-
-    def _drop_unfinished(self) -> None:
-        """Remove a joined segment that was written when the process died, before the ledger knew it.
-
-        The ledger names the small ones until then, and they stay on disk until after.
-        """
-        known = {row.name for row in self.ledger.read(sa.select(segments.c.name))}
-        for path in self.folder.glob("*-c*.parquet"):
-            if path.name not in known and known & set(json.loads(self._metadata(path)["replaces"])):
-                path.unlink()
 
     def _facts(self, path: Path) -> dict[str, Any]:
         import pyarrow.compute as pc
@@ -204,6 +201,13 @@ class Journal:
             "sha256": sha256_of(path),
             "previous": metadata["previous"],
         }
+
+    def _drop_unnamed(self) -> None:
+        """Of a compaction that the ledger never heard of, what it was to replace holds, while it is whole."""
+        known = {row.name for row in self.ledger.read(sa.select(segments.c.name))}
+        for path in list(self.folder.glob("*-c*.parquet")):
+            if path.name not in known and all((self.folder / name).exists() for name in self._replaced([path])):
+                path.unlink()
 
     def _end_compaction(self, lease: Lease) -> None:
         """Let the ledger name a compacted segment that a crash left unnamed, instead of what it replaced."""
@@ -313,13 +317,17 @@ class Journal:
         path = self.folder / f"{epoch:05d}-{number}.parquet"
         aside = path.with_name(f".{path.name}.aside")
         metadata = {"format": FORMAT, "previous": previous, "epoch": str(epoch), **more}
-        with space(path):
-            pq.write_table(table.replace_schema_metadata(metadata), aside, compression="zstd")
-            with aside.open("rb+") as out:
-                os.fsync(out.fileno())
-            digest = sha256_of(aside)
-            aside.replace(path)
-            flush_folder(self.folder)
+        try:
+            with space(path):
+                pq.write_table(table.replace_schema_metadata(metadata), aside, compression="zstd")
+                with aside.open("rb+") as out:
+                    os.fsync(out.fileno())
+                digest = sha256_of(aside)
+                aside.replace(path)
+                flush_folder(self.folder)
+        except NoSpace:
+            drop(aside)
+            raise
         return {
             "name": path.name,
             "epoch": epoch,
@@ -354,20 +362,24 @@ class Journal:
         small: list[Path] = []
         size = 0
         for path in self._paths():
-            if size + path.stat().st_size > COMPACT_BYTES:
+            bytes = path.stat().st_size
+            if not small and bytes > COMPACT_BYTES // 2:
+                continue  # a full one; the small ones come after it
+            if size + bytes > COMPACT_BYTES:
                 break
             small.append(path)
-            size += path.stat().st_size
+            size += bytes
         if len(small) < 8:
             return
         table = pa.concat_tables([pq.read_table(path).cast(schema()) for path in small])
         names = [path.name for path in small]
-        replaces = list(names)
-        for path in small:
-            if "-c" in path.name:
-                replaces.extend(json.loads(self._metadata(path)["replaces"]))
-        last = small[-1].stem.partition("-")[2].lstrip("c")
-        facts = self._put(table, f"c{last}", "", {"replaces": json.dumps(replaces)})
+        first, last = self._metadata(small[0]), self._metadata(small[-1])
+        # What comes after names the last one's digest, which so stays known.
+        seals = [sha256_of(small[-1]), *json.loads(last.get("seals", "[]"))]
+        facts = self._put(
+            table, f"c{_number(small[-1]):06d}", first["previous"],
+            {"replaces": json.dumps(names), "seals": json.dumps(seals)},
+        )  # fmt: skip
         with self.ledger.write(self._lease) as tx:
             tx.sql.execute(segments.delete().where(segments.c.name.in_(names)))
             tx.put(segments, **facts)
@@ -375,9 +387,13 @@ class Journal:
             self._unregistered = [row for row in self._unregistered if row["name"] not in names]
         for path in small:
             path.unlink(missing_ok=True)
-        rest = self._paths()
-        if len(rest) == 1:
+        if self._paths()[-1].name == facts["name"]:
             self._previous = facts["sha256"]
+
+
+def _number(path: Path) -> int:
+    """A segment's number; a compacted one has that of the last segment in it."""
+    return int(path.stem.partition("-")[2].lstrip("c"))
 
 
 _DUCKDB = {

@@ -25,16 +25,19 @@ WHERE ended.seq IS NULL OR ours.seq > ended.seq
 GROUP BY key
 """
 
-# Links that we made and haven't undone. One row a (left, right, label), target ids.
+# Links that we made and haven't undone. One row a (left, right, label), target ids. `was_there` is what
+# was found when it was first asked for: a second row that names the same link finds our own.
 LINKS = """
 WITH ours AS (
   SELECT * FROM {journal} WHERE kind = 'link' AND outcome = 'done' AND op IN ('link', 'unlink')
-), last AS (
-  SELECT object, "left", "right", label, arg_max(op, seq) AS op, arg_max(was_there, seq) AS was_there,
-    arg_max(key, seq) AS key, arg_max(attempt, seq) AS attempt, max(seq) AS seq
-  FROM ours GROUP BY object, "left", "right", label
+), ended AS (
+  SELECT object, "left", "right", label, max(seq) AS seq FROM ours WHERE op = 'unlink' GROUP BY ALL
 )
-SELECT * FROM last WHERE op = 'link'
+SELECT object, "left", "right", label, 'link' AS op, arg_min(was_there, ours.seq) AS was_there,
+  arg_max(key, ours.seq) AS key, arg_max(attempt, ours.seq) AS attempt, max(ours.seq) AS seq
+FROM ours LEFT JOIN ended USING (object, "left", "right", label)
+WHERE op = 'link' AND (ended.seq IS NULL OR ours.seq > ended.seq)
+GROUP BY object, "left", "right", label
 """
 
 # What the target refused and nothing later has mended. One row a key (records) or link.

@@ -40,6 +40,14 @@ def _boot_id() -> str:
     return path.read_text().strip() if path.exists() else ""
 
 
+def _pid_space() -> str:
+    """Which numbering of processes we live in; containers on one host have their own."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink()).removeprefix("pid:")
+    except OSError:
+        return ""
+
+
 def _start_of(pid: int) -> str | None:
     """Start of a process in clock ticks since boot; None if it doesn't run (or can't be told)."""
     try:
@@ -57,15 +65,19 @@ def this_process() -> Process:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return Process(user, socket.gethostname(), _boot_id(), pid, _start_of(pid) or "")
+    boot = _boot_id()
+    return Process(user, socket.gethostname(), boot + _pid_space() if boot else "", pid, _start_of(pid) or "")
 
 
 def proved_dead(row: Any) -> bool:
     """Whether the holder named in a lease row has surely ended: same host, and gone or another boot."""
     if row.host != socket.gethostname() or not row.boot:
         return False
-    if row.boot != _boot_id():
+    boot, bracket, space = row.boot.partition("[")
+    if boot != _boot_id():
         return True
+    if bracket + space != _pid_space():
+        return False  # its number means another process here
     return bool(_start_of(row.pid) != row.process)
 
 

@@ -166,19 +166,17 @@ class Loading:
             self.clock.sleep(min(seconds, 1.0))
             seconds -= 1.0
 
-    def doubted(self) -> None:
-        """A call of ours went unanswered now: until when may it land?"""
-        until = self.clock.now() + timedelta(seconds=self.target.limits.longest_call)
+    def doubted(self, deadline: str | None = None) -> None:
+        """A call went unanswered, now or (in a former process) so that it lands by `deadline`."""
+        longest = timedelta(seconds=self.target.limits.longest_call)
+        until = parse_stamp(deadline) if deadline else self.clock.now() + longest
         with self._lock:
             self._landing = max(self._landing or until, until)
 
     def wait_all_landed(self) -> None:
-        """Wait until no unanswered call, of this process or a former one, can land any more."""
-        last = book.last_deadline(self.ledger, self.system)
-        known = [self._landing] if self._landing else []
-        known += [parse_stamp(last)] if last else []
-        if known:
-            self.wait_landing(stamp(max(known)))
+        """Wait until no unanswered call that this command knows of can land any more."""
+        if self._landing is not None:
+            self.wait_landing(stamp(self._landing))
 
     # -- many batches -------------------------------------------------------------------------
 

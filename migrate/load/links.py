@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from migrate.clock import stamp
 from migrate.connector import Batch, BatchRefused, Link, Operation
+from migrate.engine import text
 from migrate.errors import InDoubt
 from migrate.journal import LINKS, Entry
 from migrate.ledger import BatchRow
@@ -27,12 +28,21 @@ from migrate.store import Manifest
 
 @dataclass(frozen=True)
 class LinkItem:
-    """One staged link, resolved to target ids. `deleted`: it is to be removed."""
+    """One staged link, resolved to target ids; "" for an end that isn't in the target.
+
+    `deleted`: it is to be removed. `over`: a later generation removes it, so it isn't made any more.
+    """
 
     row: int
     key: str
     link: Link
     deleted: bool = False
+    over: bool = False
+
+    @property
+    def operation(self) -> str:
+        """What its batch does."""
+        return "unlink" if self.deleted else "keep" if self.over else "link"
 
 
 @dataclass(frozen=True)
@@ -80,31 +90,43 @@ class LinkCutter:
                 items = {item.row: item for item in self._resolved(manifest, row.part)}
                 yield LinkWork(row, tuple(items[n] for n in row.rows if n in items), doubt=True)
 
-    def pending(self) -> Iterator[LinkWork]:
-        """Batches over the rows whose two ends are in the target; the others stay, blocked."""
-        size = self.loading.target.limits.link_writes
-        for manifest in self.manifests():
+    def pending(self, manifest: Manifest) -> Iterator[LinkWork]:
+        """Batches over a generation's rows whose two ends are in the target; the others stay, blocked."""
+        for part in manifest.parts:
+            done = book.rows_done(self.loading.ledger, self.loading.attempt, manifest.folder, part.name)
+            if len(done) < part.rows:
+                items = (item for item in self._resolved(manifest, part.name) if item.row not in done)
+                yield from self._cut(manifest, part.name, items)
+
+    def replay(self, keys: Sequence[str]) -> Iterator[LinkWork]:
+        """Batches over the newest staged row of each of these links, whatever was done with it before."""
+        wanted = set(keys)
+        for manifest in reversed(self.manifests()):
             for part in manifest.parts:
-                done = book.rows_done(self.loading.ledger, self.loading.attempt, manifest.folder, part.name)
-                if len(done) >= part.rows:
-                    continue
-                groups: dict[tuple[bool, str, str], list[LinkItem]] = {}
-                for item in self._resolved(manifest, part.name):
-                    if item.row in done:
-                        continue
-                    pair = (item.deleted, item.link.left_object, item.link.right_object)
-                    group = groups.setdefault(pair, [])
-                    group.append(item)
-                    if len(group) >= size:
-                        yield self._work(manifest, part.name, groups.pop(pair))
-                for group in groups.values():
-                    yield self._work(manifest, part.name, group)
+                if not wanted:
+                    return
+                items = [item for item in self._resolved(manifest, part.name) if item.key in wanted]
+                wanted.difference_update(item.key for item in items)
+                yield from self._cut(manifest, part.name, items)
+
+    def _cut(self, manifest: Manifest, part: str, items: Iterable[LinkItem]) -> Iterator[LinkWork]:
+        size = self.loading.target.limits.link_writes
+        groups: dict[tuple[str, str, str], list[LinkItem]] = {}
+        for item in items:
+            pair = (item.operation, item.link.left_object, item.link.right_object)
+            group = groups.setdefault(pair, [])
+            group.append(item)
+            if len(group) >= size:
+                yield self._work(manifest, part, groups.pop(pair))
+        for group in groups.values():
+            yield self._work(manifest, part, group)
 
     def _work(self, manifest: Manifest, part: str, items: list[LinkItem]) -> LinkWork:
         rows = tuple(item.row for item in items)
-        operation = "unlink" if items[0].deleted else "link"
-        name = batch_name(self.loading.attempt, manifest.folder, part, rows, operation)
-        text = json.dumps([[i.link.left, i.link.right, i.link.label] for i in items])
+        operation = items[0].operation
+        again = f"@{self.loading.journal.last_seq}" if self.loading.phase == "replay" else ""
+        name = batch_name(self.loading.attempt, manifest.folder, part, rows, operation + again)
+        payload = json.dumps([[i.link.left, i.link.right, i.link.label] for i in items])
         batch = BatchRow(
             name,
             self.loading.attempt,
@@ -115,28 +137,47 @@ class LinkCutter:
             rows,
             pair_name(items[0].link),
             operation,
-            hashlib.sha256(text.encode()).hexdigest(),
+            hashlib.sha256(payload.encode()).hexdigest(),
             stamp(self.loading.clock.now()),
         )
         return LinkWork(batch, tuple(items))
 
     def _resolved(self, manifest: Manifest, part: str) -> Iterator[LinkItem]:
-        """Rows of a part whose two ends are in the crosswalk, in the order of the part."""
+        """Rows of a part that can be carried out, in its order: those to be made whose two ends are in the
+        crosswalk, and those to be removed, for what has no end in the target any more is gone."""
         path = self.loading.workspace.store.root / manifest.folder / part
-        quoted = str(path).replace("'", "''")
         reader = self.loading.workspace.engine.stream(
             f"""SELECT links.file_row_number AS row, links."left" AS lk, links."right" AS rk,
               links.left_object AS lo, links.right_object AS ro, links.label AS label,
-              links._deleted AS gone, l.target_id AS lid, r.target_id AS rid
-            FROM read_parquet('{quoted}', file_row_number=true) AS links
-            JOIN crosswalk AS l ON l.key = links."left" JOIN crosswalk AS r ON r.key = links."right"
+              links._deleted AS gone, coalesce(l.target_id, '') AS lid, coalesce(r.target_id, '') AS rid,
+              NOT links._deleted AND coalesce(later.gone, false) AS over
+            FROM read_parquet({text(str(path))}, file_row_number=true) AS links
+            LEFT JOIN crosswalk AS l ON l.key = links."left"
+            LEFT JOIN crosswalk AS r ON r.key = links."right"
+            LEFT JOIN ({self._later(manifest)}) AS later ON later."left" = links."left"
+              AND later."right" = links."right" AND later.label = links.label
+            WHERE links._deleted OR coalesce(later.gone, false)
+              OR (l.target_id IS NOT NULL AND r.target_id IS NOT NULL)
             ORDER BY links.file_row_number"""
         )
         for batch in reader:
             for row in batch.to_pylist():
                 link = Link(row["lo"], row["lid"], row["ro"], row["rid"], row["label"])
                 key = link_key(row["lk"], row["rk"], row["label"])
-                yield LinkItem(row["row"], key, link, bool(row["gone"]))
+                yield LinkItem(row["row"], key, link, bool(row["gone"]), bool(row["over"]))
+
+    def _later(self, manifest: Manifest) -> str:
+        """SQL: what the generations after this one say of a link last. `gone`: it is to be removed."""
+        selects = [
+            f"""SELECT "left", "right", label, _deleted, {later.generation} AS gen
+            FROM read_parquet([{", ".join(map(text, self.loading.workspace.store.files(later)))}])"""
+            for later in self.manifests()
+            if later.generation > manifest.generation and later.parts
+        ]
+        none = """SELECT ''::VARCHAR AS "left", ''::VARCHAR AS "right", ''::VARCHAR AS label,
+            false AS _deleted, 0 AS gen WHERE false"""
+        return f"""SELECT "left", "right", label, arg_max(_deleted, gen) AS gone
+            FROM ({" UNION ALL ".join(selects) or none}) GROUP BY ALL"""
 
 
 def pair_name(link: Link) -> str:
@@ -153,8 +194,11 @@ class LinkProtocol:
     def run(self, work: LinkWork) -> Tally:
         """Carry one batch to its settlement."""
         tally: Tally = Counter()
+        if work.doubt:
+            self.loading.doubted(work.batch.deadline)
+        does = {"link": self._make, "unlink": self._remove, "keep": self._keep}[work.batch.operation]
         with self.loading.batch(work.batch):
-            entries = self._make(work) if work.batch.operation == "link" else self._remove(work)
+            entries = does(work)
             self.loading.settle(work.batch, entries, tally)
         tally["_rows"] = len(work.items)
         return tally
@@ -171,6 +215,10 @@ class LinkProtocol:
             for found in self.target.read_links(first.left_object, ids, first.right_object)
             if found in wanted
         }
+
+    def _keep(self, work: LinkWork) -> list[Entry]:
+        reason = "not made: a later generation takes it away"
+        return [replace(self._entry(work, item, "kept", reason=reason), op="link") for item in work.items]
 
     def _make(self, work: LinkWork) -> list[Entry]:
         links = [item.link for item in work.items]
@@ -199,8 +247,8 @@ class LinkProtocol:
 
     def _remove(self, work: LinkWork) -> list[Entry]:
         links = [item.link for item in work.items]
-        if work.doubt:
-            self.loading.wait_landing(work.batch.deadline)
+        # A call that makes one of these links and was never answered must not land after we removed it.
+        self.loading.wait_all_landed()
         ours = self._ours(work)
         links = [link for link in links if link in ours]
         now = self.present(links)
@@ -211,7 +259,7 @@ class LinkProtocol:
         for item in work.items:
             code, reason = sent.refused.get(item.link, ("kept", "still there when read back"))
             if item.link not in ours:
-                entries.append(self._entry(work, item, "kept", reason="not ours: it was there before"))
+                entries.append(self._entry(work, item, "kept", reason="not ours, or its record is gone"))
             elif item.link in left:
                 entries.append(self._entry(work, item, "refused", reason=f"{code}: {reason}"))
             else:
@@ -219,15 +267,18 @@ class LinkProtocol:
         return entries
 
     def _send_all(self, operation: Operation, links: list[Link], sent: _Sent) -> None:
-        for _ in range(TRIES):
+        for number in range(TRIES):
+            if number:
+                self.loading.pause(2.0**number)
             left = [link for link in links if link not in sent.done and link not in sent.refused]
             if not left:
                 return
             try:
                 self._send(operation, left, sent)
             except InDoubt:
+                self.loading.doubted()
                 if operation is Operation.UNLINK:
-                    self.loading.clock.sleep(self.target.limits.longest_call)
+                    self.loading.pause(self.target.limits.longest_call)
             rest = [link for link in left if link not in sent.done and link not in sent.refused]
             there = self.present(rest)
             sent.done |= there if operation is Operation.LINK else set(rest) - there
@@ -254,9 +305,10 @@ class LinkProtocol:
 
     def _ours(self, work: LinkWork) -> set[Link]:
         """Those of a batch's links that we made; what was there before is never ours to remove."""
+        lefts = ", ".join(sorted({text(item.link.left) for item in work.items}))
         rows = self.loading.workspace.engine.rows(
             f"""SELECT "left", "right", label FROM ({LINKS.format(journal=self.loading.journal.source())})
-            WHERE NOT was_there AND object = '{work.batch.object}'"""
+            WHERE NOT was_there AND object = '{work.batch.object}' AND "left" IN ({lefts})"""
         )
         made = {(row["left"], row["right"], row["label"]) for row in rows}
         return {

@@ -51,6 +51,8 @@ class RecordProtocol:
     def run(self, work: RecordWork) -> Tally:
         """Carry one batch to its settlement."""
         tally: Tally = Counter()
+        if work.doubt:
+            self.loading.doubted(work.batch.deadline)
         with self.loading.batch(work.batch):
             if work.operation == NONE:
                 entries: list[Entry] = []
@@ -416,7 +418,7 @@ class RecordProtocol:
                 self.loading.system, f"{len(self._open(items, sent))} {self.object} after {TRIES} tries"
             )
         for item in silent:
-            sent.refused[item.key] = ("refused", "unanswered", "the target never answers a write of this record")
+            sent.refused[item.key] = ("refused", "unanswered", "the target never answers this write")
 
     def _send(self, operation: Operation, items: list[Item], sent: Sent) -> None:
         """One call; a batch that is refused as a whole is halved until the bad record stands alone."""

@@ -114,15 +114,19 @@ def side_links(loading: Loading, object: str) -> int:
     target = loading.target
     if not isinstance(target, ExplainsLinks):
         return 0
-    known = {
-        (row["left"], row["right"], row["label"])
-        for row in loading.workspace.engine.rows(
-            f"""SELECT "left", "right", label FROM {loading.journal.source()}
-            WHERE kind IN ('link', 'side') AND outcome = 'done' AND starts_with(object, '{object}>')"""
-        )
-    }
+    engine = loading.workspace.engine
+    engine.run(
+        f"""CREATE OR REPLACE TABLE known_links AS SELECT DISTINCT "left", "right", label
+        FROM {loading.journal.source()}
+        WHERE kind IN ('link', 'side') AND outcome = 'done' AND starts_with(object, '{object}>')"""
+    )
     found = 0
     for ids in _ids(loading, object):
+        listed = ", ".join(f"'{id}'" for id in ids)
+        known = {
+            (row["left"], row["right"], row["label"])
+            for row in engine.rows(f'SELECT * FROM known_links WHERE "left" IN ({listed})')
+        }
         for other in target.linked_objects(object):
             unknown = [
                 link

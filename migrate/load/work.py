@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from migrate.clock import stamp
@@ -125,10 +125,17 @@ class Cutter:
                 continue
             grouped: dict[str, list[Item]] = {}
             blocked = self._blocked(manifest, part) | self._outside(part, manifest)
+            over = self._over(manifest, part)
             for item in self._items(manifest, part):
-                if item.row in done or item.key in blocked:
+                if item.row in done:
                     continue
                 operation = self._operation(item)
+                if item.key in over and operation in ("create", "adopt"):
+                    if not over[item.key]:
+                        continue
+                    operation = NONE  # deleted at the source before it ever got here
+                elif item.key in blocked:
+                    continue
                 if tombstones and operation != "delete":
                     continue
                 group = grouped.setdefault(operation, [])
@@ -138,8 +145,12 @@ class Cutter:
             for operation, group in grouped.items():
                 yield self._work(manifest, part, operation, group)
 
-    def replay(self, keys: Sequence[str]) -> Iterator[RecordWork]:
-        """Batches over the newest staged version of each key, whatever was done with its rows before."""
+    def replay(self, keys: Sequence[str], vanished: Collection[str] = ()) -> Iterator[RecordWork]:
+        """Batches over the newest staged version of each key, whatever was done with its rows before.
+
+        Args:
+            vanished: keys whose record was to be adopted and isn't in the target any more; they are created.
+        """
         open_keys = set(keys)
         size = self.loading.target.limits.write_records
         for manifest in reversed(self.manifests()):
@@ -147,10 +158,16 @@ class Cutter:
                 if not open_keys:
                     return
                 grouped: dict[str, list[Item]] = {}
+                over = self._over(manifest, part)
                 for item in self._items(manifest, part):
                     if item.key in open_keys:
                         open_keys.discard(item.key)
-                        grouped.setdefault(self._operation(item), []).append(item)
+                        operation = self._operation(item)
+                        if item.key in over and operation in ("create", "adopt"):
+                            continue  # deleted, rejected or merged since: its newest version isn't to be sent
+                        if operation == "adopt" and item.key in vanished:
+                            operation, item = "create", replace(item, id=None)
+                        grouped.setdefault(operation, []).append(item)
                 for operation, items in grouped.items():
                     for first in range(0, len(items), size):
                         yield self._work(manifest, part, operation, items[first : first + size])
@@ -164,6 +181,39 @@ class Cutter:
                 total += part.rows - len(done)
         return total
 
+    def waiting(self, manifest: Manifest) -> Iterator[tuple[str, list[int]]]:
+        """(part, rows) that are still to be done and wait for a parent. What was rejected, merged or skipped
+        since has its end there, and isn't waiting."""
+        for part in manifest.parts:
+            done = book.rows_done(self.loading.ledger, self.loading.attempt, manifest.folder, part.name)
+            if len(done) >= part.rows:
+                continue
+            over = self._over(manifest, part)
+            rows = [item.row for item in self._items(manifest, part) if item.key not in over]
+            if left := [row for row in rows if row not in done]:
+                yield part.name, left
+
+    def _over(self, manifest: Manifest, part: Part) -> dict[str, bool]:
+        """Keys of a part that aren't in the newest generation's whole state; True: deleted at the source."""
+        store = self.loading.workspace.store
+        whole = store.manifests("full", self.plan.source)
+        if not whole or whole[-1].generation <= manifest.generation:
+            return {}
+        later = [each for each in self.manifests() if each.generation > manifest.generation]
+        gone = " UNION ALL ".join(
+            f"SELECT _key FROM read_parquet({store.files(each)!r}) WHERE _deleted"
+            for each in later
+            if each.parts
+        )
+        files = store.files(whole[-1])
+        live = f"SELECT _key FROM read_parquet({files!r})" if files else "SELECT ''"
+        path = str(store.root / manifest.folder / part.name)
+        rows = self.loading.workspace.engine.rows(
+            f"""SELECT _key, _key IN ({gone or "SELECT ''"}) AS dead FROM read_parquet({path!r})
+            WHERE _key NOT IN ({live})"""
+        )
+        return {row["_key"]: bool(row["dead"]) for row in rows}
+
     def _blocked(self, manifest: Manifest, part: Part) -> set[str]:
         """Keys of a part whose records must wait for a parent (`missing: reject`) that isn't there yet."""
         store = self.loading.workspace.store
@@ -172,17 +222,19 @@ class Cutter:
         for index, link in enumerate(self.plan.links):
             if link.missing != "reject":
                 continue
-            files = [
-                name
-                for staged in store.manifests("links", f"{self.plan.source}.{index}")
-                for name in store.files(staged)
-            ]
-            if not files:
+            staged = " UNION ALL ".join(
+                f"""SELECT "left", "right", label, _deleted, {each.generation} AS gen
+                FROM read_parquet({store.files(each)!r})"""
+                for each in store.manifests("links", f"{self.plan.source}.{index}")
+                if each.parts
+            )
+            if not staged:
                 continue
             rows = self.loading.workspace.engine.rows(
-                f"""SELECT DISTINCT "left" AS key FROM read_parquet({files!r})
-                WHERE NOT _deleted AND split_part("right", '.', 2) <> '{self.plan.source}'
-                AND "left" IN (SELECT _key FROM read_parquet({path!r}))
+                f"""SELECT DISTINCT "left" AS key FROM (
+                  SELECT "left", "right", arg_max(_deleted, gen) AS gone FROM ({staged})
+                  WHERE "left" IN (SELECT _key FROM read_parquet({path!r})) GROUP BY "left", "right", label)
+                WHERE NOT gone AND split_part("right", '.', 2) <> '{self.plan.source}'
                 AND "right" NOT IN (SELECT key FROM crosswalk)"""
             )
             found.update(row["key"] for row in rows)
@@ -228,11 +280,15 @@ class Cutter:
 
     def _items(self, manifest: Manifest, part: Part) -> Iterator[Item]:
         """All rows of a part as items. A part is small (thousands of rows) by construction."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.loading.workspace.store.root / manifest.folder / part.name
         try:
-            table = pq.read_table(path)
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() != part.sha256:
+                raise Damaged(str(path), "has changed while it was being loaded", "Run the load again.")
+            table = pq.read_table(pa.BufferReader(content))
         except (OSError, ValueError) as error:
             raise Damaged(str(path), f"can't be read ({error})", "Run `migrate transform` again.") from error
         known = self._known(str(path))

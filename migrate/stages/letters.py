@@ -16,14 +16,17 @@ from pathlib import Path
 
 from migrate.errors import PlanError, PlanMistake, Position, UsageError
 from migrate.journal import REFUSED
-from migrate.load import Loading
+from migrate.load import LinkProtocol, Loading
 from migrate.load.context import Progress, no_progress
+from migrate.load.links import LinkCutter
 from migrate.load.work import Cutter, crosswalk_table
 from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
 from migrate.stages.load import Loaded, load, protocol_for
 from migrate.stages.pipeline import transform
 from migrate.store import write_aside
 from migrate.workspace import Workspace
+
+_FORMULA = ("=", "+", "-", "@", "\t", "'")  # how a text begins that a spreadsheet would change
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,12 @@ def export(workspace: Workspace, file: Path) -> int:
 
 def _safe(value: str) -> str:
     """Text that a spreadsheet won't run as a formula."""
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t") else value
+    return f"'{value}" if value[:1] in _FORMULA else value
+
+
+def _plain(value: str) -> str:
+    """What `_safe` was given; an apostrophe that belongs to a name (`'t Hart`) stays."""
+    return value[1:] if value[:1] == "'" and value[1:2] in _FORMULA else value
 
 
 def take_in(workspace: Workspace, file: Path) -> tuple[int, Path]:
@@ -143,7 +151,7 @@ def take_in(workspace: Workspace, file: Path) -> tuple[int, Path]:
                     Position(str(file), number, 1), "`who` and `why` are empty", "Say who decided, and why."
                 )
             )
-        fresh.append([(row.get(column) or "").removeprefix("'") for column in OVERRIDE_COLUMNS])
+        fresh.append([_plain(row.get(column) or "") for column in OVERRIDE_COLUMNS])
     if mistakes:
         raise PlanError(mistakes)
     path = workspace.root / name
@@ -176,13 +184,29 @@ def _resend(workspace: Workspace, progress: Progress) -> None:
         for each in workspace.plan.model.objects:
             keys = _keys(workspace, each.source, attempt)
             if keys:
-                works = Cutter(loading, each).replay(keys)
+                works = Cutter(loading, each).replay(list(keys), [key for key, gone in keys.items() if gone])
                 loading.run(works, protocol_for(loading, each).run)
+        crosswalk_table(loading)
+        for each in workspace.plan.model.objects:
+            for index in range(len(each.links)):
+                links = LinkCutter(loading, f"{each.source}.{index}").replay(_link_keys(workspace, attempt))
+                loading.run(links, LinkProtocol(loading).run)
 
 
-def _keys(workspace: Workspace, source: str, attempt: int) -> Sequence[str]:
+def _keys(workspace: Workspace, source: str, attempt: int) -> dict[str, bool]:
+    """Keys of refused records and of those in conflict (both are safe to try again: every rule of the
+    protocol is asked again); True where the record that was to be adopted isn't there any more."""
     rows = workspace.engine.rows(
-        f"""SELECT key FROM ({_refused(workspace)}) WHERE kind = 'record' AND attempt = {attempt}
-        AND outcome = 'refused' AND split_part(key, '.', 2) = '{source}' ORDER BY key"""
+        f"""SELECT key, op = 'adopt' AND starts_with(reason, 'gone:') AS gone
+        FROM ({_refused(workspace)}) WHERE kind = 'record' AND attempt = {attempt}
+        AND outcome IN ('refused', 'conflict') AND split_part(key, '.', 2) = '{source}' ORDER BY key"""
+    )
+    return {row["key"]: bool(row["gone"]) for row in rows}
+
+
+def _link_keys(workspace: Workspace, attempt: int) -> Sequence[str]:
+    rows = workspace.engine.rows(
+        f"""SELECT key FROM ({_refused(workspace)}) WHERE kind = 'link' AND attempt = {attempt}
+        AND outcome = 'refused' ORDER BY key"""
     )
     return [row["key"] for row in rows]

@@ -97,7 +97,7 @@ def load(
             for index in range(len(each.links)):
                 _links(loading, f"{each.source}.{index}", loaded)
         _look_around(loading, base, loaded)
-        _finish(loading, chosen, loaded)
+        _finish(loading, chosen, loaded, sample)
     return loaded
 
 
@@ -126,15 +126,21 @@ def _ordered(plans: Sequence[ObjectPlan]) -> list[ObjectPlan]:
 
 
 def _verify(workspace: Workspace, plans: Sequence[ObjectPlan]) -> None:
-    """Every ready part against its digest, before the first write."""
+    """Every ready part against its digest, and their plan against today's, before the first write."""
     for each in plans:
         manifests = workspace.store.manifests("ready", each.source)
         if not manifests:
             raise UsageError(f"`{each.source}` isn't ready.", "Run `migrate transform` first.")
+        newest = manifests[-1]
         for index in range(len(each.links)):
             manifests += workspace.store.manifests("links", f"{each.source}.{index}")
         for manifest in manifests:
             workspace.store.verify(manifest)
+        if newest.facts.get("plan", workspace.plan.digest) != workspace.plan.digest:
+            raise UsageError(
+                "The plan, or a map beside it, was edited since the last transform.",
+                "Run `migrate transform` again (only what the edit changes is then sent), or undo the edit.",
+            )
 
 
 def _open_attempt(workspace: Workspace) -> int:
@@ -234,7 +240,11 @@ def _links(loading: Loading, name: str, loaded: Loaded) -> None:
         loading.progress(f"{name} links", done, total)
         return tally
 
-    loaded.links[name] = loading.run(cutter.pending(), carry)
+    tally: Tally = Counter()
+    for manifest in cutter.manifests():
+        # Generations in order: a link that a delta takes away must not be made after it was taken away.
+        tally.update(loading.run(cutter.pending(manifest), carry))
+    loaded.links[name] = tally
 
 
 def _look_around(loading: Loading, base: checkpoint.Checkpoint, loaded: Loaded) -> None:
@@ -242,6 +252,7 @@ def _look_around(loading: Loading, base: checkpoint.Checkpoint, loaded: Loaded) 
     last = book.last_deadline(loading.ledger, loading.system)
     if last is not None:
         loading.wait_landing(last)
+    loading.wait_all_landed()
     loading.clock.sleep(loading.target.limits.settle)
     crosswalk_table(loading)
     keys = checkpoint.key_fields(loading.workspace)
@@ -254,14 +265,15 @@ def _look_around(loading: Loading, base: checkpoint.Checkpoint, loaded: Loaded) 
         loaded.side_links += strays.side_links(loading, object)
 
 
-def _finish(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded) -> None:
+def _finish(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded, sample: bool) -> None:
     """Blocked rows with their causes, watermarks, and the journal made compact."""
     for each in plans:
         loaded.blocked[each.source] = _blocked_records(loading, each)
         for index in range(len(each.links)):
             name = f"{each.source}.{index}"
             loaded.blocked[name] = _blocked_links(loading, name)
-        _move_watermark(loading, each.source)
+        if not sample:
+            _move_watermark(loading, each.source)
     refused = REFUSED.format(journal=loading.journal.source())
     loaded.refused = int(
         loading.workspace.engine.rows(
@@ -282,12 +294,19 @@ def _pending_rows(loading: Loading, manifests: Sequence[Manifest]) -> Iterator[t
                 yield str(loading.workspace.store.root / manifest.folder / part.name), rows
 
 
+def _waiting(loading: Loading, plan: ObjectPlan) -> Iterator[tuple[str, list[int]]]:
+    cutter = Cutter(loading, plan)
+    for manifest in cutter.manifests():
+        for part, rows in cutter.waiting(manifest):
+            yield str(loading.workspace.store.root / manifest.folder / part), rows
+
+
 def _blocked_records(loading: Loading, plan: ObjectPlan) -> int:
     selects = [
         f"""SELECT _key, 'its parent is not in the target' AS cause
         FROM read_parquet('{path}', file_row_number=true)
         WHERE file_row_number IN ({", ".join(map(str, rows))})"""
-        for path, rows in _pending_rows(loading, loading.workspace.store.manifests("ready", plan.source))
+        for path, rows in _waiting(loading, plan)
     ]
     return _publish_blocked(loading, plan.source, selects, "SELECT ''::VARCHAR AS _key, ''::VARCHAR AS cause")
 

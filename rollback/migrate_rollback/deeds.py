@@ -11,6 +11,7 @@ itself (their batches begin with `undo-`). Facts about the target's present stat
     undo_changed   records of others that we changed: the fields written, and what stood there before
     undo_held      what a rollback left as it is, with the reason
     undo_relinked  marks of others' links that a rollback has looked after
+    undo_restored  what a rollback put back
     undo_created   every record that the attempt created, undone or not
     undo_deleted   what a rollback deleted
 """
@@ -47,13 +48,17 @@ _QUERIES = {
     "undo_held": """
 SELECT kind, object, key, id, op, code, reason FROM (
   SELECT kind, any_value(object) AS object, key, target_id AS id, arg_max(op, seq) AS op,
-    arg_max(outcome, seq) AS outcome, split_part(arg_max(reason, seq), ':', 1) AS code, arg_max(reason, seq) AS reason
+    arg_max(outcome, seq) AS outcome, split_part(arg_max(reason, seq), ':', 1) AS code, arg_max(reason,
+      seq) AS reason
   FROM {journal} WHERE attempt = {n} AND {undo} AND outcome IN ('done', 'held', 'refused')
   AND kind IN ('record', 'side') GROUP BY kind, key, target_id
 ) WHERE outcome <> 'done'""",
     "undo_deleted": """
 SELECT DISTINCT kind, object, target_id AS id, key FROM {journal}
 WHERE attempt = {n} AND {undo} AND outcome = 'done' AND op = 'delete' AND kind IN ('record', 'side')""",
+    "undo_restored": """
+SELECT DISTINCT object, target_id AS id FROM {journal} WHERE attempt = {n} AND {undo} AND outcome = 'done'
+AND op IN ('restore', 'update') AND kind = 'record' AND coalesce(reason, '') NOT LIKE 'gone:%'""",
     "undo_created": """
 SELECT object, target_id, key FROM {journal} WHERE kind = 'record' AND op = 'create' AND outcome = 'done'
 AND attempt = {n} AND target_id IS NOT NULL""",
@@ -70,20 +75,24 @@ WITH j AS (
   SELECT j.* FROM j LEFT JOIN ended USING (key) WHERE ended.seq IS NULL OR j.seq > ended.seq
 ), intents AS (
   SELECT key, list("after" ORDER BY seq) AS sent FROM {{journal}}
-  WHERE kind = 'record' AND outcome = 'intent' AND op IN ('adopt', 'update') AND attempt = {{n}} AND NOT {{undo}}
+  WHERE kind = 'record' AND outcome = 'intent' AND op IN ('adopt', 'update') AND attempt = {{n}}
+    AND NOT {{undo}}
   GROUP BY key
 ), lost AS (
   SELECT DISTINCT key FROM {{journal}} WHERE outcome = 'lost_edit' AND attempt = {{n}} AND NOT {{undo}}
 ), ours AS (
   SELECT key, any_value(object) AS object, arg_max(target_id, seq) AS id,
-    arg_min(op, seq) FILTER (attempt = {{n}}) AS origin, arg_min("before", seq) FILTER (attempt = {{n}}) AS before,
-    arg_max("after", seq) AS after, arg_max(stamp, seq) AS stamp, min(seq) FILTER (attempt = {{n}}) AS first_seq
+    arg_min(op, seq) FILTER (attempt = {{n}}) AS origin, arg_min("before",
+      seq) FILTER (attempt = {{n}}) AS before,
+    arg_max("after", seq) AS after, arg_max(stamp, seq) AS stamp,
+      min(seq) FILTER (attempt = {{n}}) AS first_seq
     , CASE WHEN min(attempt) < {{n}} THEN 'update' END AS earlier
   FROM live GROUP BY key HAVING count(*) FILTER (attempt = {{n}}) > 0 AND NOT arg_max({{undo}}, seq)
 )
 SELECT ours.*, CASE WHEN origin = 'create' THEN 'delete' ELSE 'restore' END AS action,
   coalesce(earlier, CASE WHEN origin = 'create' THEN 'delete' ELSE 'restore' END) AS op,
-  coalesce(intents.sent, {_NO_SENT}) AS sent, CASE WHEN lost.key IS NOT NULL THEN 'lost_edit' ELSE '' END AS note
+  coalesce(intents.sent, {_NO_SENT}) AS sent, CASE WHEN lost.key IS NOT NULL THEN 'lost_edit'
+    ELSE '' END AS note
 FROM ours LEFT JOIN intents USING (key) LEFT JOIN lost USING (key)""",
     "undo_sides": """
 SELECT object, target_id AS id, min(seq) AS first_seq FROM {journal}
@@ -95,8 +104,10 @@ WHERE kind = 'record' AND outcome = 'done' AND op IN ('create', 'adopt', 'update
 AND attempt <= {n} GROUP BY ALL
 UNION SELECT object, id, 'side' FROM undo_sides""",
     "undo_links": """
-SELECT DISTINCT split_part(object, '>', 1) AS lo, "left", split_part(object, '>', 2) AS ro, "right", label, kind
-FROM {journal} WHERE kind IN ('link', 'side') AND op = 'link' AND outcome IN ('done', 'intent') AND NOT {undo}""",
+SELECT DISTINCT split_part(object, '>', 1) AS lo, "left", split_part(object, '>', 2) AS ro, "right", label,
+  kind
+FROM {journal} WHERE kind IN ('link', 'side') AND op = 'link' AND outcome IN ('done', 'intent')
+  AND NOT {undo}""",
     "undo_made": """
 WITH made AS (
   SELECT object, "left", "right", label, arg_max(key, seq) AS key, max(seq) AS seq FROM {journal}
@@ -104,7 +115,8 @@ WITH made AS (
   AND attempt = {n} AND NOT {undo} GROUP BY object, "left", "right", label
 ), undone AS (
   SELECT object, "left", "right", label, max(seq) AS seq FROM {journal}
-  WHERE kind = 'link' AND ((op = 'unlink' AND outcome = 'done') OR ({undo} AND outcome IN ('held', 'refused')))
+  WHERE kind = 'link' AND ((op = 'unlink' AND outcome = 'done') OR ({undo} AND outcome IN ('held',
+    'refused')))
   GROUP BY object, "left", "right", label
 ), going AS (SELECT object, id FROM undo_ends WHERE role IN ('created', 'side'))
 SELECT made.* FROM made LEFT JOIN undone USING (object, "left", "right", label)

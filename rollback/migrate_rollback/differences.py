@@ -38,11 +38,13 @@ def records(
     """
     name = text(object)
     quoted_key = '"' + key.replace('"', '""') + '"'
-    ours = f"""(SELECT target_id AS id, any_value(key) AS key FROM undo_created WHERE object = {name} GROUP BY target_id)"""
+    ours = f"""(SELECT target_id AS id, any_value(key) AS key FROM undo_created WHERE object = {name}
+        GROUP BY target_id)"""
     held = f"(SELECT DISTINCT id FROM undo_held WHERE object = {name})"
     engine.run(
         f"""INSERT INTO undo_differences
-        SELECT CASE WHEN h.id IS NOT NULL AND c.id IS NOT NULL AND list_contains(c.written, d.field) THEN 'held'
+        SELECT CASE WHEN h.id IS NOT NULL AND c.id IS NOT NULL AND list_contains(c.written, d.field)
+          THEN 'held'
             WHEN c.id IS NOT NULL AND list_contains(c.written, d.field) THEN 'unrestored'
             WHEN d.field IN ({quoted(list(computed))}) THEN 'computed' ELSE 'foreign' END,
           {name}, d.key, c.key, d.field, d."left", d."right",
@@ -53,9 +55,11 @@ def records(
     )
     engine.run(
         f"""INSERT INTO undo_differences
-        SELECT CASE WHEN x.id IS NOT NULL THEN 'deleted' ELSE 'foreign' END, {name}, d.key, x.key, NULL, NULL, NULL,
+        SELECT CASE WHEN x.id IS NOT NULL THEN 'deleted' ELSE 'foreign' END, {name}, d.key, x.key, NULL,
+          NULL, NULL,
           CASE WHEN x.id IS NOT NULL THEN 'deleted by us, though it was there before' ELSE 'deleted' END
-        FROM {table} AS d LEFT JOIN (SELECT DISTINCT id, key FROM undo_deleted WHERE object = {name}) AS x ON x.id = d.key
+        FROM {table} AS d LEFT JOIN (SELECT DISTINCT id, key FROM undo_deleted
+          WHERE object = {name}) AS x ON x.id = d.key
         WHERE d.class = '{ONLY_LEFT}'"""
     )
     engine.run(
@@ -63,11 +67,13 @@ def records(
         WITH new AS (SELECT n._id AS id, n.{quoted_key} AS key, n._source AS source FROM {now} AS n
           WHERE n._id IN (SELECT key FROM {table} WHERE class = '{ONLY_RIGHT}'))
         SELECT CASE WHEN h.id IS NOT NULL THEN 'held' WHEN o.id IS NOT NULL THEN 'created'
-            WHEN starts_with(new.key, {text(family + ".")}) THEN 'stray' WHEN s.id IS NOT NULL OR (new.source = 'automation')
+            WHEN starts_with(new.key, {text(family + ".")}) THEN 'stray' WHEN s.id IS NOT NULL
+              OR (new.source = 'automation')
             THEN 'side' ELSE 'foreign' END AS kind,
           {name}, new.id, coalesce(new.key, o.key), NULL, NULL, NULL,
           CASE kind WHEN 'held' THEN 'held' WHEN 'created' THEN 'created by us and still there'
-            WHEN 'stray' THEN 'has a key of ours, though the journal does not know it (a call that landed late)'
+            WHEN 'stray'
+              THEN 'has a key of ours, though the journal does not know it (a call that landed late)'
             WHEN 'side' THEN 'made by an automation after our write' ELSE 'created' END
         FROM new LEFT JOIN {ours} AS o ON o.id = new.id LEFT JOIN {held} AS h ON h.id = new.id
         LEFT JOIN (SELECT DISTINCT id FROM undo_sides WHERE object = {name}) AS s ON s.id = new.id"""
@@ -111,30 +117,37 @@ def links(workspace: Workspace, point: Checkpoint, after: dict[str, str]) -> Non
         )
         engine.run(f"CREATE OR REPLACE TABLE {name} AS SELECT DISTINCT {columns} FROM {source}")
     _sides_of_others(engine)
-    odd = "SELECT object, id FROM undo_differences WHERE kind IN ('held', 'created', 'stray', 'side') AND field IS NULL"
+    odd = """SELECT object, id FROM undo_differences
+        WHERE kind IN ('held', 'created', 'stray', 'side') AND field IS NULL"""
     # (lo, l, ro, r) of every pair that we linked, seen from both ends.
     pairs = """SELECT lo, "left" AS l, ro, "right" AS r, label FROM undo_links WHERE kind = 'link'"""
     engine.run(
         f"""INSERT INTO undo_differences
         WITH new AS (FROM now_links EXCEPT FROM then_links), odd AS ({odd}), pairs AS ({pairs}),
         told AS (SELECT new.*,
-          (left_object, "left") IN (SELECT (object, id) FROM odd) OR (right_object, "right") IN (SELECT (object, id) FROM odd) AS at_odd,
-          EXISTS (SELECT 1 FROM pairs WHERE lo = left_object AND l = "left" AND ro = right_object AND r = "right"
+          (left_object, "left") IN (SELECT (object, id) FROM odd) OR (right_object,
+            "right") IN (SELECT (object, id) FROM odd) AS at_odd,
+          EXISTS (SELECT 1 FROM pairs WHERE lo = left_object AND l = "left" AND ro = right_object
+            AND r = "right"
             AND pairs.label = new.label) AS ours
           FROM new)
-        SELECT CASE WHEN at_odd THEN 'held' WHEN ours THEN 'link' ELSE 'foreign' END, left_object || '>' || right_object,
+        SELECT CASE WHEN at_odd THEN 'held' WHEN ours THEN 'link' ELSE 'foreign' END,
+          left_object || '>' || right_object,
           "left" || '>' || "right", NULL, label, NULL, label,
-          CASE WHEN at_odd THEN 'held with its record' WHEN ours THEN 'made by us and still there' ELSE 'linked' END
+          CASE WHEN at_odd THEN 'held with its record' WHEN ours THEN 'made by us and still there'
+            ELSE 'linked' END
         FROM told"""
     )
     engine.run(
         f"""INSERT INTO undo_differences
         WITH gone AS (FROM then_links EXCEPT FROM now_links), pairs AS ({pairs}),
-        told AS (SELECT gone.*, EXISTS (SELECT 1 FROM now_links AS n WHERE n.left_object = gone.left_object AND
+        told AS (SELECT gone.*, EXISTS (SELECT 1 FROM now_links AS n
+          WHERE n.left_object = gone.left_object AND
             n."left" = gone."left" AND n.right_object = gone.right_object AND n."right" = gone."right")
           AND EXISTS (SELECT 1 FROM pairs WHERE lo = left_object AND l = "left" AND ro = right_object
             AND r <> "right" AND pairs.label = gone.label)
-          AND NOT EXISTS (SELECT 1 FROM now_links AS n WHERE n.left_object = gone.left_object AND n."left" = gone."left"
+          AND NOT EXISTS (SELECT 1 FROM now_links AS n WHERE n.left_object = gone.left_object
+            AND n."left" = gone."left"
             AND n.right_object = gone.right_object AND n.label = gone.label) AS taken
           FROM gone)
         SELECT CASE WHEN taken THEN 'link' ELSE 'foreign' END, left_object || '>' || right_object,
@@ -147,9 +160,11 @@ def links(workspace: Workspace, point: Checkpoint, after: dict[str, str]) -> Non
 def _sides_of_others(engine: Engine) -> None:
     """A record of an automation that is linked, and to nobody of ours, was set off by somebody else."""
     engine.run(
-        """UPDATE undo_differences SET kind = 'foreign', what = 'created by an automation' WHERE kind = 'side' AND EXISTS (
+        """UPDATE undo_differences SET kind = 'foreign', what = 'created by an automation'
+          WHERE kind = 'side' AND EXISTS (
           SELECT 1 FROM now_links AS n WHERE n.left_object = object AND n."left" = undo_differences.id)
-        AND NOT EXISTS (SELECT 1 FROM now_links AS n JOIN undo_ends AS e ON e.object = n.right_object AND e.id = n."right"
+        AND NOT EXISTS (SELECT 1 FROM now_links AS n JOIN undo_ends AS e ON e.object = n.right_object
+          AND e.id = n."right"
           WHERE n.left_object = undo_differences.object AND n."left" = undo_differences.id)"""
     )
 

@@ -137,8 +137,9 @@ def _links(loading: Loading, batch: BatchRow) -> Iterator[Entry]:
         present = Link(left, row["left"], right, row["right"], row["label"]) in there
         if present is (batch.operation == "link"):
             yield Entry(
-                loading.attempt, batch.id, loading.system, batch.object, "link", row["key"], batch.operation, "done",
-                left=row["left"], right=row["right"], label=row["label"], was_there=row["was_there"],
+                loading.attempt, batch.id, loading.system, batch.object, "link", row["key"],
+                batch.operation, "done", left=row["left"], right=row["right"], label=row["label"],
+                was_there=row["was_there"],
                 reason="found when the rollback began",
             )  # fmt: skip
 

@@ -126,7 +126,8 @@ class Look:
         found: set[tuple[str, str]] = set()
         for lot in chunks(list(dict.fromkeys(ids)), 5000):
             rows = self.workspace.engine.rows(
-                f"SELECT object, id FROM undo_ends WHERE role IN ({quoted(list(roles))}) AND id IN ({quoted(list(lot))})"
+                f"""SELECT object, id FROM undo_ends
+                WHERE role IN ({quoted(list(roles))}) AND id IN ({quoted(list(lot))})"""
             )
             found.update((row["object"], row["id"]) for row in rows)
         return found

@@ -203,7 +203,8 @@ def _links_gone(loading: Loading) -> None:
     reader = loading.workspace.engine.stream(
         f"""WITH made AS (
           SELECT object, "left", "right", label, arg_max(key, seq) AS key, arg_max(op, seq) AS op
-          FROM {loading.journal.source()} WHERE kind = 'link' AND outcome = 'done' AND op IN ('link', 'unlink')
+          FROM {loading.journal.source()} WHERE kind = 'link' AND outcome = 'done' AND op IN ('link',
+            'unlink')
           AND attempt = {loading.attempt} GROUP BY object, "left", "right", label
         ), gone AS (SELECT object, id FROM undo_deleted)
         SELECT made.* FROM made WHERE op = 'link'
@@ -214,8 +215,8 @@ def _links_gone(loading: Loading) -> None:
     for batch in reader:
         loading.journal.append(
             Entry(
-                loading.attempt, f"{UNDO}with-record", loading.system, row["object"], "link", row["key"], "unlink",
-                "done", left=row["left"], right=row["right"], label=row["label"], was_there=True,
+                loading.attempt, f"{UNDO}with-record", loading.system, row["object"], "link", row["key"],
+                "unlink", "done", left=row["left"], right=row["right"], label=row["label"], was_there=True,
                 reason="went with its record",
             )
             for row in batch.to_pylist()

@@ -185,7 +185,7 @@ def split(
 
 
 def mark_is_free(row: Row, links: Sequence[Link]) -> bool:
-    """Whether a baseline's label is to be given back: its pair stands, and nobody gave the label elsewhere."""
+    """Whether a baseline's label is to be given back: its pair stands, and the label is nowhere else."""
     labels = {link.label for link in links if link.right == row.right}
     elsewhere = any(link.label == row.label and link.right != row.right for link in links)
     return bool(labels) and row.label not in labels and not elsewhere

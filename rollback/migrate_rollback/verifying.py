@@ -50,10 +50,13 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
     foreign = {
         f"{row['object']}: {row['what']}": int(row["n"])
         for row in engine.rows(
-            "SELECT object, what, count(DISTINCT id) AS n FROM undo_differences WHERE kind = 'foreign' GROUP BY ALL ORDER BY ALL"
+            """SELECT object, what, count(DISTINCT id) AS n FROM undo_differences WHERE kind = 'foreign'
+            GROUP BY ALL ORDER BY ALL"""
         )
     }
-    return Verified(attempt, held, _failures(workspace), foreign, _residue(workspace, target), folder)
+    return Verified(
+        attempt, held, _failures(workspace), foreign, _residue(workspace, target, catalog), folder
+    )
 
 
 def _records(workspace: Workspace, catalog: Catalog, point: Checkpoint, object: str, folder: str) -> None:
@@ -126,7 +129,7 @@ def _failures(workspace: Workspace) -> tuple[Finding, ...]:
     return tuple(Finding(r["kind"], r["object"], r["id"], r["key"] or "", r["what"]) for r in rows)
 
 
-def _residue(workspace: Workspace, target: Target) -> tuple[Residue, ...]:
+def _residue(workspace: Workspace, target: Target, catalog: Catalog) -> tuple[Residue, ...]:
     engine, found = workspace.engine, Counter[str]()
 
     def count(query: str) -> int:
@@ -136,7 +139,7 @@ def _residue(workspace: Workspace, target: Target) -> tuple[Residue, ...]:
     bin_ = f"records in the target's recycle bin{f', for {days} days' if days else ''}"
     found[bin_] = count("SELECT * FROM undo_deleted")
     found["records put back: newer modification stamps"] = count(
-        "SELECT DISTINCT object, id FROM undo_changed WHERE done"
+        "SELECT DISTINCT object, id FROM undo_restored"
     )
     if isinstance(target, KeepsHistory):
         found["records put back: entries in the history of their fields"] = found[
@@ -146,9 +149,12 @@ def _residue(workspace: Workspace, target: Target) -> tuple[Residue, ...]:
         """SELECT object, field, count(DISTINCT id) AS n FROM undo_differences WHERE kind = 'computed'
         GROUP BY ALL ORDER BY ALL"""
     ):
+        if row["field"] == catalog.objects[row["object"]].stamp:
+            continue  # told already, of the records that are ours; the others' stamps are others' work
         found[f"{row['object']}.{row['field']}: computed by the target"] = int(row["n"])
     for row in engine.rows(
-        f"""SELECT object, "after"['change'] AS change, list_distinct(list(coalesce("after"['name'], "after"['field'],
+        f"""SELECT object, "after"['change'] AS change, list_distinct(list(coalesce("after"['name'],
+          "after"['field'],
           "after"['label']))) AS names, count(*) AS n FROM {workspace.journal.source()}
         WHERE kind = 'schema' AND outcome = 'done' AND reason = 'made' GROUP BY ALL ORDER BY ALL"""
     ):

@@ -64,7 +64,8 @@ def order(workspace: Workspace) -> list[str]:
     """Objects with something to undo, the one that came last first."""
     rows = workspace.engine.rows(
         """SELECT object, min(first_seq) AS seq FROM (
-        SELECT object, first_seq FROM undo_records UNION ALL SELECT object, first_seq + 1000000000000 FROM undo_sides
+        SELECT object, first_seq FROM undo_records UNION ALL SELECT object, first_seq + 1000000000000
+          FROM undo_sides
         UNION ALL SELECT object, 2000000000000 FROM undo_strays) GROUP BY object ORDER BY seq DESC"""
     )
     known = [row["object"] for row in rows if row["seq"] < 1_000_000_000_000]
@@ -99,11 +100,14 @@ def strays_table(workspace: Workspace, point: Checkpoint, found: Iterable[tuple[
     engine.run(
         f"""CREATE OR REPLACE TABLE undo_strays AS
         WITH there AS ({there}), intents AS (
-          SELECT target_id AS id, arg_min("before", seq) AS before, list("after" ORDER BY seq) AS sent FROM {journal}
+          SELECT target_id AS id, arg_min("before", seq) AS before, list("after" ORDER BY seq) AS sent
+            FROM {journal}
           WHERE kind = 'record' AND outcome = 'intent' AND op IN ('adopt', 'update') AND target_id IS NOT NULL
           AND NOT starts_with(batch, '{UNDO}') GROUP BY target_id)
-        SELECT f.object, f.key, f.id, CASE WHEN t.id IS NULL THEN 'delete' ELSE 'restore' END AS action, i.before, i.sent,
-          CASE WHEN d.id IS NOT NULL THEN 'restored' WHEN t.id IS NOT NULL AND i.id IS NULL THEN 'unknown' ELSE '' END AS note
+        SELECT f.object, f.key, f.id, CASE WHEN t.id IS NULL THEN 'delete' ELSE 'restore' END AS action,
+          i.before, i.sent,
+          CASE WHEN d.id IS NOT NULL THEN 'restored' WHEN t.id IS NOT NULL AND i.id IS NULL THEN 'unknown'
+            ELSE '' END AS note
         FROM undo_found AS f LEFT JOIN there AS t USING (object, id) LEFT JOIN intents AS i ON i.id = f.id
         LEFT JOIN (SELECT DISTINCT id FROM undo_deleted) AS d ON d.id = f.id
         WHERE t.held IS DISTINCT FROM f.key"""
@@ -136,15 +140,19 @@ def build(
     no_sent = "[]::MAP(VARCHAR, VARCHAR)[]"
     selects = [
         f"""SELECT {step} AS step, 'record' AS kind, object, key, id, action, '' AS "left", '' AS "right",
-          '' AS label, before, after, sent, stamp, note, {go} AS forced, op, first_seq AS seq FROM undo_records AS x WHERE {held}""",
-        f"""SELECT {step}, 'side', object, '', id, 'delete', '', '', '', {nothing}, {nothing}, {no_sent}, '', '',
+          '' AS label, before, after, sent, stamp, note, {go} AS forced, op, first_seq AS seq
+            FROM undo_records AS x WHERE {held}""",
+        f"""SELECT {step}, 'side', object, '', id, 'delete', '', '', '', {nothing}, {nothing}, {no_sent},
+          '', '',
           {go}, 'delete', first_seq FROM undo_sides AS x WHERE {held}""",
-        f"""SELECT {step}, 'stray', object, key, id, action, '', '', '', coalesce(before, {nothing}), {nothing},
+        f"""SELECT {step}, 'stray', object, key, id, action, '', '', '', coalesce(before, {nothing}),
+          {nothing},
           coalesce(sent, {no_sent}), '', note, {go}, action, 0 FROM undo_strays AS x WHERE {held}""",
     ]
     if forced is None:
         selects += [
-            f"""SELECT 0, 'link', object, key, '', 'unlink', "left", "right", label, {nothing}, {nothing}, {no_sent},
+            f"""SELECT 0, 'link', object, key, '', 'unlink', "left", "right", label, {nothing}, {nothing},
+              {no_sent},
             '', '', false, 'unlink', seq FROM undo_made""",
             *_relinks(workspace, point, nothing, no_sent),
         ]
@@ -170,13 +178,15 @@ def _relinks(workspace: Workspace, point: Checkpoint, nothing: str, no_sent: str
         manifest = workspace.store.manifest(point.links(object))
         if manifest is None or not manifest.parts:
             continue
-        yield f"""SELECT DISTINCT {LAST}, 'relink', b.left_object || '>' || b.right_object, '', '', 'relink', b."left",
+        yield f"""SELECT DISTINCT {LAST}, 'relink', b.left_object || '>' || b.right_object, '', '',
+          'relink', b."left",
           b."right", b.label, {nothing}, {nothing}, {no_sent}, '', '', false, 'link', 0
           FROM read_parquet({workspace.store.files(manifest)!r}) AS b
           JOIN undo_changed AS c ON c.object = b.left_object AND c.id = b."left"
           JOIN undo_links AS l ON l.lo = b.left_object AND l."left" = b."left" AND l.ro = b.right_object
             AND l.label = b.label AND l."right" <> b."right" AND l.kind = 'link'
-          WHERE NOT EXISTS (SELECT 1 FROM undo_relinked AS r WHERE r.object = b.left_object || '>' || b.right_object
+          WHERE NOT EXISTS (SELECT 1 FROM undo_relinked AS r
+            WHERE r.object = b.left_object || '>' || b.right_object
             AND r."left" = b."left" AND r."right" = b."right" AND r.label = b.label)"""
 
 
@@ -249,8 +259,8 @@ def batch_for(loading: Loading, lot: Lot, rows: Sequence[Row]) -> BatchRow:
     text_ = json.dumps([loading.attempt, lot.folder, lot.part, book.rows_to_text(numbers), lot.action])
     payload = json.dumps([[row.id, row.left, row.right, row.label, dict(row.before)] for row in rows])
     return BatchRow(
-        UNDO + hashlib.sha256(text_.encode()).hexdigest()[:20], loading.attempt, loading.system, PHASE, lot.folder,
-        lot.part, numbers, lot.object, lot.action, hashlib.sha256(payload.encode()).hexdigest(),
+        UNDO + hashlib.sha256(text_.encode()).hexdigest()[:20], loading.attempt, loading.system, PHASE,
+        lot.folder, lot.part, numbers, lot.object, lot.action, hashlib.sha256(payload.encode()).hexdigest(),
         stamp(loading.clock.now()),
     )  # fmt: skip
 

@@ -101,11 +101,22 @@ def install(order: Order) -> Points:
         _wrap(os, name, points)
 
     class Connection(sqlite3.Connection):
-        """A connection whose commits are points."""
+        """A connection whose commits are points; their text is the transaction's writing statements."""
+
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            self._said: list[str] = []
+            self.set_trace_callback(self._hear)
+
+        def _hear(self, statement: str) -> None:
+            if statement.startswith("BEGIN"):
+                self._said = []
+            elif not statement.startswith(("SELECT", "PRAGMA", "COMMIT")):
+                self._said.append(statement[:1000])
 
         def commit(self) -> None:
             if self.in_transaction:
-                points.pass_by("commit", "", super().commit)
+                points.pass_by("commit", " ; ".join(self._said), super().commit)
 
     plain = sqlite3.connect
 

@@ -91,6 +91,21 @@ def test_values_are_given_exactly_as_they_are_on_both_sides(engine: Engine) -> N
     assert found.by_field == {"a b": 1, "l": 1}
 
 
+def test_an_empty_list_is_not_the_same_as_none_or_as_a_list_of_nothing(engine: Engine) -> None:
+    lists: list[tuple[list[str | None] | None, list[str | None] | None]] = [
+        (None, []),
+        ([], [None]),
+        ([None], None),
+        (None, None),
+    ]
+    left, right = (
+        [{"key": str(number), "l": pair[side]} for number, pair in enumerate(lists)] for side in (0, 1)
+    )
+
+    with diff(engine, table(engine, "lhs", left), table(engine, "rhs", right), "key", COLUMNS) as found:
+        assert (found.differing, found.by_field) == (3, {"l": 3})
+
+
 def test_the_differences_are_written_for_a_spreadsheet_or_a_script(engine: Engine, tmp_path: Path) -> None:
     left = table(engine, "lhs", [{"key": "k", "a b": "x", "n": None, "l": None}])
     right = table(engine, "rhs", [])

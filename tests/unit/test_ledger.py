@@ -293,7 +293,10 @@ def test_a_lease_is_renewed_while_it_is_used_and_ends_where_it_isn_t(ledger: Led
         clock.sleep(40)
         assert lease.guard(30) == clock.now() + timedelta(seconds=30)
     clock.sleep(101)
-    with pytest.raises(LeaseLost, match="ended at"):
+    assert lease.guard(30) == clock.now() + timedelta(seconds=30)  # nobody wanted it meanwhile
+    clock.sleep(101)
+    held_by(ledger)
+    with pytest.raises(LeaseLost, match="taken over"):
         lease.guard(30)
 
 

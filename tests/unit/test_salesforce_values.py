@@ -99,6 +99,15 @@ def test_a_body_still_packed_is_unpacked() -> None:
     assert [each["Name"] for batch in batches(body, [NAME]) for each in batch.to_pylist()] == ["x"]
 
 
+def test_a_packed_body_that_ends_early_is_damaged_and_never_a_shorter_page() -> None:
+    packed = gzip.compress(
+        b'"Id","Name"\n' + b"".join(b'"%s","%d"\n' % (LONG.encode(), n) for n in range(9999))
+    )
+    for size in (len(packed) - 1, len(packed) - 9, len(packed) // 2, 100):
+        with pytest.raises((pa.ArrowException, EOFError, OSError)):
+            list(batches(io.BytesIO(packed[:size]), [NAME], block=4096))
+
+
 def test_many_blocks_keep_every_row_and_their_order() -> None:
     rows = 5000
     text = '"Id","Name"\n' + "".join(f'"{LONG}","row\n{number}"\n' for number in range(rows))

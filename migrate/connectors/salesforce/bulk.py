@@ -199,7 +199,8 @@ class Bulk:
         )
 
     def _fetch(self, object: str, job: str, locator: str) -> _Fetched:
-        """One page's body, wholly here when this returns (so that no call stays open while others parse)."""
+        """One page's body, wholly here when this returns (so that no call stays open while others parse), and
+        still gzip as it came."""
         params = {"maxRecords": str(self._page_rows), **({"locator": locator} if locator else {})}
         trouble = Retriable(self._system, f"job {job}: no results")
         for attempt in range(TRIES):
@@ -211,7 +212,7 @@ class Bulk:
                     f"{self._jobs}/{job}/results", params=params, headers={"Accept": "text/csv"}
                 ) as reply:
                     headers = reply.headers
-                    for piece in reply.bytes():
+                    for piece in reply.packed():
                         body.write(piece)
             except Retriable as failure:
                 body.close()

@@ -4,8 +4,7 @@ pyarrow's streaming reader parses a block at a time, straight into the catalog's
 row. Where it finds a value that it can't read (`12.0` for a whole number), the page's rows from there on are
 read as text and cast by `values`, which knows more spellings and names a value that is wrong. Values hold
 line breaks and doubled quotes; an empty value is null. No rows at all is a header alone, or nothing. Bodies
-are gzip, mostly undone by the HTTP client; a proxy may drop the header that says so, thus the first bytes are
-looked at.
+are gzip, undone block by block; a proxy may have done so before, thus the first bytes are looked at.
 Salesforce, Bulk API 2.0 guide "Get Results for a Query Job", read 2026-11-23.
 """
 
@@ -75,16 +74,17 @@ def _blocks(
     start = body.tell()
     packed = body.read(2) == _GZIP
     body.seek(start)
-    plain = cast("IO[bytes]", gzip.GzipFile(fileobj=body)) if packed else body
+    plain = cast("IO[bytes]", gzip.GzipFile(fileobj=body, mode="rb")) if packed else body
     header = plain.readline().decode("utf-8-sig", "replace").strip()
     if not plain.read(1):
         if header and "Id" not in header.replace('"', "").split(","):
             raise pa.ArrowInvalid("the body is no CSV of ours")
         return  # a header alone, or nothing
-    plain.seek(start if plain is body else 0)
+    body.seek(start)
+    whole = pa.PythonFile(_Lent(body), mode="r")
     types = {"Id": pa.string(), **{each.name: each.text if texts else each.read for each in columns}}
     reader = pyarrow.csv.open_csv(
-        pa.PythonFile(_Lent(plain), mode="r"),
+        pa.CompressedInputStream(whole, "gzip") if packed else whole,
         read_options=pyarrow.csv.ReadOptions(block_size=block),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
         convert_options=pyarrow.csv.ConvertOptions(

@@ -1,0 +1,119 @@
+"""What the network and the vendor do to a write: once for each kind of write, create, update, link, archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.harness import kill, oracle
+from tests.harness.lanes import Lane, side_by_side
+from tests.proofs.claims import Ground, Line, shows
+from tests.proofs.kills import ready
+
+
+@dataclass(frozen=True)
+class Write:
+    """A kind of write: where it happens, and how what a partial success left is done later."""
+
+    kind: str
+    saved: str
+    words: str
+    path: str
+    rows: tuple[int, ...]
+    mend: str
+
+
+WRITES = (
+    Write("create", "ready", "load", r"/objects/[^/]*/contacts/batch/create", (1, 3), "dead-letters replay"),
+    Write("update", "ready", "load", r"/objects/[^/]*/companies/batch/update", (0,), "dead-letters replay"),
+    Write("link", "ready", "load", r"/associations/.*/batch/create", (0, 2), "dead-letters replay"),
+    Write("archive", "loaded", "rollback run --yes", r"/objects/.*/batch/archive", (0, 2), "rollback run --yes"),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault on one kind of write."""
+
+    write: Write
+    name: str
+    orders: tuple[Mapping[str, Any], ...]
+    times: int = 1
+    mended: bool = False
+
+
+CASES: dict[str, list[tuple[str, tuple[Mapping[str, Any], ...], int]]] = {
+    "dropped": [("dropped", ({"kind": "drop", "at": "after_commit"},), 1)],
+    "late-commit": [("late", ({"kind": "late_commit", "seconds": 20, "close_after": 0.2},), 1)],
+    "storms": [
+        ("without Retry-After", ({"kind": "status", "status": 429},), 5),
+        ("Retry-After in seconds", ({"kind": "status", "status": 429, "retry_after": 3},), 5),
+        ("Retry-After as a date", ({"kind": "status", "status": 429, "retry_after": "http-date"},), 5),
+    ],
+    "expired": [("expired", ({"kind": "expire"},), 1)],
+    "partial": [("partial", ({"kind": "shuffle"}, {"kind": "partial", "rows": []}), 1)],
+}
+
+
+def _cases(id: str, writes: Sequence[Write]) -> list[Case]:
+    cases = []
+    for write in writes:
+        for name, orders, times in CASES[id]:
+            told = tuple({**o, "rows": list(write.rows)} if o["kind"] == "partial" else o for o in orders)
+            cases.append(Case(write, f"{write.kind}, {name}", told, times, id == "partial"))
+    return cases
+
+
+def show(lane: Lane, case: Case, straight: Mapping[str, kill.Straight], judge: kill.Judge) -> list[str]:
+    """Arm, run, mend where need be, judge; what was wrong, in words."""
+    write = case.write
+    lane.restore(write.saved)
+    seq = oracle.last(lane.hubspot)
+    lane.hubspot.control.post(
+        "/faults",
+        [{"on": {"method": "POST", "path": write.path, "times": case.times}, "do": dict(o)} for o in case.orders],
+    )
+    ended = lane.run(write.words)
+    told = []
+    hits = lane.hits()
+    if hits < case.times:
+        told.append(f"{case.name}: the fault happened {hits} times")
+    lane.calm(kill.SETTLE)
+    if case.mended:
+        if ended.code != 1:
+            told.append(f"{case.name}: exit {ended.code}, though rows were refused: {kill.last_words(ended)}")
+        ended = lane.run(write.mend)
+    wanted = straight[write.saved]
+    if ended.code != wanted.code:
+        told.append(f"{case.name}: exit {ended.code}: {kill.last_words(ended)}")
+    told += [f"{case.name}: {line}" for line in kill.difference(wanted.left, judge(lane))]
+    twice = [key for key, n in oracle.creates(oracle.log(lane.hubspot, seq)).items() if n > 1]
+    return told + [f"{case.name}: created twice: {key}" for key in twice]
+
+
+@shows("dropped", "late-commit", "storms", "expired", "partial")
+def once_per_kind(ground: Ground) -> Iterator[Line]:
+    """The vendor's own longest call, in sandbox time."""
+    with ground.several("faults", longest_call=None) as lanes:
+        judge = kill.loaded(ready(lanes))
+        straight: dict[int, dict[str, kill.Straight]] = {}
+        for lane in lanes:
+            loaded = kill.straight(lane, "ready", "load", judge)
+            lane.save("loaded")
+            undone = kill.straight(lane, "loaded", "rollback run --yes", judge)
+            straight[id(lane)] = {"ready": loaded, "loaded": undone}
+        for id_ in CASES:
+            cases = _cases(id_, WRITES)
+
+            def do(lane: Lane, case: Case) -> list[str]:
+                return show(lane, case, straight[id(lane)], judge)
+
+            found = side_by_side(lanes, cases, do)
+            told = tuple(line for lines in found for line in lines)
+            bad = sum(bool(lines) for lines in found)
+            figure = (
+                f"{len(cases) - bad} of {len(cases)} as the straight run "
+                f"({', '.join(case.name for case in cases)}; longest call 100 s, clock {lanes[0].speed:g}x)"
+            )
+            yield Line(id_, figure, len(cases), not bad, told)

@@ -1,0 +1,116 @@
+"""What is still to be undone, by the journal alone?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.clock import SystemClock
+from migrate.engine import Engine
+from migrate.journal import Entry, Journal
+from migrate.ledger import Lease, Ledger
+from migrate_rollback import deeds
+from migrate_rollback.model import UNDO
+
+
+class Book:
+    """A journal that a test writes by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = Ledger(folder / "ledger.db", SystemClock())
+        self.journal = Journal(folder / "journal", self.ledger)
+        self.journal.open(Lease.take(self.ledger, "new", 600))
+        self.engine = Engine(folders=[folder])
+
+    def write(self, op: str, outcome: str, key: str = "k1", id: str = "1", **more: Any) -> None:
+        values: dict[str, Any] = {
+            "attempt": 1, "batch": "b", "system": "new", "object": "companies", "kind": "record", **more
+        }  # fmt: skip
+        self.journal.append([Entry(key=key, op=op, outcome=outcome, target_id=id, **values)])
+
+    def link(self, left: str, right: str, outcome: str = "done", op: str = "link", **more: Any) -> None:
+        self.write(op, outcome, f"{left}>{right}", "", object="companies>companies", kind="link",
+                   left=left, right=right, label="parent", was_there=more.pop("was_there", False), **more)  # fmt: skip
+
+    def table(self, name: str, attempt: int = 1) -> list[dict[str, Any]]:
+        deeds.tables(self.engine, self.journal.source(), attempt)
+        return self.engine.rows(f"SELECT * FROM {name} ORDER BY ALL")
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Book]:
+    made = Book(tmp_path)
+    yield made
+    made.engine.close()
+    made.ledger.close()
+
+
+def test_an_empty_journal_leaves_nothing_to_undo(book: Book) -> None:
+    assert book.table("undo_records") == []
+    assert book.table("undo_made") == []
+
+
+def test_created_is_deleted_and_adopted_gets_the_first_before_image(book: Book) -> None:
+    book.write("create", "done", after={"name": "a"}, stamp="t")
+    book.write("adopt", "intent", "k2", "2", before={"name": "old"}, after={"name": "new"})
+    book.write("adopt", "done", "k2", "2", before={"name": "old"}, after={"name": "new"})
+    book.write("update", "intent", "k2", "2", before={"name": "new"}, after={"phone": "1"})
+    book.write("update", "done", "k2", "2", before={"name": "new"}, after={"name": "new", "phone": "1"})
+    first, second = book.table("undo_records")
+    assert (first["id"], first["action"], first["op"], first["stamp"]) == ("1", "delete", "delete", "t")
+    assert (second["action"], dict(second["before"])) == ("restore", {"name": "old"})
+    assert dict(second["after"]) == {"name": "new", "phone": "1"}
+    assert [sorted(dict(each)) for each in second["sent"]] == [["name"], ["phone"]]
+
+
+def test_what_was_undone_or_never_done_is_not_listed(book: Book) -> None:
+    book.write("create", "done")
+    book.write("create", "refused", "k2", "2")
+    book.write("delete", "done", batch=f"{UNDO}1")
+    assert book.table("undo_records") == []
+    assert [row["id"] for row in book.table("undo_deleted")] == ["1"]
+
+
+def test_a_hold_ends_when_its_record_is_undone_after_all(book: Book) -> None:
+    book.write("create", "done")
+    book.write("delete", "held", batch=f"{UNDO}1", reason="edited: name by ada")
+    assert [(row["id"], row["code"]) for row in book.table("undo_held")] == [("1", "edited")]
+    book.write("delete", "done", batch=f"{UNDO}2")
+    assert book.table("undo_held") == []
+
+
+def test_a_record_of_an_earlier_attempt_is_put_back_without_ending_its_entry(book: Book) -> None:
+    book.write("create", "done", after={"name": "a"})
+    book.write("update", "intent", attempt=2, before={"name": "a"}, after={"name": "b"})
+    book.write("update", "done", attempt=2, before={"name": "a"}, after={"name": "b"})
+    (row,) = book.table("undo_records", 2)
+    assert (row["action"], row["op"], dict(row["before"])) == ("restore", "update", {"name": "a"})
+    book.write("update", "done", attempt=2, batch=f"{UNDO}1", before={"name": "b"}, after={"name": "a"})
+    assert book.table("undo_records", 2) == []
+
+
+def test_a_lost_edit_is_noted(book: Book) -> None:
+    book.write("adopt", "done")
+    book.write("adopt", "lost_edit")
+    assert [row["note"] for row in book.table("undo_records")] == ["lost_edit"]
+
+
+def test_only_links_between_records_that_stay_are_taken_away(book: Book) -> None:
+    book.write("create", "done", id="1")
+    book.write("adopt", "done", "k2", "2")
+    book.write("adopt", "done", "k3", "3")
+    book.link("2", "3")
+    book.link("1", "2")
+    book.link("3", "2", was_there=True)
+    assert [(row["left"], row["right"]) for row in book.table("undo_made")] == [("2", "3")]
+    book.link("2", "3", op="unlink", batch=f"{UNDO}1")
+    assert book.table("undo_made") == []
+
+
+def test_a_link_that_may_have_landed_late_is_looked_for_too(book: Book) -> None:
+    book.write("adopt", "done", "k2", "2")
+    book.link("2", "3", outcome="intent")
+    assert [row["right"] for row in book.table("undo_made")] == ["3"]
