@@ -30,6 +30,9 @@ demo: $(VENV)/.run ## move a generated (or DATA=maven-crm) Salesforce org into a
 test: $(VENV)/.dev ## run all tests
 	$(BIN)/python -m pytest -m "not slow"
 
+bench: $(VENV)/.dev ## measure ourselves beside other tools, each in an environment of its own
+	@code=0; for each in start extract diff; do $(BIN)/python -m bench.$$each || code=1; done; exit $$code
+
 check: $(VENV)/.dev ## lint, types, and the direction of dependencies
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -80,25 +80,24 @@ def generate(folder: Path, rows: int, every: int) -> dict[str, Any]:
     }
 
 
-def equal(ours: Path, bare: Path, peers: Path, expected: dict[str, int]) -> None:
-    """Look whether all three wrote the same keys, as many as were planted.
+def equal(ours: Path, bare: Path, peers: Path | None, expected: dict[str, int]) -> None:
+    """Look whether all sides wrote the same keys, as many as were planted.
 
     Raises:
         ValueError: they didn't.
     """
     planted = sum(expected.values())
+    queries = [
+        f"SELECT DISTINCT key FROM read_parquet('{ours}/differences.parquet')",
+        f"SELECT coalesce(key_l, key_r) FROM read_parquet('{bare}/differences.parquet')",
+    ]
+    if peers is not None:
+        names = ("differing", "only_left", "only_right")
+        queries.append(
+            " UNION ALL ".join(f"SELECT {KEY} FROM read_parquet('{peers}/{name}.parquet')" for name in names)
+        )
     with duckdb.connect(":memory:") as connection:
-        found = [
-            {str(row[0]) for row in connection.execute(query).fetchall()}
-            for query in (
-                f"SELECT DISTINCT key FROM read_parquet('{ours}/differences.parquet')",
-                f"SELECT coalesce(key_l, key_r) FROM read_parquet('{bare}/differences.parquet')",
-                " UNION ALL ".join(
-                    f"SELECT {KEY} FROM read_parquet('{peers}/{name}.parquet')"
-                    for name in ("differing", "only_left", "only_right")
-                ),
-            )
-        ]
+        found = [{str(row[0]) for row in connection.execute(query).fetchall()} for query in queries]
     if not planted or any(keys != found[0] or len(keys) != planted for keys in found):
         raise ValueError(f"{planted} rows differ and the sides wrote {[len(keys) for keys in found]}")
 

@@ -32,7 +32,7 @@ _SAME: tuple[frozenset[str], ...] = tuple(
         "user,owner",
         "website,domain,url",
         "title,job title,position",
-        "stage,deal stage,stage name",
+        "stage,deal stage,stage name,status,pipeline stage,ticket status",
         "close date,closing date",
         "billing city,city,mailing city",
         "billing country,country,mailing country",
@@ -43,7 +43,6 @@ _SAME: tuple[frozenset[str], ...] = tuple(
         "annual revenue,revenue",
         "phone,phone number",
         "owner,owner id,account owner,company owner,contact owner,deal owner,opportunity owner",
-        "name,account name,company name,opportunity name,deal name",
     )
 )
 _FITS: dict[Kind, frozenset[Kind]] = {
@@ -87,17 +86,20 @@ def first_plan(
         "objects:",
     ]
     for name, found in wanted.items():
-        lines += _object(target, source.objects[name], target.objects[found], wanted, counts or {}, files)
+        lines += _object(
+            source, target, source.objects[name], target.objects[found], wanted, counts or {}, files
+        )
     if any("owner: owners.csv" in line for line in lines):
         files["owners.csv"] = _owners(source, target)
     return {"plan.yaml": "\n".join(lines) + "\n", **files}
 
 
 def _labels(objects: Iterable[ObjectSchema]) -> dict[str, str]:
-    return {each.name: each.label for each in objects if each.createable and each.key_by != "none"}
+    return {each.name: each.label for each in objects if each.createable and each.key_by == "unique field"}
 
 
 def _object(
+    source_catalog: Catalog,
     target_catalog: Catalog,
     source: ObjectSchema,
     target: ObjectSchema,
@@ -118,7 +120,10 @@ def _object(
     for name, origin in pairs.items():
         field, place = source.fields[origin], target.fields[name]
         if place.owner:
-            lines.append(f"      {_plain(name)}: {{from: {_sql(origin)}, owner: owners.csv}}")
+            lines += [
+                "      # `inactive: <e-mail>` names who takes the records of owners who have left",
+                f"      {_plain(name)}: {{from: {_sql(origin)}, owner: owners.csv, former: former_owner}}",
+            ]
         elif place.options:
             file = f"picklists/{_file(source.name)}-{_file(name)}.csv"
             lines.append(f"      {_plain(name)}: {{from: {_sql(origin)}, picklist: {file}}}")
@@ -129,6 +134,7 @@ def _object(
         if place.required and name not in pairs:
             lines.append(f"      # {name}: the target takes no record without it")
     links = _links(target_catalog, source, target, wanted)
+    links += _junctions(source_catalog, target_catalog, source, wanted)
     return lines + (["    links:", *links] if links else [])
 
 
@@ -141,7 +147,7 @@ def _fields(source: ObjectSchema, target: ObjectSchema) -> dict[str, str]:
     }
     scored = sorted(
         (
-            (-100.0 if place.owner else -likeness(origin, field.label, name, place.label), name, origin)
+            (-likeness(origin, field.label, name, _own_name(place.label, target.name)), name, origin)
             for name, place in places.items()
             for origin, field in source.fields.items()
             if _fit(field, place)
@@ -152,6 +158,12 @@ def _fields(source: ObjectSchema, target: ObjectSchema) -> dict[str, str]:
         if -score >= ALIKE and name not in found and origin not in found.values():
             found[name] = origin
     return {name: found[name] for name in target.fields if name in found}
+
+
+def _own_name(label: str, object: str) -> str:
+    """`Deal Name` of deals is their name; `Company Name` of contacts is somebody else's."""
+    first, _, last = label.casefold().rpartition(" ")
+    return "name" if last == "name" and _words(first) == _words(object) else label
 
 
 def _fit(field: Field, place: Field) -> bool:
@@ -177,7 +189,31 @@ def _links(
                 continue
             preferred = ("parent", "default") if to == target.name else ("primary", "default")
             label = next((each for each in preferred if each in labels), labels[0])
-            lines.append(f"      - {{to: {_plain(to)}, via: {_plain(name)}, label: {_plain(label)}}}")
+            odd = to == target.name and "parent" not in name.casefold()
+            mark = "# " if odd else ""  # a record refers to its like for many reasons; most are no link
+            lines.append(f"      {mark}- {{to: {_plain(to)}, via: {_plain(name)}, label: {_plain(label)}}}")
+    return lines
+
+
+def _junctions(source: Catalog, target: Catalog, left: ObjectSchema, wanted: Mapping[str, str]) -> list[str]:
+    """Links through objects that only join two others: those that refer to exactly two moved ones."""
+    lines = []
+    for name, schema in source.objects.items():
+        ends = {
+            each: field.name
+            for field in schema.fields.values()
+            for each in field.references
+            if each in wanted and not field.owner
+        }
+        if name in wanted or len(ends) != 2 or next(iter(ends)) != left.name:
+            continue
+        (_, one), (right, other) = ends.items()
+        pair = (wanted[left.name], wanted[right])
+        if any((kind.left, kind.right) == pair for kind in target.links):
+            lines.append(
+                f"      - {{to: {_plain(pair[1])}, through: {_plain(name)}, left: {_plain(one)}, "
+                f"right: {_plain(other)}}}"
+            )
     return lines
 
 

@@ -8,6 +8,7 @@ itself (their batches begin with `undo-`). Facts about the target's present stat
     undo_ends      (object, id, role): created, adopted, side, stray; whose links count as ours
     undo_links     every link that we or an automation made, done or perhaps landed
     undo_made      links of ours to take away: between records that both stay
+    undo_late      links that were sent and never seen: they may still land
     undo_changed   records of others that we changed: the fields written, and what stood there before
     undo_held      what a rollback left as it is, with the reason
     undo_relinked  marks of others' links that a rollback has looked after
@@ -123,6 +124,15 @@ SELECT made.* FROM made LEFT JOIN undone USING (object, "left", "right", label)
 WHERE (undone.seq IS NULL OR undone.seq < made.seq)
 AND (split_part(object, '>', 1), "left") NOT IN (SELECT (object, id) FROM going)
 AND (split_part(object, '>', 2), "right") NOT IN (SELECT (object, id) FROM going)""",
+    "undo_late": """
+SELECT object, "left", "right", label, max(key) AS key, max(seq) AS seq FROM {journal}
+WHERE kind = 'link' AND op = 'link' AND attempt = {n} AND NOT {undo}
+AND (split_part(object, '>', 1), "left") NOT IN
+  (SELECT (object, id) FROM undo_ends WHERE role IN ('created', 'side'))
+AND (split_part(object, '>', 2), "right") NOT IN
+  (SELECT (object, id) FROM undo_ends WHERE role IN ('created', 'side'))
+GROUP BY object, "left", "right", label
+HAVING NOT bool_or(outcome = 'done') AND NOT bool_or(coalesce(was_there, false))""",
     "undo_changed": """
 SELECT target_id AS id, any_value(object) AS object, any_value(key) AS key,
   coalesce(arg_min("before", seq) FILTER (outcome = 'done'), arg_min("before", seq)) AS before,

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 
+from migrate.connector import Link
 from migrate.errors import Defect, UsageError
 from migrate.journal import Entry
 from migrate.ledger import batches as book
@@ -122,6 +123,7 @@ def _next(
     deeds.tables(engine, loading.journal.source(), chosen.number)
     fresh = worklist.strays_table(loading.workspace, chosen.point, strays)
     _leave_others_sides(loading, look)
+    _late_links(loading)
     folder = _folder(chosen.number, number)
     store.discard(folder)
     if attempts.later_load(loading.ledger, chosen):
@@ -158,6 +160,28 @@ def _listed_strays(loading: Loading, manifest: Manifest) -> list[tuple[str, str,
         for row in rows
         if row.kind == "stray"
     ]
+
+
+def _late_links(loading: Loading) -> None:
+    """Links that were looked for once, weren't there, and are there now: they go in this pass."""
+    engine = loading.workspace.engine
+    by_pair: dict[str, list[tuple[str, Link]]] = {}
+    for row in engine.rows("SELECT * FROM undo_late ORDER BY ALL"):
+        left, _, right = row["object"].partition(">")
+        link = Link(left, row["left"], right, row["right"], row["label"])
+        by_pair.setdefault(row["object"], []).append((row["key"], link))
+    for object, listed in by_pair.items():
+        first = listed[0][1]
+        ids = list(dict.fromkeys(link.left for _, link in listed))
+        there = set(loading.target.read_links(first.left_object, ids, first.right_object))
+        for key, link in listed:
+            if link in there:
+                ends = deeds.quoted([object, link.left, link.right, link.label, key])
+                engine.run(
+                    f"""INSERT INTO undo_made (object, "left", "right", label, key, seq)
+                    SELECT *, 0 FROM (SELECT {ends}) WHERE NOT EXISTS (SELECT 1 FROM undo_made WHERE
+                    (object, "left", "right", label, key) = ({ends}))"""
+                )
 
 
 def _leave_others_sides(loading: Loading, look: Look) -> None:

@@ -1,4 +1,4 @@
-"""Everything back, whatever happens: the whole line against both sandboxes, real processes, one workspace.
+"""Everything back, whatever happens: the whole line, both sandboxes, real processes, one workspace.
 
 The tests share a workspace: each loads again (the next attempt) and rolls back, which is a promise of its own.
 """

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from migrate_rollback import deeds
+from migrate_rollback.model import UNDO
 
 from migrate.clock import SystemClock
 from migrate.engine import Engine
 from migrate.journal import Entry, Journal
 from migrate.ledger import Lease, Ledger
-from migrate_rollback import deeds
-from migrate_rollback.model import UNDO
 
 
 class Book:
@@ -32,6 +32,7 @@ class Book:
         self.journal.append([Entry(key=key, op=op, outcome=outcome, target_id=id, **values)])
 
     def link(self, left: str, right: str, outcome: str = "done", op: str = "link", **more: Any) -> None:
+        more.setdefault("was_there", False)
         self.write(op, outcome, f"{left}>{right}", "", object="companies>companies", kind="link",
                    left=left, right=right, label="parent", was_there=more.pop("was_there", False), **more)  # fmt: skip
 

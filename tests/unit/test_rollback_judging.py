@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from migrate_rollback.judging import asks_history, judge_delete, judge_restore, sides_of_ours
+from migrate_rollback.model import Row
+from migrate_rollback.unlink import mark_is_free, split
 
 from migrate.catalog import Field
 from migrate.connector import Held, Link, Version, Who
 from migrate.types import Kind
-from migrate_rollback.judging import asks_history, judge_delete, judge_restore, sides_of_ours
-from migrate_rollback.model import Row
-from migrate_rollback.unlink import mark_is_free, split
 
 FIELDS = ["name", "phone"]
 SCHEMA = {
