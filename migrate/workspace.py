@@ -114,8 +114,9 @@ class Workspace:
         """The ledger."""
         from migrate.ledger import Ledger
 
+        clock = self.clock  # asks the plan: where there is none, nothing is made
         self.make()
-        return Ledger(self.state / "ledger.db", self.clock)
+        return Ledger(self.state / "ledger.db", clock)
 
     @cached_property
     def store(self) -> Store:

@@ -84,7 +84,10 @@ def crosswalk() -> None:
 
 @crosswalk.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True,
+    help="How the file is written.",
+)  # fmt: skip
 @click.pass_obj
 def export(session: Session, file: Path, form: str) -> Result:
     """Write every source record's old id and URL, its new ones, and its outcome.

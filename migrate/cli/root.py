@@ -120,6 +120,11 @@ def run(arguments: Sequence[str]) -> int:
         return fail(
             "interrupted", "Stopped; everything done so far is kept. Run it again to go on.", 130, as_json
         )
+    except click.exceptions.NoArgsIsHelpError as error:
+        if not as_json:
+            click.echo(error.format_message(), err=True)
+            return 2
+        return fail("usage", "A command is missing; `--help` lists them.", 2, as_json)
     except click.ClickException as error:
         return fail("usage", error.format_message(), 2, as_json, usage=getattr(error, "ctx", None))
     except (KeyboardInterrupt, Terminated) as error:

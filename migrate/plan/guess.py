@@ -147,7 +147,7 @@ def _fields(source: ObjectSchema, target: ObjectSchema) -> dict[str, str]:
     }
     scored = sorted(
         (
-            (-likeness(origin, field.label, name, _own_name(place.label, target.name)), name, origin)
+            (-_score(origin, field, place, _own_name(place.label, target.name)), name, origin)
             for name, place in places.items()
             for origin, field in source.fields.items()
             if _fit(field, place)
@@ -158,6 +158,12 @@ def _fields(source: ObjectSchema, target: ObjectSchema) -> dict[str, str]:
         if -score >= ALIKE and name not in found and origin not in found.values():
             found[name] = origin
     return {name: found[name] for name in target.fields if name in found}
+
+
+def _score(origin: str, field: Field, place: Field, label: str) -> float:
+    alike = likeness(origin, field.label, place.name, label)
+    # Whatever a vendor calls an owner, it is one; likeness only says which of several.
+    return ALIKE + alike * (100 - ALIKE) / 100 if place.owner else alike
 
 
 def _own_name(label: str, object: str) -> str:

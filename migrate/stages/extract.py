@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -24,6 +24,7 @@ from migrate.errors import CursorLost, GapTooLong, UsageError
 from migrate.ledger import Ledger
 from migrate.ledger.tables import cursors, extracts, generations
 from migrate.load.context import Progress, no_progress
+from migrate.stages.pipeline import alone
 from migrate.stages.snapshot import snapshot
 from migrate.store import Manifest, Part, PartWriter, Store, generation_folder
 from migrate.types import Kind, arrow_type
@@ -78,7 +79,7 @@ def extract(
     if unknown := [name for name in objects if name not in needed]:
         raise UsageError(f"`{unknown[0]}` isn't in the plan.", f"The plan reads {', '.join(needed)}.")
     catalog = workspace.catalog("source")
-    with closing(workspace.source()) as source:
+    with alone(workspace, "extract"), closing(workspace.source()) as source:
         done = [
             _object(workspace, source, catalog, name, since_watermark, progress) for name in objects or needed
         ]
@@ -91,6 +92,7 @@ def _object(
 ) -> Extracted:
     store, ledger = workspace.store, workspace.ledger
     known = store.manifests("source", name)
+    _book(ledger, name, known)
     begun = _begun(ledger, name, len(known))
     if known and not delta and not begun:
         last = known[-1]
@@ -110,11 +112,14 @@ def _object(
         )
     fields = tuple(field.name for field in schema.fields.values() if field.kind is not Kind.BINARY)
     query = Query(name, fields, since=since)
+    if begun and begun != _window(since, fields):
+        # Discovered anew meanwhile: parts of one generation have the same columns, so it begins again.
+        _forget(store, ledger, folder, keep_query=False)
+        begun = ""
     if not begun:
         started = stamp(source.now())
         with ledger.write() as tx:
-            text = json.dumps({"since": stamp(since) if since else None, "fields": fields})
-            tx.put(cursors, folder=folder, query=text, cursor=None, started=started)
+            tx.put(cursors, folder=folder, query=_window(since, fields), cursor=None, started=started)
     try:
         parts, started = _read(workspace, source, query, schema, folder, progress)
     except CursorLost:
@@ -134,25 +139,41 @@ def _object(
          "since": stamp(since) if since else None},
     )  # fmt: skip
     store.publish(manifest)
-    with ledger.write() as tx:
-        tx.put(
-            generations,
-            object=name,
-            number=generation,
-            attempt=ledger.attempt(),
-            state="extracted",
-            manifest=manifest.digest(),
-            watermark=started,
-            settled=None,
-        )
-        tx.sql.execute(cursors.delete().where(cursors.c.folder == folder))
-        tx.sql.execute(extracts.delete().where(extracts.c.folder == folder))
+    _book(ledger, name, [*known, manifest])
     return Extracted(name, generation, rows, manifest.facts["counted"], deleted, fresh=True)
 
 
-def _begun(ledger: Ledger, name: str, generation: int) -> bool:
+def _window(since: datetime | None, fields: Sequence[str]) -> str:
+    return json.dumps({"since": stamp(since) if since else None, "fields": list(fields)})
+
+
+def _book(ledger: Ledger, name: str, known: Sequence[Manifest]) -> None:
+    """Enter published generations into the ledger; a process that died after publishing left that undone."""
+    query = sa.select(generations.c.number).where(generations.c.object == name)
+    there = {row.number for row in ledger.read(query)}
+    missing = [manifest for manifest in known if manifest.generation not in there]
+    if not missing:
+        return
+    with ledger.write() as tx:
+        for manifest in missing:
+            tx.put(
+                generations,
+                object=name,
+                number=manifest.generation,
+                attempt=ledger.attempt(),
+                state="extracted",
+                manifest=manifest.digest(),
+                watermark=manifest.facts["watermark"],
+                settled=None,
+            )
+            tx.sql.execute(cursors.delete().where(cursors.c.folder == manifest.folder))
+            tx.sql.execute(extracts.delete().where(extracts.c.folder == manifest.folder))
+
+
+def _begun(ledger: Ledger, name: str, generation: int) -> str:
+    """The window and fields of an extract that was begun; "" where none was."""
     folder = generation_folder("source", name, generation)
-    return bool(ledger.read(sa.select(cursors.c.folder).where(cursors.c.folder == folder)))
+    return str(ledger.value(sa.select(cursors.c.query).where(cursors.c.folder == folder)) or "")
 
 
 def _forget(store: Store, ledger: Ledger, folder: str, *, keep_query: bool) -> None:

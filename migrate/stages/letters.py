@@ -22,7 +22,7 @@ from migrate.load.links import LinkCutter
 from migrate.load.work import Cutter, crosswalk_table
 from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
 from migrate.stages.load import Loaded, load, protocol_for
-from migrate.stages.pipeline import transform
+from migrate.stages.pipeline import alone, transform
 from migrate.store import write_aside
 from migrate.workspace import Workspace
 
@@ -177,6 +177,7 @@ def replay(workspace: Workspace, *, progress: Progress = no_progress) -> Loaded:
 def _resend(workspace: Workspace, progress: Progress) -> None:
     attempt = workspace.ledger.attempt()
     with (
+        alone(workspace, "ready", with_others=True),
         closing(workspace.target()) as target,
         Loading(workspace, target, workspace.catalog("target"), attempt, "replay", progress) as loading,
     ):

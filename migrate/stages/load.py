@@ -27,7 +27,7 @@ from migrate.load.strays import Swept
 from migrate.load.work import Cutter, RecordWork, crosswalk_table
 from migrate.plan.models import ObjectPlan
 from migrate.plan.needs import always_written, written_fields
-from migrate.stages import checkpoint
+from migrate.stages import checkpoint, pipeline
 from migrate.store import Manifest
 from migrate.workspace import Workspace
 
@@ -79,15 +79,17 @@ def load(
     if unknown := [name for name in objects if name not in {each.source for each in plans}]:
         raise UsageError(f"`{unknown[0]}` isn't in the plan.", "Name a source object of the plan.")
     chosen = [each for each in plans if not objects or each.source in objects]
-    _verify(workspace, plans)
     attempt = _open_attempt(workspace)
     loaded = Loaded(attempt)
     if dry_run:
+        _verify(workspace, plans)
         return _dry(workspace, chosen, loaded)
     with (
+        pipeline.alone(workspace, "ready", with_others=True),
         closing(workspace.target()) as target,
         Loading(workspace, target, workspace.catalog("target"), attempt, progress=progress) as loading,
     ):
+        _verify(workspace, plans)
         base = checkpoint.ensure(loading)
         _settle_doubts(loading, plans)
         for each in chosen:
@@ -343,7 +345,11 @@ def _publish_blocked(loading: Loading, name: str, selects: list[str], shape: str
 
 def _move_watermark(loading: Loading, source: str) -> None:
     """When every row of the newest generation has its end, its watermark is where the next delta starts."""
-    query = sa.select(generations).where(generations.c.object == source).order_by(generations.c.number.desc())
+    query = (
+        sa.select(generations)
+        .where(generations.c.object == source, generations.c.state != "extracted")
+        .order_by(generations.c.number.desc())
+    )
     rows = loading.ledger.read(query.limit(1))
     if not rows or rows[0].watermark is None:
         return
@@ -351,6 +357,10 @@ def _move_watermark(loading: Loading, source: str) -> None:
         tx.put(watermarks, object=source, value=rows[0].watermark, generation=rows[0].number)
         tx.sql.execute(
             generations.update()
-            .where(generations.c.object == source, generations.c.settled.is_(None))
+            .where(
+                generations.c.object == source,
+                generations.c.number <= rows[0].number,
+                generations.c.settled.is_(None),
+            )
             .values(state="loaded", settled=tx.at)
         )

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from migrate.errors import UsageError
 from migrate.journal import CROSSWALK
-from migrate.ledger.tables import batches
+from migrate.ledger.tables import batches, generations
 from migrate.load.context import Progress, no_progress
 from migrate.workspace import Workspace
 
@@ -57,6 +60,29 @@ def _objects(plan: Plan) -> list[str]:
     return list(dict.fromkeys([*(each.source for each in plan.model.objects), *junctions]))
 
 
+@contextmanager
+def alone(workspace: Workspace, what: str, *, with_others: bool = False) -> Iterator[None]:
+    """Keep one step of a workspace to one process; ends with the process, however that ends.
+
+    A transform that changed the ready parts while a load reads them would make (part, rows) mean other
+    records: `transform` is alone with `ready`, a load shares it with other readers.
+
+    Raises:
+        UsageError: another process is at it.
+    """
+    workspace.make()
+    with (workspace.state / f"{what}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, (fcntl.LOCK_SH if with_others else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = "a transform" if with_others else {"ready": "a transform or a load"}.get(what, f"an {what}")
+            raise UsageError(
+                f"Another process is busy with {other} in this workspace.",
+                "Wait for its end, and run this again.",
+            ) from None
+        yield
+
+
 def next_ready(workspace: Workspace) -> int:
     """The generation that `transform` writes: the last one, or the next where that has been loaded from.
 
@@ -84,8 +110,15 @@ def transform(workspace: Workspace, progress: Progress = no_progress) -> dict[st
         PlanError: the plan isn't sound.
         UsageError: nothing has been extracted.
     """
+    with alone(workspace, "ready"):
+        return _transform(workspace, progress)
+
+
+def _transform(workspace: Workspace, progress: Progress) -> dict[str, ObjectCounts]:
     from migrate.stages.transform import transform as run
 
+    fresh = sa.select(generations.c.object, generations.c.number).where(generations.c.state == "extracted")
+    taken = workspace.ledger.read(fresh)
     found = checked(workspace)
     for each in found.plan.model.objects:
         for manifest in workspace.store.manifests("source", each.source):
@@ -95,7 +128,7 @@ def transform(workspace: Workspace, progress: Progress = no_progress) -> dict[st
     engine = workspace.engine
     source = workspace.journal.source()
     crosswalk = engine.stream(f"SELECT key, target_id FROM ({CROSSWALK.format(journal=source)})").read_all()
-    return run(
+    counts = run(
         checked=found,
         plan=found.plan,
         source=found.source,
@@ -106,3 +139,11 @@ def transform(workspace: Workspace, progress: Progress = no_progress) -> dict[st
         progress=progress,
         crosswalk=crosswalk,
     )
+    with workspace.ledger.write() as tx:
+        for row in taken:
+            tx.sql.execute(
+                generations.update()
+                .where(generations.c.object == row.object, generations.c.number == row.number)
+                .values(state="transformed")
+            )
+    return counts

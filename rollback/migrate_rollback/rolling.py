@@ -20,6 +20,7 @@ from migrate.load import Loading, Tally, sweep
 from migrate.load.context import Progress, no_progress
 from migrate.load.work import crosswalk_table
 from migrate.stages import checkpoint
+from migrate.stages.checkpoint import window_open
 from migrate.store import Manifest
 from migrate.workspace import Workspace
 from migrate_rollback import attempts, deeds, doubts, holding, worklist
@@ -91,7 +92,10 @@ def force(workspace: Workspace, group: str, progress: Progress = no_progress) ->
             f"`{group}` can't be forced: a merge can't be undone over the API.",
             "Look at the records with `migrate rollback hold show`, and part them by hand.",
         )
-    attempt = attempts.choose(workspace.ledger).number
+    chosen = attempts.choose(workspace.ledger)
+    if not window_open(chosen.point, workspace.clock.now()):
+        raise UsageError(f"The rollback window closed at {chosen.point.window_end}.", "What is held stays.")
+    attempt = chosen.number
     with workspace.ledger.write() as tx:
         tx.event(
             this_process().holder, "rollback hold force", attempt=attempt, group=group, count=found.count

@@ -84,12 +84,16 @@ def living(ground: Ground) -> Iterator[Line]:
         first = kill.straight(lane, "ready", "load", judge)
         lane.save("loaded")
         yield _living(lane, before)
+        lane.restore("loaded")
+        lane.must("rollback run --yes")
+        seq = oracle.last(lane.hubspot)
         again = lane.run("load")
         told = kill.difference(first.left, judge(lane))
         told += [] if again.code == first.code else [f"exit {again.code}: {kill.last_words(again)}"]
+        made = len(oracle.creates(oracle.log(lane.hubspot, seq)))
         records = len(first.left.records)
-        yield Line("second-load", f"{records} records and {len(first.left.links)} links, {len(told)} differ",
-                   records, not told, tuple(told))  # fmt: skip
+        figure = f"{made} created anew; {records} records and {len(first.left.links)} links, {len(told)} differ"
+        yield Line("second-load", figure, made, not told, tuple(told))
         lane.restore("loaded")
         yield from _hand_edit(lane, before)
 

@@ -32,6 +32,7 @@ def taken_over(lane: Lane, order: Order) -> tuple[Child, list[str]]:
     over = lane.run("rollback run --yes")
     if over.code not in (0, 1):
         told.append(f"the takeover ended with {over.code}: {kill.last_words(over)}")
+    lane.calm(15)  # a full rate window: else the call in flight may be refused, which proves nothing
     return child, told
 
 

@@ -1,6 +1,6 @@
 """Everything back, whatever happens: the whole line, both sandboxes, real processes, one workspace.
 
-The tests share a workspace: each loads again (the next attempt) and rolls back, which is a promise of its own.
+The tests share a workspace: each loads again (the next attempt) and rolls back, a promise of its own.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ LINK = pa.schema([
     ("label", pa.string()), ("missing", pa.string()), ("source_id", pa.string()), ("_deleted", pa.bool_()),
 ])  # fmt: skip
 FAULTS = st.lists(st.sampled_from(Fault.__args__), max_size=7)  # type: ignore[attr-defined]
-patient = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+patient = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def key(name: str) -> str:

@@ -32,9 +32,8 @@ class Book:
         self.journal.append([Entry(key=key, op=op, outcome=outcome, target_id=id, **values)])
 
     def link(self, left: str, right: str, outcome: str = "done", op: str = "link", **more: Any) -> None:
-        more.setdefault("was_there", False)
-        self.write(op, outcome, f"{left}>{right}", "", object="companies>companies", kind="link",
-                   left=left, right=right, label="parent", was_there=more.pop("was_there", False), **more)  # fmt: skip
+        more = {"was_there": False, "kind": "link", "object": "companies>companies", **more}
+        self.write(op, outcome, f"{left}>{right}", "", left=left, right=right, label="parent", **more)
 
     def table(self, name: str, attempt: int = 1) -> list[dict[str, Any]]:
         deeds.tables(self.engine, self.journal.source(), attempt)
@@ -115,3 +114,12 @@ def test_a_link_that_may_have_landed_late_is_looked_for_too(book: Book) -> None:
     book.write("adopt", "done", "k2", "2")
     book.link("2", "3", outcome="intent")
     assert [row["right"] for row in book.table("undo_made")] == ["3"]
+
+
+def test_a_link_that_nobody_saw_land_is_looked_for_even_after_it_was_found_absent(book: Book) -> None:
+    book.write("adopt", "done", "k2", "2")
+    book.link("2", "3", outcome="intent")
+    book.link("2", "4")
+    book.link("2", "3", op="unlink", batch=f"{UNDO}1")
+    assert [row["right"] for row in book.table("undo_made")] == ["4"]
+    assert [row["right"] for row in book.table("undo_late")] == ["3"]

@@ -155,6 +155,7 @@ class Portal:
                     user=str(told.get("userId") or ""),
                     scopes=None if scopes is None else frozenset(map(str, scopes)),
                 )
+                self.account()  # its time zone says when a daily quota is renewed; later it can't be asked
             return self._identity
 
     def vendor_now(self) -> datetime:

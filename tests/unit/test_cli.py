@@ -1,0 +1,239 @@
+"""Every command explains itself, every mistake is answered with what would be right, every end has its code."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from migrate.cli import main
+from migrate.cli.root import COMMANDS, cli
+from migrate.errors import MigrateError, NoSpace, Parked, PlanError, PlanMistake, Position
+
+PLAN = """\
+version: 1
+source: {system: old, type: salesforce, credentials: "env:CLI_TEST_OLD_"}
+target: {system: new, type: hubspot, credentials: "env:CLI_TEST_NEW_"}
+objects:
+  - source: Account
+    target: companies
+    fields: {name: Name}
+"""
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command that does something, with its words."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+ALL = dict(commands(cli))
+each_command = pytest.mark.parametrize("words", ALL, ids=" ".join)
+
+
+@pytest.fixture(autouse=True)
+def same_signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    code = main([str(word) for word in words])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def document(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, dict[str, Any]]:
+    """Code and the one document of a command run with `--json`."""
+    code, out, _ = run(capsys, "--json", *words)
+    found = json.loads(out)
+    assert isinstance(found, dict)
+    assert len(out.strip().splitlines()) == 1
+    assert found["exit_code"] == code
+    return code, found
+
+
+# -- help -------------------------------------------------------------------------------------
+
+
+@each_command
+def test_help_tells_what_a_command_does_and_shows_one_that_works(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    code, out, err = run(capsys, *words, "--help")
+    assert (code, err) == (0, "")
+    examples = [line.split() for line in out.splitlines() if line.strip().startswith("migrate ")]
+    assert any(" ".join(words) in " ".join(line) for line in examples), out
+    known = {name for parameter in [*ALL[words].params, *cli.params] for name in parameter.opts}
+    for line in examples:
+        assert {word for word in line if word.startswith("-")} <= known
+
+
+@each_command
+def test_every_option_is_explained(words: tuple[str, ...]) -> None:
+    for parameter in ALL[words].params:
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            assert parameter.help, parameter.name
+
+
+def test_every_command_is_in_the_first_help(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--help")
+    assert code == 0
+    for name in COMMANDS:
+        assert f"\n  {name}" in out
+    assert "Exit codes" in out
+
+
+def test_help_needs_nothing_heavy() -> None:
+    import subprocess
+
+    script = (
+        "import sys\nfrom migrate.cli import main\ncode = main(['--help'])\n"
+        "heavy = {'duckdb', 'pyarrow', 'sqlalchemy', 'httpx2', 'pandas'} & set(sys.modules)\n"
+        "sys.exit(f'imports {heavy}' if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+# -- usage ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (("lod",), "`load`"),
+        (("dead-leters",), "`dead-letters`"),
+        (("dead-letters", "lst"), "list"),
+        (("crosswalk", "exprt"), "export"),
+        (("extract", "--since-watermrk"), "--since-watermark"),
+        (("load", "--dryrun"), "--dry-run"),
+        (("--workspce", "x", "load"), "--workspace"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, tuple) else None,
+)
+def test_a_slip_is_answered_with_the_near_miss(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], near: str
+) -> None:
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    assert near in err.rpartition("Error: ")[2]
+    code, found = document(capsys, *words)
+    assert (code, found["error"]) == (2, "usage")
+    assert near in found["message"]
+
+
+def test_a_word_that_is_near_nothing_gets_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "qqqqq")
+    assert code == 2
+    assert "There are: init, discover" in err
+
+
+@pytest.mark.parametrize("words", [(), ("dead-letters",), ("crosswalk",)], ids=["migrate", "letters", "crosswalk"])
+def test_a_group_alone_shows_its_help_and_is_no_success(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    code, out, err = run(capsys, *words)
+    assert code == 2
+    assert "Usage: migrate" in out + err
+    assert (out + err).count("Usage: migrate") == 1
+    code, found = document(capsys, *words)
+    assert code == 2
+
+
+def test_a_missing_argument_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "trace")
+    assert code == 2
+    assert "NEEDLE" in err
+
+
+# -- ends -------------------------------------------------------------------------------------
+
+
+def test_where_no_plan_is_it_says_how_to_get_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, found = document(capsys, "-w", tmp_path, "status")
+    assert (code, found["error"]) == (2, "UsageError")
+    assert "migrate init" in found["message"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_plan_names_file_line_and_column(capsys: pytest.CaptureFixture[str], workspace: Path) -> None:
+    (workspace / "plan.yaml").write_text(PLAN.replace("target: companies", "tagret: companies"))
+    code, out, err = run(capsys, "-w", workspace, "check")
+    assert (code, out) == (2, "")
+    assert "plan.yaml:6:5" in err
+    assert "`target`" in err
+
+
+@pytest.mark.parametrize("words", ["check", "extract", "transform", "load", "validate"])
+def test_a_stage_before_its_time_names_the_one_to_run_first(
+    capsys: pytest.CaptureFixture[str], workspace: Path, words: str
+) -> None:
+    code, found = document(capsys, "-w", workspace, words)
+    assert (code, found["error"]) == (2, "UsageError")
+    assert "migrate " in found["message"]
+
+
+def test_missing_credentials_name_the_variables(capsys: pytest.CaptureFixture[str], workspace: Path) -> None:
+    code, found = document(capsys, "-w", workspace, "discover")
+    assert code == 2
+    assert "CLI_TEST_OLD_" in found["message"]
+
+
+def test_the_workspaces_state_is_nobody_elses_to_read(capsys: pytest.CaptureFixture[str], workspace: Path) -> None:
+    run(capsys, "-w", workspace, "status")
+    assert (workspace / ".migrate").stat().st_mode & 0o077 == 0
+
+
+ENDS: dict[BaseException, tuple[int, str]] = {
+    PlanError([PlanMistake(Position("p", 1, 1), "wrong")]): (2, "PlanError"),
+    Parked("new", "away"): (3, "Parked"),
+    NoSpace("x", "full"): (5, "NoSpace"),
+    ZeroDivisionError(): (70, "Defect"),
+    KeyboardInterrupt(): (130, "interrupted"),
+}
+
+
+@pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
+def test_however_a_command_ends_it_has_its_code_and_one_document(
+    capsys: pytest.CaptureFixture[str], workspace: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("migrate.stages.status.status", fails)
+    code, kind = ENDS[error]
+    assert document(capsys, "-w", workspace, "status")[0] == code
+    code_of_text, out, err = run(capsys, "-w", workspace, "status")
+    assert (code_of_text, out) == (code, "")
+    assert "Error: " in err
+    assert ("Traceback" in err) == (code == 70)
+    if isinstance(error, MigrateError):
+        assert str(error) in err
+
+
+def test_a_polite_end_by_signal_is_143(
+    capsys: pytest.CaptureFixture[str], workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("migrate.stages.status.status", lambda *_: signal.raise_signal(signal.SIGTERM))
+    code, found = document(capsys, "-w", workspace, "status")
+    assert (code, found["error"]) == (143, "interrupted")
