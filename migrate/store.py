@@ -251,6 +251,16 @@ class Store:
             str(folder.relative_to(self.root)) for folder in found if not (folder / "manifest.json").exists()
         )
 
+    def must_be_whole(self, stage: str, object: str) -> None:
+        """Make sure that no generation of an object is missing because it was set aside.
+
+        Raises:
+            Damaged: one is; names the stage to run again.
+        """
+        for folder in self.damaged(stage, object):
+            remedy = f"Run `migrate {_command(stage)}` again; it writes `{object}` anew."
+            raise Damaged(str(self.root / folder), "was damaged and set aside", remedy)
+
     def verify(self, manifest: Manifest) -> None:
         """Compare every part with its digest; a part that differs is set aside.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from migrate.catalog import Catalog
-from migrate.errors import SystemRefused
+from migrate.errors import Damaged, SystemRefused
 from migrate.ledger.tables import systems
 from migrate.workspace import Role, Workspace
 
@@ -57,7 +57,10 @@ def _one(workspace: Workspace, role: Role) -> Discovered:
                 f"but this workspace is bound to {rows[0].tenant}",
                 "Use the credentials of the first discover, or begin another workspace for the other tenant.",
             )
-        drift = _drift(workspace.catalog(role), catalog)
+        try:
+            drift = _drift(workspace.catalog(role), catalog)
+        except Damaged as error:  # this very command mends it
+            drift = (f"can't be compared with the catalog before: it {error.what}",)
     digest = workspace.keep_catalog(entry.system, catalog)
     with workspace.ledger.write() as tx:
         tx.put(

@@ -139,7 +139,7 @@ def take_in(workspace: Workspace, file: Path) -> tuple[int, Path]:
     name = workspace.plan.model.overrides
     if name is None:
         raise UsageError("The plan has no `overrides`.", "Add `overrides: overrides.csv` to plan.yaml.")
-    given = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig"))))
+    given = _rows_of(file)
     fresh: list[list[str]] = []
     mistakes: list[PlanMistake] = []
     for number, row in enumerate(given, start=2):
@@ -164,6 +164,33 @@ def take_in(workspace: Workspace, file: Path) -> tuple[int, Path]:
     csv.writer(out).writerows(lines)
     write_aside(path, out.getvalue().encode())
     return len(fresh), path
+
+
+def _rows_of(file: Path) -> list[dict[str, str | None]]:
+    """Rows of a filled-in file; a spreadsheet may have put semicolons for commas.
+
+    Raises:
+        PlanError: it isn't UTF-8, or a column is missing.
+    """
+    try:
+        content = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        mistake = PlanMistake(
+            Position(str(file)), f"The file isn't UTF-8 (byte {error.start:,}).", "Save it as `CSV UTF-8`."
+        )
+        raise PlanError([mistake]) from error
+    head = content.split("\n", 1)[0]
+    reader = csv.DictReader(
+        io.StringIO(content, newline=""), delimiter=";" if ";" in head and "," not in head else ","
+    )
+    if missing := [column for column in OVERRIDE_COLUMNS if column not in (reader.fieldnames or ())]:
+        mistake = PlanMistake(
+            Position(str(file), 1, 1),
+            f"The column `{missing[0]}` is missing.",
+            f"The first line must name {', '.join(OVERRIDE_COLUMNS)}.",
+        )
+        raise PlanError([mistake])
+    return list(reader)
 
 
 def replay(workspace: Workspace, *, progress: Progress = no_progress) -> Loaded:

@@ -130,11 +130,13 @@ def _ordered(plans: Sequence[ObjectPlan]) -> list[ObjectPlan]:
 def _verify(workspace: Workspace, plans: Sequence[ObjectPlan]) -> None:
     """Every ready part against its digest, and their plan against today's, before the first write."""
     for each in plans:
+        workspace.store.must_be_whole("ready", each.source)
         manifests = workspace.store.manifests("ready", each.source)
         if not manifests:
             raise UsageError(f"`{each.source}` isn't ready.", "Run `migrate transform` first.")
         newest = manifests[-1]
         for index in range(len(each.links)):
+            workspace.store.must_be_whole("links", f"{each.source}.{index}")
             manifests += workspace.store.manifests("links", f"{each.source}.{index}")
         for manifest in manifests:
             workspace.store.verify(manifest)

@@ -75,7 +75,7 @@ def alone(workspace: Workspace, what: str, *, with_others: bool = False) -> Iter
         try:
             fcntl.flock(lock, (fcntl.LOCK_SH if with_others else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
-            other = "a transform" if with_others else {"ready": "a transform or a load"}.get(what, f"an {what}")
+            other = {"ready": "a transform or a load"}.get(what, f"an {what}")
             raise UsageError(
                 f"Another process is busy with {other} in this workspace.",
                 "Wait for its end, and run this again.",
@@ -121,6 +121,7 @@ def _transform(workspace: Workspace, progress: Progress) -> dict[str, ObjectCoun
     taken = workspace.ledger.read(fresh)
     found = checked(workspace)
     for each in found.plan.model.objects:
+        workspace.store.must_be_whole("source", each.source)
         for manifest in workspace.store.manifests("source", each.source):
             workspace.store.verify(manifest)
         if not workspace.store.manifests("source", each.source):

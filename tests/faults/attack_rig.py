@@ -128,7 +128,9 @@ class Rig:
                         schema=pa.schema([("_key", pa.string()), ("_hash", pa.string())]))  # fmt: skip
         self._publish("full", object, generation, keys)
 
-    def links(self, generation: int, rows: Sequence[tuple[int, int, str, bool]], missing: str = "link") -> None:
+    def links(
+        self, generation: int, rows: Sequence[tuple[int, int, str, bool]], missing: str = "link"
+    ) -> None:
         """Stage links of contacts to accounts: (contact, account, label, deleted)."""
         schema = pa.schema(
             [("left", pa.string()), ("right", pa.string()), ("left_object", pa.string()),
@@ -154,7 +156,9 @@ class Rig:
             if table.num_rows:
                 writer.write(table)
         facts = {"plan": load_plan(self.workspace.plan_path).digest}
-        store.publish(Manifest(folder, stage, object, generation, table.num_rows, tuple(writer.parts), facts=facts))
+        store.publish(
+            Manifest(folder, stage, object, generation, table.num_rows, tuple(writer.parts), facts=facts)
+        )
 
     # -- what is true -------------------------------------------------------------------------
 

@@ -56,15 +56,26 @@ def test_an_update_that_clashes_in_another_unique_value_is_a_conflict_and_not_do
     rig.ready("Contact", 0, people(1, 2))
     rig.links(0, [])
     rig.load()
-    rig.act(**{"as": "eve@x.example", "do": "create", "object": "contacts", "fields": {"email": "taken@x.example"}})
+    rig.act(
+        **{
+            "as": "eve@x.example",
+            "do": "create",
+            "object": "contacts",
+            "fields": {"email": "taken@x.example"},
+        }
+    )
     rig.ready("Contact", 1, [{"n": 1, "email": "taken@x.example", "lastname": "New"}], full=[1, 2])
     loaded = rig.load()
     assert rig.keyed("contacts")[key("Contact", 1)]["properties"]["lastname"] == "P1"
     assert (loaded.refused, [row["outcome"] for row in rig.letters()]) == (1, ["conflict"])
 
 
-def test_a_conflict_is_replayed_once_the_clash_is_gone(rig: Rig, portal: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    eve = rig.act(**{"as": "eve@x.example", "do": "create", "object": "contacts", "fields": {"email": "p1@x.example"}})
+def test_a_conflict_is_replayed_once_the_clash_is_gone(
+    rig: Rig, portal: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve = rig.act(
+        **{"as": "eve@x.example", "do": "create", "object": "contacts", "fields": {"email": "p1@x.example"}}
+    )
     rig.ready("Account", 0, [])
     rig.ready("Contact", 0, people(1, 2))
     rig.links(0, [])
@@ -78,7 +89,9 @@ def test_a_conflict_is_replayed_once_the_clash_is_gone(rig: Rig, portal: Running
 def test_a_record_archived_between_match_and_adoption_is_told_and_made_by_a_replay(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = rig.act(**{"as": "eve@x.example", "do": "create", "object": "companies", "fields": {"name": "Old"}})["id"]
+    old = rig.act(
+        **{"as": "eve@x.example", "do": "create", "object": "companies", "fields": {"name": "Old"}}
+    )["id"]
     rig.ready("Account", 0, [{**firms(1)[0], "adopt": str(old)}])
     rig.ready("Contact", 0, [])
     rig.links(0, [])
@@ -96,7 +109,9 @@ def test_a_tombstone_spares_what_a_user_merged_into_another_record(rig: Rig, por
     rig.links(0, [])
     rig.load()
     ours = rig.keyed("companies")[key("Account", 1)]["id"]
-    theirs = rig.act(**{"as": "eve@x.example", "do": "create", "object": "companies", "fields": {"phone": "1"}})["id"]
+    theirs = rig.act(
+        **{"as": "eve@x.example", "do": "create", "object": "companies", "fields": {"phone": "1"}}
+    )["id"]
     rig.act(**{"as": "eve@x.example", "do": "merge", "object": "companies", "id": theirs, "other": ours})
     rig.ready("Account", 1, [{"n": 1, "deleted": True}], full=[])
     rig.load()
@@ -108,7 +123,13 @@ def test_a_poisoned_record_stands_alone_and_stops_nobody(rig: Rig, portal: Runni
     rig.ready("Account", 0, [])
     rig.ready("Contact", 0, people(*range(1, 21)))
     rig.links(0, [])
-    fault(portal, {"kind": "status", "status": 500, "html": True}, path="contacts/batch/create", body="p7@x", times=10_000)
+    fault(
+        portal,
+        {"kind": "status", "status": 500, "html": True},
+        path="contacts/batch/create",
+        body="p7@x",
+        times=10_000,
+    )
     loaded = rig.load()
     assert len(rig.keyed("contacts")) == 19
     assert [(row["key"], row["outcome"]) for row in rig.letters()] == [(key("Contact", 7), "refused")]
@@ -214,7 +235,12 @@ def test_a_refused_link_is_replayed(rig: Rig, portal: Running, monkeypatch: pyte
     rig.ready("Account", 0, firms(1))
     rig.ready("Contact", 0, people(1))
     rig.links(0, [(1, 1, "default", False)])
-    fault(portal, {"kind": "status", "status": 400}, path="associations/.*contacts/companies/batch/create", times=1)
+    fault(
+        portal,
+        {"kind": "status", "status": 400},
+        path="associations/.*contacts/companies/batch/create",
+        times=1,
+    )
     rig.load()
     assert [(row["kind"], row["outcome"]) for row in rig.letters()] == [("link", "refused")]
     replayed(rig, monkeypatch)
@@ -267,7 +293,10 @@ def test_weather_at_full_concurrency_neither_loses_nor_doubles(rig: Rig, portal:
         [
             {"on": {**create, "nth": 2 + seed}, "do": {"kind": "status", "status": 429, "retry_after": 3}},
             {"on": {**create, "nth": 3 + seed}, "do": {"kind": "drop", "at": "after_commit"}},
-            {"on": {**create, "nth": 5 + seed}, "do": {"kind": "late_commit", "seconds": 1.5, "close_after": 0.1}},
+            {
+                "on": {**create, "nth": 5 + seed},
+                "do": {"kind": "late_commit", "seconds": 1.5, "close_after": 0.1},
+            },
             {"on": {**create, "nth": 7 + seed}, "do": {"kind": "garbage", "body": "<html>back soon</html>"}},
             {"on": {**create, "nth": 9}, "do": {"kind": "drop", "at": "half_reply"}},
             {"on": {**create, "nth": 11}, "do": {"kind": "status", "status": 503, "html": True}},
@@ -290,7 +319,9 @@ def test_weather_at_full_concurrency_neither_loses_nor_doubles(rig: Rig, portal:
     }
 
 
-def test_links_to_ends_that_users_archived_or_merged_are_told_and_stop_nobody(rig: Rig, portal: Running) -> None:
+def test_links_to_ends_that_users_archived_or_merged_are_told_and_stop_nobody(
+    rig: Rig, portal: Running
+) -> None:
     rig.ready("Account", 0, firms(1, 2, 3, 4))
     rig.ready("Contact", 0, people(1, 2, 3, 4))
     rig.links(0, [])
@@ -302,7 +333,15 @@ def test_links_to_ends_that_users_archived_or_merged_are_told_and_stop_nobody(ri
     rig.act(**{"as": "eve@x.example", "do": "merge", "object": "companies", "id": firm[4], "other": firm[3]})
     rig.ready("Account", 1, [], full=[1, 2, 3, 4])
     rig.ready("Contact", 1, [], full=[1, 2, 3, 4])
-    rig.links(1, [(1, 1, "default", False), (2, 2, "default", False), (3, 3, "default", False), (4, 2, "default", False)])
+    rig.links(
+        1,
+        [
+            (1, 1, "default", False),
+            (2, 2, "default", False),
+            (3, 3, "default", False),
+            (4, 2, "default", False),
+        ],
+    )
     rig.load()
     there = {(row["from"], row["to"]) for row in rig.truth("links") if row["from_object"] == "contacts"}
     print(there, rig.letters())
@@ -316,7 +355,9 @@ def test_links_to_ends_that_users_archived_or_merged_are_told_and_stop_nobody(ri
         assert (man[3], firm[4]) in journal
 
 
-def test_a_merge_by_a_user_between_our_write_and_the_end_makes_no_second_record(rig: Rig, portal: Running) -> None:
+def test_a_merge_by_a_user_between_our_write_and_the_end_makes_no_second_record(
+    rig: Rig, portal: Running
+) -> None:
     rig.ready("Account", 0, [])
     rig.ready("Contact", 0, people(1, 2, 3))
     rig.links(0, [])
@@ -325,8 +366,10 @@ def test_a_merge_by_a_user_between_our_write_and_the_end_makes_no_second_record(
     from migrate.stages import load as stage
 
     real = book.settle
+
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
+
     book.settle = killed  # type: ignore[assignment]
     try:
         with pytest.raises(KeyboardInterrupt):
@@ -340,7 +383,9 @@ def test_a_merge_by_a_user_between_our_write_and_the_end_makes_no_second_record(
     assert stage is not None
 
 
-def test_a_full_disk_under_the_journal_stops_and_is_gone_on_with(rig: Rig, portal: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_under_the_journal_stops_and_is_gone_on_with(
+    rig: Rig, portal: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import pyarrow.parquet as pq
 
     from migrate.errors import NoSpace
@@ -368,7 +413,9 @@ def test_a_long_wait_does_not_cost_us_the_lease(rig: Rig, portal: Running) -> No
     rig.ready("Account", 0, firms(1))
     rig.ready("Contact", 0, [])
     rig.links(0, [])
-    fault(portal, {"kind": "status", "status": 429, "retry_after": 90}, path="companies/batch/create", times=1)
+    fault(
+        portal, {"kind": "status", "status": 429, "retry_after": 90}, path="companies/batch/create", times=1
+    )
     assert rig.load().clean  # the lease lasts 64 s
 
 
@@ -377,7 +424,13 @@ def test_a_lowered_batch_limit_makes_no_dead_letters(rig: Rig, portal: Running) 
     rig.ready("Contact", 0, [])
     rig.links(0, [])
     # Whoever sends the first record together with the 20th is refused.
-    fault(portal, {"kind": "status", "status": 400}, path="companies/batch/create", body='"F1".*"F2[0-9]"', times=100)
+    fault(
+        portal,
+        {"kind": "status", "status": 400},
+        path="companies/batch/create",
+        body='"F1".*"F2[0-9]"',
+        times=100,
+    )
     loaded = rig.load()
     assert loaded.clean
     assert len(rig.keyed("companies")) == 40

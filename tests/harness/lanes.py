@@ -340,7 +340,6 @@ class Lane:
             each.control.post("/restore", {"from": str(kept / each.data.name)})
 
 
-
 def side_by_side(lanes: Sequence[Lane], works: Sequence[Any], do: Callable[[Lane, Any], Any]) -> list[Any]:
     """Do all works, each in the lane that is free first; results in the order of the works."""
     import queue

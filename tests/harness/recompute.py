@@ -263,7 +263,11 @@ def _stays(rule: str, mine: str | None, theirs: str | None) -> str | None:
 
 
 def _link(
-    found: Wanted, rows: Mapping[str, list[dict[str, Any]]], family: str, maps: Maps, places: Mapping[str, int]
+    found: Wanted,
+    rows: Mapping[str, list[dict[str, Any]]],
+    family: str,
+    maps: Maps,
+    places: Mapping[str, int],
 ) -> None:
     def key(name: str, id: str | None) -> str | None:
         """The record that stands for a source record, if one does."""

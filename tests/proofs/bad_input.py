@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tests.harness import kill, oracle
 from tests.harness.lanes import Lane, side_by_side
@@ -120,6 +121,30 @@ def _part(lane: Lane, straight: kill.Straight, judge: kill.Judge) -> Line:
 FULL = ("fsync", "replace", "commit")
 
 
+@dataclass(frozen=True)
+class _Full:
+    saved: str
+    words: str
+    at: int
+    straight: dict[int, kill.Straight]
+    judge: kill.Judge
+
+
+def _filled(lane: Lane, work: _Full) -> list[str]:
+    """Fill the disk, run, empty it, run again, judge."""
+    name = f"{work.words} {work.at}"
+    wanted = work.straight[id(lane)]
+    lane.restore(work.saved)
+    ended = lane.run(work.words, Order(at=work.at, kinds=FULL, do="full"))
+    odd = []
+    if ended.code != 5 or not _helps(ended.out):
+        odd.append(f"{name}: exit {ended.code}, not 5 with advice: {kill.last_words(ended)}")
+    again = lane.run(work.words)
+    if again.code != wanted.code:
+        odd.append(f"{name}: again: exit {again.code}: {kill.last_words(again)}")
+    return odd + [f"{name}: {line}" for line in kill.difference(wanted.left, work.judge(lane))]
+
+
 @shows("no-space")
 def no_space(ground: Ground) -> Iterator[Line]:
     """From the n-th write on the disk is full; then it isn't."""
@@ -146,25 +171,15 @@ def no_space(ground: Ground) -> Iterator[Line]:
             lanes[0].restore(saved)
             count = len(lanes[0].points(words, FULL))
 
-            def one(lane: Lane, at: int) -> list[str]:
-                lane.restore(saved)
-                ended = lane.run(words, Order(at=at, kinds=FULL, do="full"))
-                odd = []
-                if ended.code != 5 or not _helps(ended.out):
-                    odd.append(f"{words} {at}: exit {ended.code}, not 5 with advice: {kill.last_words(ended)}")
-                again = lane.run(words)
-                if again.code != straight[id(lane)].code:
-                    odd.append(f"{words} {at}: again: exit {again.code}: {kill.last_words(again)}")
-                odd += kill.difference(straight[id(lane)].left, judge(lane))
-                return odd
-
-            found = side_by_side(lanes, list(range(1, count + 1, 2 * ground.step)), one)
+            works = [_Full(saved, words, at, straight, judge) for at in range(1, count + 1, ground.step)]
+            found = side_by_side(lanes, works, _filled)
             total += len(found)
             told += [line for lines in found for line in lines]
-        figure = f"{total} store writes of extract, transform and load, exit 5; {len(told)} not as they must be"
+        figure = (
+            f"{total} writes of extract, transform and load, exit 5; {len(told)} things not as they must be"
+        )
         yield Line("no-space", figure, total, not told, tuple(told))
 
 
 def _helps(said: str) -> bool:
     return any(word in said.lower() for word in ("space", "disk", "full"))
-

@@ -21,7 +21,9 @@ from tests.harness.lanes import Lane, several
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 # As many users as the plan's owners.csv names; three objects, a ring of parents, two adoptions, a merge.
-SMALL = Sizes(accounts=12, parents=4, opportunities=30, users=35, inactive=6, companies=12, known=2, contacts=8)
+SMALL = Sizes(
+    accounts=12, parents=4, opportunities=30, users=35, inactive=6, companies=12, known=2, contacts=8
+)
 # Several batches of each object, so that four of them can be under way at once.
 WIDE = Sizes(
     accounts=110, parents=12, opportunities=420, users=35, inactive=6, companies=20, known=5, contacts=10

@@ -96,7 +96,9 @@ def _sums(now: oracle.Truth, must: recompute.Wanted) -> Line:
         if wanted[group] != found.get(group, 0)
     )
     total = sum(found.values())
-    figure = f"{total // 100:,}.{total % 100:02d} in {len(found)} groups of stage and owner, {len(odd)} differ"
+    figure = (
+        f"{total // 100:,}.{total % 100:02d} in {len(found)} groups of stage and owner, {len(odd)} differ"
+    )
     return Line("sums", figure, len(found), not odd, odd)
 
 
@@ -119,12 +121,21 @@ def _red(lane: Lane, before: oracle.Truth, now: oracle.Truth, must: recompute.Wa
     wanted = oracle.state(now, before)
     who = {"as": "planter@example.com"}
     control.post("/act", {**who, "do": "delete", "object": "deals", "id": gone.id})
-    fields = {"dealname": "twin", "dealstage": copied.values["dealstage"], "pipeline": copied.values["pipeline"]}
+    fields = {
+        "dealname": "twin",
+        "dealstage": copied.values["dealstage"],
+        "pipeline": copied.values["pipeline"],
+    }
     # The sandbox refuses a second record with a key, as HubSpot does: only a seed can plant one.
-    control.post("/seed", {"records": {"deals": [{"properties": {**fields, "migration_key": "planted.stray"}}]}})
-    control.post("/act", {**who, "do": "update", "object": "deals", "id": changed.id, "fields": {"amount": "1"}})
     control.post(
-        "/act", {**who, "do": "update", "object": "companies", "id": foreign.id, "fields": {"name": "Planted"}}
+        "/seed", {"records": {"deals": [{"properties": {**fields, "migration_key": "planted.stray"}}]}}
+    )
+    control.post(
+        "/act", {**who, "do": "update", "object": "deals", "id": changed.id, "fields": {"amount": "1"}}
+    )
+    control.post(
+        "/act",
+        {**who, "do": "update", "object": "companies", "id": foreign.id, "fields": {"name": "Planted"}},
     )
     after = oracle.truth(lane.hubspot)
     after.records["deals", "planted-twin"] = oracle.Stored("deals", "planted-twin", dict(copied.values), True)

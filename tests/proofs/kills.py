@@ -47,7 +47,9 @@ def line(id: str, results: Sequence[Result], what: str, least: int = 1, speed: f
     bad = [result for result in results if result.told]
     told = tuple(f"{result.strike}: {'; '.join(result.told)[:600]}" for result in bad)
     told += tuple(f"{result.strike}: not hit" for result in results if not result.hit)
-    figure = f"points hit {hit} of {len(results)}, {what}; {len(bad)} not as the straight run; clock {speed:g}x"
+    figure = (
+        f"points hit {hit} of {len(results)}, {what}; {len(bad)} not as the straight run; clock {speed:g}x"
+    )
     return Line(id, figure, hit, hit == len(results) >= least and not bad, told)
 
 
@@ -142,9 +144,11 @@ def schema(lane: Lane) -> dict[str, Any]:
 
 def verdict(lane: Lane) -> dict[str, Any]:
     """What the last validation said: verdict and figures of each check."""
-    document = json.loads((lane.root / ".migrate/reports/latest/report.json").read_text()) if (
-        lane.root / ".migrate/reports/latest/report.json"
-    ).exists() else _newest_report(lane)
+    document = (
+        json.loads((lane.root / ".migrate/reports/latest/report.json").read_text())
+        if (lane.root / ".migrate/reports/latest/report.json").exists()
+        else _newest_report(lane)
+    )
     checks = document.get("checks", [])
     return {
         "verdict": document.get("verdict"),
@@ -159,7 +163,13 @@ def _newest_report(lane: Lane) -> dict[str, Any]:
 
 
 def _stage(
-    ground: Ground, lanes: Sequence[Lane], saved: str, words: str, judge: Callable[[Lane], Any], *, keyed: bool
+    ground: Ground,
+    lanes: Sequence[Lane],
+    saved: str,
+    words: str,
+    judge: Callable[[Lane], Any],
+    *,
+    keyed: bool,
 ) -> Line:
     count = len(kill.writes_of(lanes[0], saved, words))
     found = campaign(ground, lanes, saved, words, judge, kill.every_write(count), keyed=keyed)
@@ -193,5 +203,3 @@ def _on(lanes: Sequence[Lane], saved: str, name: str, *commands: str) -> None:
         lane.must(*commands)
         lane.calm(kill.SETTLE)
         lane.save(name)
-
-

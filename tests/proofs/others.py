@@ -40,10 +40,12 @@ def demo(ground: Ground) -> Iterator[Line]:
         lines = done.stdout.splitlines()
         checked = [line for line in lines if line.lstrip().startswith(("ok ", "WRONG"))]
         wrong = [line for line in checked if line.lstrip().startswith("WRONG")]
-        took = next((line for line in reversed(lines) if line.endswith("s in all.")), "it didn't say how long")
+        took = next(
+            (line for line in reversed(lines) if line.endswith("s in all.")), "it didn't say how long"
+        )
         figure = f"exit {done.returncode}, {len(checked)} figures as expected but for {len(wrong)}, {took}"
         ok = done.returncode == 0 and not wrong
-        told = () if ok else tuple([*lines[-15:], *done.stderr.splitlines()[-10:]])
+        told = () if ok else (*lines[-15:], *done.stderr.splitlines()[-10:])
         yield Line(id_, figure, len(checked), ok, told)
 
 
@@ -56,8 +58,12 @@ def clients(ground: Ground) -> Iterator[Line]:
         file = f"tests/sandbox/test_{vendor}_clients.py"
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", file],
-            cwd=REPOSITORY, env=os.environ | {"REQUIRE_ALL": "1"}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=REPOSITORY,
+            env=os.environ | {"REQUIRE_ALL": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314 - pytest just wrote it
         counted = {
             name: int(suite.get(name, 0)) if suite is not None else 0
@@ -130,5 +136,3 @@ def help_imports(_: Ground) -> Iterator[Line]:
     figure = f"{len(modules)} top-level modules, of those heavy: {', '.join(heavy) or 'none'}"
     ok = not heavy and done.returncode == 0 and "Usage" in done.stdout
     yield Line("help-imports", figure, len(modules), ok)
-
-

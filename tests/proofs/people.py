@@ -71,7 +71,9 @@ def _edit(lane: Lane, before: oracle.Truth, id: str, moment: str, claim: str) ->
     lane.calm(kill.SETTLE)
     told += oracle.put_back(before, oracle.truth(lane.hubspot), [id])
     what = "kept" if kept else "covered, and listed" if found else "lost"
-    figure = f"the edit is {what}{' and listed' if kept and found else ''}; {held(rolled.document)} record held"
+    figure = (
+        f"the edit is {what}{' and listed' if kept and found else ''}; {held(rolled.document)} record held"
+    )
     return Line(claim, figure, 1, not told, tuple(told))
 
 
@@ -92,7 +94,9 @@ def living(ground: Ground) -> Iterator[Line]:
         told += [] if again.code == first.code else [f"exit {again.code}: {kill.last_words(again)}"]
         made = len(oracle.creates(oracle.log(lane.hubspot, seq)))
         records = len(first.left.records)
-        figure = f"{made} created anew; {records} records and {len(first.left.links)} links, {len(told)} differ"
+        figure = (
+            f"{made} created anew; {records} records and {len(first.left.links)} links, {len(told)} differ"
+        )
         yield Line("second-load", figure, made, not told, tuple(told))
         lane.restore("loaded")
         yield from _hand_edit(lane, before)
@@ -113,7 +117,9 @@ def _living(lane: Lane, before: oracle.Truth) -> Line:
     lane.calm(kill.SETTLE)
     verified = lane.run("rollback verify")
     now = oracle.truth(lane.hubspot)
-    told = [f"{ended.words}: exit {ended.code}: {kill.last_words(ended)}" for ended in (ran, verified) if ended.code]
+    told = [
+        f"{done.words}: exit {done.code}: {kill.last_words(done)}" for done in (ran, verified) if done.code
+    ]
     # What must stand there now: all that stood there before, as people have changed it, and what they added.
     extra = {place for place in lived.records if place not in before.records}
     theirs = {
@@ -121,11 +127,10 @@ def _living(lane: Lane, before: oracle.Truth) -> Line:
         if str(lived.records[place].values.get("hs_object_source", "")).startswith("CRM_UI")
         or "somewhere-else" in str(lived.records[place].values)
     }  # fmt: skip
-    wanted = oracle.Truth(
-        {**before.records, **{place: lived.records[place] for place in theirs},
-         ("contacts", foreign[0].id): lived.records["contacts", foreign[0].id]},
-        before.links | {link for link in lived.links if (link[0], link[1]) in theirs or (link[2], link[3]) in theirs},
-    )  # fmt: skip
+    changed = theirs | {("contacts", foreign[0].id)}
+    linked = {link for link in lived.links if {(link[0], link[1]), (link[2], link[3])} & theirs}
+    records = before.records | {place: lived.records[place] for place in changed}
+    wanted = oracle.Truth(records, before.links | linked)
     told += oracle.put_back(wanted, now)
     on = [name for name, state in automations.items() if state]
     word = verified.document.get("words")
@@ -176,7 +181,12 @@ def dead_letter(ground: Ground) -> Iterator[Line]:
         told = [] if first.code == 1 and len(refused) == 1 else [f"exit {first.code}, refused: {refused}"]
         id_ = refused[0].rpartition(".")[2]
         lane.calm(60)
-        action = {"do": "update", "object": "Contact", "id": id_, "fields": {"Title": "Chief of the new delta"}}
+        action = {
+            "do": "update",
+            "object": "Contact",
+            "id": id_,
+            "fields": {"Title": "Chief of the new delta"},
+        }
         lane.salesforce.control.post("/act", action)
         lane.calm(60)
         told += [
@@ -197,5 +207,3 @@ def dead_letter(ground: Ground) -> Iterator[Line]:
             told.append(f"replay: exit {replayed.code}, {title!r} is there: {kill.last_words(replayed)}")
         figure = f"refused twice, replayed: the target has {title!r}"
         yield Line("dead-letter", figure, 1, not told, tuple(told))
-
-

@@ -1,4 +1,4 @@
-"""Are all claims shown? `python -m tests.proofs.run main` prints a line a claim; exit 1 if one falls short."""
+"""Are all claims shown? `python -m tests.proofs main` prints a line a claim; exit 1 if one falls short."""
 
 from __future__ import annotations
 

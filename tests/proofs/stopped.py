@@ -14,7 +14,7 @@ from tests.proofs.kills import ready
 
 CALL = "contacts/batch/create"
 INTENT = "'ready/Contact/g0000'"  # in the transaction that makes the contacts' intent durable
-EXTENDED = 3  # accounts created, accounts adopted, contacts created: each call's deadline is noted last of all
+EXTENDED = 3  # the call's deadline is noted last: for accounts created, accounts adopted, contacts created
 
 
 def taken_over(lane: Lane, order: Order) -> tuple[Child, list[str]]:
@@ -26,7 +26,9 @@ def taken_over(lane: Lane, order: Order) -> tuple[Child, list[str]]:
     refused = lane.run("rollback run --yes")
     words = refused.out
     if refused.code != 4 or str(child.pid) not in words:
-        told.append(f"a second operator meets exit {refused.code}, not 4 with the holder's name: {words[-300:]}")
+        told.append(
+            f"a second operator meets exit {refused.code}, not 4 with the holder's name: {words[-300:]}"
+        )
     longest = lane.longest_call or 100.0
     time.sleep((2 * longest + 65) / lane.speed)  # the lease's length, and some
     over = lane.run("rollback run --yes")

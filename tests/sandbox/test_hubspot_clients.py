@@ -32,6 +32,8 @@ SEED = {
     "owners": [{"email": "kim@x.test", "teams": [{"id": "1", "name": "Sales", "primary": True}]}],
     "properties": {"companies": [UNIQUE], "deals": [UNIQUE]},
 }
+# Members that HubSpot sends and whose models in hubspot-api-client 12.0.0 don't know them: it passes them over.
+NEWER = {"url", "dataSensitivity"}
 PRIMITIVES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
@@ -96,7 +98,7 @@ def required(model: Any, instance: Any) -> set[str]:
 def check(model: Any, raw: Any, instance: Any, where: str) -> None:
     """Compare a JSON object with the model that it became."""
     assert isinstance(raw, dict), where
-    unknown = raw.keys() - set(model.attribute_map.values())
+    unknown = raw.keys() - set(model.attribute_map.values()) - NEWER
     assert not unknown, f"{where}: members that {model.__name__} doesn't know: {sorted(unknown)}"
     needed = required(model, instance)
     missing = {model.attribute_map[name] for name in needed} - raw.keys()

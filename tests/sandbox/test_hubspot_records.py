@@ -318,7 +318,25 @@ def test_a_profile_has_at_most_250_addresses(portal: Portal) -> None:
     assert portal.get("contacts", loser, "email")["email"] == "z@b.test"
 
 
-def test_a_whole_batch_of_updates_is_refused_for_one_unknown_id(portal: Portal) -> None:
+def test_unknown_ids_in_a_batch_of_updates_are_told_apart(portal: Portal) -> None:
+    id = portal.make("companies", name="A")
+    rows = [{"id": each, "properties": {"name": "B"}} for each in ("5", id, "7")]
+    reply = portal.ask("POST", "/crm/v3/objects/companies/batch/update", {"inputs": rows})
+    assert (reply.status, reply.body["numErrors"]) == (207, 1)
+    error = reply.body["errors"][0]
+    assert (error["category"], error["context"]["ids"]) == ("OBJECT_NOT_FOUND", ["5", "7"])
+    assert [row["id"] for row in reply.body["results"]] == [id]
+    assert portal.get("companies", id, "name")["name"] == "B"
+    bad = [*rows[:1], {"id": id, "properties": {"annualrevenue": "much"}}]
+    assert portal.ask("POST", "/crm/v3/objects/companies/batch/update", {"inputs": bad}).status == 400
+    own = [{"id": id, "idProperty": "hs_object_id", "properties": {"name": "C"}}]
+    reply = portal.ask("POST", "/crm/v3/objects/companies/batch/update", {"inputs": own})
+    assert (reply.status, "non-unique 0-2 property" in reply.body["message"]) == (400, True)
+    assert portal.ask("PATCH", "/crm/v3/objects/companies/7", {"properties": {"name": "C"}}).status == 404
+
+
+def test_a_whole_batch_of_updates_is_refused_for_one_unknown_id_where_that_is_set(portal: Portal) -> None:
+    portal.vendor.settings["update_unknown_apart"] = False
     id = portal.make("companies", name="A")
     rows = [{"id": each, "properties": {"name": "B"}} for each in (id, "7")]
     reply = portal.ask("POST", "/crm/v3/objects/companies/batch/update", {"inputs": rows})

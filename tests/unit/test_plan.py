@@ -342,8 +342,9 @@ def test_a_first_plan_is_sound_but_for_what_only_a_person_can_decide(tmp_path: P
     }
     home = plan.picklist("picklists/account-industry.csv").home
     assert home == {"technolgy": "Technology", "Farming": "Farming"}
-    assert [(each.to, each.via, each.label) for each in plan.object("Account").links] == [
-        ("companies", "ParentId", "parent")
+    assert [(each.to, each.via or each.through, each.label) for each in plan.object("Account").links] == [
+        ("companies", "ParentId", "parent"),
+        ("contacts", "AccountContactRole", "default"),
     ]
     assert plan.object("Contact").match == ["email"]
     checked = check(plan, salesforce(), hubspot(), counts, connectors=(), checks=())

@@ -14,9 +14,12 @@ from zoneinfo import ZoneInfo
 
 from migrate.sandbox.hubspot import tables
 from migrate.sandbox.hubspot.call import Call
+from migrate.sandbox.hubspot.errors import ApiError
 from migrate.sandbox.hubspot.rates import TIERS
 from migrate.sandbox.hubspot.values import iso
 from migrate.sandbox.vendor import Reply
+
+LIMITS = ("records", "custom-properties", "pipelines", "custom-object-types", "associations/records/from")
 
 
 def details(call: Call, _path: Mapping[str, str]) -> Reply:
@@ -61,6 +64,8 @@ def _share(used: int, most: int) -> dict[str, Any]:
 def limits(call: Call, path: Mapping[str, str]) -> Reply:
     """`GET /crm/v3/limits/{what}`: use against the tier's limit, by object type."""
     what, kinds = path["what"], call.catalog.kinds
+    if what not in LIMITS:
+        raise ApiError(404, "resource not found", "OBJECT_NOT_FOUND")
     counts = dict(call.sql.execute("SELECT kind, count(*) FROM hs_record WHERE archived = 0 GROUP BY kind"))
     rows: list[dict[str, Any]] = []
     for kind in kinds.values():

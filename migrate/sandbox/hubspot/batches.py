@@ -9,6 +9,7 @@ Facts: HubSpot, CRM batch endpoints; hubspot-api-nodejs#190 (order of results), 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from migrate.sandbox.hubspot import objects, records, writes
@@ -84,7 +85,7 @@ def _write(
 
 
 create = _write(writes.create, 201)
-update = _write(writes.update, 200)
+update = _write(partial(writes.update, told_apart=True), 200)
 upsert = _write(writes.upsert, 200, upserting=True)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from migrate.sandbox.hubspot.catalog import Catalog
 from migrate.sandbox.hubspot.errors import ApiError
+from migrate.sandbox.hubspot.shapes import Shape
 from migrate.sandbox.hubspot.values import iso
 from migrate.sandbox.store import Tx
 from migrate.sandbox.vendor import Request
@@ -71,6 +72,7 @@ class Call:
     quiet: bool = False
     scopes: frozenset[str] | None = None
     partial: tuple[int, ...] = ()
+    shape: Shape | None = None
     rng: random.Random = field(default_factory=random.Random)
 
     def __post_init__(self) -> None:
@@ -94,10 +96,10 @@ class Call:
             )
 
     def body(self) -> Any:
-        """The request's JSON object.
+        """The request's JSON in the shape that its route declares.
 
         Raises:
-            ApiError: 400 for what isn't a JSON object, 415 for another media type.
+            ApiError: 400 for what isn't JSON or has another shape, 415 for another media type.
         """
         request = self.request
         if request is None:
@@ -110,7 +112,7 @@ class Call:
         except ValueError as trouble:
             line, column = getattr(trouble, "lineno", 1), getattr(trouble, "colno", 1)
             raise ApiError(400, f"Invalid input JSON on line {line}, column {column}: {trouble}") from trouble
-        return body
+        return body if self.shape is None else self.shape(body)
 
     def mapping(self) -> dict[str, Any]:
         """`body`, when it must be an object."""

@@ -145,6 +145,7 @@ class Catalog:
     def shown(self, definition: dict[str, Any], kind: str) -> dict[str, Any]:
         """A property as replies carry it, with options of pipelines filled in."""
         told = {name: value for name, value in definition.items() if not name.startswith("_")}
+        told.setdefault("dataSensitivity", "non_sensitive")
         if "p" in definition.get("_flags", ""):
             told["options"] = self.piped_options(kind, definition["name"])
         return told

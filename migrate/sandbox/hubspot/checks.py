@@ -45,6 +45,8 @@ def clean(call: Call, kind: str, raw: Any, *, held: dict[str, str] | None) -> Va
             continue
         flags = definition.get("_flags", "")
         frozen = definition["modificationMetadata"]["readOnlyValue"] or ("c" in flags and held is not None)
+        if kind == "contacts" and name == "createdate" and held is None:
+            frozen = not call.settings["contact_createdate_writable"]
         if frozen and call.strict:
             faults.append(
                 _fault(name, "READ_ONLY_VALUE", f'"{name}" is a read only property; its value can\'t be set.')
@@ -176,11 +178,14 @@ def derived(call: Call, kind: str, values: Values, after: dict[str, str]) -> Val
         told["amount"] = format(total if total else Decimal(0), "f")
     if kind == "emails" and values.get("hs_email_headers"):
         headers = orjson.loads(str(values["hs_email_headers"]))
-        told["hs_email_from_email"] = (headers.get("from") or {}).get("email")
-        told["hs_email_to_email"] = (
-            ";".join(p["email"] for p in headers.get("to") or [] if p.get("email")) or None
-        )
+        told["hs_email_from_email"] = ";".join(_addresses([headers.get("from")])) or None
+        told["hs_email_to_email"] = ";".join(_addresses(headers.get("to"))) or None
     return told
+
+
+def _addresses(people: Any) -> list[str]:
+    rows = people if isinstance(people, list) else []
+    return [str(row["email"]) for row in rows if isinstance(row, dict) and row.get("email")]
 
 
 def draft(call: Call, kind: str, raw: Any) -> Draft:

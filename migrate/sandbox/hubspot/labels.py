@@ -17,6 +17,7 @@ from migrate.sandbox.hubspot.batches import inputs_of, reply
 from migrate.sandbox.hubspot.call import Call
 from migrate.sandbox.hubspot.catalog import USER, LinkType
 from migrate.sandbox.hubspot.errors import ApiError
+from migrate.sandbox.hubspot.writes import number_of
 from migrate.sandbox.vendor import Reply
 
 MOST_LABELS: Final = 50
@@ -80,7 +81,8 @@ def create(call: Call, path: Mapping[str, str]) -> Reply:
 
 
 def _label(call: Call, source: str, target: str, number: Any) -> LinkType:
-    found = call.catalog.between(source, target).get((USER, int(number))) if str(number).isdigit() else None
+    own = number_of(number)
+    found = None if own is None else call.catalog.between(source, target).get((USER, own))
     if found is None:
         raise ApiError(404, f"No association label {number} exists", "OBJECT_NOT_FOUND")
     return found
@@ -91,6 +93,8 @@ def update(call: Call, path: Mapping[str, str]) -> Reply:
     source, target = _ends(call, path)
     body = call.mapping()
     type = _label(call, source, target, body.get("associationTypeId"))
+    if not body.get("label"):
+        raise ApiError(400, "Some required fields were not set: [label]")
     for one, other, number, back, text in (
         (source, target, type.number, type.inverse, body.get("label")),
         (target, source, type.inverse, type.number, body.get("inverseLabel") or body.get("label")),
@@ -135,6 +139,8 @@ def write_limits(call: Call, path: Mapping[str, str]) -> Reply:
     """`POST .../definitions/configurations/{from}/{to}/batch/{create|update}`."""
     source, target = _ends(call, path)
     known = call.catalog.between(source, target)
+    if path["op"] not in ("create", "update"):
+        raise ApiError(404, "resource not found", "OBJECT_NOT_FOUND")
     results = []
     for row in inputs_of(call, 100):
         spec, most = (str(row.get("category")), int(row.get("typeId") or 0)), row.get("maxToObjectIds")

@@ -104,7 +104,7 @@ def listing(call: Call, path: Mapping[str, str]) -> Reply:
     history, names = call.names("propertiesWithHistory"), call.names("properties")
     limit = call.number("limit", 10, 50 if history else 100)
     after = (call.request.arg("after") if call.request else None) or "0"
-    if not after.isdigit():
+    if writes.number_of(after) is None:
         raise ApiError(400, f"The after parameter `{after}` is not valid")
     oldest = iso(call.now - timedelta(days=BIN_DAYS))
     archived = call.flag("archived")

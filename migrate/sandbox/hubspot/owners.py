@@ -14,6 +14,7 @@ from typing import Any
 from migrate.sandbox.hubspot.call import Call
 from migrate.sandbox.hubspot.errors import ApiError
 from migrate.sandbox.hubspot.objects import next_page
+from migrate.sandbox.hubspot.writes import number_of
 from migrate.sandbox.vendor import Reply
 
 
@@ -31,7 +32,7 @@ def listing(call: Call, _path: Mapping[str, str]) -> Reply:
     limit = call.number("limit", 100, 500)
     request = call.request
     after = (request.arg("after") if request else None) or "0"
-    if not after.isdigit():
+    if number_of(after) is None:
         raise ApiError(400, f"The after parameter `{after}` is not valid")
     email = ((request.arg("email") if request else None) or "").strip().lower()
     rows = sorted(

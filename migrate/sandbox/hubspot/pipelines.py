@@ -85,6 +85,15 @@ def make_stage(call: Call, kind: str, body: Mapping[str, Any], order: int) -> di
     return row | {"createdAt": call.stamp, "updatedAt": call.stamp}
 
 
+def _stages(call: Call, kind: str, given: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    if len(given) > MOST_STAGES:
+        raise ApiError(400, f"A pipeline has at most {MOST_STAGES} stages")
+    made = [make_stage(call, kind, stage, order) for order, stage in enumerate(given)]
+    if len({stage["id"] for stage in made}) < len(made):
+        raise ApiError(400, "Stage ids must be unique", sub="STAGE_ID_IN_USE")
+    return made
+
+
 def make(call: Call, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Store a pipeline with its stages.
 
@@ -94,8 +103,6 @@ def make(call: Call, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
     stages = body.get("stages")
     if not body.get("label") or not isinstance(stages, list):
         raise ApiError(400, "Some required fields were not set: [label, stages]")
-    if len(stages) > MOST_STAGES:
-        raise ApiError(400, f"A pipeline has at most {MOST_STAGES} stages")
     id = _new_id(call, body, "pipelineId")
     known = call.catalog.pipelines.get(kind, {})
     if id in known or any(p["label"] == body["label"] and not p["archived"] for p in known.values()):
@@ -112,10 +119,8 @@ def make(call: Call, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         "archived": False,
         "createdAt": call.stamp,
         "updatedAt": call.stamp,
-        "stages": [make_stage(call, kind, stage, order) for order, stage in enumerate(stages)],
+        "stages": _stages(call, kind, stages),
     }
-    if len({stage["id"] for stage in row["stages"]}) < len(row["stages"]):
-        raise ApiError(400, "Stage ids must be unique", sub="STAGE_ID_IN_USE")
     tables.put(call.sql, "pipeline", kind, id, row)
     call.log("schema", kind, f"pipeline:{id}", None, row)
     return row
@@ -164,7 +169,7 @@ def one(call: Call, path: Mapping[str, str]) -> Reply:
         row |= {name: body[name] for name in ("label", "displayOrder", "archived") if name in body}
         if method == "PUT" and isinstance(body.get("stages"), list):
             kept = {stage["id"]: stage for stage in row["stages"]}
-            made = [make_stage(call, kind, stage, order) for order, stage in enumerate(body["stages"])]
+            made = _stages(call, kind, body["stages"])
             row["stages"] = [
                 stage | {"createdAt": kept.get(stage["id"], stage)["createdAt"]} for stage in made
             ]
@@ -178,6 +183,8 @@ def stages(call: Call, path: Mapping[str, str]) -> Reply:
     row = _find(call, kind, path["pipeline"])
     if call.request is not None and call.request.method == "POST":
         made = make_stage(call, kind, call.mapping(), len(row["stages"]))
+        if len(_live(row["stages"])) >= MOST_STAGES:
+            raise ApiError(400, f"A pipeline has at most {MOST_STAGES} stages")
         if any(stage["id"] == made["id"] for stage in row["stages"]):
             raise ApiError(409, f"Stage {made['id']} exists already", "CONFLICT", sub="STAGE_ID_IN_USE")
         if any(stage["label"] == made["label"] for stage in _live(row["stages"])):

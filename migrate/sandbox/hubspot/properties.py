@@ -30,6 +30,7 @@ FIELD_TYPES: Final = {
     "phone_number": {"phonenumber"},
 }
 MOST_UNIQUE: Final = 10
+SENSITIVITIES: Final = ("non_sensitive", "sensitive", "highly_sensitive")
 CHANGEABLE: Final = (
     "label",
     "description",
@@ -94,6 +95,9 @@ def define(call: Call, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         raise ApiError(
             409, f"Property `{name}` already exists", "OBJECT_ALREADY_EXISTS", context={"name": [name]}
         )
+    custom = sum(not row["hubspotDefined"] for row in call.catalog.properties[kind].values())
+    if custom >= call.settings["property_limit"]:
+        raise ApiError(400, f"There can be at most {call.settings['property_limit']} custom properties")
     if name in call.catalog.binned[kind]:
         raise ApiError(409, f"Property `{name}` already exists in the archive", "OBJECT_ALREADY_EXISTS")
     if field_type not in FIELD_TYPES.get(type, ()):
@@ -113,6 +117,8 @@ def define(call: Call, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         options = _options(body.get("options"))
     if type == "enumeration" and not options and not outside:
         raise ApiError(400, "A property of type `enumeration` must have options", sub="INVALID_OPTION")
+    if len(options) > call.settings["option_limit"]:
+        raise ApiError(400, f"A property has at most {call.settings['option_limit']} options")
     definition = {
         "name": name,
         "label": str(body["label"]),
@@ -152,7 +158,11 @@ def define(call: Call, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
 def listing(call: Call, path: Mapping[str, str]) -> Reply:
     """`GET .../properties/{type}`: the whole list."""
     kind = call.catalog.kind(path["type"]).name
-    rows = (call.catalog.binned if call.flag("archived") else call.catalog.properties)[kind].values()
+    held = (call.catalog.binned if call.flag("archived") else call.catalog.properties)[kind]
+    wanted = (call.request.arg("dataSensitivity") if call.request else None) or "non_sensitive"
+    if wanted not in SENSITIVITIES:
+        raise ApiError(400, f"dataSensitivity `{wanted}` is none of {', '.join(SENSITIVITIES)}")
+    rows = [row for row in held.values() if row.get("dataSensitivity", "non_sensitive") == wanted]
     return Reply(200, {"results": [call.catalog.shown(row, kind) for row in rows]})
 
 
@@ -193,6 +203,8 @@ def update(call: Call, path: Mapping[str, str]) -> Reply:
     changed["updatedAt"] = call.stamp
     if "options" in body:
         changed["options"] = _options(body["options"])
+        if len(changed["options"]) > call.settings["option_limit"]:
+            raise ApiError(400, f"A property has at most {call.settings['option_limit']} options")
     if changed["fieldType"] not in FIELD_TYPES.get(changed["type"], ()):
         raise ApiError(400, f"The type `{changed['type']}` can't have the fieldType `{changed['fieldType']}`")
     if changed["groupName"] not in call.catalog.groups[kind]:

@@ -91,7 +91,8 @@ class Meter:
         today = int(tables.get_meta(tx.sql, key, "0") or 0)
         if daily is not None and today >= daily:
             return refusal("DAILY", token.app_id), {}
-        tables.set_meta(tx.sql, key, str(today + 1))
+        if daily is not None:  # OAuth apps don't draw on the portal's day
+            tables.set_meta(tx.sql, key, str(today + 1))
         calls.append(at)
         if searching:
             self._searches.append(at)

@@ -25,9 +25,11 @@ from migrate.sandbox.hubspot import (
     properties,
     schemas,
     search,
+    shapes,
     standards,
 )
 from migrate.sandbox.hubspot.call import Call
+from migrate.sandbox.hubspot.shapes import Shape
 from migrate.sandbox.vendor import Reply
 
 Work = Callable[[Call, Mapping[str, str]], Reply]
@@ -53,27 +55,28 @@ class Route:
     pattern: re.Pattern[str]
     work: Work
     needs: int
+    shape: Shape | None
 
 
-def _route(methods: str, template: str, work: Work, needs: int) -> Route:
+def _route(methods: str, template: str, work: Work, needs: int, shape: Shape | None = None) -> Route:
     text = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template).replace("{what...}", "(?P<what>.+)")
-    return Route(frozenset(methods.split("|")), re.compile(text), work, needs)
+    return Route(frozenset(methods.split("|")), re.compile(text), work, needs, shape)
 
 
 _LIMITS = "/associations/definitions/configurations"
 TABLE: Final = (
-    _route("POST", "/objects/{type}/batch/create", batches.create, WRITE),
-    _route("POST", "/objects/{type}/batch/read", batches.read, READ),
-    _route("POST", "/objects/{type}/batch/update", batches.update, WRITE),
-    _route("POST", "/objects/{type}/batch/upsert", batches.upsert, WRITE),
-    _route("POST", "/objects/{type}/batch/archive", batches.archive, WRITE),
-    _route("POST", "/objects/{type}/search", search.search, READ),
-    _route("POST", "/objects/{type}/merge", objects.merge, WRITE),
-    _route("POST", "/objects/{type}/gdpr-delete", objects.gdpr_delete, WRITE),
+    _route("POST", "/objects/{type}/batch/create", batches.create, WRITE, shapes.RECORDS),
+    _route("POST", "/objects/{type}/batch/read", batches.read, READ, shapes.READ),
+    _route("POST", "/objects/{type}/batch/update", batches.update, WRITE, shapes.RECORDS),
+    _route("POST", "/objects/{type}/batch/upsert", batches.upsert, WRITE, shapes.RECORDS),
+    _route("POST", "/objects/{type}/batch/archive", batches.archive, WRITE, shapes.IDS),
+    _route("POST", "/objects/{type}/search", search.search, READ, shapes.SEARCH),
+    _route("POST", "/objects/{type}/merge", objects.merge, WRITE, shapes.MERGE),
+    _route("POST", "/objects/{type}/gdpr-delete", objects.gdpr_delete, WRITE, shapes.GDPR),
     _route("GET", "/objects/{type}", objects.listing, READ),
-    _route("POST", "/objects/{type}", objects.create, WRITE),
+    _route("POST", "/objects/{type}", objects.create, WRITE, shapes.RECORD),
     _route("GET", "/objects/{type}/{id}", objects.get, READ),
-    _route("PATCH", "/objects/{type}/{id}", objects.update, WRITE),
+    _route("PATCH", "/objects/{type}/{id}", objects.update, WRITE, shapes.RECORD),
     _route("DELETE", "/objects/{type}/{id}", objects.archive, WRITE),
     _route(
         "PUT",
@@ -83,63 +86,98 @@ TABLE: Final = (
     ),
     _route("GET", "/objects/{type}/{id}/associations/{to_type}", associations.listing, BOTH_READ),
     _route(
-        "PUT", "/objects/{type}/{id}/associations/{to_type}/{to_id}", associations.put_labelled, BOTH_WRITE
+        "PUT",
+        "/objects/{type}/{id}/associations/{to_type}/{to_id}",
+        associations.put_labelled,
+        BOTH_WRITE,
+        shapes.LINK_TYPES,
     ),
     _route("DELETE", "/objects/{type}/{id}/associations/{to_type}/{to_id}", associations.delete, BOTH_WRITE),
     _route("POST", "/associations/usage/high-usage-report/{user}", associations.high_usage, NONE),
     _route("GET", f"{_LIMITS}/all", labels.limits, NONE),
     _route("GET", _LIMITS + "/{type}/{to_type}", labels.limits, BOTH_READ),
-    _route("POST", _LIMITS + "/{type}/{to_type}/batch/purge", labels.purge_limits, BOTH_WRITE),
-    _route("POST", _LIMITS + "/{type}/{to_type}/batch/{op}", labels.write_limits, BOTH_WRITE),
-    _route("POST", "/associations/{type}/{to_type}/batch/read", associations.batch_read, BOTH_READ),
-    _route("POST", "/associations/{type}/{to_type}/batch/create", associations.batch_create, BOTH_WRITE),
-    _route("POST", "/associations/{type}/{to_type}/batch/archive", associations.batch_archive, BOTH_WRITE),
+    _route("POST", _LIMITS + "/{type}/{to_type}/batch/purge", labels.purge_limits, BOTH_WRITE, shapes.LIMITS),
+    _route("POST", _LIMITS + "/{type}/{to_type}/batch/{op}", labels.write_limits, BOTH_WRITE, shapes.LIMITS),
+    _route(
+        "POST",
+        "/associations/{type}/{to_type}/batch/read",
+        associations.batch_read,
+        BOTH_READ,
+        shapes.FROM_PAGES,
+    ),
+    _route(
+        "POST",
+        "/associations/{type}/{to_type}/batch/create",
+        associations.batch_create,
+        BOTH_WRITE,
+        shapes.PAIRS,
+    ),
+    _route(
+        "POST",
+        "/associations/{type}/{to_type}/batch/archive",
+        associations.batch_archive,
+        BOTH_WRITE,
+        shapes.ENDS,
+    ),
     _route(
         "POST",
         "/associations/{type}/{to_type}/batch/associate/default",
         associations.batch_default,
         BOTH_WRITE,
+        shapes.PAIRS,
     ),
     _route(
-        "POST", "/associations/{type}/{to_type}/batch/labels/archive", associations.labels_archive, BOTH_WRITE
+        "POST",
+        "/associations/{type}/{to_type}/batch/labels/archive",
+        associations.labels_archive,
+        BOTH_WRITE,
+        shapes.PAIRS,
     ),
     _route("GET", "/associations/{type}/{to_type}/labels", labels.listing, BOTH_READ),
-    _route("POST", "/associations/{type}/{to_type}/labels", labels.create, BOTH_WRITE),
-    _route("PUT", "/associations/{type}/{to_type}/labels", labels.update, BOTH_WRITE),
+    _route("POST", "/associations/{type}/{to_type}/labels", labels.create, BOTH_WRITE, shapes.LABEL),
+    _route("PUT", "/associations/{type}/{to_type}/labels", labels.update, BOTH_WRITE, shapes.LABEL),
     _route("DELETE", "/associations/{type}/{to_type}/labels/{number}", labels.delete, BOTH_WRITE),
-    _route("POST", "/properties/{type}/batch/create", properties.batch_create, SCHEMA_WRITE),
-    _route("POST", "/properties/{type}/batch/read", properties.batch_read, SCHEMA_READ),
-    _route("POST", "/properties/{type}/batch/archive", properties.batch_archive, SCHEMA_WRITE),
+    _route(
+        "POST", "/properties/{type}/batch/create", properties.batch_create, SCHEMA_WRITE, shapes.PROPERTIES
+    ),
+    _route("POST", "/properties/{type}/batch/read", properties.batch_read, SCHEMA_READ, shapes.NAMES),
+    _route("POST", "/properties/{type}/batch/archive", properties.batch_archive, SCHEMA_WRITE, shapes.NAMES),
     _route("GET", "/properties/{type}/groups", properties.groups, SCHEMA_READ),
-    _route("POST", "/properties/{type}/groups", properties.create_group, SCHEMA_WRITE),
-    _route("GET", "/properties/{type}/groups/{name}", properties.group, SCHEMA_READ),
-    _route("PATCH|DELETE", "/properties/{type}/groups/{name}", properties.group, SCHEMA_WRITE),
+    _route("POST", "/properties/{type}/groups", properties.create_group, SCHEMA_WRITE, shapes.GROUP),
+    _route("GET", "/properties/{type}/groups/{name}", properties.group, SCHEMA_READ, shapes.GROUP),
+    _route("PATCH|DELETE", "/properties/{type}/groups/{name}", properties.group, SCHEMA_WRITE, shapes.GROUP),
     _route("GET", "/properties/{type}", properties.listing, SCHEMA_READ),
-    _route("POST", "/properties/{type}", properties.create, SCHEMA_WRITE),
+    _route("POST", "/properties/{type}", properties.create, SCHEMA_WRITE, shapes.PROPERTY),
     _route("GET", "/properties/{type}/{name}", properties.get, SCHEMA_READ),
-    _route("PATCH", "/properties/{type}/{name}", properties.update, SCHEMA_WRITE),
+    _route("PATCH", "/properties/{type}/{name}", properties.update, SCHEMA_WRITE, shapes.PROPERTY),
     _route("DELETE", "/properties/{type}/{name}", properties.archive, SCHEMA_WRITE),
     _route("GET", "/property-validations/{type}", properties.validations, SCHEMA_READ),
     _route("GET", "/property-validations/{type}/{name}", properties.validations, SCHEMA_READ),
     _route("GET", "/pipelines/{type}", pipelines.listing, SCHEMA_READ),
-    _route("POST", "/pipelines/{type}", pipelines.create, SCHEMA_WRITE),
-    _route("GET", "/pipelines/{type}/{pipeline}", pipelines.one, SCHEMA_READ),
-    _route("PUT|PATCH|DELETE", "/pipelines/{type}/{pipeline}", pipelines.one, SCHEMA_WRITE),
+    _route("POST", "/pipelines/{type}", pipelines.create, SCHEMA_WRITE, shapes.PIPELINE),
+    _route("GET", "/pipelines/{type}/{pipeline}", pipelines.one, SCHEMA_READ, shapes.PIPELINE),
+    _route("PUT|PATCH|DELETE", "/pipelines/{type}/{pipeline}", pipelines.one, SCHEMA_WRITE, shapes.PIPELINE),
     _route("GET", "/pipelines/{type}/{pipeline}/audit", pipelines.audit, SCHEMA_READ),
-    _route("GET", "/pipelines/{type}/{pipeline}/stages", pipelines.stages, SCHEMA_READ),
-    _route("POST", "/pipelines/{type}/{pipeline}/stages", pipelines.stages, SCHEMA_WRITE),
-    _route("GET", "/pipelines/{type}/{pipeline}/stages/{stage}", pipelines.stage, SCHEMA_READ),
-    _route("PUT|PATCH|DELETE", "/pipelines/{type}/{pipeline}/stages/{stage}", pipelines.stage, SCHEMA_WRITE),
+    _route("GET", "/pipelines/{type}/{pipeline}/stages", pipelines.stages, SCHEMA_READ, shapes.STAGE),
+    _route("POST", "/pipelines/{type}/{pipeline}/stages", pipelines.stages, SCHEMA_WRITE, shapes.STAGE),
+    _route("GET", "/pipelines/{type}/{pipeline}/stages/{stage}", pipelines.stage, SCHEMA_READ, shapes.STAGE),
+    _route(
+        "PUT|PATCH|DELETE",
+        "/pipelines/{type}/{pipeline}/stages/{stage}",
+        pipelines.stage,
+        SCHEMA_WRITE,
+        shapes.STAGE,
+    ),
     _route("GET", "/pipelines/{type}/{pipeline}/stages/{stage}/audit", pipelines.audit, SCHEMA_READ),
     _route("GET", "/owners", owners.listing, OWNERS),
     _route("GET", "/owners/{id}", owners.get, OWNERS),
     _route("GET", "/schemas", schemas.listing, SCHEMA_READ),
-    _route("POST", "/schemas", schemas.create, SCHEMA_WRITE),
+    _route("POST", "/schemas", schemas.create, SCHEMA_WRITE, shapes.SCHEMA),
     _route("GET", "/schemas/{type}", schemas.get, SCHEMA_READ),
-    _route("PATCH", "/schemas/{type}", schemas.update, SCHEMA_WRITE),
+    _route("PATCH", "/schemas/{type}", schemas.update, SCHEMA_WRITE, shapes.SCHEMA),
     _route("DELETE", "/schemas/{type}", schemas.delete, SCHEMA_WRITE),
     _route("DELETE", "/schemas/{type}/{purge}", schemas.delete, SCHEMA_WRITE),
-    _route("POST", "/schemas/{type}/associations", schemas.associate, SCHEMA_WRITE),
+    _route("POST", "/schemas/{type}/associations", schemas.associate, SCHEMA_WRITE, shapes.SCHEMA_LINK),
     _route("DELETE", "/schemas/{type}/associations/{number}", schemas.dissociate, SCHEMA_WRITE),
     _route("GET", "/limits/{what...}", account.limits, NONE),
     _route("GET", "/account-info/details", account.details, NONE),

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
 
-from migrate.sandbox.hubspot import links, objects
+from migrate.sandbox.hubspot import links, objects, writes
 from migrate.sandbox.hubspot.call import Call
 from migrate.sandbox.hubspot.errors import ApiError
 from migrate.sandbox.hubspot.records import Record
-from migrate.sandbox.hubspot.values import instant
+from migrate.sandbox.hubspot.values import BadValue, instant, number
 from migrate.sandbox.vendor import Reply
 
 CEILING: Final = 10_000
@@ -64,13 +64,13 @@ def refresh(call: Call) -> None:
 def _comparable(type: str, text: str) -> Any:
     if type == "number":
         try:
-            return Decimal(text)
-        except InvalidOperation as trouble:
+            return Decimal(number(text))
+        except BadValue as trouble:
             raise ApiError(400, f"{text} is not a number", sub="INVALID_NUMBER") from trouble
     if type in ("date", "datetime"):
         try:
             return instant(text)
-        except ValueError as trouble:
+        except (ValueError, OverflowError) as trouble:
             raise ApiError(400, f"{text} is not a date", sub="INVALID_DATE") from trouble
     return text.lower()
 
@@ -151,9 +151,10 @@ def _associated(call: Call, kind: str, other: str, operator: str, row: Mapping[s
     wanted = (
         [str(row.get("value"))] if operator == "EQ" else [str(value) for value in row.get("values") or []]
     )
-    if operator not in ("EQ", "IN") or not all(value.isdigit() for value in wanted):
+    numbers = [id for value in wanted if (id := writes.number_of(value)) is not None]
+    if operator not in ("EQ", "IN") or len(numbers) < len(wanted):
         raise ApiError(400, f"Invalid operator for associations: {operator}", sub="INVALID_OPERATOR")
-    found = links.read(call, target, kind, [int(value) for value in wanted])
+    found = links.read(call, target, kind, numbers)
     ids = {to_id for rows in found.values() for to_id, _ in rows}
     return lambda record: record.id in ids
 
@@ -185,14 +186,17 @@ def _sort(call: Call, kind: str, body: Mapping[str, Any]) -> tuple[str, bool]:
     name = str(row.get("propertyName"))
     if name not in call.catalog.properties[kind]:
         raise ApiError(400, f'Property "{name}" does not exist', sub="PROPERTY_DOESNT_EXIST")
-    return name, row.get("direction") == "DESCENDING"
+    direction = row.get("direction", "ASCENDING")
+    if direction not in ("ASCENDING", "DESCENDING"):
+        raise ApiError(400, f"Invalid sort direction: {direction}", sub="INVALID_SORT")
+    return name, direction == "DESCENDING"
 
 
 def _page(body: Mapping[str, Any]) -> tuple[int, int]:
     limit, after = body.get("limit", 10), str(body.get("after") or "0")
-    if not isinstance(limit, int) or not 0 <= limit <= 200:
+    if not 0 <= limit <= 200:
         raise ApiError(400, f"limit {limit} must be from 0 to 200", sub="ILLEGAL_LIMIT")
-    if not after.isdigit():
+    if writes.number_of(after) is None:
         raise ApiError(400, f"The after parameter `{after}` is not valid")
     if int(after) + limit > CEILING:
         raise ApiError(400, f"The after parameter plus the limit is over {CEILING}: search pages no further")
@@ -247,10 +251,10 @@ def _floor(body: Mapping[str, Any]) -> int:
     if len(groups) != 1:
         return 0
     floors = [
-        int(row["value"])
+        floor
         for row in groups[0].get("filters") or []
         if row.get("propertyName") == "hs_object_id"
         and row.get("operator") == "GT"
-        and str(row.get("value")).isdigit()
+        and (floor := writes.number_of(row.get("value"))) is not None
     ]
     return max(floors, default=0)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import unquote, urlencode
 
 from migrate.sandbox.clock import SandboxClock
-from migrate.sandbox.hubspot import auth, automations, links, people, records, routes, seeding, tables
+from migrate.sandbox.hubspot import auth, automations, links, people, records, routes, seeding, shapes, tables
 from migrate.sandbox.hubspot.call import Actor, Call, app, automation, user
 from migrate.sandbox.hubspot.catalog import Catalog, load
 from migrate.sandbox.hubspot.errors import ApiError
@@ -38,7 +38,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "search_in_values": 100,
     "access_token_seconds": 1800,
     "shuffle_results": True,
-    "record_url": False,  # newer replies carry `url`, which hubspot-api-client 12.0.0 doesn't know
+    "record_url": True,  # `url` in records, which hubspot-api-client 12.0.0 doesn't know
     "to_object_id_text": True,
     "association_page": 500,
     "single_association_list_2026_09": False,
@@ -47,6 +47,10 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "lifecycle_forward_only": True,
     "stage_required": True,
     "touch_unchanged": False,
+    "update_unknown_apart": True,  # a batch update tells unknown ids in a 207; else they refuse it whole
+    "contact_createdate_writable": False,  # on create
+    "longest_body": None,  # bytes; beyond it 413. HubSpot names no figure
+    "option_limit": 5000,  # of one property
     "required_2026_09": {},
     "validation_rules": {},
     "partial_category": "VALIDATION_ERROR",
@@ -135,6 +139,9 @@ class HubSpotVendor(Vendor):
             raise ApiError(404, "resource not found", "OBJECT_NOT_FOUND")
         if isinstance(found, str):
             return Reply(405, "Method Not Allowed", media="text/plain")
+        longest = self.settings["longest_body"]
+        if longest is not None and len(request.body) > int(longest):
+            raise ApiError(413, "Payload Too Large", "BAD_REQUEST")
         token = auth.caller(tx.sql, request, self.clock.now().timestamp())
         searching = text.endswith("/search")
         zone = self._known(tx).portal["timeZone"]
@@ -158,6 +165,7 @@ class HubSpotVendor(Vendor):
                     request=request,
                     scopes=token.scopes,
                     partial=tuple(request.partial),
+                    shape=route.shape,
                 )
                 auth.allow(token, routes.scopes(call, route, parts))
                 return route.work(call, parts)
@@ -182,7 +190,7 @@ class HubSpotVendor(Vendor):
             and parts == ["private-apps", "get", "access-token-info"]
             and family == "v2"
         ):
-            key = self._call(tx, app(0), request=request).mapping().get("tokenKey")
+            key = self._call(tx, app(0), request=request, shape=shapes.TOKEN).mapping().get("tokenKey")
             token = auth.find(tx.sql, str(key), "private")
             if token is None:
                 raise ApiError(401, "The access token is invalid", "INVALID_AUTHENTICATION")

@@ -9,6 +9,7 @@ Facts: HubSpot, "Error handling" (multi-status errors) and CRM batch endpoints, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -21,6 +22,7 @@ from migrate.sandbox.hubspot.records import Draft, Key, Record
 from migrate.sandbox.hubspot.values import BadValue, canonical
 
 MOST: Final = 100
+_ID: Final = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Written:
     stored: dict[int, Record] = field(default_factory=dict)
     new: set[int] = field(default_factory=set)
     refused: dict[int, ApiError] = field(default_factory=dict)
+    apart: frozenset[int] = frozenset()  # inputs whose refusal leaves the others alone, traced or not
 
 
 @dataclass
@@ -48,7 +51,7 @@ def traced(inputs: Sequence[dict[str, Any]]) -> bool:
 
 def number_of(text: Any) -> int | None:
     """A record id as a number; `None` for what can't be one."""
-    return int(text) if str(text).isdigit() and len(str(text)) < 19 else None
+    return int(text) if _ID.fullmatch(str(text)) else None
 
 
 def create(call: Call, kind: str, inputs: Sequence[dict[str, Any]]) -> Written:
@@ -70,20 +73,36 @@ def create(call: Call, kind: str, inputs: Sequence[dict[str, Any]]) -> Written:
     return done
 
 
-def update(call: Call, kind: str, inputs: Sequence[dict[str, Any]]) -> Written:
+def update(call: Call, kind: str, inputs: Sequence[dict[str, Any]], *, told_apart: bool = False) -> Written:
     """Change the record that each input names by `id` (a record id, or a value of its `idProperty`).
+
+    Args:
+        told_apart: unknown ids are one error row beside the others' success, even without trace ids, unless
+            the setting `update_unknown_apart` says otherwise.
 
     Raises:
         ApiError: a row is bad and the inputs aren't traced, or a record is named twice.
     """
+    if any(row.get("idProperty") == "hs_object_id" for row in inputs):
+        raise ApiError(
+            400,
+            f"Unable to perform update/upsert by non-unique {call.catalog.kinds[kind].id} property "
+            f"hs_object_id in portal ID {call.catalog.portal_id}",
+        )
     done, found = Written(), find(call, kind, inputs)
-    missing = [str(row.get("id")) for index, row in enumerate(inputs) if index not in found]
+    missing = {index: str(row.get("id")) for index, row in enumerate(inputs) if index not in found}
     if missing and not traced(inputs):
-        raise not_found(call.catalog.kinds[kind].singular, missing)
+        refusal = not_found(call.catalog.kinds[kind].singular, list(missing.values()))
+        if not (told_apart and call.settings["update_unknown_apart"]):
+            raise refusal
+        done.refused[min(missing)] = refusal
+        done.apart = frozenset(missing)
     seen: set[int] = set()
     alterations: dict[int, _Alteration] = {}
     for index, row in enumerate(inputs):
         record = found.get(index)
+        if index in done.apart:
+            continue
         try:
             _ordered(call, index)
             alterations[index] = _alter(
@@ -176,7 +195,7 @@ def associations(call: Call, kind: str, raw: Any) -> list[tuple[str, int, list[S
     """
     found = []
     for row in raw:
-        if not isinstance(row, dict) or not isinstance(row.get("to"), dict) or not row.get("types"):
+        if not row.get("to") or not row.get("types"):
             raise ApiError(400, "Some required fields were not set: [to, types]")
         first = row["types"][0]
         spec = (first.get("associationCategory"), first.get("associationTypeId"))
@@ -254,8 +273,9 @@ def _store(
             done.refused[index] = refusal
             drafts.pop(index, None)
             alterations.pop(index, None)
-    if done.refused and not traced(inputs):
-        raise done.refused[min(done.refused)]
+    whole = done.refused.keys() - done.apart
+    if whole and not traced(inputs):
+        raise done.refused[min(whole)]
     records.change(call, [(a.record, a.values, a.calculated) for a in alterations.values()])
     done.stored |= {index: a.record for index, a in alterations.items()}
     made = records.insert(call, kind, list(drafts.values())) if drafts else []

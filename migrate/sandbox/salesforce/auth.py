@@ -239,6 +239,8 @@ class Auth:
             signature = _decoded(parts[2])
         except (ValueError, IndexError) as error:
             raise Denied("invalid_grant", "invalid assertion") from error
+        if not isinstance(header, dict) or not isinstance(claims, dict):
+            raise Denied("invalid_grant", "invalid assertion")
         client = self._stored(str(claims.get("iss")))
         if client is None:
             raise Denied("invalid_client_id", "client identifier invalid")
@@ -249,7 +251,7 @@ class Auth:
             raise Denied("invalid_grant", "audience is invalid")
         try:
             end = float(claims.get("exp", 0))
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise Denied("invalid_grant", "invalid assertion") from error
         # A client's clock is the wall's, the sandbox's may run ahead; some clients send milliseconds.
         if end <= min(self.now.timestamp(), datetime.now(UTC).timestamp()):
@@ -273,7 +275,7 @@ class Auth:
         client = self._client(form, secret=True)
         user = self._user(form.get("username", ""))
         wanted = client.get("passwords", {}).get(form.get("username", ""))
-        if user is None or wanted is None or not secrets.compare_digest(wanted, form.get("password", "")):
+        if user is None or wanted is None or not _same(wanted, form.get("password", "")):
             raise Denied("invalid_grant", "authentication failure")
         return user, client
 
@@ -293,7 +295,7 @@ class Auth:
         client = self._stored(name)
         if client is None:
             raise Denied("invalid_client_id", "client identifier invalid")
-        if (secret or given) and not secrets.compare_digest(str(client.get("client_secret", "")), given):
+        if (secret or given) and not _same(str(client.get("client_secret", "")), given):
             raise Denied("invalid_client", "invalid client credentials")
         return client
 
@@ -330,6 +332,10 @@ def find_user(records: Records, name: str) -> Record | None:
     if found is not None:
         return found
     return next((user for user in records.scan("User", deleted=False) if user.get("Username") == name), None)
+
+
+def _same(one: str, other: str) -> bool:
+    return secrets.compare_digest(one.encode(), other.encode())
 
 
 def _decoded(part: str) -> bytes:

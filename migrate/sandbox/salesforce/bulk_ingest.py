@@ -51,7 +51,7 @@ def create(call: Call) -> Reply:
         )
     if operation == "upsert":
         name = given.get("externalIdFieldName")
-        if not name:
+        if not name or not isinstance(name, str):
             raise Refusal("INVALIDJOB", "InvalidJob : External ID was blank for upsert operation")
         if name != "Id":
             dml.upsert_key(call, item, name)
@@ -106,7 +106,8 @@ def _parts(call: Call, kind: str) -> tuple[dict[str, Any], bytes]:
 
 
 def _with_body(call: Call, body: bytes) -> Call:
-    return dataclasses.replace(call, request=dataclasses.replace(call.request, body=body))
+    headers = {**call.request.headers, "content-type": "application/json"}
+    return dataclasses.replace(call, request=dataclasses.replace(call.request, body=body, headers=headers))
 
 
 def upload(call: Call, id: str) -> Reply:
@@ -206,7 +207,10 @@ def _table(call: Call, job: jobs.Job) -> tuple[list[str], list[list[str]]]:
         io.StringIO(text, newline=""), delimiter=jobs.DELIMITERS[job["columnDelimiter"]], strict=False
     )
     csv.field_size_limit(MOST_RECORD)
-    rows = [cells for cells in reader if cells]
+    try:
+        rows = [cells for cells in reader if cells]
+    except csv.Error as error:
+        raise Refusal("InvalidBatch", f"The data cannot be parsed: {error}") from error
     if not rows or not any(rows[0]):
         raise Refusal("InvalidBatch", "The data has no header row")
     return rows[0], rows[1:]

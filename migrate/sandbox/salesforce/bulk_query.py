@@ -9,6 +9,7 @@ Results", read 2026-11-23).
 
 import gzip
 import hashlib
+import re
 from pathlib import Path as FilePath
 from typing import Any
 from urllib.parse import quote
@@ -141,7 +142,7 @@ def _size(call: Call) -> int:
     wanted = call.request.arg("maxRecords")
     if wanted is None:
         return page
-    if not wanted.isdigit() or int(wanted) < 1:
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", wanted):
         raise Refusal("INVALID_PARAMETER", "maxRecords must be a positive number")
     return int(wanted)
 

@@ -91,8 +91,11 @@ class Call:
         """The request's body as JSON of the wanted kind.
 
         Raises:
-            Refusal: `JSON_PARSER_ERROR`.
+            Refusal: `JSON_PARSER_ERROR`, or 415 for another media type.
         """
+        media = self.header("content-type")
+        if self.request.body and media and "json" not in media:
+            raise Refusal("UNSUPPORTED_MEDIA_TYPE", f"Content-Type header specified in HTTP request is {media}")
         try:
             found = self.request.json()
         except ValueError as error:

@@ -39,7 +39,8 @@ def _records(call: Call) -> tuple[list[dict[str, Any]], bool]:
     if not isinstance(records, list) or not shaped:
         raise Refusal("JSON_PARSER_ERROR", "`records` must be a list of objects")
     if len(records) > MOST:
-        raise Refusal("INVALID_INPUT", f"The request contains more than the maximum of {MOST} records")
+        code = str(call.settings.get("too_many_code", "LIMIT_EXCEEDED"))
+        raise Refusal(code, f"The request contains more than the maximum of {MOST} records")
     types = [str(record.get("attributes", {}).get("type", "")).lower() for record in records]
     if sum(1 for _ in groupby(types)) > RUNS:
         raise Refusal(
@@ -166,6 +167,8 @@ def read(call: Call, item: SObject) -> Reply:
     else:
         body = call.json()
         ids, fields = body.get("ids", []), body.get("fields", [])
+        if not all(isinstance(part, list) and all(isinstance(each, str) for each in part) for part in (ids, fields)):
+            raise Refusal("JSON_PARSER_ERROR", "`ids` and `fields` must be lists of texts")
     if not fields or not all(fields) or len(ids) > MOST_READ:
         raise Refusal("INVALID_INPUT", f"fields are required, and at most {MOST_READ} ids")
     run = Execution(call, Select(tuple(Item(Path(tuple(name.split(".")))) for name in fields), item.name))

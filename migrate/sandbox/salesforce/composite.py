@@ -23,6 +23,7 @@ MOST = 25  # `routes` names this module's functions and is named here: the packa
 MOST_QUERIES = 5
 TREE_RECORDS, TREE_TYPES, TREE_LEVELS = 200, 5, 5
 GRAPHS, NODES, GRAPHS_FAILED = 75, 500, 14
+DEEPEST = 100  # levels of JSON in a sub-request's body
 _REFERENCE = re.compile(r"@\{([^}]+)\}")
 _HALTED = Refusal(
     "PROCESSING_HALTED",
@@ -57,11 +58,13 @@ def _run(call: Call, method: str, url: str, body: Any, headers: dict[str, str]) 
 
 def _body(reply: Reply) -> Any:
     content = reply.content()
-    return orjson.loads(content) if content else None
+    return orjson.loads(content) if content and "json" in reply.media else None
 
 
-def _resolved(value: Any, answers: dict[str, Any], *, url: bool = False) -> Any:
+def _resolved(value: Any, answers: dict[str, Any], *, url: bool = False, depth: int = 0) -> Any:
     """Put earlier answers in the place of `@{ref.path}`."""
+    if depth > DEEPEST:
+        raise Refusal("JSON_PARSER_ERROR", "The body is nested too deeply")
     if isinstance(value, str):
 
         def found(match: re.Match[str]) -> str:
@@ -70,14 +73,14 @@ def _resolved(value: Any, answers: dict[str, Any], *, url: bool = False) -> Any:
         whole = _REFERENCE.fullmatch(value)
         return _lookup(whole[1], answers) if whole and not url else _REFERENCE.sub(found, value)
     if isinstance(value, list):
-        return [_resolved(entry, answers) for entry in value]
+        return [_resolved(entry, answers, depth=depth + 1) for entry in value]
     if isinstance(value, dict):
-        return {key: _resolved(entry, answers) for key, entry in value.items()}
+        return {key: _resolved(entry, answers, depth=depth + 1) for key, entry in value.items()}
     return value
 
 
 def _lookup(path: str, answers: dict[str, Any]) -> Any:
-    name, *steps = re.findall(r"[^.\[\]]+", path)
+    name, *steps = re.findall(r"[^.\[\]]+", path) or [""]
     if name not in answers:
         raise Refusal("PROCESSING_HALTED", f"Invalid reference specified. No value for {path} found")
     at = answers[name]
@@ -110,8 +113,11 @@ def composite(call: Call) -> Reply:
 def _requests(found: Any, most: int) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(part, dict) for part in found) or not found:
         raise Refusal("JSON_PARSER_ERROR", "a list of sub-requests is required")
-    if any(not isinstance(part.get("url", ""), str) for part in found):
-        raise Refusal("JSON_PARSER_ERROR", "the url of a sub-request must be a string")
+    for part in found:
+        headers = part.get("httpHeaders") or {}
+        texts = [part.get("url", ""), part.get("method", ""), *(headers.values() if isinstance(headers, dict) else [0])]
+        if not all(isinstance(text, str) for text in texts):
+            raise Refusal("JSON_PARSER_ERROR", "url, method and headers of a sub-request must be strings")
     if len(found) > most:
         raise Refusal("LIMIT_EXCEEDED", f"The number of sub-requests exceeds the limit of {most}")
     return found
@@ -136,7 +142,7 @@ def _sequence(
                             _resolved(part.get("url", ""), answers, url=True),
                             _resolved(part.get("body"), answers),
                         )
-                        reply = _run(call, part.get("method", "GET"), url, body, part.get("httpHeaders", {}))
+                        reply = _run(call, part.get("method", "GET"), url, body, part.get("httpHeaders") or {})
                     except Refusal as refusal:
                         reply = refused(refusal)
                 content = _body(reply)
@@ -182,8 +188,6 @@ def tree(call: Call, item: SObject) -> Reply:
     records = call.json().get("records", [])
     results: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise Refusal("JSON_PARSER_ERROR", "`records` must be a list of objects")
     counted = _measured(records)
     if counted > TREE_RECORDS:
         raise Refusal("LIMIT_EXCEEDED", f"The number of records exceeds the limit of {TREE_RECORDS}")
@@ -196,9 +200,16 @@ def tree(call: Call, item: SObject) -> Reply:
     return Reply(201, {"hasErrors": False, "results": results})
 
 
-def _measured(records: list[dict[str, Any]]) -> int:
+def _measured(records: Any, level: int = 1) -> int:
+    if level > TREE_LEVELS:
+        raise Refusal("LIMIT_EXCEEDED", f"The tree is deeper than {TREE_LEVELS} levels")
+    shaped = isinstance(records, list) and all(
+        isinstance(record, dict) and isinstance(record.get("attributes", {}), dict) for record in records
+    )
+    if not shaped:
+        raise Refusal("JSON_PARSER_ERROR", "`records` must be a list of objects")
     inner = [value["records"] for record in records for value in record.values() if _is_list(value)]
-    return len(records) + sum(_measured(children) for children in inner)
+    return len(records) + sum(_measured(children, level + 1) for children in inner)
 
 
 def _is_list(value: Any) -> bool:
@@ -214,8 +225,6 @@ def _plant(
     results: list[dict[str, Any]],
     errors: list[dict[str, Any]],
 ) -> None:
-    if level > TREE_LEVELS:
-        raise Refusal("LIMIT_EXCEEDED", f"The tree is deeper than {TREE_LEVELS} levels")
     for record in records:
         reference = record.get("attributes", {}).get("referenceId")
         own = {key: value for key, value in record.items() if not _is_list(value)}
@@ -241,7 +250,7 @@ def _plant(
         for key, value in record.items():
             if _is_list(value):
                 child = (
-                    call.object(value["records"][0].get("attributes", {}).get("type", ""))
+                    call.object(str(value["records"][0].get("attributes", {}).get("type", "")))
                     if value["records"]
                     else item
                 )
@@ -260,12 +269,12 @@ def _halted(part: dict[str, Any]) -> dict[str, Any]:
 def graph(call: Call) -> Reply:
     """`POST /composite/graph`."""
     graphs = _requests(call.json().get("graphs"), GRAPHS)
-    if sum(len(entry.get("compositeRequest", ())) for entry in graphs) > NODES:
+    parts = [_requests(entry.get("compositeRequest"), NODES) for entry in graphs]
+    if sum(map(len, parts)) > NODES:
         raise Refusal("LIMIT_EXCEEDED", f"The number of nodes exceeds the limit of {NODES}")
     answers: list[dict[str, Any]] = []
     failed = 0
-    for entry in graphs:
-        requests = _requests(entry.get("compositeRequest"), NODES)
+    for entry, requests in zip(graphs, parts, strict=True):
         if failed >= GRAPHS_FAILED:
             fine = False
             results = [_halted(part) for part in requests]

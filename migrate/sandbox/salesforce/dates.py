@@ -4,6 +4,7 @@ Everything in UTC, weeks from Sunday (Salesforce, SOQL and SOSL Reference "Date 
 and Date Literals", "Date Functions", read 2026-11-23).
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from migrate.sandbox.salesforce.errors import malformed
 from migrate.sandbox.salesforce.records import Record
 
 Getter = Callable[[Record], Any]
+_DATED = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def date_part(name: str, get: Getter) -> Getter:
@@ -21,6 +23,8 @@ def date_part(name: str, get: Getter) -> Getter:
         value = get(record)
         if value is None:
             return None
+        if not _DATED.match(str(value)):
+            raise malformed(f"function {name} needs a date or dateTime field")
         year, month, day = int(value[:4]), int(value[5:7]), int(value[8:10])
         match name:
             case "CALENDAR_YEAR":
@@ -32,7 +36,7 @@ def date_part(name: str, get: Getter) -> Getter:
             case "DAY_IN_MONTH":
                 return day
             case "HOUR_IN_DAY":
-                return int(value[11:13])
+                return int(value[11:13] or 0)
         return value[:10]
 
     return part
@@ -45,6 +49,8 @@ def date_word(word: str, now: datetime) -> tuple[datetime, datetime]:
         Refusal: there is no such literal here.
     """
     name, _, count = word.partition(":")
+    if len(count) > 6:
+        raise malformed(f"unexpected date literal: '{word}'")
     n = int(count or 0)
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     day = timedelta(days=1)

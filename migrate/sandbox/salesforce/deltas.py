@@ -29,7 +29,7 @@ def _window(call: Call, item: SObject, days: int) -> tuple[str, str]:
             raise Refusal("INVALID_REPLICATION_DATE", f"{name} is missing or no dateTime")
         ends.append(datetime.fromisoformat(found).replace(second=0, microsecond=0))
     start, end = ends
-    if end - start < timedelta(minutes=1):
+    if end - start <= timedelta(minutes=1):
         raise Refusal(
             "INVALID_REPLICATION_DATE", "startDate before endDate by more than one minute is required"
         )

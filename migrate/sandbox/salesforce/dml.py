@@ -236,11 +236,12 @@ def _by_external_id(call: Call, reference: Field, name: str, value: Any, *, csv:
             target = relation.partition(":")[0]
     else:
         columns = [key for key in value if key != "attributes"]
-        if len(columns) != 1:
+        named = value.get("attributes", {})
+        if len(columns) != 1 or not isinstance(named, dict):
             raise Refusal(
                 "INVALID_FIELD", f"The external foreign key reference does not reference one field: {name}"
             )
-        target = value.get("attributes", {}).get("type", target)
+        target = str(named.get("type", target))
         column, value = columns[0], value[columns[0]]
     if value is None:
         return None

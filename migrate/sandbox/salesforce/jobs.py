@@ -33,7 +33,8 @@ def new_job(call: Call, kind: str, given: dict[str, Any], object: str, first: st
         Refusal: `INVALIDJOB` for a delimiter, line ending or content type that the vendor doesn't know.
     """
     delimiter, ending = given.get("columnDelimiter", "COMMA"), given.get("lineEnding", "LF")
-    if delimiter not in DELIMITERS or ending not in LINE_ENDINGS or given.get("contentType", "CSV") != "CSV":
+    known = delimiter in tuple(DELIMITERS) and ending in tuple(LINE_ENDINGS)
+    if not known or given.get("contentType", "CSV") != "CSV":
         raise Refusal(
             "INVALIDJOB", "InvalidJob : contentType, columnDelimiter or lineEnding is not supported"
         )

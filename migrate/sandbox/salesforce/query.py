@@ -56,7 +56,7 @@ def query(call: Call, *, every: bool) -> Reply:
 
 
 def _batch(call: Call, run: Execution) -> int:
-    wanted = re.search(r"batchSize=(\d+)", call.header("sforce-query-options"), re.IGNORECASE)
+    wanted = re.search(r"batchSize=([0-9]{1,9})", call.header("sforce-query-options"), re.IGNORECASE)
     size = int(wanted[1]) if wanted else PAGE
     smallest = int(call.settings.get("smallest_page", 200))
     size = min(max(size, smallest), int(call.settings.get("query_page", PAGE)))
@@ -70,7 +70,7 @@ def more(call: Call, locator: str) -> Reply:
         "SELECT user, created, query, every, batch, ids FROM sf_cursor WHERE id = ?", (cursor,)
     ).fetchone()
     oldest = (call.now - CURSOR_LIFE).timestamp()
-    if row is None or row[0] != call.actor or row[1] < oldest or not place.isdigit():
+    if row is None or row[0] != call.actor or row[1] < oldest or not re.fullmatch(r"[0-9]{1,9}", place):
         raise Refusal("INVALID_QUERY_LOCATOR", "invalid query locator")
     every, batch, ids, start = bool(row[3]), int(row[4]), orjson.loads(row[5]), int(place)
     if start >= len(ids):

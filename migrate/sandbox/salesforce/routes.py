@@ -54,9 +54,13 @@ def versioned(request: Request) -> tuple[str | None, str]:
     )
     if length > MAX_URI:
         raise Refusal("URI_TOO_LONG", "The request URI is too long", status=414)
+    headers = sum(len(name) + len(value) + 4 for name, value in request.headers.items())
+    if length + headers > MAX_URI:
+        message = "The combined length of the URI and headers exceeds the 16,384-byte limit"
+        raise Refusal("REQUEST_HEADER_FIELDS_TOO_LARGE", message, status=431)
     if re.fullmatch(r"/services/data/?", raw):
         return None, ""
-    found = re.fullmatch(r"/services/data/v(\d+)\.(\d)(/.*)?", raw)
+    found = re.fullmatch(r"/services/data/v(\d{1,3})\.(\d)(/.*)?", raw)
     if found is None:
         raise not_found()
     number = int(found[1])

@@ -5,7 +5,7 @@ Create 201, update and delete 204, upsert by external id 201 or 200 with `create
 REST API "sObject Rows", "sObject Rows by External ID", read 2026-11-23).
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
@@ -33,13 +33,18 @@ def described(call: Call, item: SObject) -> Reply:
     changed = datetime.fromisoformat(call.records.state("schema-at") or "2026-01-01T00:00:00.000Z")
     since = call.header("if-modified-since")
     if since:
-        try:
-            if parsedate_to_datetime(since) >= changed:
-                return Reply(304, b"")
-        except ValueError as error:
-            raise Refusal("INVALID_HEADER", "If-Modified-Since is no HTTP date") from error
+        if _http_date(since) >= changed:
+            return Reply(304, b"")
     headers = {"Last-Modified": format_datetime(changed, usegmt=True)}
     return Reply(200, describe(call.schema, item, call.rights, call.version), headers)
+
+
+def _http_date(text: str) -> datetime:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError as error:
+        raise Refusal("INVALID_HEADER", f"`{text}` is no HTTP date") from error
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 def create(call: Call, item: SObject) -> Reply:
@@ -78,7 +83,7 @@ def update(call: Call, item: SObject, id: str) -> Reply:
     since = call.header("if-unmodified-since")
     if since:
         changed = datetime.fromisoformat(record["LastModifiedDate"])
-        if changed > parsedate_to_datetime(since):
+        if changed > _http_date(since):
             raise Refusal("ENTITY_CHANGED", "the record was modified since the given time", status=412)
     dml.update(call, item, record["Id"], call.json())
     return Reply(204)
@@ -97,7 +102,8 @@ def by_external_id(call: Call, item: SObject, name: str, value: str) -> Reply:
     if name.lower() == "id" and method in ("PATCH", "POST"):
         raise not_found("Provided external ID field does not exist or is not accessible: Id")
     key = dml.upsert_key(call, item, name)
-    found = call.records.by_key(item, key, accept(key, value, csv=True))
+    wanted = accept(key, value, csv=True)
+    found = [] if wanted is None else call.records.by_key(item, key, wanted)
     if len(found) > 1:
         urls = [f"{call.base}/sobjects/{item.name}/{id}" for id in found]
         return Reply(300, urls)

@@ -9,6 +9,7 @@ read 2026-11-23.
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -29,6 +30,7 @@ from migrate.sandbox.salesforce.syntax import (
 )
 
 MAX_CHARACTERS = 100_000
+MAX_DEPTH = 50  # of parentheses and sub-selects: this parser's own bound
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -52,9 +54,19 @@ class _Reader:
     text: str
     tokens: list[tuple[str, str, int]] = field(default_factory=list)
     at: int = 0
+    depth: int = 0
 
     def __post_init__(self) -> None:
         self.tokens = list(_tokens(self.text))
+
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """One level of nesting; too many of them refuse the query."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise malformed("The query is nested too deeply.")
+        yield
+        self.depth -= 1
 
     def peek(self, ahead: int = 0) -> tuple[str, str]:
         index = self.at + ahead
@@ -95,7 +107,7 @@ class _Reader:
 
     def number(self) -> int:
         kind, text = self.take()
-        if kind != "number" or not text.isdigit():
+        if kind != "number" or not re.fullmatch(r"[0-9]{1,9}", text):
             self.at -= 1
             raise self.wrong()
         return int(text)
@@ -132,6 +144,11 @@ def parse(text: str) -> Select:
 
 
 def _select(reader: _Reader) -> Select:
+    with reader.deeper():
+        return _selected(reader)
+
+
+def _selected(reader: _Reader) -> Select:
     reader.expect("SELECT")
     items = [_item(reader)]
     while reader.accept(","):
@@ -233,7 +250,8 @@ def _operand(reader: _Reader) -> Path | Call:
     reader.take()
     path = None
     if reader.word() != ")":
-        inner = _operand(reader)  # convertTimezone(x) inside a date function changes nothing in UTC
+        with reader.deeper():
+            inner = _operand(reader)  # convertTimezone(x) inside a date function changes nothing in UTC
         path = inner.path if isinstance(inner, Call) else inner
     reader.expect(")")
     return Call(name.upper(), path)
@@ -266,9 +284,11 @@ def _both(reader: _Reader) -> Condition:
 
 def _one(reader: _Reader) -> Condition:
     if reader.accept("NOT"):
-        return Junction("not", (_one(reader),))
+        with reader.deeper():
+            return Junction("not", (_one(reader),))
     if reader.accept("("):
-        inner = _either(reader)
+        with reader.deeper():
+            inner = _either(reader)
         reader.expect(")")
         return inner
     left = _operand(reader)

@@ -36,10 +36,11 @@ def read_instant(text: str) -> str | None:
     zone = found[4] or "Z"
     zone = "+00:00" if zone == "Z" else zone
     try:
-        moment = datetime.fromisoformat(f"{found[1]}T{found[2]}{zone}")
-    except ValueError:
+        moment = datetime.fromisoformat(f"{found[1]}T{found[2]}{zone}").astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return instant(moment)
+    # The platform knows the years 1700 to 4000; text order is time order in four digits alone.
+    return instant(moment) if 1700 <= moment.year <= 4000 else None
 
 
 def accept(field: Field, value: Any, *, csv: bool = False) -> Any:

@@ -59,6 +59,7 @@ class SalesforceVendor(Vendor):
         "validation_rules": [],  # {object, when: SOQL condition, message, fields}
         "duplicate_rules": [],  # {object, fields, action: block or alert}
         "assignment": {},  # object -> owner that assignment rules give
+        "too_many_code": "LIMIT_EXCEEDED",  # for more than 200 records in a collection
         "late_every": 0,  # every n-th write of acting users becomes visible late, with its early stamp
         "late_seconds": 5,
     }

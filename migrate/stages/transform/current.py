@@ -33,7 +33,9 @@ def current(work: Work, object: str) -> str:
     }
     extracts = [(0, work.needed(generation_folder("source", object, 0), f"extract --object {object}"))]
     deletions = []
-    for number in range(work.generation + 1):
+    # Every published extract counts, however many ready generations have been made of them.
+    newest = max((int(each.folder[-4:]) for each in work.store.manifests("source", object)), default=0)
+    for number in range(newest + 1):
         if number and (delta := work.manifest(generation_folder("source", object, number))):
             extracts.append((number, delta))
         if gone := work.manifest(generation_folder("source", object, number) + "-deleted"):

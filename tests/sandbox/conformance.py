@@ -1,0 +1,185 @@
+"""What must a connector's author give the conformance suite? A seeded sandbox, and who acts in it.
+
+One small class a vendor. `test_conformance` asks every connector the same; nothing there knows a vendor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+from migrate.clock import SandboxClock
+from migrate.connector import NewField, SchemaChange, Settings, Source, Target
+from migrate.connectors.hubspot import HubSpotConnector
+from migrate.connectors.salesforce import SalesforceConnector
+from migrate.sandbox.server import Running, launch
+
+SPEED = 50.0
+TEXTS = (
+    "plain",
+    "ünïcödé 漢字 ͏ \u200b",
+    "emoji \U0001f469\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea",
+    "quotes \" ' ` and , ; | \\ \\n %s {0} <b>&amp;",
+    "line 1\nline 2\n\nline 4\tend",
+    "=1+1",
+    "null",
+    "9007199254740993",
+    "x" * 255,
+)
+NUMBERS = (Decimal(9007199254740993), Decimal(-1), Decimal("0.1"), Decimal("1234567890.123456"), Decimal("0.000001"), None)
+ROWS = 230
+
+
+def row(number: int) -> tuple[str, Decimal | None]:
+    """Text and number of the n-th record."""
+    return TEXTS[number % len(TEXTS)], NUMBERS[number % len(NUMBERS)]
+
+
+class Harness(Protocol):
+    """One vendor's sandbox with `ROWS` records of `object`, each with a text, a number and its own `mark`."""
+
+    object: str
+    text: str
+    number: str
+    mark: str
+
+    def connect(self) -> Source: ...
+    def edit(self, id: str) -> None: ...
+    def delete(self, id: str) -> None: ...
+    def marks(self) -> dict[str, int]:
+        """Which record has which mark, from the sandbox's own store: id to number."""
+        ...
+
+
+@dataclass
+class Base:
+    """What the harnesses share."""
+
+    running: Running
+    opened: list[Any] = field(default_factory=list)
+
+    def clock(self) -> SandboxClock:
+        return SandboxClock(datetime.fromisoformat(self.running.control.get("/clock")["now"]), SPEED)
+
+    def close(self) -> None:
+        for each in self.opened:
+            each.close()
+
+    def act(self, who: str, **action: Any) -> None:
+        self.running.control.post("/act", {"as": who, **action})
+
+
+@dataclass
+class Salesforce(Base):
+    """Accounts of an org; `threshold` chooses the API by which they are read."""
+
+    threshold: int = 0
+    object, text, number, mark = "Account", "Description", "Exact__c", "Site"
+
+    def __post_init__(self) -> None:
+        rows = []
+        for number in range(ROWS):
+            said, exact = row(number)
+            rows.append({"Name": f"Firm {number}", "Site": f"m{number}", "Description": said,
+                         **({} if exact is None else {"Exact__c": str(exact)})})  # fmt: skip
+        exact = {"name": "Exact__c", "type": "double", "precision": 18, "scale": 6, "label": "Exact"}
+        app = {"client_id": "reader", "client_secret": "secret", "user": "reader@sandbox.example"}
+        self.running.control.post("/seed", {
+            "metadata": {"Account": {"fields": [exact]}}, "records": {"Account": rows}, "clients": [app],
+        })  # fmt: skip
+
+    def connect(self) -> Source:
+        credentials = {"instance_url": self.running.url, "client_id": "reader", "client_secret": "secret"}
+        options: dict[str, object] = {"bulk_threshold": self.threshold, "page_rows": 100}
+        self.opened.append(SalesforceConnector(Settings("old", credentials, options, self.clock())))
+        source: Source = self.opened[-1]
+        return source
+
+    def edit(self, id: str) -> None:
+        self.act("admin@sandbox.example", do="update", object="Account", id=id, fields={"Phone": "1"})
+
+    def delete(self, id: str) -> None:
+        self.act("admin@sandbox.example", do="delete", object="Account", id=id)
+
+    def marks(self) -> dict[str, int]:
+        rows = self.running.control.ndjson("/truth/Account")
+        return {each["Id"]: int(each["Site"][1:]) for each in rows if not each.get("IsDeleted")}
+
+
+@dataclass
+class HubSpot(Base):
+    """Contacts of a portal."""
+
+    object, text, number, mark = "contacts", "message", "exact", "jobtitle"
+    person = "ann@example.com"
+    fields: Sequence[SchemaChange] = (
+        NewField("contacts", "migration_key", "Migration key", "string", unique=True),
+        NewField("companies", "migration_key", "Migration key", "string", unique=True),
+        NewField("contacts", "exact", "Exact", "decimal"),
+        NewField("contacts", "met", "Met", "timestamp"),
+        NewField("contacts", "born", "Born", "date"),
+        NewField("contacts", "vip", "VIP", "bool"),
+        NewField("contacts", "long_text", "Long text", "text"),
+    )
+
+    def __post_init__(self) -> None:
+        self.running.control.post("/seed", {"portal": {"id": 4471203}, "owners": [{"email": self.person}]})
+        from migrate.connector import Batch, Operation, Write
+
+        target = self.target()
+        target.prepare(self.fields)
+        for first in range(0, ROWS, 100):
+            writes = []
+            for number in range(first, min(first + 100, ROWS)):
+                said, exact = row(number)
+                values = {"migration_key": f"seed.{number}", "email": f"seed{number}@a.test", "message": said,
+                          "exact": None if exact is None else f"{exact:f}", "jobtitle": f"m{number}"}  # fmt: skip
+                given = {name: value for name, value in values.items() if value is not None}
+                writes.append(Write(f"seed.{number}", values=given))
+            outcomes = target.send(Batch(Operation.CREATE, "contacts", tuple(writes)))
+            assert {outcome.status for outcome in outcomes} == {"done"}, outcomes
+
+    def target(self) -> Target:
+        """The connector, told where the keys are."""
+        credentials = {"token": "pat-na1-sandbox", "base_url": self.running.url}
+        connector = HubSpotConnector(Settings("new", credentials, {}, self.clock()))
+        connector.bind({"contacts": "migration_key", "companies": "migration_key"})
+        self.opened.append(connector)
+        return connector
+
+    def connect(self) -> Source:
+        return self.target()
+
+    def edit(self, id: str) -> None:
+        self.act(self.person, do="update", object="contacts", id=id, fields={"phone": "1"})
+
+    def delete(self, id: str) -> None:
+        self.act(self.person, do="delete", object="contacts", id=id)
+
+    def marks(self) -> dict[str, int]:
+        rows = self.running.control.ndjson("/truth/contacts")
+        live = [each for each in rows if not each["archived"] and each["properties"].get("jobtitle", "")[:1] == "m"]
+        return {each["id"]: int(each["properties"]["jobtitle"][1:]) for each in live}
+
+
+@contextmanager
+def salesforce(folder: Path, threshold: int) -> Iterator[Salesforce]:
+    """An org whose records are read by REST (a high threshold) or by Bulk jobs (0)."""
+    with launch("salesforce", folder, speed=SPEED) as running:
+        harness = Salesforce(running, threshold=threshold)
+        yield harness
+        harness.close()
+
+
+@contextmanager
+def hubspot(folder: Path) -> Iterator[HubSpot]:
+    """A portal."""
+    with launch("hubspot", folder, speed=SPEED, settings={"tier": "professional"}) as running:
+        harness = HubSpot(running)
+        yield harness
+        harness.close()

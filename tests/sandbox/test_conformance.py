@@ -1,0 +1,309 @@
+"""Every connector keeps the same promises: what is read is what is there, what is sent is what is held."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from migrate.connector import Batch, KeepsHistory, Link, Operation, Outcome, Page, Query, Target, Who, Write
+from migrate.errors import InDoubt, LeaseLost
+from migrate.held import held
+from migrate.types import arrow_type
+from tests.sandbox import conformance
+from tests.sandbox.conformance import ROWS, Harness, HubSpot, row
+
+SOURCES = ("salesforce by rest", "salesforce by bulk", "hubspot")
+
+
+@pytest.fixture(scope="module", params=SOURCES)
+def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
+    folder = tmp_path_factory.mktemp("source")
+    if request.param == "hubspot":
+        with conformance.hubspot(folder) as harness:
+            yield harness
+    else:
+        with conformance.salesforce(folder, 0 if "bulk" in request.param else 1_000_000) as org:
+            yield org
+
+
+def rows(pages: list[Page]) -> list[dict[str, Any]]:
+    return [each for page in pages for each in page.batch.to_pylist()]
+
+
+def query(harness: Harness, **facts: Any) -> Query:
+    return Query(harness.object, (harness.mark, harness.text, harness.number), **facts)
+
+
+# -- sources ----------------------------------------------------------------------------------
+
+
+def test_a_catalog_is_the_same_catalog_when_nothing_has_changed(source: Harness) -> None:
+    first, second = source.connect().discover(), source.connect().discover()
+    assert first.digest() == second.digest()
+    assert first.family.replace("_", "").replace("-", "").isalnum()
+    fields = first.objects[source.object].fields
+    assert {source.text, source.number, source.mark} <= fields.keys()
+    assert all(name == each.name for name, each in fields.items())
+
+
+def test_as_many_are_read_as_a_second_route_counts(source: Harness) -> None:
+    connector = source.connect()
+    connector.clock.sleep(60)  # a search index may lag
+    found = rows(list(connector.read(query(source), after=None)))
+    assert Counter(each["_id"] for each in found) == Counter(source.marks())
+    assert connector.count(query(source)) == len(found) == ROWS
+
+
+def test_every_text_and_number_arrives_as_it_is(source: Harness) -> None:
+    marks = source.marks()
+    for each in rows(list(source.connect().read(query(source), after=None))):
+        said, exact = row(marks[each["_id"]])
+        assert each[source.text] == said
+        assert each[source.number] == exact
+        assert isinstance(each[source.number], Decimal | None)
+        assert each[source.mark] == f"m{marks[each['_id']]}"
+
+
+def test_columns_have_the_types_of_the_catalog_and_the_order_of_the_query(source: Harness) -> None:
+    connector = source.connect()
+    schema = connector.discover().objects[source.object].fields
+    fields = [name for name, each in schema.items() if each.kind != "binary"][:40]
+    fields = list(dict.fromkeys([*fields, source.text, source.number, source.mark]))
+    for page in connector.read(Query(source.object, tuple(fields)), after=None):
+        assert page.batch.schema.names == ["_id", *fields]
+        for name in fields:
+            each = schema[name]
+            assert page.batch.schema.field(name).type == arrow_type(each.kind, each.precision, each.scale), name
+
+
+def test_reading_goes_on_from_every_cursor_without_a_loss_or_a_double(source: Harness) -> None:
+    connector = source.connect()
+    pages = list(connector.read(query(source), after=None))
+    whole = [each["_id"] for each in rows(pages)]
+    assert len(pages) > 2
+    assert pages[-1].cursor is None
+    for number, page in enumerate(pages[:-1]):
+        rest = rows(list(source.connect().read(query(source), after=page.cursor)))
+        assert [each["_id"] for each in rows(pages[: number + 1])] + [each["_id"] for each in rest] == whole
+
+
+def test_a_window_holds_what_changed_in_it_and_deletions_are_told(source: Harness) -> None:
+    connector = source.connect()
+    connector.clock.sleep(120)
+    start = connector.now()
+    connector.clock.sleep(5)
+    edited, gone = sorted(source.marks())[:2]
+    source.edit(edited)
+    source.delete(gone)
+    try:
+        connector.clock.sleep(90)
+        changed = rows(list(connector.read(query(source, since=start), after=None)))
+        assert {each["_id"] for each in changed} - {gone} == {edited}
+        deleted = Query(source.object, (), since=start, deleted=True)
+        assert [each["_id"] for each in rows(list(connector.read(deleted, after=None)))] == [gone]
+        later = query(source, since=connector.now() + timedelta(hours=1))
+        assert rows(list(connector.read(later, after=None))) == []
+        live = rows(list(connector.read(query(source), after=None)))
+        assert gone not in {each["_id"] for each in live}
+    finally:
+        pass
+
+
+# -- targets ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubSpot]:
+    with conformance.hubspot(tmp_path_factory.mktemp("target")) as harness:
+        yield harness
+
+
+@pytest.fixture
+def target(portal: HubSpot) -> Iterator[Target]:
+    connector = portal.target()
+    connector.use(connector.discover())
+    yield connector
+    portal.running.control.delete("/faults")
+
+
+_number = iter(range(10**9))
+
+
+def key() -> str:
+    return f"fam.Contact.{next(_number)}"
+
+
+def person(name: str, **values: str | None) -> Write:
+    return Write(name, values={"migration_key": name, "email": f"{name}@b.test".lower(), **values})
+
+
+def create(target: Target, *writes: Write) -> list[Outcome]:
+    return target.send(Batch(Operation.CREATE, "contacts", writes))
+
+
+def made(target: Target, name: str, **values: str | None) -> str:
+    [outcome] = create(target, person(name, **values))
+    assert outcome.status == "done", outcome
+    return str(outcome.id)
+
+
+def arm(portal: HubSpot, path: str, do: dict[str, Any]) -> None:
+    portal.running.control.post("/faults", [{"on": {"path": path}, "do": do}])
+
+
+VALUES = {
+    "firstname": st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=40),
+    "long_text": st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=300),
+    "exact": st.decimals(-(10**12), 10**12, places=6),
+    "met": st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1)).map(  # noqa: DTZ001 - made aware here
+        lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000, tzinfo=UTC)
+    ),
+    "born": st.dates(date(1900, 1, 1), date(2200, 1, 1)),
+    "vip": st.booleans(),
+}
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(people=st.lists(st.fixed_dictionaries({name: st.none() | each for name, each in VALUES.items()}), min_size=1, max_size=6))
+def test_what_is_sent_is_held_as_the_catalogs_rules_say(target: Target, people: list[dict[str, Any]]) -> None:
+    schema = target.discover().objects["contacts"].fields if not _SCHEMA else _SCHEMA[0]
+    _SCHEMA[:] = [schema]
+    columns = {
+        name: pa.array([each[name] for each in people], arrow_type(schema[name].kind, schema[name].precision, schema[name].scale))
+        for name in VALUES
+    }
+    wire = target.encode("contacts", pa.RecordBatch.from_pydict(columns))
+    writes = [person(key(), **{n: v for n, v in values.items() if v is not None}) for values in wire]
+    assert {outcome.status for outcome in create(target, *writes)} == {"done"}
+    back = {each.asked: each for each in target.read_back("contacts", list(VALUES), keys=[w.key for w in writes])}
+    for write, values in zip(writes, wire, strict=True):
+        for name, value in values.items():
+            assert back[write.key].values[name] == held(schema[name].held, value), name
+
+
+_SCHEMA: list[Any] = []
+
+
+def test_a_key_that_is_there_is_a_conflict_and_the_record_stays_as_it_is(target: Target) -> None:
+    name = key()
+    id = made(target, name, firstname="first")
+    [outcome] = create(target, person(name, firstname="second"))
+    assert outcome.status == "conflict"
+    [there] = target.read_back("contacts", ["firstname"], keys=[name])
+    assert (there.id, there.values["firstname"]) == (id, "first")
+
+
+def test_each_outcome_belongs_to_its_row_in_whatever_order_it_is_told(target: Target, portal: HubSpot) -> None:
+    taken = key()
+    made(target, taken)
+    names = [key() for _ in range(8)]
+    writes = [person(name) for name in names]
+    writes[3] = person(names[3], email="no address")
+    writes[6] = person(taken)
+    arm(portal, "batch/create", {"kind": "shuffle"})
+    outcomes = create(target, *writes)
+    assert [outcome.index for outcome in sorted(outcomes, key=lambda each: each.index)] == list(range(8))
+    status = {outcome.index: outcome.status for outcome in outcomes}
+    assert status == {n: {3: "refused", 6: "conflict"}.get(n, "done") for n in range(8)}
+    back = {each.asked: each.id for each in target.read_back("contacts", [], keys=names)}
+    assert {names[o.index]: o.id for o in outcomes if o.status == "done"} == back
+
+
+def test_a_write_whose_answer_was_lost_is_in_doubt_and_found_by_its_key(target: Target, portal: HubSpot) -> None:
+    name = key()
+    arm(portal, "batch/create", {"kind": "drop", "at": "after_commit"})
+    with pytest.raises(InDoubt):
+        create(target, person(name))
+    assert [each.asked for each in target.read_back("contacts", ["email"], keys=[name, key()])] == [name]
+
+
+def test_nothing_is_sent_once_before_write_has_raised_and_it_is_asked_before_each_try(
+    target: Target, portal: HubSpot
+) -> None:
+    asked: list[int] = []
+
+    def ask() -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            raise LeaseLost("new", "taken over")
+
+    target.before_write = ask
+    name = key()
+    for _ in range(2):
+        arm(portal, "batch/create", {"kind": "status", "status": 429})
+    with pytest.raises(LeaseLost):
+        create(target, person(name))
+    target.before_write = lambda: None
+    assert len(asked) == 3
+    assert target.read_back("contacts", [], keys=[name]) == []
+
+
+def test_an_update_sets_what_is_said_clears_what_is_null_and_leaves_the_rest(target: Target) -> None:
+    name = key()
+    id = made(target, name, firstname="a", lastname="b", phone="1")
+    [outcome] = target.send(Batch(Operation.UPDATE, "contacts", (Write(name, id, {"firstname": "x", "lastname": None}),)))
+    assert outcome.status == "done"
+    [there] = target.read_back("contacts", ["firstname", "lastname", "phone"], ids=[id])
+    assert there.values == {"firstname": "x", "lastname": None, "phone": "1"}
+    assert (there.asked, there.stamp) == (id, outcome.stamp)
+
+
+def test_history_tells_whose_value_lies_under_ours(target: Target, portal: HubSpot) -> None:
+    assert isinstance(target, KeepsHistory)
+    name = key()
+    id = made(target, name, phone="ours")
+    portal.edit(id)
+    target.send(Batch(Operation.UPDATE, "contacts", (Write(name, id, {"phone": "ours again"}),)))
+    told = [(each.value, each.who) for each in target.history("contacts", [id], ["phone"])[id]]
+    assert told == [("ours again", Who.OURS), ("1", Who.PERSON), ("ours", Who.OURS)]
+
+
+def test_links_are_made_and_removed_any_number_of_times(target: Target) -> None:
+    id = made(target, key())
+    firm = key()
+    [outcome] = target.send(Batch(Operation.CREATE, "companies", (Write(firm, values={"migration_key": firm, "name": "F"}),)))
+    link = Link("contacts", id, "companies", str(outcome.id), "default")
+    for operation, there in ((Operation.LINK, True), (Operation.UNLINK, False)):
+        for _ in range(2):
+            [said] = target.send(Batch(operation, "contacts>companies", links=(link,)))
+            assert said.status == "done"
+            assert (link in target.read_links("contacts", [id], "companies")) is there
+
+
+def test_a_deleted_record_is_absent_and_deleting_it_again_is_no_error(target: Target) -> None:
+    name = key()
+    id = made(target, name)
+    for _ in range(2):
+        [outcome] = target.send(Batch(Operation.DELETE, "contacts", (Write(name, id),)))
+        assert outcome.status == "done"
+    assert target.read_back("contacts", [], ids=[id], keys=[name]) == []
+
+
+def test_a_sweep_sees_every_live_record_once(target: Target, portal: HubSpot) -> None:
+    live = [each["id"] for each in portal.running.control.ndjson("/truth/contacts") if not each["archived"]]
+    swept = [each.id for each in target.sweep("contacts", ["migration_key"])]
+    assert Counter(swept) == Counter(live)
+
+
+def test_what_is_prepared_twice_is_there_the_second_time(target: Target, portal: HubSpot) -> None:
+    before = target.discover().digest()
+    assert {outcome for _, outcome in target.prepare(portal.fields)} == {"there"}
+    assert target.discover().digest() == before
+
+
+def test_limits_are_kept_and_sane(target: Target) -> None:
+    limits = target.limits
+    assert min(limits.write_records, limits.read_back_records, limits.link_writes, limits.link_reads) >= 1
+    assert limits.concurrency >= 1
+    assert limits.longest_call > 0
+    names = [key() for _ in range(limits.write_records)]
+    assert {outcome.status for outcome in create(target, *map(person, names))} == {"done"}
+    assert len(target.read_back("contacts", ["email"], keys=[*names, *names[:3]])) >= len(names)

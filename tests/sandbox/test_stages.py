@@ -1,0 +1,450 @@
+"""The whole line by its commands, on a small company: there, again, with what changed since, and mended."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.cli import main
+from migrate.clock import stamp
+from migrate.demo.generated import generated
+from migrate.demo.run import PLANS, credentials, sandboxes
+from migrate.demo.shape import Seed, Sizes, sf_id
+from migrate.ledger.leases import this_process
+from migrate.ledger.tables import leases
+from migrate.sandbox.server import Running
+from migrate.workspace import Workspace
+
+SIZES = Sizes(
+    accounts=12, parents=4, opportunities=60, users=35, inactive=6, companies=20, known=3, contacts=20
+)
+ADMIN = "admin@sandbox.example"
+SPEED = 20.0
+LINE = ("discover", "check", "prepare", "extract", "transform", "load")
+
+
+@dataclass
+class Company:
+    """Two sandboxes and a workspace between them; commands run in this process."""
+
+    root: Path
+    seed: Seed
+    salesforce: Running
+    hubspot: Running
+    capsys: pytest.CaptureFixture[str] | None = None
+    said: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
+
+    def workspace(self, name: str) -> Path:
+        """A fresh workspace beside the first one. Its name would end a careless SQL literal."""
+        path = self.root.parent / name
+        shutil.copytree(PLANS / "salesforce-to-hubspot", path)
+        text = (path / "plan.yaml").read_text().replace('"env:LEGACY_"}', '"env:LEGACY_", clock: sandbox}')
+        text = text.replace("share: 0.8}", "share: 0.8, clock: sandbox, longest_call: 5}")
+        (path / "plan.yaml").write_text(f"{text}\noverrides: overrides.csv\n")
+        (path / "overrides.csv").write_text("key,field,old,new,who,why\n")
+        return path
+
+    def run(self, words: str, root: Path | None = None) -> tuple[int, dict[str, Any]]:
+        """One command; its code and the one document that it printed."""
+        assert self.capsys is not None
+        self.capsys.readouterr()
+        code = main(["-w", str(root or self.root), "--json", *words.split(" ")])
+        out = self.capsys.readouterr().out
+        assert len(out.splitlines()) == 1, out
+        found: dict[str, Any] = json.loads(out)
+        assert found["exit_code"] == code, found
+        return code, found
+
+    def must(self, *commands: str, root: Path | None = None) -> dict[str, dict[str, Any]]:
+        """Commands that have to succeed, remarks allowed; their documents."""
+        found = {}
+        for words in commands:
+            code, found[words] = self.run(words, root)
+            assert code in (0, 1), found[words]
+        return found
+
+    def act(self, do: str, object: str, **more: Any) -> str:
+        """A user works in Salesforce; the id."""
+        told = self.salesforce.control.post("/act", {"as": ADMIN, "do": do, "object": object, **more})
+        return str(told["id"])
+
+    def key(self, object: str, id: str) -> str:
+        return f"sf00D5g000004SimuEAC.{object}.{id}"
+
+    def there(self, object: str) -> dict[str, dict[str, str]]:
+        """Live records of HubSpot's own store that bear a migration key, by key."""
+        rows = self.hubspot.control.ndjson(f"/truth/{object}")
+        live = [r["properties"] for r in rows if not (r["archived"] or r["purged"] or r["mergedInto"])]
+        keyed = [values for values in live if values.get("migration_key")]
+        found = {values["migration_key"]: values for values in keyed}
+        assert len(found) == len(keyed)  # no twins
+        return found
+
+    def writes(self) -> int:
+        """How many writes HubSpot has accepted."""
+        return len(self.hubspot.control.ndjson("/log?after=0"))
+
+
+def counted(loaded: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """What a load did to each object, but for what it did to none."""
+    return {name: {what: n for what, n in tally.items() if n} for name, tally in loaded["objects"].items()}
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    base, seed = tmp_path_factory.mktemp("stages"), generated(SIZES)
+    before = signal.getsignal(signal.SIGTERM)
+    with ExitStack() as stack:
+        salesforce, hubspot = stack.enter_context(sandboxes(base, seed))
+        for each in (salesforce, hubspot):
+            each.control.post("/clock", {"speed": SPEED})
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in credentials(salesforce, hubspot).items():
+            patch.setenv(name, value)
+        made = Company(base / "o'neil's", seed, salesforce, hubspot)
+        made.workspace("o'neil's")
+        yield made
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def company(started: Company, capsys: pytest.CaptureFixture[str]) -> Company:
+    """The company, moved once: the first test that asks for it pays for the line."""
+    started.capsys = capsys
+    for words in LINE:
+        if words not in started.said:
+            started.said[words] = started.run(words)
+            assert started.said[words][0] in (0, 1), started.said[words]
+    return started
+
+
+# -- there ------------------------------------------------------------------------------------
+
+
+def test_each_stage_says_what_it_did_and_ends_clean_or_with_a_remark(company: Company) -> None:
+    codes = {words: code for words, (code, _) in company.said.items()}
+    assert codes == {"discover": 0, "check": 1, "prepare": 0, "extract": 0, "transform": 1, "load": 0}
+    sources = company.seed.expected.sources
+    for each in company.said["extract"][1]["objects"]:
+        assert each["rows"] == each["counted"] == sources[each["object"]]
+    transformed = company.said["transform"][1]["objects"]
+    for name, each in transformed.items():
+        assert (
+            each["extracted"]
+            == sources[name]
+            == sum(each[end] for end in ("ready", "merged", "skipped", "rejected"))
+        )
+    loaded = company.said["load"][1]
+    accounts = counted(loaded)["Account"]
+    assert (accounts["adopt"], accounts["create"]) == (3, 9)
+    assert loaded["refused"] == 0
+    assert all(not (each["twins"] or each["strays"]) for each in loaded["swept"])
+    for name, object in (("Account", "companies"), ("Contact", "contacts"), ("Opportunity", "deals")):
+        assert len(company.there(object)) == transformed[name]["ready"]
+
+
+def test_a_second_time_each_stage_does_nothing(company: Company) -> None:
+    before = company.writes()
+    assert company.run("prepare")[1]["changes"] == []
+    assert all(not each["fresh"] for each in company.run("extract")[1]["objects"])
+    _, again = company.run("load")
+    assert counted(again) == {"Account": {}, "Contact": {}, "Opportunity": {}}
+    assert company.writes() == before
+
+
+def test_status_tells_where_everything_stands(company: Company) -> None:
+    code, found = company.run("status")
+    status = found["status"]
+    assert (code, status["attempt"], status["in_doubt"], status["leases"]) == (0, 1, 0, [])
+    assert all(each["left"] == 0 and each["done"] == each["ready"] for each in status["objects"])
+    assert status["last_safe_start"] < status["window_end"]
+
+
+def test_rights_are_proved_without_a_write(company: Company) -> None:
+    before = company.writes()
+    code, found = company.run("check --live")
+    assert code == 1  # the stage without a home
+    assert [(each["role"], each["rights"]["missing"]) for each in found["live"]] == [
+        ("source", []),
+        ("target", []),
+    ]
+    assert company.writes() == before
+
+
+def test_the_crosswalk_names_every_source_record_once_with_its_end(company: Company, tmp_path: Path) -> None:
+    file = tmp_path / "crosswalk.csv"
+    code, found = company.run(f"crosswalk export {file}")
+    rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+    sources = company.seed.expected.sources
+    assert (code, found["rows"]) == (0, len(rows))
+    assert (
+        len({row["key"] for row in rows})
+        == len(rows)
+        == sum(sources[n] for n in ("Account", "Contact", "Opportunity"))
+    )
+    ends = [row["outcome"] for row in rows]
+    assert ends.count("adopted") == 3
+    assert ends.count("merged") == company.seed.expected.merged
+    assert ends.count("rejected") == 1
+    assert set(ends) == {"created", "adopted", "merged", "rejected"}
+    ids = {
+        values["hs_object_id"]
+        for object in ("companies", "contacts", "deals")
+        for values in company.there(object).values()
+    }
+    assert {row["target_id"] for row in rows if row["outcome"] != "rejected"} == ids
+
+
+# -- refusals ---------------------------------------------------------------------------------
+
+
+def test_wrong_credentials_are_3_and_the_secret_is_not_told(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEW_TOKEN", "pat-na1-wrong-secret")
+    code, found = company.run("discover")
+    assert (code, found["error"]) == (3, "SystemRefused")
+    assert "wrong-secret" not in json.dumps(found)
+
+
+def test_a_system_that_is_away_is_3_and_parked(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEW_BASE_URL", "http://127.0.0.1:9")
+    code, found = company.run("discover")
+    assert (code, found["error"]) == (3, "Parked")
+
+
+def test_another_operators_lease_is_4_with_name_and_host(company: Company) -> None:
+    workspace, me = Workspace(company.root), this_process()
+    row = {
+        "system": "new",
+        "epoch": 99,
+        "holder": "bob",
+        "host": "elsewhere",
+        "boot": "theirs",
+        "pid": 1,
+        "process": "1",
+    }
+    now = workspace.clock.now()
+    with workspace.ledger.write() as tx:
+        tx.put(leases, **row, since=stamp(now), until=stamp(now + timedelta(hours=1)))
+    try:
+        code, found = company.run("load")
+        assert (code, found["error"]) == (4, "LeaseHeld")
+        assert "bob (process 1) on elsewhere" in found["message"]
+        assert company.run("status")[1]["status"]["leases"][0][0] == "new"
+    finally:
+        with workspace.ledger.write() as tx:
+            tx.put(leases, **{**row, "holder": None, "host": me.host}, since=stamp(now), until=stamp(now))
+        workspace.close()
+
+
+def test_another_tenant_under_the_same_name_is_refused(company: Company) -> None:
+    workspace = Workspace(company.root)
+    from migrate.ledger.tables import systems
+
+    bound = workspace.ledger.system("new")
+    facts = dict(bound._mapping)
+    with workspace.ledger.write() as tx:
+        tx.put(systems, **{**facts, "tenant": "production"})
+    try:
+        code, found = company.run("discover")
+        assert code == 3
+        assert "bound to production" in found["message"]
+    finally:
+        with workspace.ledger.write() as tx:
+            tx.put(systems, **facts)
+        workspace.close()
+
+
+def test_a_catalog_that_was_damaged_is_mended_by_a_discover(company: Company) -> None:
+    for path in (company.root / ".migrate" / "catalog").glob("new-*.json"):
+        path.write_bytes(path.read_bytes()[:-20])
+    code, found = company.run("check")
+    assert (code, found["error"]) == (5, "Damaged")
+    assert "migrate discover" in found["message"]
+    assert company.run("discover")[0] in (0, 1)
+    assert company.run("check")[0] == 1
+
+
+# -- what changed since -----------------------------------------------------------------------
+
+
+def test_a_delta_brings_exactly_what_was_edited_made_and_deleted(company: Company) -> None:
+    before = {object: company.there(object) for object in ("companies", "contacts", "deals")}
+    account, gone, deal = sf_id("Account", 2), sf_id("Contact", 1), sf_id("Opportunity", 3)
+    assert company.key("Contact", gone) in before["contacts"]
+    company.act("update", "Account", id=account, fields={"Phone": "+1 555 0"})
+    company.act("delete", "Contact", id=gone)
+    made = company.act("create", "Contact", fields={
+        "LastName": "Ünal \U0001f600", "Email": "unal@late.example", "AccountId": account, "LeadSource": "Web",
+        "OwnerId": company.seed.salesforce["records"]["User"][0]["Id"],
+    })  # fmt: skip
+    company.act("update", "Opportunity", id=deal, fields={"Name": "Renamed"})
+
+    found = company.must("extract --since-watermark", "transform", "load")
+
+    read = {
+        each["object"]: (each["generation"], each["deleted"])
+        for each in found["extract --since-watermark"]["objects"]
+    }
+    assert read == {name: (1, int(name == "Contact")) for name in read}
+    assert counted(found["load"]) == {
+        "Account": {"update": 1},
+        "Contact": {"create": 1, "delete": 1},
+        "Opportunity": {"update": 1},
+    }
+    now = {object: company.there(object) for object in before}
+    assert set(before["contacts"]) ^ set(now["contacts"]) == {
+        company.key("Contact", gone),
+        company.key("Contact", made),
+    }
+    assert now["contacts"][company.key("Contact", made)]["lastname"] == "Ünal \U0001f600"
+    assert now["companies"][company.key("Account", account)]["phone"] == "+1 555 0"
+    assert now["deals"][company.key("Opportunity", deal)]["dealname"] == "Renamed"
+    assert now["companies"].keys() == before["companies"].keys()
+    writes = company.writes()
+    company.must("load")
+    assert company.writes() == writes
+
+
+def test_an_edit_in_the_target_is_held_and_not_overwritten(company: Company) -> None:
+    account = sf_id("Account", 5)
+    key = company.key("Account", account)
+    record = company.there("companies")[key]
+    company.hubspot.control.post("/act", {"as": "maren@x.example", "do": "update", "object": "companies", "id": record["hs_object_id"], "fields": {"city": "Hers"}})  # fmt: skip
+    company.act("update", "Account", id=account, fields={"BillingCity": "Ours"})
+    loaded = company.must("extract --since-watermark", "transform", "load")["load"]
+    assert counted(loaded)["Account"] == {"held": 1}
+    assert company.there("companies")[key]["city"] == "Hers"
+    code, found = company.run("dead-letters list")
+    assert code == 1
+    assert [(each["object"], each["outcome"], each["count"]) for each in found["groups"]] == [
+        ("companies", "held", 1)
+    ]
+
+
+# -- dead letters -----------------------------------------------------------------------------
+
+
+def test_what_the_target_refuses_goes_out_to_a_sheet_and_comes_back_mended(
+    company: Company, tmp_path: Path
+) -> None:
+    id = company.act("create", "Contact", fields={"LastName": "'t Hart", "Email": "hart@nl.example"})
+    key = company.key("Contact", id)
+    company.must("extract --since-watermark", "transform")
+    clash = {
+        "as": "maren@x.example",
+        "do": "create",
+        "object": "contacts",
+        "fields": {"email": "hart@nl.example"},
+    }
+    company.hubspot.control.post("/act", clash)
+    code, loaded = company.run("load")
+    assert code == 1
+    assert counted(loaded)["Contact"] == {"conflict": 1}
+
+    groups = company.run("dead-letters list")[1]["groups"]
+    assert ("contacts", "conflict", 1) in [
+        (each["object"], each["outcome"], each["count"]) for each in groups
+    ]
+    letter = company.run(f"dead-letters show {key}")[1]["letter"]
+    assert letter["values"]["email"] == "hart@nl.example"
+
+    sheet = tmp_path / "letters.csv"
+    assert company.run(f"dead-letters export {sheet}")[0] == 0
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        if row["key"] == key and row["field"] == "email":
+            row |= {"new": "t.hart@nl.example", "who": "ann", "why": "the other one is her sister's"}
+        if row["key"] == key and row["field"] == "lastname":
+            assert row["old"] == "''t Hart"  # so that a spreadsheet shows it as it is
+            row |= {"new": "'t Hart-Bos", "who": "ann", "why": "married"}
+    with sheet.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert company.run(f"dead-letters import {sheet}")[1]["overrides"] == 2
+    code, replayed = company.run("dead-letters replay")
+
+    assert code == 1  # the held company is still there
+    found = company.there("contacts")[key]
+    assert (found["email"], found["lastname"]) == ("t.hart@nl.example", "'t Hart-Bos")
+    assert replayed["refused"] == 1
+    assert "contacts" not in [each["object"] for each in company.run("dead-letters list")[1]["groups"]]
+
+
+def test_a_sheet_with_a_gap_is_refused_with_its_line_and_nothing_of_it_is_taken(
+    company: Company, tmp_path: Path
+) -> None:
+    before = (company.root / "overrides.csv").read_bytes()
+    sheet = tmp_path / "letters.csv"
+    sheet.write_text("key,field,old,new,who,why\nk,email,a,b,ann,because\nk,phone,a,b,,\n")
+    code, found = company.run(f"dead-letters import {sheet}")
+    assert code == 2
+    assert "letters.csv:3:1" in found["message"]
+    sheet.write_bytes("key,field,old,new,who,why\nk,name,a,Müller,ann,because\n".encode("cp1252"))
+    code, found = company.run(f"dead-letters import {sheet}")
+    assert code == 2, found
+    sheet.write_text("kee,field,old,new,who,why\nk,name,a,b,ann,because\n")
+    code, found = company.run(f"dead-letters import {sheet}")
+    assert code == 2, found
+    assert (company.root / "overrides.csv").read_bytes() == before
+
+
+def test_a_letter_that_isn_t_there_is_said(company: Company) -> None:
+    code, found = company.run("dead-letters show nobody")
+    assert (code, found["error"]) == (2, "UsageError")
+
+
+# -- damage -----------------------------------------------------------------------------------
+
+
+def test_a_flipped_byte_in_a_staged_part_stops_the_load_until_it_is_made_anew(company: Company) -> None:
+    folders = sorted((company.root / ".migrate" / "stage" / "ready" / "Account").glob("g*"))
+    part = next(folders[-1].glob("*.parquet"), None) or next(folders[0].glob("*.parquet"))
+    whole = part.read_bytes()
+    manifest = part.parent / "manifest.json"
+    said = manifest.read_bytes()
+    part.write_bytes(whole[:50] + bytes([whole[50] ^ 1]) + whole[51:])
+    for _ in range(2):  # also the second time, when the part has been set aside
+        code, found = company.run("load")
+        assert (code, found["error"]) == (5, "Damaged"), found
+        assert "migrate transform" in found["message"]
+    part.write_bytes(whole)
+    manifest.write_bytes(said)
+    assert company.run("load")[0] in (0, 1)
+
+
+# -- a sample ---------------------------------------------------------------------------------
+
+
+def test_a_sample_is_whole_trees_and_nothing_else(company: Company) -> None:
+    root = company.workspace("sample")
+    path = root / "plan.yaml"
+    path.write_text(path.read_text().replace("field: migration_key", "field: sample_key"))
+    company.must("discover", "prepare", root=root)
+    started = time.monotonic()
+    code, found = company.run("run --sample 3 --dry-run", root)
+    assert code == 0
+    assert time.monotonic() - started < 60
+    code, found = company.run("run --sample 3", root)
+    assert code in (0, 1), found
+    loaded = found["load"]
+    assert sum(loaded["objects"]["Account"].get(op, 0) for op in ("create", "adopt")) >= 3
+    assert loaded["refused"] == 0 or loaded["objects"]["Contact"].get("conflict", 0) == loaded["refused"]
+    staged = {name: each["ready"] for name, each in found["transform"].items()}
+    done = {name: sum(tally.values()) for name, tally in loaded["objects"].items()}
+    assert all(0 < done[name] < staged[name] for name in staged)
