@@ -181,16 +181,16 @@ class RecordProtocol:
                     )
                 )
                 return None
-            return self._survivors(item, record)
+            once = work.plan.insert_only
+            return {n: v for n, v in self._survivors(item, record).items() if n not in once}
         known = item.known
-        theirs = [
-            name for name in self.fields if known and known.after.get(name) != record.values.get(name)
-        ]  # fmt: skip
+        theirs = [name for name in self.fields if known and known.after.get(name) != record.values.get(name)]
         if theirs and self.conflict == "hold":
             reason = f"changed: {', '.join(theirs)} changed in the target since our last write"
             entries.append(self._entry(work, item, "held", target_id=record.id, reason=reason))
             return None
         keep = set(theirs) if self.conflict == "target" else set()
+        keep |= set(work.plan.insert_only)
         if known and known.origin == "adopt":
             keep |= {name for name, value in item.values.items() if not self._ours(name, value, known)}
         return {
@@ -387,9 +387,7 @@ class RecordProtocol:
         if left := {item.key: item for item in self._open(items, sent)}:
             self._look(operation, left, sent, doubt, images)
 
-    def _isolate(
-        self, operation: Operation, items: list[Item], sent: Sent, images: dict[str, Held]
-    ) -> None:
+    def _isolate(self, operation: Operation, items: list[Item], sent: Sent, images: dict[str, Held]) -> None:
         """Halve what is never answered until the record alone that the target chokes on is refused.
 
         Raises:

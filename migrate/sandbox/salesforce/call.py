@@ -95,7 +95,9 @@ class Call:
         """
         media = self.header("content-type")
         if self.request.body and media and "json" not in media:
-            raise Refusal("UNSUPPORTED_MEDIA_TYPE", f"Content-Type header specified in HTTP request is {media}")
+            raise Refusal(
+                "UNSUPPORTED_MEDIA_TYPE", f"Content-Type header specified in HTTP request is {media}"
+            )
         try:
             found = self.request.json()
         except ValueError as error:

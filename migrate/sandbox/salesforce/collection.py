@@ -167,7 +167,9 @@ def read(call: Call, item: SObject) -> Reply:
     else:
         body = call.json()
         ids, fields = body.get("ids", []), body.get("fields", [])
-        if not all(isinstance(part, list) and all(isinstance(each, str) for each in part) for part in (ids, fields)):
+        if not all(
+            isinstance(part, list) and all(isinstance(each, str) for each in part) for part in (ids, fields)
+        ):
             raise Refusal("JSON_PARSER_ERROR", "`ids` and `fields` must be lists of texts")
     if not fields or not all(fields) or len(ids) > MOST_READ:
         raise Refusal("INVALID_INPUT", f"fields are required, and at most {MOST_READ} ids")

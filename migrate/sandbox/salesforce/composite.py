@@ -115,7 +115,11 @@ def _requests(found: Any, most: int) -> list[dict[str, Any]]:
         raise Refusal("JSON_PARSER_ERROR", "a list of sub-requests is required")
     for part in found:
         headers = part.get("httpHeaders") or {}
-        texts = [part.get("url", ""), part.get("method", ""), *(headers.values() if isinstance(headers, dict) else [0])]
+        texts = [
+            part.get("url", ""),
+            part.get("method", ""),
+            *(headers.values() if isinstance(headers, dict) else [0]),
+        ]
         if not all(isinstance(text, str) for text in texts):
             raise Refusal("JSON_PARSER_ERROR", "url, method and headers of a sub-request must be strings")
     if len(found) > most:
@@ -142,7 +146,9 @@ def _sequence(
                             _resolved(part.get("url", ""), answers, url=True),
                             _resolved(part.get("body"), answers),
                         )
-                        reply = _run(call, part.get("method", "GET"), url, body, part.get("httpHeaders") or {})
+                        reply = _run(
+                            call, part.get("method", "GET"), url, body, part.get("httpHeaders") or {}
+                        )
                     except Refusal as refusal:
                         reply = refused(refusal)
                 content = _body(reply)

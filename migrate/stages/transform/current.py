@@ -34,7 +34,8 @@ def current(work: Work, object: str) -> str:
     extracts = [(0, work.needed(generation_folder("source", object, 0), f"extract --object {object}"))]
     deletions = []
     # Every published extract counts, however many ready generations have been made of them.
-    newest = max((int(each.folder[-4:]) for each in work.store.manifests("source", object)), default=0)
+    folders = (work.store.root / "source" / object).glob("g[0-9][0-9][0-9][0-9]*")
+    newest = max((int(folder.name[1:5]) for folder in folders), default=0)
     for number in range(newest + 1):
         if number and (delta := work.manifest(generation_folder("source", object, number))):
             extracts.append((number, delta))
