@@ -1,9 +1,9 @@
 """In which rows, and in which of their values, do two tables of any size differ?
 
-Each row is hashed first, typed and in the given columns only; keys and hashes are grouped, and values
-are fetched for the rows that differ and for no others. Hashes live as long as one comparison and are
-never stored: they hold for one version of DuckDB only. Keys that stand several times on a side, or are
-null, can't be joined; they are classes of their own and never silently paired.
+Each row is hashed first, typed and in the given columns only; hashes of keys and rows are grouped, and keys
+and values are fetched for the rows whose hashes don't pair, and for no others. Hashes live as long as one
+comparison and are never stored: they hold for one version of DuckDB only. Keys that stand several times on
+a side, or are null, can't be joined; they are classes of their own and never silently paired.
 
 Equality is that of SQL's `IS NOT DISTINCT FROM` on values of equal type: what counts as equal (trimmed,
 rounded, sorted) is the caller's business, in the table expressions that it hands over.
@@ -106,50 +106,62 @@ def _diff(engine: Engine, schema: str, left: str, right: str, key: str, columns:
     name = identifier(key)
     hashed = _hash(engine, left, columns)
     for side, source in (("l", left), ("r", right)):
-        engine.run(f"CREATE TABLE {schema}.{side} AS SELECT {name} AS k, {hashed} AS h FROM {source}")
-    read = engine.rows(
-        f"SELECT (SELECT count(*) FROM {schema}.l) AS l, (SELECT count(*) FROM {schema}.r) AS r"
-    )[0]
-    # One grouping finds what differs, what is alone and what stands several times; a join would have to be
-    # told about the last first.
+        engine.run(
+            f"""CREATE TABLE {schema}.{side} AS
+            SELECT CASE WHEN {name} IS NOT NULL THEN hash({name}) END AS k, {hashed} AS h FROM {source}"""
+        )
+    read = {
+        side: engine.rows(f"SELECT count(*) AS n, count(*) - count(k) AS nameless FROM {schema}.{side}")[0]
+        for side in "lr"
+    }
+    # Hashes of keys only choose which rows are looked at: whatever isn't one row on each side, with one hash.
+    engine.run(
+        f"""CREATE TABLE {schema}.looked AS SELECT k
+        FROM (SELECT k, h, true AS here FROM {schema}.l UNION ALL SELECT k, h, NULL FROM {schema}.r)
+        WHERE k IS NOT NULL GROUP BY k HAVING count(*) <> 2 OR count(here) <> 1 OR min(h) <> max(h)"""
+    )
+    for side, source in (("l", left), ("r", right)):
+        engine.run(
+            f"""CREATE OR REPLACE TABLE {schema}.{side} AS
+            SELECT {", ".join([name, *map(identifier, columns)])} FROM {source}
+            WHERE {name} IS NOT NULL AND hash({name}) IN (SELECT k FROM {schema}.looked)"""
+        )
+    # From here on keys and values speak for themselves.
     engine.run(
         f"""CREATE TABLE {schema}.odd AS
         SELECT k, count(here) AS l, count(*) - count(here) AS r,
-            CASE WHEN k IS NULL THEN NULL
-                WHEN count(here) > 1 OR count(*) - count(here) > 1 THEN '{DUPLICATE}'
+            CASE WHEN count(here) > 1 OR count(*) - count(here) > 1 THEN '{DUPLICATE}'
                 WHEN count(*) = 2 THEN '{DIFFERS}' WHEN count(here) = 1 THEN '{ONLY_LEFT}'
                 ELSE '{ONLY_RIGHT}' END AS class
-        FROM (SELECT k, h, true AS here FROM {schema}.l UNION ALL SELECT k, h, NULL FROM {schema}.r)
-        GROUP BY k HAVING k IS NULL OR count(*) <> 2 OR count(here) <> 1 OR min(h) <> max(h)"""
+        FROM (SELECT {name} AS k, true AS here FROM {schema}.l
+            UNION ALL SELECT {name}, NULL FROM {schema}.r)
+        GROUP BY k"""
     )
-    for side in "lr":
-        engine.run(f"DROP TABLE {schema}.{side}")
     kinds = {row["class"]: row for row in engine.rows(
-        f"SELECT class, count(*) AS n, CAST(sum(l) AS BIGINT) AS l, CAST(sum(r) AS BIGINT) AS r "
-        f"FROM {schema}.odd GROUP BY class"
+        f"SELECT class, count(*) AS n, CAST(sum(l) AS BIGINT) AS l FROM {schema}.odd GROUP BY class"
     )}  # fmt: skip
-    none = {"n": 0, "l": 0, "r": 0}
-    nameless, several = kinds.get(None, none), kinds.get(DUPLICATE, none)
-    differing, alone = int(kinds.get(DIFFERS, none)["n"]), int(kinds.get(ONLY_LEFT, none)["n"])
-    _values(engine, schema, left, right, name, columns, nameless=(nameless["l"], nameless["r"]))
-    if several["n"]:
-        engine.run(
-            f"""INSERT INTO {schema}.differences SELECT CAST(k AS VARCHAR), '{DUPLICATE}', NULL,
-            l || ' rows', r || ' rows' FROM {schema}.odd WHERE class = '{DUPLICATE}'"""
-        )
+    alone, other, several = (kinds.get(kind, {"n": 0, "l": 0}) for kind in (ONLY_LEFT, ONLY_RIGHT, DUPLICATE))
+    _values(engine, schema, name, columns)
+    for side, source, kind in (("l", left, ONLY_LEFT), ("r", right, ONLY_RIGHT)):
+        if read[side]["nameless"]:
+            engine.run(_of_one_side(schema, kind, name, columns) + f" FROM {source} WHERE {name} IS NULL")
     by_field = engine.rows(
         f"""SELECT field, count(*) AS n FROM {schema}.differences WHERE class = '{DIFFERS}'
         GROUP BY field ORDER BY n DESC, field"""
     )
+    differing = engine.rows(
+        f"SELECT count(DISTINCT key) AS n FROM {schema}.differences WHERE class = '{DIFFERS}'"
+    )
+    left_rows, nameless = int(read["l"]["n"]), int(read["l"]["nameless"])
     return Differences(
         engine=engine,
         table=f"{schema}.differences",
-        left_rows=int(read["l"]),
-        right_rows=int(read["r"]),
-        compared=int(read["l"]) - int(several["l"]) - int(nameless["l"]) - alone,
-        only_left=alone + int(nameless["l"]),
-        only_right=int(kinds.get(ONLY_RIGHT, none)["n"]) + int(nameless["r"]),
-        differing=differing,
+        left_rows=left_rows,
+        right_rows=int(read["r"]["n"]),
+        compared=left_rows - nameless - int(several["l"]) - int(alone["n"]),
+        only_left=int(alone["n"]) + nameless,
+        only_right=int(other["n"]) + int(read["r"]["nameless"]),
+        differing=int(differing[0]["n"]),
         duplicates=int(several["n"]),
         by_field={str(row["field"]): int(row["n"]) for row in by_field},
     )
@@ -169,52 +181,39 @@ def _hash(engine: Engine, source: str, columns: list[str]) -> str:
     return f"hash({', '.join([*listed, *nested])})"
 
 
-def _values(
-    engine: Engine,
-    schema: str,
-    left: str,
-    right: str,
-    name: str,
-    columns: list[str],
-    *,
-    nameless: tuple[int, int],
-) -> None:
-    """The table of differences, but for keys that stand several times.
-
-    Args:
-        nameless: rows without a key on each side.
-    """
+def _values(engine: Engine, schema: str, name: str, columns: list[str]) -> None:
+    """The table of differences, but for rows without a key."""
     engine.run(
         f"""CREATE TABLE {schema}.differences (key VARCHAR, class VARCHAR, field VARCHAR,
         "left" VARCHAR, "right" VARCHAR)"""
     )
-    listed = [identifier(column) for column in columns]
-    sides = (("lv", left, ONLY_LEFT), ("rv", right, ONLY_RIGHT))
-    for table, source, alone in sides:
-        engine.run(
-            f"""CREATE TABLE {schema}.{table} AS SELECT {", ".join([name, *listed])} FROM {source}
-            WHERE {name} IN (SELECT k FROM {schema}.odd WHERE class IN ('{DIFFERS}', '{alone}'))"""
-        )
+    of = f"SELECT k FROM {schema}.odd WHERE class ="
     if columns:
         pieces = ", ".join(
             f"CASE WHEN l.{column} IS DISTINCT FROM r.{column} THEN {{'f': {text(plain)}, "
             f"'l': CAST(l.{column} AS VARCHAR), 'r': CAST(r.{column} AS VARCHAR)}} END"
-            for plain, column in zip(columns, listed, strict=True)
+            for plain, column in ((plain, identifier(plain)) for plain in columns)
         )
         engine.run(
             f"""INSERT INTO {schema}.differences
             SELECT CAST(k AS VARCHAR), '{DIFFERS}', v.f, v.l, v.r FROM (
                 SELECT l.{name} AS k, unnest([{pieces}]) AS v
-                FROM {schema}.lv AS l JOIN {schema}.rv AS r ON l.{name} = r.{name})
+                FROM {schema}.l AS l JOIN {schema}.r AS r ON l.{name} = r.{name}
+                WHERE l.{name} IN ({of} '{DIFFERS}'))
             WHERE v IS NOT NULL"""
         )
-    whole = "CAST({" + ", ".join(
-        f"{text(plain)}: {column}" for plain, column in zip(columns, listed, strict=True)
-    ) + "} AS VARCHAR)" if columns else "''"  # fmt: skip
-    for (table, source, alone), rows in zip(sides, nameless, strict=True):
-        values = f"{whole}, NULL" if alone == ONLY_LEFT else f"NULL, {whole}"
-        insert = f"INSERT INTO {schema}.differences SELECT CAST({name} AS VARCHAR), '{alone}', NULL, {values}"
-        of_one_side = f"SELECT k FROM {schema}.odd WHERE class = '{alone}'"
-        engine.run(f"{insert} FROM {schema}.{table} WHERE {name} IN ({of_one_side})")
-        if rows:
-            engine.run(f"{insert} FROM {source} WHERE {name} IS NULL")
+    for side, kind in (("l", ONLY_LEFT), ("r", ONLY_RIGHT)):
+        insert = _of_one_side(schema, kind, name, columns)
+        engine.run(f"{insert} FROM {schema}.{side} WHERE {name} IN ({of} '{kind}')")
+    engine.run(
+        f"""INSERT INTO {schema}.differences SELECT CAST(k AS VARCHAR), '{DUPLICATE}', NULL,
+        l || ' rows', r || ' rows' FROM {schema}.odd WHERE class = '{DUPLICATE}'"""
+    )
+
+
+def _of_one_side(schema: str, kind: str, name: str, columns: list[str]) -> str:
+    """The head of a statement that adds rows of one side, with all their values."""
+    pairs = ", ".join(f"{text(column)}: {identifier(column)}" for column in columns)
+    whole = f"CAST({{{pairs}}} AS VARCHAR)" if columns else "''"
+    values = f"{whole}, NULL" if kind == ONLY_LEFT else f"NULL, {whole}"
+    return f"INSERT INTO {schema}.differences SELECT CAST({name} AS VARCHAR), '{kind}', NULL, {values}"

@@ -206,7 +206,8 @@ class Journal:
         """Of a compaction that the ledger never heard of, what it was to replace holds, while it is whole."""
         known = {row.name for row in self.ledger.read(sa.select(segments.c.name))}
         for path in list(self.folder.glob("*-c*.parquet")):
-            if path.name not in known and all((self.folder / name).exists() for name in self._replaced([path])):
+            replaced = self._replaced([path])
+            if path.name not in known and all((self.folder / name).exists() for name in replaced):
                 path.unlink()
 
     def _end_compaction(self, lease: Lease) -> None:

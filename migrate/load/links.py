@@ -25,6 +25,10 @@ from migrate.load.records import TRIES
 from migrate.load.work import batch_name
 from migrate.store import Manifest
 
+WHOLE = "*"  # as label of an unlink: the pair, whatever its labels
+BY_ITSELF = frozenset({"default", "primary"})  # what a target puts on a pair when anybody links it
+LABELS, LABELS_END = "labels", "\n"  # in an intent's before-image: every label that the pair had
+
 
 @dataclass(frozen=True)
 class LinkItem:
@@ -90,12 +94,20 @@ class LinkCutter:
                 items = {item.row: item for item in self._resolved(manifest, row.part)}
                 yield LinkWork(row, tuple(items[n] for n in row.rows if n in items), doubt=True)
 
-    def pending(self, manifest: Manifest) -> Iterator[LinkWork]:
-        """Batches over a generation's rows whose two ends are in the target; the others stay, blocked."""
+    def pending(self, manifest: Manifest, *, removing: bool = False) -> Iterator[LinkWork]:
+        """Batches over a generation's rows whose two ends are in the target; the others stay, blocked.
+
+        Args:
+            removing: only the links to remove. They go first, for the same pair may get another label.
+        """
         for part in manifest.parts:
             done = book.rows_done(self.loading.ledger, self.loading.attempt, manifest.folder, part.name)
             if len(done) < part.rows:
-                items = (item for item in self._resolved(manifest, part.name) if item.row not in done)
+                items = (
+                    item
+                    for item in self._resolved(manifest, part.name)
+                    if item.row not in done and (item.deleted or not removing)
+                )
                 yield from self._cut(manifest, part.name, items)
 
     def replay(self, keys: Sequence[str]) -> Iterator[LinkWork]:
@@ -207,14 +219,22 @@ class LinkProtocol:
         """Which of these links does the target have now?"""
         if not links:
             return set()
-        first = links[0]
-        ids = list(dict.fromkeys(link.left for link in links))
-        wanted = set(links)
+        now = self._labels(links)
         return {
-            found
-            for found in self.target.read_links(first.left_object, ids, first.right_object)
-            if found in wanted
+            link
+            for link in links
+            if (found := now.get((link.left, link.right))) and (link.label in found or link.label == WHOLE)
         }
+
+    def _labels(self, links: Sequence[Link]) -> dict[tuple[str, str], set[str]]:
+        """The labels that the pairs of these links (of one pair of objects) have now."""
+        if not links:
+            return {}
+        ids = list(dict.fromkeys(link.left for link in links))
+        found: dict[tuple[str, str], set[str]] = {}
+        for link in self.target.read_links(links[0].left_object, ids, links[0].right_object):
+            found.setdefault((link.left, link.right), set()).add(link.label)
+        return found
 
     def _keep(self, work: LinkWork) -> list[Entry]:
         reason = "not made: a later generation takes it away"
@@ -223,10 +243,18 @@ class LinkProtocol:
     def _make(self, work: LinkWork) -> list[Entry]:
         links = [item.link for item in work.items]
         earlier = self._journalled(work) if work.doubt else None
-        there = self.present(links) if earlier is None else earlier
+        pairs = self._labels(links) if earlier is None else {}
+        there = earlier if earlier is not None else {
+            link for link in links if link.label in pairs.get((link.left, link.right), ())
+        }  # fmt: skip
         if earlier is None:
+            held = {pair: LABELS_END.join(sorted(labels)) for pair, labels in pairs.items()}
             self.loading.journal.append(
-                self._entry(work, item, "intent", was_there=item.link in there) for item in work.items
+                replace(
+                    self._entry(work, item, "intent", was_there=item.link in there),
+                    before={LABELS: held.get((item.link.left, item.link.right), "")},
+                )
+                for item in work.items
             )
         sent = _Sent(done=set(there))
         if work.doubt:
@@ -252,8 +280,13 @@ class LinkProtocol:
         ours = self._ours(work)
         links = [link for link in links if link in ours]
         now = self.present(links)
-        sent = _Sent(done={link for link in links if link not in now})
+        whole = self._alone(work, [link for link in links if link in now])
+        sent = _Sent(done={link for link in links if link not in now or link in whole})
         self._send_all(Operation.UNLINK, links, sent)
+        pairs = {replace(link, label=WHOLE): link for link in whole}
+        rest = _Sent()
+        self._send_all(Operation.UNLINK, list(pairs), rest)
+        sent.refused |= {pairs[link]: why for link, why in rest.refused.items()}
         left = self.present(links)
         entries = []
         for item in work.items:
@@ -265,6 +298,43 @@ class LinkProtocol:
             else:
                 entries.append(self._entry(work, item, "done", was_there=True))
         return entries
+
+    def _alone(self, work: LinkWork, links: Sequence[Link]) -> set[Link]:
+        """Those whose pair nothing held together before our link, and nothing does beside it now.
+
+        Where a label brings the unlabelled link along, or a link becomes the primary one by itself, taking
+        only the label away would leave the pair linked.
+        """
+        if not links:
+            return set()
+        lefts = ", ".join(sorted({text(link.left) for link in links}))
+        journal = self.loading.journal.source()
+        before: dict[tuple[str, str, str], str] = {
+            (row["left"], row["right"], row["label"]): row["labels"]
+            for row in self.loading.workspace.engine.rows(
+                f"""SELECT "left", "right", label, arg_max("before"['{LABELS}'], seq) AS labels FROM {journal}
+                WHERE kind = 'link' AND op = 'link' AND outcome = 'intent' AND NOT was_there
+                AND object = '{work.batch.object}' AND "left" IN ({lefts}) GROUP BY ALL"""
+            )
+        }
+        ours = {
+            (row["left"], row["right"], row["label"])
+            for row in self.loading.workspace.engine.rows(
+                f"""SELECT "left", "right", label FROM ({LINKS.format(journal=journal)}) WHERE NOT was_there
+                AND object = '{work.batch.object}' AND "left" IN ({lefts})"""
+            )
+        }
+        now = self._labels(links)
+        return {
+            link
+            for link in links
+            if before.get((link.left, link.right, link.label)) == ""
+            and not any(
+                (link.left, link.right, label) in ours
+                for label in now.get((link.left, link.right), set()) - {link.label}
+            )
+            and now.get((link.left, link.right), set()) <= {link.label, *BY_ITSELF}
+        }
 
     def _send_all(self, operation: Operation, links: list[Link], sent: _Sent) -> None:
         for number in range(TRIES):

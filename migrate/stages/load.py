@@ -247,6 +247,8 @@ def _links(loading: Loading, name: str, loaded: Loaded) -> None:
     tally: Tally = Counter()
     for manifest in cutter.manifests():
         # Generations in order: a link that a delta takes away must not be made after it was taken away.
+        if manifest.generation:
+            tally.update(loading.run(cutter.pending(manifest, removing=True), carry))
         tally.update(loading.run(cutter.pending(manifest), carry))
     loaded.links[name] = tally
 

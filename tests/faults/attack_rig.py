@@ -30,7 +30,9 @@ TARGETS = {"Account": "companies", "Contact": "contacts"}
 PLAN = """\
 version: 1
 source: {{system: legacy, type: salesforce, credentials: "env:LEGACY_", clock: sandbox, longest_call: 2}}
-target: {{system: new, type: hubspot, credentials: "env:NEW_", clock: sandbox, longest_call: 2, concurrency: {flight}}}
+target:
+  {{system: new, type: hubspot, credentials: "env:NEW_", clock: sandbox, longest_call: 2,
+    concurrency: {flight}}}
 calendar: {{fiscal_year_start: 1, zone: UTC}}
 objects:
   - source: Account
@@ -116,7 +118,8 @@ class Rig:
                 {"_key": key(object, row["n"]), "_source_id": f"{row['n']:018d}",
                  "_version": START + timedelta(days=row.get("version", generation)),
                  "_target_id": row.get("adopt"), "_deleted": row.get("deleted", False),
-                 "_hash": json.dumps(row, default=str), "migration_key": None if row.get("deleted") else key(object, row["n"]),
+                 "_hash": json.dumps(row, default=str),
+                 "migration_key": None if row.get("deleted") else key(object, row["n"]),
                  **{name: row.get(name) for name in names}}
                 for row in rows
             ],

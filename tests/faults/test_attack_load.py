@@ -1,4 +1,4 @@
-"""Can a load be made to lose, double or overwrite something, unnoticed? Attempts that once could, or might."""
+"""Can a load be made to lose, double or overwrite something unnoticed? Attempts that could once."""
 
 from __future__ import annotations
 
@@ -344,7 +344,6 @@ def test_links_to_ends_that_users_archived_or_merged_are_told_and_stop_nobody(
     )
     rig.load()
     there = {(row["from"], row["to"]) for row in rig.truth("links") if row["from_object"] == "contacts"}
-    print(there, rig.letters())
     assert (man[4], firm[2]) in there
     told = {row["key"][:40] for row in rig.letters() if row["kind"] == "link"}
     journal = {(row["left"], row["right"]) for row in rig.again().engine.rows(
@@ -363,14 +362,13 @@ def test_a_merge_by_a_user_between_our_write_and_the_end_makes_no_second_record(
     rig.links(0, [])
     # The outcomes are in the journal, the settlement isn't in the ledger: then a user merges two of them.
     from migrate.ledger import batches as book
-    from migrate.stages import load as stage
 
     real = book.settle
 
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    book.settle = killed  # type: ignore[assignment]
+    book.settle = killed
     try:
         with pytest.raises(KeyboardInterrupt):
             rig.load()
@@ -380,7 +378,6 @@ def test_a_merge_by_a_user_between_our_write_and_the_end_makes_no_second_record(
     rig.act(**{"as": "eve@x.example", "do": "merge", "object": "contacts", "id": man[1], "other": man[2]})
     rig.load()
     assert len(rig.keyed("contacts")) == 2
-    assert stage is not None
 
 
 def test_a_full_disk_under_the_journal_stops_and_is_gone_on_with(

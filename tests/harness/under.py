@@ -71,10 +71,11 @@ class Points:
             self._refuse(kind, what)
         if number == self.order.at and self.order.side == "before":
             self._strike()
-        done = work()
-        if number == self.order.at and self.order.side == "after":
-            self._strike()
-        return done
+        try:
+            return work()
+        finally:
+            if number == self.order.at and self.order.side == "after":
+                self._strike()
 
     def _strike(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL if self.order.do == "kill" else signal.SIGSTOP)
@@ -135,6 +136,8 @@ def _wrap(module: Any, name: str, points: Points) -> None:
 
     def counted(*args: Any, **more: Any) -> Any:
         what = str(args[-1] if name == "replace" else args[0])
+        if name == "unlink" and not os.path.lexists(args[0]):
+            return plain(*args, **more)  # nothing is there, so nothing is written
         return points.pass_by(name, what, lambda: plain(*args, **more))
 
     setattr(module, name, counted)

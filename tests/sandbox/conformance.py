@@ -31,7 +31,8 @@ TEXTS = (
     "9007199254740993",
     "x" * 255,
 )
-NUMBERS = (Decimal(9007199254740993), Decimal(-1), Decimal("0.1"), Decimal("1234567890.123456"), Decimal("0.000001"), None)
+NUMBERS = (Decimal(-1), Decimal("0.1"), Decimal("123456789012.123456"), Decimal("0.000001"), Decimal(0), None)
+WHOLE = 9007199254740993  # 2^53 + 1: no float holds it
 ROWS = 230
 
 
@@ -41,12 +42,15 @@ def row(number: int) -> tuple[str, Decimal | None]:
 
 
 class Harness(Protocol):
-    """One vendor's sandbox with `ROWS` records of `object`, each with a text, a number and its own `mark`."""
+    """One vendor's sandbox with `ROWS` records of `object`, each with a text, a number, `WHOLE`
+    and its own `mark`."""
 
     object: str
     text: str
     number: str
+    whole: str
     mark: str
+    pages: int  # at least so many are read
 
     def connect(self) -> Source: ...
     def edit(self, id: str) -> None: ...
@@ -79,18 +83,21 @@ class Salesforce(Base):
     """Accounts of an org; `threshold` chooses the API by which they are read."""
 
     threshold: int = 0
-    object, text, number, mark = "Account", "Description", "Exact__c", "Site"
+    object, text, number, whole = "Account", "Description", "Exact__c", "Whole__c"
+    mark = "Site"
+    pages = 3
 
     def __post_init__(self) -> None:
         rows = []
         for number in range(ROWS):
             said, exact = row(number)
-            rows.append({"Name": f"Firm {number}", "Site": f"m{number}", "Description": said,
+            rows.append({"Name": f"Firm {number}", "Site": f"m{number}", "Description": said, "Whole__c": str(WHOLE),
                          **({} if exact is None else {"Exact__c": str(exact)})})  # fmt: skip
-        exact = {"name": "Exact__c", "type": "double", "precision": 18, "scale": 6, "label": "Exact"}
+        made = [{"name": name, "type": "double", "precision": 18, "scale": scale, "label": name[:5]}
+                for name, scale in (("Exact__c", 6), ("Whole__c", 0))]  # fmt: skip
         app = {"client_id": "reader", "client_secret": "secret", "user": "reader@sandbox.example"}
         self.running.control.post("/seed", {
-            "metadata": {"Account": {"fields": [exact]}}, "records": {"Account": rows}, "clients": [app],
+            "metadata": {"Account": {"fields": made}}, "records": {"Account": rows}, "clients": [app],
         })  # fmt: skip
 
     def connect(self) -> Source:
@@ -115,12 +122,14 @@ class Salesforce(Base):
 class HubSpot(Base):
     """Contacts of a portal."""
 
-    object, text, number, mark = "contacts", "message", "exact", "jobtitle"
+    object, text, number, whole, mark = "contacts", "message", "exact", "whole", "jobtitle"
+    pages = 3
     person = "ann@example.com"
     fields: Sequence[SchemaChange] = (
         NewField("contacts", "migration_key", "Migration key", "string", unique=True),
         NewField("companies", "migration_key", "Migration key", "string", unique=True),
         NewField("contacts", "exact", "Exact", "decimal"),
+        NewField("contacts", "whole", "Whole", "decimal"),
         NewField("contacts", "met", "Met", "timestamp"),
         NewField("contacts", "born", "Born", "date"),
         NewField("contacts", "vip", "VIP", "bool"),
@@ -138,7 +147,8 @@ class HubSpot(Base):
             for number in range(first, min(first + 100, ROWS)):
                 said, exact = row(number)
                 values = {"migration_key": f"seed.{number}", "email": f"seed{number}@a.test", "message": said,
-                          "exact": None if exact is None else f"{exact:f}", "jobtitle": f"m{number}"}  # fmt: skip
+                          "exact": None if exact is None else f"{exact:f}", "whole": str(WHOLE),
+                          "jobtitle": f"m{number}"}  # fmt: skip
                 given = {name: value for name, value in values.items() if value is not None}
                 writes.append(Write(f"seed.{number}", values=given))
             outcomes = target.send(Batch(Operation.CREATE, "contacts", tuple(writes)))
@@ -163,7 +173,11 @@ class HubSpot(Base):
 
     def marks(self) -> dict[str, int]:
         rows = self.running.control.ndjson("/truth/contacts")
-        live = [each for each in rows if not each["archived"] and each["properties"].get("jobtitle", "")[:1] == "m"]
+        live = [
+            each
+            for each in rows
+            if not each["archived"] and each["properties"].get("jobtitle", "")[:1] == "m"
+        ]
         return {each["id"]: int(each["properties"]["jobtitle"][1:]) for each in live}
 
 
@@ -172,6 +186,7 @@ def salesforce(folder: Path, threshold: int) -> Iterator[Salesforce]:
     """An org whose records are read by REST (a high threshold) or by Bulk jobs (0)."""
     with launch("salesforce", folder, speed=SPEED) as running:
         harness = Salesforce(running, threshold=threshold)
+        harness.pages = 1 if threshold else 3  # a REST page holds 2,000 rows, and no option makes it smaller
         yield harness
         harness.close()
 

@@ -32,7 +32,7 @@ SEED = {
     "owners": [{"email": "kim@x.test", "teams": [{"id": "1", "name": "Sales", "primary": True}]}],
     "properties": {"companies": [UNIQUE], "deals": [UNIQUE]},
 }
-# Members that HubSpot sends and whose models in hubspot-api-client 12.0.0 don't know them: it passes them over.
+# Members that HubSpot sends and whose models in hubspot-api-client 12.0.0 don't know: it passes over them.
 NEWER = {"url", "dataSensitivity"}
 PRIMITIVES: dict[str, tuple[type, ...]] = {
     "str": (str,),

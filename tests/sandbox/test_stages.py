@@ -288,8 +288,8 @@ def test_a_delta_brings_exactly_what_was_edited_made_and_deleted(company: Compan
     company.act("update", "Account", id=account, fields={"Phone": "+1 555 0"})
     company.act("delete", "Contact", id=gone)
     made = company.act("create", "Contact", fields={
-        "LastName": "Ünal \U0001f600", "Email": "unal@late.example", "AccountId": account, "LeadSource": "Web",
-        "OwnerId": company.seed.salesforce["records"]["User"][0]["Id"],
+        "LastName": "Ünal \U0001f600", "Email": "unal@late.example", "AccountId": account,
+        "LeadSource": "Web", "OwnerId": company.seed.salesforce["records"]["User"][0]["Id"],
     })  # fmt: skip
     company.act("update", "Opportunity", id=deal, fields={"Name": "Renamed"})
 
@@ -323,7 +323,8 @@ def test_an_edit_in_the_target_is_held_and_not_overwritten(company: Company) -> 
     account = sf_id("Account", 5)
     key = company.key("Account", account)
     record = company.there("companies")[key]
-    company.hubspot.control.post("/act", {"as": "maren@x.example", "do": "update", "object": "companies", "id": record["hs_object_id"], "fields": {"city": "Hers"}})  # fmt: skip
+    edit = {"do": "update", "object": "companies", "id": record["hs_object_id"], "fields": {"city": "Hers"}}
+    company.hubspot.control.post("/act", {"as": "maren@x.example", **edit})
     company.act("update", "Account", id=account, fields={"BillingCity": "Ours"})
     loaded = company.must("extract --since-watermark", "transform", "load")["load"]
     assert counted(loaded)["Account"] == {"held": 1}

@@ -1,4 +1,6 @@
-"""A target that behaves: unique keys and e-mails, stamps, history, late landing, lost answers, refused batches."""
+"""A target that behaves: unique keys and e-mails, stamps, history, late landing, lost answers, bad batches."""
+
+# ruff: noqa: ARG002 - a protocol's signatures, of which a fake needs less than a vendor
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from typing import Literal
 import pyarrow as pa
 
 from migrate.catalog import Catalog, Field, ObjectSchema
-from migrate.clock import stamp
+from migrate.clock import Clock, stamp
 from migrate.connector import (
     Batch,
     BatchRefused,
@@ -42,12 +44,18 @@ class Killed(BaseException):
 
 
 def _field(name: str, **more: object) -> Field:
-    facts: dict[str, object] = {"label": name, "kind": Kind.STRING, "vendor_type": "string", "held": ("trim", "empty_is_null")}
+    facts: dict[str, object] = {
+        "label": name,
+        "kind": Kind.STRING,
+        "vendor_type": "string",
+        "held": ("trim", "empty_is_null"),
+    }
     return Field.model_validate({"name": name, **facts, **more})
 
 
 FIELDS = {
-    name: _field(name, unique=name in ("migration_key", "email")) for name in ("migration_key", "name", "email", "phone")
+    name: _field(name, unique=name in ("migration_key", "email"))
+    for name in ("migration_key", "name", "email", "phone")
 }
 CATALOG = Catalog(
     type="fake", tenant="T", family="tgt", api="1", discovered=datetime(2026, 1, 1, tzinfo=UTC),
@@ -73,6 +81,8 @@ class FakeTarget:
     """
 
     type, system = "fake", "new"
+
+    clock: Clock
 
     def __init__(self, clock: HandClock, faults: Sequence[Fault] = (), *, seed: int = 0) -> None:
         self.clock, self.faults = clock, list(faults)
@@ -146,10 +156,15 @@ class FakeTarget:
             kept = (value or "").strip(" \t\r\n") or None
             if kept != record.values.get(name):
                 record.values[name] = kept
-                record.versions.append(Version(name, kept, record.stamp, who, "ann" if who is Who.PERSON else ""))
+                record.versions.append(
+                    Version(name, kept, record.stamp, who, "ann" if who is Who.PERSON else "")
+                )
 
     def make(self, who: Who = Who.OURS, **values: str | None) -> Record:
         """A new record."""
+        return self._make(who, values)
+
+    def _make(self, who: Who, values: Mapping[str, str | None]) -> Record:
         record = Record(str(len(self.records) + 1), {}, "")
         self.records[record.id] = record
         self.write(record, values, who)
@@ -157,7 +172,9 @@ class FakeTarget:
 
     def by(self, name: str, value: str | None) -> Record | None:
         """The live record with a value."""
-        found = [r for r in self.records.values() if r.live and value is not None and r.values.get(name) == value]
+        found = [
+            r for r in self.records.values() if r.live and value is not None and r.values.get(name) == value
+        ]
         return found[0] if found else None
 
     def edit(self, key: str, name: str, value: str) -> None:
@@ -172,8 +189,12 @@ class FakeTarget:
     def read_back(
         self, object: str, fields: Sequence[str], *, ids: Sequence[str] = (), keys: Sequence[str] = ()
     ) -> list[Held]:
-        asked = [(key, self.by("migration_key", key)) for key in keys] + [(id, self.records.get(id)) for id in ids]
-        found = [self._held(record, name, fields) for name, record in asked if record is not None and record.live]
+        asked = [(key, self.by("migration_key", key)) for key in keys] + [
+            (id, self.records.get(id)) for id in ids
+        ]
+        found = [
+            self._held(record, name, fields) for name, record in asked if record is not None and record.live
+        ]
         self._random.shuffle(found)
         return found
 
@@ -191,7 +212,11 @@ class FakeTarget:
     def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:
         wanted = set(fields)
         return {
-            id: [version for version in reversed(self.records[id].versions) if not wanted or version.field in wanted]
+            id: [
+                version
+                for version in reversed(self.records[id].versions)
+                if not wanted or version.field in wanted
+            ]
             for id in ids
         }
 
@@ -245,7 +270,7 @@ class FakeTarget:
         for name in ("migration_key", "email"):
             if (there := self.by(name, write.values.get(name))) is not None:
                 return Outcome(index, "conflict", there.id, code="TAKEN", reason=name)
-        record = self.make(**write.values)
+        record = self._make(Who.OURS, write.values)
         return Outcome(index, "done", record.id, record.stamp)
 
     def _update(self, index: int, write: Write) -> Outcome:

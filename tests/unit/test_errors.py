@@ -15,13 +15,13 @@ AT = datetime(2026, 11, 23, 4, 5, 6, tzinfo=UTC)
 MISTAKE = PlanMistake(Position("plan.yaml", 41, 17), "`Industry` has no home", "Add it to the map.")
 EXAMPLES: dict[MigrateError, tuple[int, tuple[str, ...]]] = {
     PlanError([MISTAKE]): (2, ("plan.yaml:41:17", "`Industry` has no home", "Add it to the map.")),
-    errors.UsageError("Nothing is ready.", "Run `migrate transform` first."): (2, ("Run `migrate transform`",)),
-    errors.SystemRefused("new", "401", "Check the token.", code="X"): (3, ("`new`", "401", "Check the token")),
+    errors.UsageError("Nothing is ready.", "Run `migrate transform` first."): (2, ("Run `migrate",)),
+    errors.SystemRefused("new", "401", "Check the token.", code="X"): (3, ("`new`", "401", "Check")),
     errors.Parked("new", "the daily quota is used up", AT): (3, ("`new`", "after 2026-11-23 04:05:06 UTC")),
     errors.Parked("new", "it doesn't answer"): (3, ("nothing is lost", "Run the same command again when")),
     errors.Retriable("new", "429", 3.0, throttled=True): (3, ("`new`: 429", "Run the same command again")),
     errors.InDoubt("new", "read time-out"): (3, ("read time-out", "reads back what happened")),
-    errors.CursorLost("old", "Account", "job gone"): (3, ("`Account`", "job gone", "Run `migrate extract` again")),
+    errors.CursorLost("old", "Account", "job gone"): (3, ("`Account`", "job gone", "`migrate extract`")),
     errors.GapTooLong("old", "Account", AT, AT): (3, ("`Account`", "2026-11-23 04:05", "compare every id")),
     errors.LeaseHeld("new", "ann", "box", "since", "until"): (4, ("ann on box since since", "ends at until")),
     errors.LeaseLost("new", "taken over"): (4, ("`new`", "taken over", "Run `migrate status`")),

@@ -22,7 +22,9 @@ def engine() -> Iterator[Engine]:
 
 
 @settings(deadline=None)
-@given(rules=st.lists(st.sampled_from(sorted(RULES)), max_size=4), values=st.lists(st.none() | TEXTS, min_size=1))
+@given(
+    rules=st.lists(st.sampled_from(sorted(RULES)), max_size=4), values=st.lists(st.none() | TEXTS, min_size=1)
+)
 def test_python_and_sql_hold_the_same(engine: Engine, rules: list[str], values: list[str | None]) -> None:
     with engine.cursor() as cursor:
         cursor.register("sent", pa.table({"n": range(len(values)), "v": pa.array(values, pa.string())}))

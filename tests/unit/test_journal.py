@@ -72,7 +72,13 @@ def test_what_append_returned_from_is_on_disk_with_everything_in_it(ledger: Ledg
     journal = opened(ledger)
     journal.append([entry("k", target_id="1", before={"a": None, "b": "ü\n'"}, after={}, was_there=True)])
     [row] = pq.read_table(journal.files()[0]).to_pylist()
-    assert (row["seq"], row["epoch"], row["key"], row["target_id"], row["was_there"]) == (1, 1, "k", "1", True)
+    assert (row["seq"], row["epoch"], row["key"], row["target_id"], row["was_there"]) == (
+        1,
+        1,
+        "k",
+        "1",
+        True,
+    )
     assert row["before"] == [("a", None), ("b", "ü\n'")]
     assert row["after"] == []
     assert journal.last_seq == 1
@@ -146,7 +152,9 @@ def test_a_stale_process_appends_nothing(ledger: Ledger) -> None:
     assert keys(fresh) == ["fresh"]
 
 
-def test_an_interrupted_append_does_not_hold_up_the_next(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_append_does_not_hold_up_the_next(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal = opened(ledger)
 
     def killed(handle: int) -> None:
@@ -176,7 +184,9 @@ def test_a_new_process_goes_on_where_the_last_one_ended(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("number", range(4))
 @pytest.mark.parametrize("harm", ["gone", "flipped"])
-def test_a_segment_that_is_missing_or_changed_stops_everything(ledger: Ledger, number: int, harm: str) -> None:
+def test_a_segment_that_is_missing_or_changed_stops_everything(
+    ledger: Ledger, number: int, harm: str
+) -> None:
     journal = opened(ledger)
     for key in "abcd":
         put(journal, key, register=key != "c")  # 'c' comes into the ledger with 'd'
@@ -269,7 +279,15 @@ def test_full_segments_stay_and_the_small_ones_after_them_are_joined(
     assert keys(opened(ledger)) == wanted
 
 
-STEPS = ["written", "renamed", "before the ledger", "in the ledger", "after the ledger", "first unlink", "third unlink"]
+STEPS = [
+    "written",
+    "renamed",
+    "before the ledger",
+    "in the ledger",
+    "after the ledger",
+    "first unlink",
+    "third unlink",
+]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -367,7 +385,11 @@ def test_the_crosswalk_knows_what_is_in_the_target_because_of_us(ledger: Ledger,
     made, adopted = found["made"], found["adopted"]
     assert (made["target_id"], made["origin"], made["version"], made["stamp"]) == ("1", "create", "v2", "s2")
     assert (made["after"], made["before"]) == ([("n", "b")], [])
-    assert (adopted["origin"], adopted["before"], adopted["after"]) == ("adopt", [("n", "theirs")], [("n", "ours")])
+    assert (adopted["origin"], adopted["before"], adopted["after"]) == (
+        "adopt",
+        [("n", "theirs")],
+        [("n", "ours")],
+    )
 
 
 def test_what_is_made_again_after_it_ended_is_there_anew(ledger: Ledger, engine: Engine) -> None:
@@ -403,7 +425,9 @@ def test_a_dead_letter_is_what_nothing_later_has_mended(ledger: Ledger, engine: 
         entry("kept", "unlink", "kept", kind="link"),
     ])  # fmt: skip
     journal.append([entry("mended", target_id="2"), entry("worse", "update", "held", reason="changed: n")])
-    found = {row["key"]: (row["kind"], row["outcome"], row["reason"]) for row in view(journal, engine, REFUSED)}
+    found = {
+        row["key"]: (row["kind"], row["outcome"], row["reason"]) for row in view(journal, engine, REFUSED)
+    }
     assert found == {
         "open": ("record", "refused", "A: a"),
         "worse": ("record", "held", "changed: n"),

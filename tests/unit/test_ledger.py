@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from migrate.clock import parse_stamp, stamp
 from migrate.errors import Damaged, LeaseHeld, LeaseLost, NoSpace, UsageError
-from migrate.ledger import BatchRow, Lease, Ledger, leases, rows_from_text, rows_to_text
+from migrate.ledger import BatchRow, Lease, Ledger, leases, rows_from_text, rows_to_text, tables
 from migrate.ledger import batches as book
-from migrate.ledger import tables
 from migrate.ledger.leases import this_process
 from tests.unit.bench import HandClock
 
@@ -34,8 +33,8 @@ def ledger(tmp_path: Path, clock: HandClock) -> Ledger:
 
 def batch(id: str, rows: tuple[int, ...], **more: Any) -> BatchRow:
     facts = {
-        "attempt": 1, "system": "new", "phase": "load", "stage": "ready/A/g0000", "part": "p", "object": "companies",
-        "operation": "create", "payload": "-", "deadline": stamp(HandClock().now()), **more,
+        "attempt": 1, "system": "new", "phase": "load", "stage": "ready/A/g0000", "part": "p",
+        "object": "companies", "operation": "create", "payload": "-", "deadline": stamp(HandClock().now()), **more,
     }  # fmt: skip
     return BatchRow(id=id, rows=rows, **facts)
 
@@ -190,7 +189,12 @@ def test_an_intent_is_in_doubt_until_it_is_settled(ledger: Ledger) -> None:
 
 def test_work_of_another_attempt_part_or_replay_is_not_this_ones(ledger: Ledger) -> None:
     with ledger.write() as tx:
-        for id, more in {"a": {"attempt": 2}, "b": {"part": "q"}, "c": {"phase": "replay"}}.items():
+        others: dict[str, dict[str, Any]] = {
+            "a": {"attempt": 2},
+            "b": {"part": "q"},
+            "c": {"phase": "replay"},
+        }
+        for id, more in others.items():
             book.intend(tx, batch(id, (0,), **more), 1)
     assert book.rows_done(ledger, 1, "ready/A/g0000", "p") == set()
     assert [found.id for found in book.in_doubt(ledger, 1, ("replay",))] == ["c"]
@@ -217,7 +221,8 @@ def held_by(ledger: Ledger, **facts: Any) -> None:
     me = this_process()
     row = {
         "system": "new", "epoch": 7, "holder": "bob", "host": me.host, "boot": me.boot, "pid": 1,
-        "process": leases._start_of(1), "since": "s", "until": stamp(ledger.clock.now() + timedelta(minutes=5)),
+        "process": leases._start_of(1), "since": "s",
+        "until": stamp(ledger.clock.now() + timedelta(minutes=5)),
     }  # fmt: skip
     with ledger.write() as tx:
         tx.put(tables.leases, **{**row, **facts})
@@ -244,7 +249,9 @@ def test_a_lease_is_refused_while_its_holder_lives_and_says_who_and_where(ledger
     ],
     ids=["gone", "pid used again", "another boot", "given back", "ended", "ended elsewhere"],
 )
-def test_a_lease_is_free_when_it_ended_or_its_holder_is_proved_dead(ledger: Ledger, facts: dict[str, Any]) -> None:
+def test_a_lease_is_free_when_it_ended_or_its_holder_is_proved_dead(
+    ledger: Ledger, facts: dict[str, Any]
+) -> None:
     held_by(ledger, **facts)
     assert Lease.take(ledger, "new", 60).epoch == 8
 
@@ -287,7 +294,9 @@ def test_a_lease_taken_over_before_its_end_is_lost_at_the_next_call(ledger: Ledg
         lease.guard(1)
 
 
-def test_a_lease_is_renewed_while_it_is_used_and_ends_where_it_isn_t(ledger: Ledger, clock: HandClock) -> None:
+def test_a_lease_is_renewed_while_it_is_used_and_ends_where_it_isn_t(
+    ledger: Ledger, clock: HandClock
+) -> None:
     lease = Lease.take(ledger, "new", 100)
     for _ in range(10):
         clock.sleep(40)

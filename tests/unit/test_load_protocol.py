@@ -34,11 +34,13 @@ READY = pa.schema([
     ("_target_id", pa.string()), ("_deleted", pa.bool_()), *((name, pa.string()) for name in FIELDS),
 ])  # fmt: skip
 LINK = pa.schema([
-    ("left", pa.string()), ("right", pa.string()), ("left_object", pa.string()), ("right_object", pa.string()),
-    ("label", pa.string()), ("missing", pa.string()), ("source_id", pa.string()), ("_deleted", pa.bool_()),
+    ("left", pa.string()), ("right", pa.string()), ("left_object", pa.string()),
+    ("right_object", pa.string()), ("label", pa.string()), ("missing", pa.string()), ("source_id", pa.string()), ("_deleted", pa.bool_()),
 ])  # fmt: skip
 FAULTS = st.lists(st.sampled_from(Fault.__args__), max_size=7)  # type: ignore[attr-defined]
-patient = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+patient = settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def key(name: str) -> str:
@@ -54,14 +56,16 @@ class Case:
         self.target = FakeTarget(self.clock, faults, **target)
         self.rules: dict[str, Any] = {}
 
-    def stage(self, generation: int, rows: Mapping[str, Mapping[str, Any]], **more: Any) -> None:
+    def stage(self, generation: int, rows: Mapping[str, Mapping[str, Any]]) -> None:
         """Ready rows by name. `deleted`, `adopt` (a target id) and `version` (a number) say the rest."""
         made = []
         for name, row in rows.items():
             made.append({
-                "_key": key(name), "_source_id": name, "_target_id": row.get("adopt"), "_deleted": bool(row.get("deleted")),
+                "_key": key(name), "_source_id": name, "_target_id": row.get("adopt"),
+                "_deleted": bool(row.get("deleted")),
                 "_version": datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=row.get("version", generation)),
-                "migration_key": key(name), "name": row.get("name"), "email": row.get("email"), "phone": row.get("phone"),
+                "migration_key": key(name), "name": row.get("name"), "email": row.get("email"),
+                "phone": row.get("phone"),
             })  # fmt: skip
         self._publish("ready", "Contact", generation, made, READY)
         live = {k: {"_key": key(k), "_hash": "1"} for k, row in rows.items() if not row.get("deleted")}
@@ -70,13 +74,15 @@ class Case:
 
     def stage_links(self, generation: int, *pairs: tuple[str, str], deleted: bool = False) -> None:
         made = [
-            {"left": key(left), "right": f"src.Account.{right}", "left_object": "contacts", "right_object": "companies",
-             "label": "primary", "missing": "link", "source_id": left, "_deleted": deleted}
+            {"left": key(left), "right": f"src.Account.{right}", "left_object": "contacts",
+             "right_object": "companies", "label": "primary", "missing": "link", "source_id": left, "_deleted": deleted}
             for left, right in pairs
         ]  # fmt: skip
         self._publish("links", "Contact.0", generation, made, LINK)
 
-    def _publish(self, stage: str, name: str, generation: int, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+    def _publish(
+        self, stage: str, name: str, generation: int, rows: list[dict[str, Any]], schema: pa.Schema
+    ) -> None:
         store, folder = self.workspace.store, f"{stage}/{name}/g{generation:04d}"
         with store.writer(folder, schema) as writer:
             writer.write(pa.Table.from_pylist(rows, schema=schema))
@@ -209,7 +215,9 @@ def test_a_bad_record_is_isolated_and_the_others_of_its_batch_go_through(
     )
 
 
-def test_an_e_mail_that_somebody_else_has_is_a_conflict_and_their_record_stays(root: Path, engine: Engine) -> None:
+def test_an_e_mail_that_somebody_else_has_is_a_conflict_and_their_record_stays(
+    root: Path, engine: Engine
+) -> None:
     case = Case(root, engine)
     theirs = case.target.make(Who.PERSON, name="Theirs", email="c3@a.test")
     case.stage(0, NINE)
@@ -224,7 +232,12 @@ def test_what_landed_is_known_with_what_the_target_made_of_it(root: Path, engine
     case.stage(0, NINE)
     case.load()
     row = case.rows(CROSSWALK)[key("c1")]
-    assert dict(row["after"]) == {"migration_key": key("c1"), "name": "Name 1", "email": "c1@a.test", "phone": "1"}
+    assert dict(row["after"]) == {
+        "migration_key": key("c1"),
+        "name": "Name 1",
+        "email": "c1@a.test",
+        "phone": "1",
+    }
     assert row["stamp"] == case.target.records[row["target_id"]].stamp
 
 
@@ -253,16 +266,22 @@ def test_a_person_who_changes_a_record_right_after_its_create_is_not_overwritten
 
 EDITS = st.lists(
     st.tuples(
-        st.sampled_from([key(name) for name in NINE]), st.sampled_from(["name", "phone"]), st.sampled_from(["x", "y", "z"])
+        st.sampled_from([key(name) for name in NINE]),
+        st.sampled_from(["name", "phone"]),
+        st.sampled_from(["x", "y", "z"]),
     ),
     max_size=5,
-)  # fmt: skip
+)
 
 
 @patient
 @given(faults=FAULTS, edits=EDITS, before=EDITS)
 def test_no_update_overwrites_a_persons_edit_unnoticed(
-    base: Path, engine: Engine, faults: list[Fault], edits: list[tuple[str, str, str]], before: list[tuple[str, str, str]]
+    base: Path,
+    engine: Engine,
+    faults: list[Fault],
+    edits: list[tuple[str, str, str]],
+    before: list[tuple[str, str, str]],
 ) -> None:
     case = Case(fresh(base), engine)
     case.stage(0, NINE)
@@ -314,7 +333,9 @@ def test_a_conflict_is_decided_by_the_plans_rule(root: Path, engine: Engine, rul
     assert (found["name"], found["phone"]) == ("new", phone)
 
 
-def test_an_edit_between_our_look_and_our_write_is_listed_with_what_was_lost(root: Path, engine: Engine) -> None:
+def test_an_edit_between_our_look_and_our_write_is_listed_with_what_was_lost(
+    root: Path, engine: Engine
+) -> None:
     case = Case(root, engine)
     case.stage(0, {"c1": {"name": "a"}})
     case.load()
@@ -352,7 +373,11 @@ def test_an_older_version_is_never_written_over_a_newer_one(
     for version in versions:
         newest = max(newest, version)
     assert case.live()[key("c1")][0]["name"] == f"v{newest}"
-    written = [v.value for v in case.target.records[case.rows(CROSSWALK)[key("c1")]["target_id"]].versions if v.field == "name"]
+    written = [
+        v.value
+        for v in case.target.records[case.rows(CROSSWALK)[key("c1")]["target_id"]].versions
+        if v.field == "name"
+    ]
     assert written == sorted(str(v) for v in written)
 
 
@@ -394,12 +419,17 @@ def test_a_tombstone_deletes_only_what_we_made_and_nobody_touched(
 ) -> None:
     case = Case(fresh(base), engine)
     theirs = case.target.make(Who.PERSON, name="Theirs", email="t@a.test")
-    case.stage(0, {"made": {"name": "a"}, "kept": {"name": "b"}, "adopted": {"adopt": theirs.id, "email": "t@a.test"}})
+    case.stage(
+        0,
+        {"made": {"name": "a"}, "kept": {"name": "b"}, "adopted": {"adopt": theirs.id, "email": "t@a.test"}},
+    )
     case.load()
     if edited:
         case.target.edit(key("made"), "phone", "hers")
     case.target.faults = list(faults)
-    case.stage(1, {name: {"deleted": True} for name in ("made", "adopted", "never")} | {"kept": {"name": "b"}})
+    case.stage(
+        1, {name: {"deleted": True} for name in ("made", "adopted", "never")} | {"kept": {"name": "b"}}
+    )
     case.persist()
     case.clock.sleep(100)
     assert set(case.live()) == {key("kept"), key("adopted")} | ({key("made")} if edited else set())
@@ -447,7 +477,9 @@ def with_companies(case: Case, *names: str) -> dict[str, str]:
     with Loading(case.workspace, case.target, CATALOG, 1) as loading:
         for name in names:
             ids[name] = case.target.make(name=name).id
-            made = Entry(1, "b", "new", "companies", "record", f"src.Account.{name}", "create", "done", ids[name])
+            made = Entry(
+                1, "b", "new", "companies", "record", f"src.Account.{name}", "create", "done", ids[name]
+            )
             loading.journal.append([made])
         with loading.ledger.write(loading.lease) as tx:
             loading.journal.register(tx)

@@ -30,7 +30,9 @@ def manifest_of(writer: PartWriter, folder: str = FOLDER, **facts: Any) -> Manif
     return Manifest(folder, "source", "Account", 0, sum(p.rows for p in parts), parts, {"n": "int"}, facts)
 
 
-def publish(store: Store, rows: int = 25, *, part_rows: int = 10, folder: str = FOLDER, **facts: Any) -> Manifest:
+def publish(
+    store: Store, rows: int = 25, *, part_rows: int = 10, folder: str = FOLDER, **facts: Any
+) -> Manifest:
     with store.writer(folder, SCHEMA, part_rows=part_rows) as writer:
         writer.write(table(0, rows))
     return store.publish(manifest_of(writer, folder, **facts))
@@ -161,20 +163,24 @@ def test_a_full_disk_is_named_with_the_path(store: Store) -> None:
     assert leftovers(store.root) == []
 
 
-def test_the_former_manifest_holds_when_the_disk_is_full(store: Store, request: pytest.FixtureRequest) -> None:
+def test_the_former_manifest_holds_when_the_disk_is_full(
+    store: Store, request: pytest.FixtureRequest
+) -> None:
     former = publish(store, 3)
     request.getfixturevalue("full_disk")
-    with pytest.raises(NoSpace, match="manifest.json"):
+    with pytest.raises(NoSpace, match=r"manifest\.json"):
         store.publish(Manifest(FOLDER, "source", "Account", 0, 0, ()))
     assert store.manifest(FOLDER) == former
     assert leftovers(store.root) == []
 
 
-def test_a_disk_that_fills_while_rows_are_written_is_no_space(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_while_rows_are_written_is_no_space(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     writer = store.writer(FOLDER, SCHEMA)
 
     class Full:
-        def write_table(self, rows: pa.Table) -> None:
+        def write_table(self, rows: pa.Table) -> None:  # noqa: ARG002 - as Parquet's writer
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         def close(self) -> None:
@@ -202,7 +208,9 @@ def test_equal_rows_have_equal_digests_wherever_they_lie(store: Store) -> None:
     assert publish(store, 24).digest() != other.digest()
 
 
-def test_what_is_discarded_is_nothing_from_the_first_moment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_discarded_is_nothing_from_the_first_moment(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(store)
 
     def killed(path: Path) -> None:

@@ -13,7 +13,9 @@ EARLY, LATE = "2026-11-20T12:00:00.000000Z", "2026-11-20T12:00:01.000000Z"
 
 
 @given(rule=st.sampled_from(RULES), source=VALUES, target=VALUES)
-def test_what_stays_is_one_of_the_two_and_nothing_else(rule: str, source: str | None, target: str | None) -> None:
+def test_what_stays_is_one_of_the_two_and_nothing_else(
+    rule: str, source: str | None, target: str | None
+) -> None:
     assert survive(rule, source, target, source_stamp=EARLY, target_stamp=LATE) in (source, target)
 
 

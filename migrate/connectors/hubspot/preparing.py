@@ -48,6 +48,7 @@ class Preparing:
 
     def prepare(self, changes: Sequence[SchemaChange]) -> list[tuple[SchemaChange, str]]:
         said: dict[SchemaChange, str] = {}
+        self._metadata.forget()  # the catalog at hand may be older than a former try of the same changes
         for change in changes:  # a new picklist gets its options with it
             if isinstance(change, NewField):
                 options = [

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from migrate.sandbox.hubspot import tables
 from migrate.sandbox.hubspot.errors import SCOPES_PAGE, ApiError
 from migrate.sandbox.vendor import Reply, Request
 
@@ -106,25 +107,42 @@ def allow(token: Token, needed: Sequence[Sequence[str]]) -> None:
         )
 
 
+def keep_code(sql: sqlite3.Connection, code: str, redirect_uri: str, refresh_token: str) -> None:
+    """Store an authorization code: what a user's consent in the browser would have given, good for once."""
+    tables.set_meta(sql, f"code:{code}", orjson.dumps([redirect_uri, refresh_token]).decode())
+
+
+def _redeem(sql: sqlite3.Connection, form: Mapping[str, str]) -> str:
+    key = f"code:{form.get('code', '')}"
+    held = tables.get_meta(sql, key)
+    if held is None:
+        raise ApiError(
+            400, "missing or unknown auth code", "BAD_AUTH_CODE", extra={"status": "BAD_AUTH_CODE"}
+        )
+    redirect_uri, refresh_token = orjson.loads(held)
+    if form.get("redirect_uri") != redirect_uri:
+        word = "MISMATCH_REDIRECT_URI_AUTH_CODE"
+        raise ApiError(400, "redirect uri and auth code do not match", word, extra={"status": word})
+    sql.execute("DELETE FROM hs_meta WHERE key = ?", (key,))
+    return str(refresh_token)
+
+
 def exchange(sql: sqlite3.Connection, request: Request, now: float, seconds: float) -> Reply:
-    """`POST /oauth/.../token` with a refresh token.
+    """`POST /oauth/.../token` with a refresh token, or with an authorization code of a seed's app.
 
     Raises:
         ApiError: 400 for bad credentials; its body has HubSpot's own `status` words.
     """
     form = request.form()
     if form.get("grant_type") == "authorization_code":
-        raise ApiError(
-            400, "missing or unknown auth code", "BAD_AUTH_CODE", extra={"status": "BAD_AUTH_CODE"}
-        )
-    if form.get("grant_type") != "refresh_token":
+        form |= {"refresh_token": _redeem(sql, form)}
+    elif form.get("grant_type") != "refresh_token":
         raise ApiError(
             400, "missing or unknown grant type", "BAD_GRANT_TYPE", extra={"status": "BAD_GRANT_TYPE"}
         )
-    token = find(sql, form.get("refresh_token", ""), "refresh")
-    row = sql.execute(
-        "SELECT client_id FROM hs_token WHERE token = ?", (form.get("refresh_token", ""),)
-    ).fetchone()
+    refresh = form.get("refresh_token", "")
+    token = find(sql, refresh, "refresh")
+    row = sql.execute("SELECT client_id FROM hs_token WHERE token = ?", (refresh,)).fetchone()
     if token is None:
         raise ApiError(
             400,

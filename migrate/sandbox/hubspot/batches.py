@@ -107,7 +107,8 @@ def read(call: Call, path: Mapping[str, str]) -> Reply:
     if call.flag("archived"):
         ids = {index: writes.number_of(row.get("id")) for index, row in enumerate(rows)}
         binned = records.resolve(call.sql, kind, [id for id in ids.values() if id is not None])
-        found = {i: binned[id] for i, id in ids.items() if id in binned and binned[id].archived}
+        there = {id for id, record in binned.items() if record.archived and not records.gone(call, record)}
+        found = {i: binned[id] for i, id in ids.items() if id in there}
     else:
         found = writes.find(call, kind, [{"id": row.get("id"), "idProperty": name} for row in rows])
     seen = {record.id: record for record in found.values()}

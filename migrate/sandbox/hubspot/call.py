@@ -7,6 +7,7 @@ acts, when, over which family of paths, and carries transaction, catalog and set
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -136,7 +137,7 @@ class Call:
         text = self.request.arg(name) if self.request is not None else None
         if text is None or text == "":
             return default
-        if not text.isdigit() or not 1 <= int(text) <= most:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
             raise ApiError(
                 400, f"The value '{text}' of {name} must be a number from 1 to {most}", sub="ILLEGAL_LIMIT"
             )

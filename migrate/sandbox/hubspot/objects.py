@@ -21,7 +21,6 @@ from migrate.sandbox.hubspot.records import Record
 from migrate.sandbox.hubspot.values import iso
 from migrate.sandbox.vendor import Reply
 
-BIN_DAYS: Final = 90
 SECRET_MAIL: Final = frozenset({"hs_email_text", "hs_email_html", "hs_email_subject"})
 
 
@@ -106,7 +105,7 @@ def listing(call: Call, path: Mapping[str, str]) -> Reply:
     after = (call.request.arg("after") if call.request else None) or "0"
     if writes.number_of(after) is None:
         raise ApiError(400, f"The after parameter `{after}` is not valid")
-    oldest = iso(call.now - timedelta(days=BIN_DAYS))
+    oldest = iso(call.now - timedelta(days=records.BIN_DAYS))
     archived = call.flag("archived")
     found = list(
         records.rows(
@@ -146,7 +145,7 @@ def look_up(call: Call, kind: str, text: str, *, archived: bool = False) -> Reco
     if archived and not name:
         id = writes.number_of(text)
         record = records.resolve(call.sql, kind, [id]).get(id) if id is not None else None
-        if record is None or not record.archived:
+        if record is None or not record.archived or records.gone(call, record):
             raise not_found(call.catalog.kinds[kind].singular, [text])
         return record
     found = writes.find(call, kind, [{"id": text, "idProperty": name}])

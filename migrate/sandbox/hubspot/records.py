@@ -12,7 +12,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 import orjson
 
@@ -20,7 +21,9 @@ from migrate.sandbox.hubspot import tables
 from migrate.sandbox.hubspot.call import CALCULATED, Actor, Call
 from migrate.sandbox.hubspot.catalog import Spec
 from migrate.sandbox.hubspot.errors import ApiError, bad_values, not_found
+from migrate.sandbox.hubspot.values import iso
 
+BIN_DAYS: Final = 90
 COLUMNS = "id, kind, properties, created, updated, archived, archived_at, merged_into, purged"
 Key = tuple[str, str]  # unique property and value
 
@@ -75,6 +78,11 @@ def rows(sql: sqlite3.Connection, where: str, arguments: Sequence[Any]) -> Itera
     """Records by a condition of this package's own making."""
     for row in sql.execute(f"SELECT {COLUMNS} FROM hs_record WHERE {where}", arguments):
         yield _of(row)
+
+
+def gone(call: Call, record: Record) -> bool:
+    """Whether an archived record has lain in the bin for longer than HubSpot keeps it."""
+    return record.archived_at is not None and record.archived_at < iso(call.now - timedelta(days=BIN_DAYS))
 
 
 def resolve(sql: sqlite3.Connection, kind: str, ids: Iterable[int]) -> dict[int, Record]:
@@ -280,7 +288,8 @@ def restore(call: Call, kind: str, id: int) -> Record:
         ApiError: it isn't in the bin, or a live record holds its unique value.
     """
     record = fetch(call.sql, [id]).get(id)
-    if record is None or record.kind != kind or not record.archived or record.merged_into or record.purged:
+    binned = record is not None and record.kind == kind and record.archived and not gone(call, record)
+    if record is None or not binned or record.merged_into or record.purged:
         raise not_found(call.catalog.kinds[kind].singular, [str(id)])
     keys = keys_of(call, kind, record.properties)
     refuse_conflict(call, kind, keys, holders(call, kind, keys))

@@ -20,6 +20,7 @@ from migrate.sandbox.hubspot import (
     properties,
     records,
     schemas,
+    shapes,
     standards,
     stock,
     tables,
@@ -67,6 +68,93 @@ def fresh(call_sql: Any, first_id: int) -> None:
     auth.keep(call_sql, TOKEN, "private", APP_ID, standards.SCOPES)
     client = f"{REFRESH['client_id']}:{REFRESH['client_secret']}"
     auth.keep(call_sql, REFRESH["refresh_token"], "refresh", APP_ID + 1, standards.SCOPES, client_id=client)
+
+
+_LINK = shapes.members(object=shapes.text, id=shapes.text, ref=shapes.text, label=shapes.text)
+_RECORDS = shapes.many(
+    shapes.members(
+        id=shapes.whole,
+        ref=shapes.text,
+        createdAt=shapes.text,
+        archived=shapes.flag,
+        properties=shapes.table(shapes.anything),
+        associations=shapes.many(_LINK),
+    )
+)
+PARTS: Mapping[str, shapes.Shape] = {
+    "portal": shapes.table(shapes.anything),
+    "by": shapes.whole,
+    "tokens": shapes.many(
+        shapes.members(token=shapes.text, app_id=shapes.whole, scopes=shapes.many(shapes.text))
+    ),
+    "apps": shapes.many(
+        shapes.members(
+            client_id=shapes.text,
+            client_secret=shapes.text,
+            refresh_token=shapes.text,
+            code=shapes.text,
+            redirect_uri=shapes.text,
+            app_id=shapes.whole,
+            scopes=shapes.many(shapes.text),
+        )
+    ),
+    "owners": shapes.many(
+        shapes.members(
+            id=shapes.whole,
+            userId=shapes.whole,
+            email=shapes.text,
+            type=shapes.text,
+            firstName=shapes.text,
+            lastName=shapes.text,
+            archived=shapes.flag,
+        )
+    ),
+    "schemas": shapes.many(shapes.SCHEMA),
+    "properties": shapes.table(shapes.many(shapes.PROPERTY)),
+    "pipelines": shapes.table(shapes.many(shapes.PIPELINE)),
+    "labels": shapes.many(
+        shapes.members(
+            from_=shapes.text, to=shapes.text, name=shapes.text, label=shapes.text, inverseLabel=shapes.text
+        )
+    ),
+    "records": shapes.table(_RECORDS),
+    "links": shapes.many(
+        shapes.members(
+            from_object=shapes.text,
+            to_object=shapes.text,
+            from_=shapes.whole,
+            to=shapes.whole,
+            label=shapes.text,
+        )
+    ),
+    "settings": shapes.table(shapes.anything),
+    "automations": shapes.table(shapes.flag),
+}
+
+
+def shaped(
+    document: Mapping[str, Any], settings: Mapping[str, Any], automations: Mapping[str, bool]
+) -> dict[str, Any]:
+    """The seed document, each part in its shape. Nothing has been loaded yet.
+
+    Raises:
+        ValueError: a part that seeds don't have or that has another shape, or an unknown setting.
+    """
+    found: dict[str, Any] = {}
+    for part, given in document.items():
+        if part not in PARTS:
+            raise ValueError(f"A seed has no `{part}`; there are {', '.join(sorted(PARTS))}.")
+        if given is None:
+            continue
+        try:
+            found[part] = PARTS[part](given)
+        except ApiError as refusal:
+            raise ValueError(f"`{part}`: {refusal.message}") from refusal
+    for part, known in (("settings", settings), ("automations", automations)):
+        unknown = found.get(part, {}).keys() - known.keys()
+        if unknown:
+            raise ValueError(f"`{part}` has no `{min(unknown)}`; there are {', '.join(sorted(known))}.")
+    return found
 
 
 def load(document: Mapping[str, Any], opened: Callable[[], Call]) -> dict[str, int]:
@@ -129,10 +217,12 @@ def _tokens(call: Call, document: Mapping[str, Any]) -> None:
         client = f"{row['client_id']}:{row['client_secret']}"
         scopes = row.get("scopes", standards.SCOPES)
         auth.keep(call.sql, row["refresh_token"], "refresh", int(row["app_id"]), scopes, client_id=client)
+        if row.get("code"):
+            auth.keep_code(call.sql, row["code"], row.get("redirect_uri", ""), row["refresh_token"])
 
 
 def _owner(call: Call, row: Mapping[str, Any], number: int) -> None:
-    id = str(row.get("id") or 50_017 + 13 * number)
+    id = str(row.get("id") or 50_017 + 13 * number)  # a number, as text
     owner = {
         "id": id,
         "email": row.get("email"),

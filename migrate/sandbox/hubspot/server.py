@@ -220,7 +220,13 @@ class HubSpotVendor(Vendor):
             return people.act(self._call(tx, who), action)
 
     def seed(self, tx: Tx, document: dict[str, Any]) -> dict[str, Any]:
-        """Load a seed document; see `seeding.load`. Its `settings` and `automations` apply at once."""
+        """Load a seed document; see `seeding.load`. Its `settings` and `automations` apply at once.
+
+        Raises:
+            ValueError: a part is unknown or has another shape, and nothing was changed; or it can't be
+                loaded.
+        """
+        document = seeding.shaped(document, self.settings, self.automations)
         self.settings.update(document.get("settings") or {})
         self.automations |= {name: bool(on) for name, on in (document.get("automations") or {}).items()}
         by = user(int(document.get("by") or 501), "seed")

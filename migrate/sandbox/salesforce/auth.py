@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -332,6 +332,14 @@ def find_user(records: Records, name: str) -> Record | None:
     if found is not None:
         return found
     return next((user for user in records.scan("User", deleted=False) if user.get("Username") == name), None)
+
+
+def readable(pem: str) -> bool:
+    """Whether a text is an RSA public key in PEM."""
+    try:
+        return isinstance(serialization.load_pem_public_key(pem.encode()), rsa.RSAPublicKey)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def _same(one: str, other: str) -> bool:

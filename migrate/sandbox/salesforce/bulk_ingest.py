@@ -173,6 +173,8 @@ def advance(call: Call, kind: str, payload: dict[str, Any]) -> None:
         return
     if kind == "ingest-batch":
         size = int(call.settings.get("bulk_batch", 10_000))
+        if job["_done"]:  # the first batch was counted with the job
+            jobs.count_start(call, KIND)
         _batch(call, job, header, rows[job["_done"] : job["_done"] + size])
     if job["_done"] >= len(rows):
         job["state"] = "JobComplete"

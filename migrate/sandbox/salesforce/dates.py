@@ -49,7 +49,7 @@ def date_word(word: str, now: datetime) -> tuple[datetime, datetime]:
         Refusal: there is no such literal here.
     """
     name, _, count = word.partition(":")
-    if len(count) > 6:
+    if len(count) > 5:
         raise malformed(f"unexpected date literal: '{word}'")
     n = int(count or 0)
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -35,6 +35,7 @@ from migrate.sandbox.salesforce.syntax import Call as Function
 from migrate.sandbox.salesforce.values import cell, shown
 
 MAX_OFFSET = 2000
+MAX_CHILDREN, MAX_LEVELS = 20, 5  # sub-queries; parents above a record
 Writer = Callable[[Record, dict[str, Any]], None]
 
 
@@ -73,6 +74,8 @@ class Execution:
             else [(self.value(order.what), order.descending, order.nulls_last) for order in select.order]
         )
         self.items = self._expanded()
+        if sum(isinstance(item.what, Select) for item in self.items) > MAX_CHILDREN:
+            raise malformed(f"A query has at most {MAX_CHILDREN} sub-queries.")
         if not select.aggregate:
             self._writers = [self._writer(item) for item in self.items]
 
@@ -84,6 +87,8 @@ class Execution:
         if not isinstance(what, Path):
             raise malformed("a semi-join sub-select must select one field")
         source = resolve(self.call, run.item, what)
+        if source.field.kind not in ("id", "reference"):
+            raise malformed(f"a semi-join sub-select must select an id or a reference, not '{what}'")
         return [source.get(record) for record in run.matching()]
 
     def _candidates(self) -> Iterator[Record]:
@@ -162,6 +167,8 @@ class Execution:
         return source.get
 
     def source(self, path: Path) -> Source:
+        if len(path.parts) > MAX_LEVELS + 2:  # an alias may stand in front
+            raise malformed(f"A field path goes up at most {MAX_LEVELS} levels.")
         return resolve(self.call, self.item, without(path, self.select.alias, self.item.name))
 
     def _writer(self, item: Item) -> Writer:
@@ -270,6 +277,8 @@ class Execution:
             raise Refusal(
                 "INVALID_TYPE", f"Didn't understand relationship '{name}' in FROM part of query call."
             )
+        if inner.aggregate or any(isinstance(item.what, Select) for item in inner.items):
+            raise malformed("a sub-query selects plain fields of one relationship")
         child, field = found[0]
         key = child_list(field) or name
 

@@ -12,7 +12,7 @@ from typing import Any
 from migrate.sandbox.salesforce.errors import Refusal, malformed
 from migrate.sandbox.salesforce.evaluate import Execution, comparable
 from migrate.sandbox.salesforce.records import Record
-from migrate.sandbox.salesforce.schema import NUMBERS, Field
+from migrate.sandbox.salesforce.schema import COMPOUND, NUMBERS, Field
 from migrate.sandbox.salesforce.syntax import AGGREGATES, Condition, Item, Junction, Literal, Path, Select
 from migrate.sandbox.salesforce.syntax import Call as Function
 from migrate.sandbox.salesforce.values import number, plain, shown
@@ -83,6 +83,8 @@ def _having(run: Execution, condition: Condition, records: list[Record]) -> bool
     if isinstance(right.value, Decimal):
         if value is None:
             return False
+        if isinstance(value, str | bool):
+            raise malformed("HAVING compares a text with a number")
         left = Decimal(str(value))
         results_of = {"<": left < right.value, "<=": left <= right.value, ">": left > right.value}
         results_of |= {">=": left >= right.value, "=": left == right.value, "!=": left != right.value}
@@ -91,6 +93,8 @@ def _having(run: Execution, condition: Condition, records: list[Record]) -> bool
 
 
 def _aggregate(name: str, field: Field, found: list[Any]) -> Any:
+    if field.kind in COMPOUND:
+        raise Refusal("INVALID_FIELD", f"field {field.name} does not support aggregate operator {name}")
     if name == "COUNT":
         return len(found)
     if name == "COUNT_DISTINCT":

@@ -54,6 +54,7 @@ def new_job(call: Call, kind: str, given: dict[str, Any], object: str, first: st
         "columnDelimiter": delimiter,
     }
     save(call, kind, job, created=True)
+    count_start(call, kind)
     return job
 
 
@@ -102,12 +103,16 @@ def public(job: Job) -> Job:
     return {key: value for key, value in job.items() if not key.startswith("_")}
 
 
+def count_start(call: Call, kind: str) -> None:
+    """One more query job, or one more batch of an ingest job: it counts even if its job is deleted."""
+    call.tx.sql.execute("INSERT INTO sf_started VALUES (?, ?)", (kind, call.now.timestamp()))
+
+
 def started_today(call: Call, kind: str) -> int:
-    """Jobs of a kind created in the last 24 hours."""
+    """Query jobs or ingest batches of the last 24 hours."""
     since = call.now.timestamp() - 86_400
-    row = call.tx.sql.execute(
-        "SELECT count(*) FROM sf_job WHERE kind = ? AND created > ?", (kind, since)
-    ).fetchone()
+    call.tx.sql.execute("DELETE FROM sf_started WHERE kind = ? AND at <= ?", (kind, since))
+    row = call.tx.sql.execute("SELECT count(*) FROM sf_started WHERE kind = ?", (kind,)).fetchone()
     return int(row[0])
 
 

@@ -4,10 +4,12 @@ API requests of the last 24 hours, by minute; other limits are constant here
 (Salesforce, REST API "Limits", "API Request Limits and Allocations", read 2026-11-23).
 """
 
+from datetime import datetime
 from typing import Any
 
 from migrate.sandbox.salesforce import jobs
 from migrate.sandbox.salesforce.call import Call
+from migrate.sandbox.store import Tx
 from migrate.sandbox.vendor import Reply
 
 _DAY = 24 * 60
@@ -22,12 +24,10 @@ def count_call(call: Call) -> None:
     call.tx.sql.execute("DELETE FROM sf_usage WHERE minute < ?", (minute - _DAY,))
 
 
-def usage(call: Call) -> int:
+def usage(tx: Tx, now: datetime) -> int:
     """API requests in the last 24 hours."""
-    since = int(call.now.timestamp() // 60) - _DAY
-    row = call.tx.sql.execute(
-        "SELECT coalesce(sum(calls), 0) FROM sf_usage WHERE minute > ?", (since,)
-    ).fetchone()
+    since = int(now.timestamp() // 60) - _DAY
+    row = tx.sql.execute("SELECT coalesce(sum(calls), 0) FROM sf_usage WHERE minute > ?", (since,)).fetchone()
     return int(row[0])
 
 
@@ -43,7 +43,7 @@ def limits(call: Call) -> Reply:
         return {"Max": most, "Remaining": max(0, most - used)}
 
     return Reply(200, {
-        "DailyApiRequests": entry(day, usage(call)),
+        "DailyApiRequests": entry(day, usage(call.tx, call.now)),
         "DailyBulkApiBatches": entry(batches, jobs.started_today(call, "ingest")),
         "DailyBulkV2QueryFileStorageMB": entry(976_562),
         "DailyBulkV2QueryJobs": entry(queries, jobs.started_today(call, "query")),

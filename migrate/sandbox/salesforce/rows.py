@@ -32,9 +32,8 @@ def described(call: Call, item: SObject) -> Reply:
     """`GET /sobjects/{object}/describe/`, which honours `If-Modified-Since`."""
     changed = datetime.fromisoformat(call.records.state("schema-at") or "2026-01-01T00:00:00.000Z")
     since = call.header("if-modified-since")
-    if since:
-        if _http_date(since) >= changed:
-            return Reply(304, b"")
+    if since and _http_date(since) >= changed:
+        return Reply(304, b"")
     headers = {"Last-Modified": format_datetime(changed, usegmt=True)}
     return Reply(200, describe(call.schema, item, call.rights, call.version), headers)
 

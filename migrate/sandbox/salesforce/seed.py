@@ -25,7 +25,7 @@ from typing import Any
 
 import orjson
 
-from migrate.sandbox.salesforce.auth import Auth, find_user
+from migrate.sandbox.salesforce.auth import Auth, find_user, readable
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.derive import derive
 from migrate.sandbox.salesforce.errors import Refusal
@@ -110,6 +110,88 @@ def fresh_org(call: Call) -> None:
         call.tx.sql.execute(
             "INSERT INTO sf_token VALUES (?, ?, NULL, ?, 7200, NULL, 0)", (token, user, call.now.timestamp())
         )
+
+
+PARTS = {
+    "metadata": dict,
+    "records": dict,
+    "org": dict,
+    "tokens": list,
+    "clients": list,
+    "permissions": dict,
+    "settings": dict,
+    "automations": dict,
+    "rendered_jobs": list,
+}
+_CLIENT = {
+    "client_id": str,
+    "client_secret": str,
+    "user": str,
+    "public_key": str,
+    "refresh_tokens": dict,
+    "passwords": dict,
+    "approved_users": list,
+    "scope": str,
+    "life": (int, float),
+}
+_TOKEN = {"token": str, "user": str, "client_id": str, "life": (int, float)}
+
+
+def check(document: Mapping[str, Any], settings: Mapping[str, Any], automations: Mapping[str, bool]) -> None:
+    """Refuse a seed document that has unknown parts, or parts of another shape, before anything is planted.
+
+    Raises:
+        ValueError: the text names the part.
+    """
+    _shaped(document, PARTS, "the seed")
+    for part, known in (("settings", settings), ("automations", automations)):
+        unknown = document.get(part, {}).keys() - known.keys()
+        if unknown:
+            raise ValueError(f"`{part}` has no `{min(unknown)}`; there are {', '.join(sorted(known))}")
+    for part in ("metadata", "permissions"):
+        for name, given in document.get(part, {}).items():
+            _shaped(given, None, f"`{part}.{name}`")
+    for name, given in document.get("metadata", {}).items():
+        fields = given.get("fields", [])
+        if not isinstance(fields, list) or not all(isinstance(f, dict) and f.get("name") for f in fields):
+            raise ValueError(f"`metadata.{name}.fields` must be a list of objects with a `name`")
+    for name, rows in document.get("records", {}).items():
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ValueError(f"`records.{name}` must be a list of objects")
+    for number, client in enumerate(document.get("clients", ())):
+        place = f"`clients[{number}]`"
+        _shaped(client, _CLIENT, place, "client_id")
+        for part in ("refresh_tokens", "passwords"):
+            if not all(isinstance(value, str) for value in client.get(part, {}).values()):
+                raise ValueError(f"{place}: `{part}` must map texts to texts")
+        if "public_key" in client and not readable(client["public_key"]):
+            raise ValueError(f"{place}: `public_key` is no RSA public key in PEM")
+    for number, token in enumerate(document.get("tokens", ())):
+        _shaped(token, _TOKEN, f"`tokens[{number}]`", "token", "user")
+    for number, job in enumerate(document.get("rendered_jobs", ())):
+        place = f"`rendered_jobs[{number}]`"
+        _shaped(job, None, place, "id", "object", "query", "pages", "rows")
+        if len(job["pages"]) != len(job["rows"]) or not job["pages"]:
+            raise ValueError(f"{place}: each of its pages needs its number of rows")
+
+
+def _shaped(given: Any, parts: Mapping[str, Any] | None, place: str, *needed: str) -> None:
+    if not isinstance(given, dict):
+        raise _wrong(place)
+    for name in needed:
+        if name not in given:
+            raise ValueError(f"{place} lacks `{name}`")
+    if parts is None:
+        return
+    for name, value in given.items():
+        if name not in parts:
+            raise ValueError(f"{place} has no `{name}`; there are {', '.join(sorted(parts))}")
+        if not isinstance(value, parts[name]) or isinstance(value, bool):
+            raise _wrong(f"{place}: `{name}`")
+
+
+def _wrong(place: str) -> ValueError:
+    return ValueError(f"{place} has the wrong shape")
 
 
 def _client(call: Call, document: Mapping[str, Any]) -> None:

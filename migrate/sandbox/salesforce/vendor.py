@@ -69,6 +69,7 @@ class SalesforceVendor(Vendor):
         self.automations = {"validation_rules": True, "duplicate_rules": False, "assignment_rules": False}
         self._schema: Schema | None = None
         self._mark: object = None
+        self._used = 0  # API requests as of the last reply
 
     def setup(self, tx: Tx) -> None:
         """Create tables and a fresh org, unless they are there."""
@@ -91,6 +92,17 @@ class SalesforceVendor(Vendor):
         reply = auth.handle(request.path)
         if reply is not None:
             return reply
+        reply = self._data(auth, request, tx)
+        self._used = usage(tx, self.clock.now())
+        return self._counted(reply)
+
+    def _counted(self, reply: Reply) -> Reply:
+        """The reply with the header that every reply of the data API carries."""
+        told = f"api-usage={self._used}/{self.settings['daily_limit']}"
+        reply.headers.setdefault("Sforce-Limit-Info", told)
+        return reply
+
+    def _data(self, auth: Auth, request: Request, tx: Tx) -> Reply:
         try:
             version, rest = routes.versioned(request)
         except Refusal as refusal:
@@ -101,18 +113,14 @@ class SalesforceVendor(Vendor):
         if session is None:
             return refused(Refusal("INVALID_SESSION_ID", "Session expired or invalid"))
         call = self._call(tx, session.user, request, version)
-        reply = self._limited(call) or self._answer(call, rest)
-        reply.headers.setdefault(
-            "Sforce-Limit-Info", f"api-usage={usage(call)}/{self.settings['daily_limit']}"
-        )
-        return reply
+        return self._limited(call) or self._answer(call, rest)
 
     def _limited(self, call: Call) -> Reply | None:
         if not call.rights.has("PermissionsApiEnabled"):
             return refused(
                 Refusal("API_DISABLED_FOR_ORG", "API is not enabled for this Organization or Partner")
             )
-        if usage(call) >= int(self.settings["daily_limit"]):
+        if usage(call.tx, call.now) >= int(self.settings["daily_limit"]):
             return self.throttled(None)
         if int(self.settings["long_running"]) >= int(self.settings["long_running_limit"]):
             message = "ConcurrentRequests (Concurrent API Requests) Limit exceeded."
@@ -200,7 +208,12 @@ class SalesforceVendor(Vendor):
             raise ValueError(f"{refusal.code}: {refusal.message}") from refusal
 
     def seed(self, tx: Tx, document: dict[str, Any]) -> dict[str, Any]:
-        """Load a seed document (see `seed.py`); counts by object, and `fields`."""
+        """Load a seed document (see `seed.py`); counts by object, and `fields`.
+
+        Raises:
+            ValueError: a part that seeds don't have, or one of another shape; nothing was changed.
+        """
+        seed.check(document, self.settings, self.automations)
         counts: dict[str, Any] = {}
         self.settings.update(document.get("settings", {}))
         self.automations.update(document.get("automations", {}))
@@ -242,14 +255,14 @@ class SalesforceVendor(Vendor):
 
     def throttled(self, retry_after: float | None) -> Reply:  # noqa: ARG002 - never said here
         """403 without `Retry-After` (Salesforce, "API Request Limits and Allocations", read 2026-11-23)."""
-        return refused(Refusal("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."))
+        return self._counted(refused(Refusal("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")))
 
     def broken(self, status: int) -> Reply:
         """500 is JSON; 502 and 503 are the maintenance page, which is HTML."""
         if status == 500:
             error_id = hashlib.blake2s(str(self.clock.now()).encode(), digest_size=6).hexdigest()
             message = f"An unexpected error occurred. Please include this ErrorId: {error_id}"
-            return refused(Refusal("UNKNOWN_EXCEPTION", message, status=500))
+            return self._counted(refused(Refusal("UNKNOWN_EXCEPTION", message, status=500)))
         page = (
             "<!DOCTYPE html><html><head><title>Salesforce - Maintenance</title></head>"
             "<body><h1>We are down for maintenance.</h1></body></html>"
