@@ -21,7 +21,7 @@ from migrate.journal import LINKS, Entry
 from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
 from migrate.load.context import Loading, Tally
-from migrate.load.records import TRIES
+from migrate.load.sending import TRIES
 from migrate.load.work import batch_name
 from migrate.store import Manifest
 
