@@ -96,7 +96,7 @@ def _collision(
     )
     return (
         None
-        if rows is None
+        if rows is None or not rows[0]["groups"]
         else Collision(each.source, name, int(rows[0]["groups"]), int(rows[0]["records"]))
     )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from migrate.errors import PlanError, PlanMistake, Position, UsageError
 from migrate.journal import REFUSED
 from migrate.load import LinkProtocol, Loading
-from migrate.load.context import Progress, no_progress
+from migrate.load.context import Progress, Tally, no_progress
 from migrate.load.links import LinkCutter
 from migrate.load.work import Cutter, crosswalk_table
 from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
@@ -194,14 +194,26 @@ def _rows_of(file: Path) -> list[dict[str, str | None]]:
 
 
 def replay(workspace: Workspace, *, progress: Progress = no_progress) -> Loaded:
-    """Transform again, load what is new, then send what is still refused, in its newest version."""
+    """Transform again, load what is new, then send what is still refused, in its newest version.
+
+    Returns:
+        What all of that did, and what the end of it left.
+    """
     transform(workspace, progress)
-    load(workspace, progress=progress)
-    _resend(workspace, progress)
-    return load(workspace, progress=progress)
+    first = load(workspace, progress=progress)
+    again = _resend(workspace, progress)
+    last = load(workspace, progress=progress)
+    for name, tally in last.objects.items():
+        tally.update(first.objects.get(name, {}))
+        tally.update(again.get(name, {}))
+    for name, tally in last.links.items():
+        tally.update(first.links.get(name, {}))
+        tally.update(again.get(name, {}))
+    return last
 
 
-def _resend(workspace: Workspace, progress: Progress) -> None:
+def _resend(workspace: Workspace, progress: Progress) -> dict[str, Tally]:
+    found: dict[str, Tally] = {}
     attempt = workspace.ledger.attempt()
     with (
         alone(workspace, "ready", with_others=True),
@@ -213,12 +225,14 @@ def _resend(workspace: Workspace, progress: Progress) -> None:
             keys = _keys(workspace, each.source, attempt)
             if keys:
                 works = Cutter(loading, each).replay(list(keys), [key for key, gone in keys.items() if gone])
-                loading.run(works, protocol_for(loading, each).run)
+                found[each.source] = loading.run(works, protocol_for(loading, each).run)
         crosswalk_table(loading)
         for each in workspace.plan.model.objects:
             for index in range(len(each.links)):
-                links = LinkCutter(loading, f"{each.source}.{index}").replay(_link_keys(workspace, attempt))
-                loading.run(links, LinkProtocol(loading).run)
+                name = f"{each.source}.{index}"
+                links = LinkCutter(loading, name).replay(_link_keys(workspace, attempt))
+                found[name] = loading.run(links, LinkProtocol(loading).run)
+    return found
 
 
 def _keys(workspace: Workspace, source: str, attempt: int) -> dict[str, bool]:

@@ -91,7 +91,8 @@ class Salesforce(Base):
         rows = []
         for number in range(ROWS):
             said, exact = row(number)
-            rows.append({"Name": f"Firm {number}", "Site": f"m{number}", "Description": said, "Whole__c": str(WHOLE),
+            rows.append({"Name": f"Firm {number}", "Site": f"m{number}", "Description": said,
+                         "Whole__c": str(WHOLE),
                          **({} if exact is None else {"Exact__c": str(exact)})})  # fmt: skip
         made = [{"name": name, "type": "double", "precision": 18, "scale": scale, "label": name[:5]}
                 for name, scale in (("Exact__c", 6), ("Whole__c", 0))]  # fmt: skip

@@ -297,6 +297,18 @@ def test_links_are_made_and_removed_any_number_of_times(target: Target) -> None:
             assert (link in target.read_links("contacts", [id], "companies")) is there
 
 
+def test_a_pair_can_be_parted_whole(target: Target) -> None:
+    id, firm = made(target, key()), key()
+    company = Write(firm, values={"migration_key": firm, "name": "F"})
+    [outcome] = target.send(Batch(Operation.CREATE, "companies", (company,)))
+    links = [Link("contacts", id, "companies", str(outcome.id), label) for label in ("default", "primary")]
+    target.send(Batch(Operation.LINK, "contacts>companies", links=tuple(links)))
+    assert set(links) <= set(target.read_links("contacts", [id], "companies"))
+    pair = Link("contacts", id, "companies", str(outcome.id), "*")
+    assert target.send(Batch(Operation.UNLINK, "contacts>companies", links=(pair,)))[0].status == "done"
+    assert target.read_links("contacts", [id], "companies") == []
+
+
 def test_a_deleted_record_is_absent_and_deleting_it_again_is_no_error(target: Target) -> None:
     name = key()
     id = made(target, name)

@@ -73,8 +73,9 @@ ANY_OF_HUBSPOT: list[Any] = [
     RECORD, SEARCH, PROPERTY, STAGE, SCHEMA, TYPES,
 ]  # fmt: skip
 PARTS = {
-    "type": ["contacts", "companies", "deals", "emails", "line_items", "2-9"], "to_type": ["contacts", "companies"],
-    "id": ["1", "²", "9" * 30, "a@b.test"], "to_id": ["2", "²"], "name": ["name", "own"], "number": ["30", "²"],
+    "type": ["contacts", "companies", "deals", "emails", "line_items", "2-9"],
+    "to_type": ["contacts", "companies"], "to_id": ["2", "²"], "number": ["30", "²"],
+    "id": ["1", "²", "9" * 30, "a@b.test"], "name": ["name", "own"],
     "op": ["create", "x"], "user": ["1", "²"], "pipeline": ["default", "w"], "stage": ["q", "1"],
     "purge": ["purge"], "what": ["records", "x"],
 }  # fmt: skip
@@ -111,7 +112,7 @@ def spoiled(data: st.DataObject, body: Any) -> Any:
         while True:
             key = data.draw(st.sampled_from(list(at) if isinstance(at, dict) else range(len(at))))
             if not isinstance(at[key], dict | list) or not at[key] or data.draw(st.integers(0, 3)) == 0:
-                at[key] = data.draw(ODD)
+                at[key] = orjson.loads(orjson.dumps(data.draw(ODD)))
                 break
             at = at[key]
     return whole[""]
@@ -279,7 +280,7 @@ def test_salesforce_refuses_odd_logins(org: Org, claims: bytes) -> None:
     head = base64.urlsafe_b64encode(b'{"alg":"RS256"}').decode().rstrip("=")
     form = f"grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion={head}.{part}.eA".encode()
     assert org.send("POST", "/services/oauth2/token", body=form, token=None).status == 400
-    form = "grant_type=client_credentials&client_id=admin-app&client_secret=%C3%A9".encode()
+    form = b"grant_type=client_credentials&client_id=admin-app&client_secret=%C3%A9"
     answer = org.send("POST", "/services/oauth2/token", body=form, token=ADMIN_TOKEN)
     assert (answer.status, answer.json["error"]) == (400, "invalid_client")
 

@@ -1,4 +1,4 @@
-"""A target that behaves: unique keys and e-mails, stamps, history, late landing, lost answers, bad batches."""
+"""A target that behaves: unique keys, stamps, history, late landing, lost answers, bad batches."""
 
 # ruff: noqa: ARG002 - a protocol's signatures, of which a fake needs less than a vendor
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -259,7 +259,12 @@ class FakeTarget:
     def _execute(self, batch: Batch) -> list[Outcome]:
         if batch.links:
             for link in batch.links:
-                (self.linked.add if batch.operation is Operation.LINK else self.linked.discard)(link)
+                if batch.operation is Operation.LINK:
+                    self.linked.add(link)
+                elif link.label == "*":  # the pair with all its labels
+                    self.linked -= {each for each in self.linked if replace(each, label="*") == link}
+                else:
+                    self.linked.discard(link)
             return [Outcome(index, "done") for index in range(len(batch.links))]
         do = {Operation.CREATE: self._create, Operation.UPDATE: self._update, Operation.DELETE: self._delete}
         return [do[batch.operation](index, write) for index, write in enumerate(batch.writes)]

@@ -189,8 +189,10 @@ def test_a_wrong_plan_names_file_line_and_column(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("words", ["check", "extract", "transform", "load", "validate"])
 def test_a_stage_before_its_time_names_the_one_to_run_first(
-    capsys: pytest.CaptureFixture[str], workspace: Path, words: str
+    capsys: pytest.CaptureFixture[str], workspace: Path, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
+    for name in ("OLD_INSTANCE_URL", "OLD_CLIENT_ID", "OLD_CLIENT_SECRET", "NEW_TOKEN"):
+        monkeypatch.setenv(f"CLI_TEST_{name}", "https://nobody.example")
     code, found = document(capsys, "-w", workspace, words)
     assert (code, found["error"]) == (2, "UsageError")
     assert "migrate " in found["message"]

@@ -34,7 +34,8 @@ def ledger(tmp_path: Path, clock: HandClock) -> Ledger:
 def batch(id: str, rows: tuple[int, ...], **more: Any) -> BatchRow:
     facts = {
         "attempt": 1, "system": "new", "phase": "load", "stage": "ready/A/g0000", "part": "p",
-        "object": "companies", "operation": "create", "payload": "-", "deadline": stamp(HandClock().now()), **more,
+        "object": "companies", "operation": "create", "payload": "-",
+        "deadline": stamp(HandClock().now()), **more,
     }  # fmt: skip
     return BatchRow(id=id, rows=rows, **facts)
 

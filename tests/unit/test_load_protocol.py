@@ -34,8 +34,8 @@ READY = pa.schema([
     ("_target_id", pa.string()), ("_deleted", pa.bool_()), *((name, pa.string()) for name in FIELDS),
 ])  # fmt: skip
 LINK = pa.schema([
-    ("left", pa.string()), ("right", pa.string()), ("left_object", pa.string()),
-    ("right_object", pa.string()), ("label", pa.string()), ("missing", pa.string()), ("source_id", pa.string()), ("_deleted", pa.bool_()),
+    *((name, pa.string()) for name in ("left", "right", "left_object", "right_object", "label", "missing")),
+    ("source_id", pa.string()), ("_deleted", pa.bool_()),
 ])  # fmt: skip
 FAULTS = st.lists(st.sampled_from(Fault.__args__), max_size=7)  # type: ignore[attr-defined]
 patient = settings(
@@ -75,7 +75,8 @@ class Case:
     def stage_links(self, generation: int, *pairs: tuple[str, str], deleted: bool = False) -> None:
         made = [
             {"left": key(left), "right": f"src.Account.{right}", "left_object": "contacts",
-             "right_object": "companies", "label": "primary", "missing": "link", "source_id": left, "_deleted": deleted}
+             "right_object": "companies", "label": "primary", "missing": "link", "source_id": left,
+             "_deleted": deleted}
             for left, right in pairs
         ]  # fmt: skip
         self._publish("links", "Contact.0", generation, made, LINK)
