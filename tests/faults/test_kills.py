@@ -27,7 +27,7 @@ def test_a_load_killed_while_a_request_is_held_there_ends_as_the_straight_run(sm
     assert _after(small, Strike("request", CREATE if how != "after_commit" else UPDATE, how)) == []
 
 
-@pytest.mark.parametrize(("at", "how"), [(60, "before"), (75, "after"), (100, "before"), (186, "after")])
+@pytest.mark.parametrize(("at", "how"), [(60, "before"), (75, "after"), (100, "before"), (150, "after")])
 def test_a_load_killed_at_a_write_ends_as_the_straight_run(small: Small, at: int, how: str) -> None:
     assert _after(small, Strike("write", at, how)) == []
 

@@ -167,9 +167,10 @@ class Execution:
         return source.get
 
     def source(self, path: Path) -> Source:
-        if len(path.parts) > MAX_LEVELS + 2:  # an alias may stand in front
+        own = without(path, self.select.alias, self.item.name)
+        if len(own.parts) > MAX_LEVELS + 1:
             raise malformed(f"A field path goes up at most {MAX_LEVELS} levels.")
-        return resolve(self.call, self.item, without(path, self.select.alias, self.item.name))
+        return resolve(self.call, self.item, own)
 
     def _writer(self, item: Item) -> Writer:
         what = item.what
