@@ -82,6 +82,20 @@ def test_the_create_date_of_a_contact_is_read_only_unless_that_is_set(portal: Po
     assert portal.ask("PATCH", f"/crm/v3/objects/contacts/{made['id']}", change).status == 400
 
 
+def test_a_batch_upsert_by_email_is_whole_or_not_at_all_unless_that_is_set(portal: Portal) -> None:
+    rows = [
+        {"id": f"{n}@b.test", "idProperty": "email", "objectWriteTraceId": n, "properties": {"city": "B"}}
+        for n in "xy"
+    ]
+    rows[1]["properties"] = {"nope": "1"}
+    url = "/crm/v3/objects/contacts/batch/upsert"
+    assert portal.ask("POST", url, {"inputs": rows}).status == 400
+    assert portal.truth("contacts") == []
+    portal.vendor.settings["partial_upsert_by_email"] = True
+    assert portal.ask("POST", url, {"inputs": rows}).status == 207
+    assert len(portal.truth("contacts")) == 1
+
+
 def test_properties_are_listed_by_sensitivity(portal: Portal) -> None:
     listed = portal.good("GET", "/crm/v3/properties/companies")["results"]
     assert {row["dataSensitivity"] for row in listed} == {"non_sensitive"}

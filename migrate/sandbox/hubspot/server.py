@@ -48,6 +48,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "stage_required": True,
     "touch_unchanged": False,
     "update_unknown_apart": True,  # a batch update tells unknown ids in a 207; else they refuse it whole
+    "partial_upsert_by_email": False,  # else one bad row refuses a batch upsert by e-mail whole
     "contact_createdate_writable": False,  # on create
     "longest_body": None,  # bytes; beyond it 413. HubSpot names no figure
     "option_limit": 5000,  # of one property

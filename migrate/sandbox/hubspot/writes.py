@@ -32,6 +32,7 @@ class Written:
     stored: dict[int, Record] = field(default_factory=dict)
     new: set[int] = field(default_factory=set)
     refused: dict[int, ApiError] = field(default_factory=dict)
+    together: bool = False  # one refusal refuses all, traced or not
     apart: frozenset[int] = frozenset()  # inputs whose refusal leaves the others alone, traced or not
 
 
@@ -139,7 +140,8 @@ def upsert(call: Call, kind: str, inputs: Sequence[dict[str, Any]]) -> Written:
         )
     found = find(call, kind, inputs)
     definition = call.catalog.properties[kind][name]
-    done, seen = Written(), set[str]()
+    by_email = kind == "contacts" and name == "email" and not call.settings["partial_upsert_by_email"]
+    done, seen = Written(together=by_email), set[str]()
     drafts, alterations = dict[int, Draft](), dict[int, _Alteration]()
     for index, row in enumerate(inputs):
         try:
@@ -274,7 +276,7 @@ def _store(
             drafts.pop(index, None)
             alterations.pop(index, None)
     whole = done.refused.keys() - done.apart
-    if whole and not traced(inputs):
+    if whole and (done.together or not traced(inputs)):
         raise done.refused[min(whole)]
     records.change(call, [(a.record, a.values, a.calculated) for a in alterations.values()])
     done.stored |= {index: a.record for index, a in alterations.items()}
