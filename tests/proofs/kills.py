@@ -98,6 +98,7 @@ def instants(ground: Ground) -> Iterator[Line]:
 # -- the other stages -------------------------------------------------------------------------
 
 VOLATILE = {"_at", "at"}
+WRITERS = ("prepare", "rollback")  # stages that write to a system
 
 
 def content(*folders: str) -> Judge:
@@ -172,9 +173,14 @@ def _stage(
     keyed: bool,
 ) -> Line:
     count = len(kill.writes_of(lanes[0], saved, words))
-    found = campaign(ground, lanes, saved, words, judge, kill.every_write(count), keyed=keyed)
     name = words.split()[0]
-    return line(f"kill-{name}", found, f"{count} writes before and after")
+    works, sides = kill.every_write(count), "before and after"
+    if name not in WRITERS:
+        # Between two writes such a stage does nothing that lasts: after one is before the next.
+        works = [one for one in works if one.how == "before" or one.at == count]
+        sides = "before each and after the last"
+    found = campaign(ground, lanes, saved, words, judge, works, keyed=keyed)
+    return line(f"kill-{name}", found, f"{count} writes, {sides}")
 
 
 @shows("kill-discover", "kill-prepare", "kill-extract", "kill-transform", "kill-validate", "kill-rollback")
