@@ -115,12 +115,14 @@ def status(session: Session) -> Result:
 
     with session.workspace() as workspace:
         found = run(workspace)
-    lines = [f"Attempt {found.attempt} ({found.state}). {found.in_doubt} batches in doubt."]
+    batches = "batch" if found.in_doubt == 1 else "batches"
+    lines = [f"Attempt {found.attempt} ({found.state}). {found.in_doubt} {batches} in doubt."]
     rows = [(s.object, s.extracted, s.ready, s.done, s.left) for s in found.objects]
     lines.append(table(rows, ("object", "extracted", "ready", "done", "left")))
     lines += [f"{label}: written to by {who} since {since}" for label, who, since in found.leases]
     if found.refused:
-        lines.append(f"{found.refused:,} dead letters; see `migrate dead-letters list`.")
+        letters = "dead letter" if found.refused == 1 else "dead letters"
+        lines.append(f"{found.refused:,} {letters}; see `migrate dead-letters list`.")
     if found.window_end:
         lines.append(
             f"The way back is open until {found.window_end}; last safe start {found.last_safe_start}."

@@ -92,7 +92,8 @@ def check(session: Session, live: bool) -> Result:
         ]
         lines.append(table(rows, ("object", "field", "value", "records", "rule")))
     lines += [
-        f"{each.object}.{each.field}: {each.records:,} records share {each.groups:,} values."
+        f"{each.object}.{each.field}: {each.records:,} records share "
+        f"{each.groups:,} {'value' if each.groups == 1 else 'values'}."
         for each in found.collisions
     ]
     odd = bool(found.warnings or found.unmapped)

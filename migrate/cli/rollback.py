@@ -263,7 +263,8 @@ def keep(session: Session, group: str) -> Result:
 
     with session.workspace() as workspace:
         found = keep_hold(workspace, group)
-    return Result("rollback hold keep", {"group": found}, f"`{found.name}`: {found.count:,} records stay.")
+    words = "1 record stays" if found.count == 1 else f"{found.count:,} records stay"
+    return Result("rollback hold keep", {"group": found}, f"`{found.name}`: {words}.")
 
 
 @hold.command()

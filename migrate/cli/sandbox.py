@@ -76,7 +76,12 @@ def sample(folder: Path) -> Result:
 def control(url: str, path: str, body: str | None) -> Result:
     """Ask or steer a sandbox: clock, faults, act, automations, settings, truth, log, save, restore.
 
+    Without BODY it asks; with BODY, which is JSON, it steers. `act` does what a person does in the
+    vendor's own pages, under the name or e-mail address in `as`.
+
     \b
+    migrate sandbox control http://127.0.0.1:8081 act '{"as": "ada@example.com", "do": "update",
+      "object": "companies", "id": 98001, "fields": {"city": "Graz"}}'
     migrate sandbox control http://127.0.0.1:8081 clock '{"speed": 10}'
     """
     from migrate.sandbox.control import Control

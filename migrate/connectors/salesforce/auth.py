@@ -120,7 +120,8 @@ class Login:
             code, words = error(reply)
             known = (text for part, text in _REMEDIES.items() if part in words)
             remedy = next(known, "Check the credentials.")
-            raise SystemRefused(self._system, f"the log-in failed: {code} ({words})", remedy, code=code)
+            said = f"{code} ({words})" if code else words
+            raise SystemRefused(self._system, f"the log-in failed: {said}", remedy, code=code)
         answer = reply.json()
         self._token = str(answer["access_token"])
         self._instance = self._trusted(str(answer.get("instance_url") or self._instance).rstrip("/"))

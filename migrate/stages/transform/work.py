@@ -154,7 +154,8 @@ class Work:
     def needed(self, folder: str, command: str) -> Manifest:
         manifest = self.manifest(folder)
         if manifest is None:
-            raise UsageError(f"`{folder}` hasn't been published", f"Run `migrate {command}` first.")
+            what = f"`{folder}` isn't there yet, or was set aside"
+            raise UsageError(what, f"Run `migrate {command}` first.")
         return manifest
 
     def earlier(self, stage: str, object: str) -> list[tuple[int, Manifest]]:
