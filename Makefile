@@ -39,7 +39,7 @@ check: $(VENV)/.dev ## lint, types, and the direction of dependencies
 	$(BIN)/lint-imports
 
 prove-main: $(VENV)/.dev ## show every claim of the main job at full size, one line a claim (within 75 minutes)
-	$(BIN)/python -m tests.proofs main
+	$(BIN)/python -u -m tests.proofs main
 
 lock: ## renew the locked requirements
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox pyproject.toml -q -o requirements.txt
