@@ -17,7 +17,7 @@ from typing import Any
 
 from migrate.catalog import Catalog
 from migrate.clock import Clock, parse_stamp, stamp
-from migrate.connector import KeepsHistory, Target, Who
+from migrate.connector import KeepsHistory, Target
 from migrate.errors import InDoubt, MigrateError
 from migrate.journal import Entry, Journal
 from migrate.ledger import BatchRow, Lease, Ledger
@@ -226,6 +226,3 @@ class Loading:
             for version in versions:
                 fields_of.setdefault(version.field, []).append(version)
         return found
-
-
-AUTOMATIC = frozenset({Who.AUTOMATION})

@@ -317,13 +317,7 @@ class LinkProtocol:
                 AND object = '{work.batch.object}' AND "left" IN ({lefts}) GROUP BY ALL"""
             )
         }
-        ours = {
-            (row["left"], row["right"], row["label"])
-            for row in self.loading.workspace.engine.rows(
-                f"""SELECT "left", "right", label FROM ({LINKS.format(journal=journal)}) WHERE NOT was_there
-                AND object = '{work.batch.object}' AND "left" IN ({lefts})"""
-            )
-        }
+        ours = self._made(work)
         now = self._labels(links)
         return {
             link
@@ -373,14 +367,18 @@ class LinkProtocol:
             elif outcome.status in ("refused", "conflict"):
                 sent.refused[link] = (outcome.code, outcome.reason)
 
-    def _ours(self, work: LinkWork) -> set[Link]:
-        """Those of a batch's links that we made; what was there before is never ours to remove."""
+    def _made(self, work: LinkWork) -> set[tuple[str, str, str]]:
+        """(left, right, label) of every link that we made from the records of a batch."""
         lefts = ", ".join(sorted({text(item.link.left) for item in work.items}))
         rows = self.loading.workspace.engine.rows(
             f"""SELECT "left", "right", label FROM ({LINKS.format(journal=self.loading.journal.source())})
             WHERE NOT was_there AND object = '{work.batch.object}' AND "left" IN ({lefts})"""
         )
-        made = {(row["left"], row["right"], row["label"]) for row in rows}
+        return {(row["left"], row["right"], row["label"]) for row in rows}
+
+    def _ours(self, work: LinkWork) -> set[Link]:
+        """Those of a batch's links that we made; what was there before is never ours to remove."""
+        made = self._made(work)
         return {
             item.link for item in work.items if (item.link.left, item.link.right, item.link.label) in made
         }

@@ -337,8 +337,6 @@ class RecordProtocol(Sender):
         entries.extend(self._entry(work, items[key], "done", target_id=items[key].id) for key in sent.done)
         return entries
 
-    # -- sending ------------------------------------------------------------------------------
-
     # -- small things -------------------------------------------------------------------------
 
     def _image(self, record: Held) -> dict[str, str | None]:
