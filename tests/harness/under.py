@@ -78,7 +78,10 @@ class Points:
                 self._strike()
 
     def _strike(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL if self.order.do == "kill" else signal.SIGSTOP)
+        if self.order.do == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        else:
+            stop()
 
     @staticmethod
     def _refuse(kind: str, what: str) -> None:
@@ -93,6 +96,15 @@ class Points:
         with self._lock:
             self.count += 1
             return self.count == self.order.at
+
+
+def stop() -> None:
+    """SIGSTOP, before this thread's next step.
+
+    A signal to the process may be taken by another thread, and this one would go on for some microseconds:
+    long enough to send the other half.
+    """
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 def install(order: Order) -> Points:
@@ -154,7 +166,7 @@ def _sockets(points: Points) -> None:
         what = bytes(data[:200]).decode("latin-1")
         if points.half(what):
             count = send(self, bytes(data)[: max(1, len(data) // 2)], *flags)
-            os.kill(os.getpid(), signal.SIGSTOP)
+            stop()
             return count
         done: int = points.pass_by("send", what, lambda: send(self, data, *flags))
         return done
