@@ -104,14 +104,23 @@ def cli(ctx: click.Context, workspace: Path, as_json: bool, verbose: bool) -> No
     ctx.obj = Session(workspace, as_json, verbose)
 
 
-def _on_term(_signum: int, _frame: FrameType | None) -> None:
-    raise Terminated
+class _Signals:
+    """The signal that ended the work. DuckDB swallows what a handler raises and says `Query interrupted`."""
+
+    def __init__(self) -> None:
+        self.seen: int | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on)
+
+    def _on(self, number: int, _frame: FrameType | None) -> None:
+        self.seen = number
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line to its exit code; nothing escapes as a traceback but a defect of ours."""
     as_json = "--json" in arguments
-    signal.signal(signal.SIGTERM, _on_term)
+    signals = _Signals()
     try:
         result: Any = cli.main(list(arguments), prog_name="migrate", standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -127,16 +136,16 @@ def run(arguments: Sequence[str]) -> int:
         return fail("usage", "A command is missing; `--help` lists them.", 2, as_json)
     except click.ClickException as error:
         return fail("usage", error.format_message(), 2, as_json, usage=getattr(error, "ctx", None))
-    except (KeyboardInterrupt, Terminated) as error:
-        code = 143 if isinstance(error, Terminated) else 130
-        words = "Stopped; everything done so far is kept. Run the same command again to go on."
-        return fail("interrupted", words, code, as_json)
+    except (KeyboardInterrupt, Terminated):
+        return _interrupted(signals.seen, as_json)
     except MigrateError as error:
         return fail(type(error).__name__, str(error), error.exit_code, as_json, error=error)
     except BrokenPipeError:
         sys.stderr.close()
         return 1
     except Exception as error:  # noqa: BLE001 - the one place where a defect becomes an exit code
+        if signals.seen is not None:
+            return _interrupted(signals.seen, as_json)
         import traceback
 
         traceback.print_exc()
@@ -148,3 +157,8 @@ def run(arguments: Sequence[str]) -> int:
         show(result, as_json)
         return result.exit_code
     return int(result or 0)
+
+
+def _interrupted(number: int | None, as_json: bool) -> int:
+    words = "Stopped; everything done so far is kept. Run the same command again to go on."
+    return fail("interrupted", words, 128 + (number or signal.SIGINT), as_json)

@@ -87,8 +87,11 @@ def transform(session: Session) -> Result:
 @click.command()
 @objects_option
 @click.option("--dry-run", is_flag=True, help="Count what would be sent; send nothing.")
+@click.option(
+    "--keep-going", is_flag=True, help="Go on even where the target refuses all of an object alike."
+)
 @click.pass_obj
-def load(session: Session, objects: tuple[str, ...], dry_run: bool) -> Result:
+def load(session: Session, objects: tuple[str, ...], dry_run: bool, keep_going: bool) -> Result:
     """Send ready records to the target, in batches that survive a crash.
 
     Goes on where the last load stopped. What the target refuses becomes a dead letter;
@@ -100,7 +103,7 @@ def load(session: Session, objects: tuple[str, ...], dry_run: bool) -> Result:
     from migrate.stages.load import load as run
 
     with session.workspace() as workspace, session.bars() as bars:
-        found = run(workspace, objects, dry_run=dry_run, progress=bars)
+        found = run(workspace, objects, dry_run=dry_run, progress=bars, keep_going=keep_going)
     return Result("load", loaded_document(found), loaded_text(found), 0 if found.clean else 1)
 
 

@@ -5,6 +5,6 @@ the dead letters, the links that we made.
 """
 
 from migrate.journal.segments import Entry, Journal
-from migrate.journal.views import CROSSWALK, LINKS, REFUSED
+from migrate.journal.views import CROSSWALK, EARLIEST, LATEST, LINKS, REFUSED
 
-__all__ = ["CROSSWALK", "LINKS", "REFUSED", "Entry", "Journal"]
+__all__ = ["CROSSWALK", "EARLIEST", "LATEST", "LINKS", "REFUSED", "Entry", "Journal"]

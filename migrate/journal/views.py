@@ -5,19 +5,25 @@ Portable but for `arg_max` and `FILTER`, which the engine's module may translate
 
 from __future__ import annotations
 
+# Each field's value in the first, or the last, image that has the field: a plan may map a field only later.
+EARLIEST = (
+    """list_reduce(list("before" ORDER BY {seq} DESC) FILTER ({when}), lambda a, b: map_concat(a, b))"""
+)
+LATEST = """list_reduce(list("after" ORDER BY {seq}) FILTER ({when}), lambda a, b: map_concat(a, b))"""
+
 # Migration key -> target id, for records that are in the target now because of us. One row a key.
 #   origin: create or adopt; after: all our fields as the target gave them back last;
-#   before: the before-image at the adoption (empty for what we created).
-CROSSWALK = """
+#   before: what each field held before we first wrote it (of what we created: before an update).
+CROSSWALK = f"""
 WITH ours AS (
-  SELECT * FROM {journal}
+  SELECT * FROM {{journal}}
   WHERE kind = 'record' AND outcome = 'done' AND op IN ('create', 'adopt', 'update', 'delete', 'restore')
 ), ended AS (
   SELECT key, max(seq) AS seq FROM ours WHERE op IN ('delete', 'restore') GROUP BY key
 )
 SELECT key, any_value(object) AS object, arg_max(target_id, ours.seq) AS target_id,
   arg_min(op, ours.seq) AS origin, arg_max("after", ours.seq) AS "after",
-  arg_min("before", ours.seq) AS "before", arg_max(version, ours.seq) AS version,
+  {EARLIEST.format(seq="ours.seq", when="op <> 'create'")} AS "before", arg_max(version, ours.seq) AS version,
   arg_max(stamp, ours.seq) AS stamp, arg_min(attempt, ours.seq) AS attempt, min(ours.seq) AS first_seq,
   max(ours.seq) AS seq
 FROM ours LEFT JOIN ended USING (key)

@@ -25,7 +25,7 @@ from migrate.ledger import tables
 if TYPE_CHECKING:
     from migrate.ledger.leases import Lease
 
-HEAD = "0001"
+HEAD = "0002"
 
 
 class Transaction:

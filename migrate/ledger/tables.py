@@ -132,18 +132,6 @@ segments = Table(
     Column("previous", String(64), nullable=False),
 )
 
-letters = Table(
-    "letters",
-    metadata,
-    Column("attempt", Integer, primary_key=True, autoincrement=False),
-    Column("stage", String(255), primary_key=True),
-    Column("key", String(255), primary_key=True),
-    Column("object", String(255), nullable=False),
-    Column("code", String(128), nullable=False),
-    Column("state", String(16), nullable=False),  # open | replayed
-    Column("at", String(32), nullable=False),
-)
-
 measures = Table(
     "measures",
     metadata,

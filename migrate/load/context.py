@@ -18,12 +18,13 @@ from typing import Any
 from migrate.catalog import Catalog
 from migrate.clock import Clock, parse_stamp, stamp
 from migrate.connector import KeepsHistory, Target
-from migrate.errors import InDoubt, MigrateError
+from migrate.errors import InDoubt, MigrateError, SystemRefused
 from migrate.journal import Entry, Journal
 from migrate.ledger import BatchRow, Lease, Ledger
 from migrate.ledger import batches as book
-from migrate.ledger.tables import letters
 from migrate.workspace import Workspace
+
+SYSTEMIC = 100  # records refused alike, and none taken: it isn't the records
 
 Tally = Counter[str]
 Progress = Callable[[str, int, int], None]
@@ -31,6 +32,15 @@ Progress = Callable[[str, int, int], None]
 
 def no_progress(name: str, done: int, total: int) -> None:
     """Show nothing."""
+
+
+@dataclass
+class Refusals:
+    """Records of one object that the target refused since the load began, as long as it took none."""
+
+    code: str = ""
+    count: int = 0
+    ended: bool = False  # it took one
 
 
 @dataclass
@@ -43,11 +53,13 @@ class Loading:
     attempt: int
     phase: str = "load"
     progress: Progress = no_progress
+    keep_going: bool = False  # even where the target refuses all
     _local: threading.local = field(default_factory=threading.local)
     _stop: threading.Event = field(default_factory=threading.Event)
     _left: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _landing: datetime | None = None
+    _refusals: dict[tuple[str, str], Refusals] = field(default_factory=dict)
 
     lease: Lease = field(init=False)
 
@@ -127,22 +139,38 @@ class Loading:
             done = len(row.rows) - len(refused)
             held = sum(entry.outcome == "held" for entry in refused)
             book.settle(tx, row.id, done=done, refused=len(refused) - held, held=held)
-            for entry in refused:
-                tx.put(
-                    letters,
-                    attempt=self.attempt,
-                    stage=row.stage,
-                    key=entry.key,
-                    object=entry.object,
-                    code=entry.reason.partition(":")[0][:128] or entry.outcome,
-                    state="open",
-                    at=tx.at,
-                )
             self.journal.register(tx)
         for entry in entries:
             name = {"done": entry.op}.get(entry.outcome, entry.outcome)
             tally[name] += 1
             tally["changed_at_landing"] += entry.outcome == "done" and entry.reason.startswith("landed:")
+        if self.phase == "load" and not self.keep_going:
+            self._stop_the_line(row, entries)
+
+    def _stop_the_line(self, row: BatchRow, entries: list[Entry]) -> None:
+        """A target that refuses every record for the same reason has a fault that no record of ours mends.
+
+        Raises:
+            SystemRefused: so many were refused since the load began, with the same code, and none was taken.
+        """
+        codes = {entry.reason.partition(":")[0] for entry in entries if entry.outcome == "refused"}
+        with self._lock:
+            found = self._refusals.setdefault((row.object, row.operation), Refusals())
+            found.ended |= any(entry.outcome != "refused" for entry in entries)
+            if found.ended or not codes:
+                return
+            code = codes.pop() if len(codes) == 1 else ""
+            found.count = len(entries) + (found.count if code and code == found.code else 0)
+            found.code = code
+            if not code or found.count < SYSTEMIC:
+                return
+        raise SystemRefused(
+            self.system,
+            f"all of the first {found.count} {row.object} to {row.operation}, each with {entries[-1].reason}",
+            "They are dead letters; the rest wasn't sent. Mend the cause, then run `migrate load` and "
+            "`migrate dead-letters replay`. `migrate load --keep-going` sends the rest all the same.",
+            code=code,
+        )
 
     def wait_landing(self, deadline: str) -> None:
         """Wait until a call that was under way can't land any more.

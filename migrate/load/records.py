@@ -14,8 +14,9 @@ from migrate.connector import Held, Operation, Version, Who
 from migrate.journal import Entry
 from migrate.load.context import Loading, Tally
 from migrate.load.sending import Sender, Sent
+from migrate.load.wanted import Spared, Wanted
 from migrate.load.wins import Wins
-from migrate.load.work import NONE, Item, Known, RecordWork, image
+from migrate.load.work import NONE, Item, RecordWork, image
 
 LANDED = "landed"  # how the reason of a record changed at landing begins
 
@@ -32,8 +33,7 @@ class RecordProtocol(Sender):
         always: fields that an adoption writes whatever stands there (key, old id, old URL).
         """
         super().__init__(loading, object, fields)
-        self.conflict = conflict
-        self.wins, self.always = Wins(loading, object, wins or {}), set(always)
+        self.wanted = Wanted(self, conflict, Wins(loading, object, wins or {}), set(always))
 
     def run(self, work: RecordWork) -> Tally:
         """Carry one batch to its settlement."""
@@ -112,6 +112,7 @@ class RecordProtocol(Sender):
             record.asked: record
             for record in self.target.read_back(self.object, self.fields, ids=[str(i.id) for i in work.items])
         }
+        taken = self.wanted.taken(items, records)
         writes: dict[str, Item] = {}
         images: dict[str, Held] = {}
         settled: dict[str, Held] = {}
@@ -128,8 +129,10 @@ class RecordProtocol(Sender):
             if earlier := before.get(key):
                 self._settle_doubt(work, item, earlier, record, entries, writes, images, settled)
                 continue
-            wanted = self._wanted(work, item, record, entries)
-            if wanted is None:
+            try:
+                wanted = self.wanted.fields_of(work, item, record, taken.get(key, ()))
+            except Spared as why:
+                entries.append(self._entry(work, item, why.outcome, target_id=why.target_id, reason=str(why)))
                 continue
             images[key] = record
             writes[key] = replace(item, values=wanted)
@@ -149,59 +152,6 @@ class RecordProtocol(Sender):
         entries.extend(self._changed(work, items, writes, images | settled, sent))
         return entries
 
-    def _wanted(
-        self, work: RecordWork, item: Item, record: Held, entries: list[Entry]
-    ) -> dict[str, str | None] | None:
-        """The fields to write, or None where the record is left alone (with an entry that says why)."""
-        if work.operation == "adopt":
-            holder = record.values.get(work.plan.key.field)
-            if holder and holder != item.key:
-                entries.append(
-                    self._entry(
-                        work, item, "conflict", reason=f"adopted: the record carries the key {holder}"
-                    )
-                )
-                return None
-            once = work.plan.insert_only
-            return {n: v for n, v in self._survivors(item, record).items() if n not in once}
-        known = item.known
-        theirs = [name for name in self.fields if known and known.after.get(name) != record.values.get(name)]
-        if theirs and self.conflict == "hold":
-            reason = f"changed: {', '.join(theirs)} changed in the target since our last write"
-            entries.append(self._entry(work, item, "held", target_id=record.id, reason=reason))
-            return None
-        keep = set(theirs) if self.conflict == "target" else set()
-        keep |= set(work.plan.insert_only)
-        if known and known.origin == "adopt":
-            keep |= {name for name, value in item.values.items() if not self._ours(name, value, known)}
-        return {
-            name: value
-            for name, value in item.values.items()
-            if name not in keep and self._held(name, value) != record.values.get(name)
-        }
-
-    def _ours(self, name: str, value: str | None, known: Known) -> bool:
-        """Whether a field of an adopted record is the source's, by what the target held at the adoption."""
-        if name in self.always:
-            return True
-        mine = self._held(name, value)
-        # A delta's version is newer than anything that the target held at the adoption.
-        stays = self.wins.choose(name, mine, known.before.get(name), "1", "0")
-        return stays == mine
-
-    def _survivors(self, item: Item, record: Held) -> dict[str, str | None]:
-        chosen: dict[str, str | None] = {}
-        for name, value in item.values.items():
-            mine, theirs = self._held(name, value), record.values.get(name)
-            stays = (
-                mine
-                if name in self.always
-                else self.wins.choose(name, mine, theirs, item.version, record.stamp)
-            )
-            if stays != theirs:
-                chosen[name] = value if stays == mine else stays
-        return chosen
-
     def _settle_doubt(
         self,
         work: RecordWork,
@@ -219,7 +169,7 @@ class RecordProtocol(Sender):
             record.values.get(name) == earlier.before.get(name) for name in earlier.after
         )
         as_sent = all(
-            self._held(name, value) == record.values.get(name) for name, value in earlier.after.items()
+            self.held(name, value) == record.values.get(name) for name, value in earlier.after.items()
         )
         if as_before:
             writes[item.key] = replace(item, values=dict(earlier.after))
@@ -228,7 +178,7 @@ class RecordProtocol(Sender):
             settled[item.key] = was
             writes[item.key] = replace(item, values=dict(earlier.after))
         else:
-            names = [n for n, v in earlier.after.items() if self._held(n, v) != record.values.get(n)]
+            names = [n for n, v in earlier.after.items() if self.held(n, v) != record.values.get(n)]
             reason = f"changed: {', '.join(names)} changed while our write was in doubt"
             entries.append(
                 self._entry(work, item, "conflict", target_id=record.id, before=earlier.before, reason=reason)
@@ -325,7 +275,9 @@ class RecordProtocol(Sender):
             elif known is None or known.origin != "create":
                 reason = "adopted: deleted at the source, but we didn't create it"
                 entries.append(self._entry(work, item, "held", target_id=item.id, reason=reason))
-            elif any(known.after.get(name) != record.values.get(name) for name in self.fields):
+            elif any(
+                name in known.after and known.after[name] != record.values.get(name) for name in self.fields
+            ):
                 reason = "changed: deleted at the source, but edited in the target"
                 entries.append(self._entry(work, item, "held", target_id=item.id, reason=reason))
             else:
@@ -340,7 +292,8 @@ class RecordProtocol(Sender):
     # -- small things -------------------------------------------------------------------------
 
     def _image(self, record: Held) -> dict[str, str | None]:
-        return {name: record.values.get(name) for name in self.fields if record.values.get(name) is not None}
+        """Our fields as they stand, empty ones too: what isn't in an image was no field of the plan then."""
+        return {name: record.values.get(name) for name in self.fields}
 
     def _landed(
         self, changed: list[tuple[Item, Held]]
@@ -357,7 +310,7 @@ class RecordProtocol(Sender):
             sides: dict[str, str | None] = {}
             ours: dict[str, str | None] = {}
             for name, value in item.values.items():
-                mine, got = self._held(name, value), record.values.get(name)
+                mine, got = self.held(name, value), record.values.get(name)
                 if mine == got:
                     continue
                 newest = next(iter(versions.get(record.id, {}).get(name, [])), None)
@@ -371,7 +324,7 @@ class RecordProtocol(Sender):
     def _sides(self, work: RecordWork, item: Item, record: Held, sides: dict[str, str | None]) -> list[Entry]:
         if not sides:
             return []
-        before = {name: self._held(name, item.values.get(name)) for name in sides}
+        before = {name: self.held(name, item.values.get(name)) for name in sides}
         entry = self._entry(work, item, "side", target_id=record.id, before=before, after=sides,
                             reason="changed at landing by an automation")  # fmt: skip
         return [replace(entry, kind="side")]

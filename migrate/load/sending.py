@@ -173,9 +173,10 @@ class Sender:
             return {name: value for name, value in item.values.items() if value is not None}
         return dict(item.values) if operation is Operation.UPDATE else {}
 
-    def _held(self, name: str, value: str | None) -> str | None:
+    def held(self, name: str, value: str | None) -> str | None:
+        """A wire value as the target will hold it."""
         known = self.schema.get(name)
         return held(known.held if known else (), value)
 
     def _differs(self, values: dict[str, str | None], record: Held) -> bool:
-        return any(self._held(name, value) != record.values.get(name) for name, value in values.items())
+        return any(self.held(name, value) != record.values.get(name) for name, value in values.items())

@@ -63,10 +63,12 @@ def load(
     dry_run: bool = False,
     progress: Progress = no_progress,
     sample: bool = False,
+    keep_going: bool = False,
 ) -> Loaded:
     """Load what is ready and not yet done.
 
     Args:
+        keep_going: don't stop where the target refuses every record of an object alike.
         sample: only records that the engine's table `sample` names.
 
     Raises:
@@ -87,7 +89,9 @@ def load(
     with (
         pipeline.alone(workspace, "ready", with_others=True),
         closing(workspace.target()) as target,
-        Loading(workspace, target, workspace.catalog("target"), attempt, progress=progress) as loading,
+        Loading(
+            workspace, target, workspace.catalog("target"), attempt, progress=progress, keep_going=keep_going
+        ) as loading,
     ):
         _verify(workspace, plans)
         base = checkpoint.ensure(loading)

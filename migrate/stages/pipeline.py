@@ -127,8 +127,6 @@ def _transform(workspace: Workspace, progress: Progress) -> dict[str, ObjectCoun
         if not workspace.store.manifests("source", each.source):
             raise UsageError(f"`{each.source}` hasn't been extracted.", "Run `migrate extract` first.")
     engine = workspace.engine
-    source = workspace.journal.source()
-    crosswalk = engine.stream(f"SELECT key, target_id FROM ({CROSSWALK.format(journal=source)})").read_all()
     counts = run(
         checked=found,
         plan=found.plan,
@@ -138,7 +136,7 @@ def _transform(workspace: Workspace, progress: Progress) -> dict[str, ObjectCoun
         generation=next_ready(workspace),
         engine=engine,
         progress=progress,
-        crosswalk=crosswalk,
+        crosswalk=CROSSWALK.format(journal=workspace.journal.source()),
     )
     with workspace.ledger.write() as tx:
         for row in taken:

@@ -20,6 +20,7 @@ itself (their batches begin with `undo-`). Facts about the target's present stat
 from __future__ import annotations
 
 from migrate.engine import Engine, text
+from migrate.journal import EARLIEST, LATEST
 from migrate_rollback.model import UNDO
 
 _NO_SENT = "[]::MAP(VARCHAR, VARCHAR)[]"
@@ -83,9 +84,9 @@ WITH j AS (
   SELECT DISTINCT key FROM {{journal}} WHERE outcome = 'lost_edit' AND attempt = {{n}} AND NOT {{undo}}
 ), ours AS (
   SELECT key, any_value(object) AS object, arg_max(target_id, seq) AS id,
-    arg_min(op, seq) FILTER (attempt = {{n}}) AS origin, arg_min("before",
-      seq) FILTER (attempt = {{n}}) AS before,
-    arg_max("after", seq) AS after, arg_max(stamp, seq) AS stamp,
+    arg_min(op, seq) FILTER (attempt = {{n}}) AS origin,
+    {EARLIEST.format(seq="seq", when="attempt = {n}")} AS before,
+    {LATEST.format(seq="seq", when="true")} AS after, arg_max(stamp, seq) AS stamp,
       min(seq) FILTER (attempt = {{n}}) AS first_seq
     , CASE WHEN min(attempt) < {{n}} THEN 'update' END AS earlier
   FROM live GROUP BY key HAVING count(*) FILTER (attempt = {{n}}) > 0 AND NOT arg_max({{undo}}, seq)
@@ -133,14 +134,15 @@ AND (split_part(object, '>', 2), "right") NOT IN
   (SELECT (object, id) FROM undo_ends WHERE role IN ('created', 'side'))
 GROUP BY object, "left", "right", label
 HAVING NOT bool_or(outcome = 'done') AND NOT bool_or(coalesce(was_there, false))""",
-    "undo_changed": """
+    "undo_changed": f"""
 SELECT target_id AS id, any_value(object) AS object, any_value(key) AS key,
-  coalesce(arg_min("before", seq) FILTER (outcome = 'done'), arg_min("before", seq)) AS before,
+  coalesce({EARLIEST.format(seq="seq", when="outcome = 'done'")},
+    {EARLIEST.format(seq="seq", when="true")}) AS before,
   list_distinct(flatten(list(map_keys("after")) FILTER (outcome = 'intent'))) AS written,
   bool_or(outcome = 'done') AS done
-FROM {journal} WHERE kind = 'record' AND attempt = {n} AND op IN ('adopt', 'update') AND NOT {undo}
+FROM {{journal}} WHERE kind = 'record' AND attempt = {{n}} AND op IN ('adopt', 'update') AND NOT {{undo}}
 AND outcome IN ('intent', 'done') AND target_id IS NOT NULL
-AND target_id NOT IN (SELECT target_id FROM {journal} WHERE kind = 'record' AND op = 'create'
-  AND outcome = 'done' AND attempt = {n} AND target_id IS NOT NULL)
+AND target_id NOT IN (SELECT target_id FROM {{journal}} WHERE kind = 'record' AND op = 'create'
+  AND outcome = 'done' AND attempt = {{n}} AND target_id IS NOT NULL)
 GROUP BY target_id""",
 }

@@ -19,7 +19,7 @@ THEIRS = (Who.PERSON, Who.INTEGRATION)
 
 def differing(row: Row, record: Held, fields: Sequence[str]) -> list[str]:
     """Fields of ours whose value isn't the one that we left."""
-    return [name for name in fields if record.values.get(name) != row.after.get(name)]
+    return [name for name in fields if name in row.after and record.values.get(name) != row.after[name]]
 
 
 def asks_history(row: Row, record: Held | None, fields: Sequence[str]) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 
 from migrate.cli import main
 from migrate.cli.root import COMMANDS, cli
+from migrate.engine import Engine
 from migrate.errors import MigrateError, NoSpace, Parked, PlanError, PlanMistake, Position
 
 PLAN = """\
@@ -237,6 +240,22 @@ def test_however_a_command_ends_it_has_its_code_and_one_document(
     assert ("Traceback" in err) == (code == 70)
     if isinstance(error, MigrateError):
         assert str(error) in err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_the_midst_of_a_query_is_no_defect(
+    capsys: pytest.CaptureFixture[str], workspace: Path, monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals, code: int,
+) -> None:  # fmt: skip
+    def query(*_: object) -> None:
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), number))
+        timer.start()
+        with Engine() as engine:
+            engine.rows("SELECT count(*) AS n FROM range(1000000000000)")
+
+    monkeypatch.setattr("migrate.stages.status.status", query)
+    found = document(capsys, "-w", workspace, "status")
+    assert (found[0], found[1]["error"]) == (code, "interrupted")
 
 
 def test_a_polite_end_by_signal_is_143(

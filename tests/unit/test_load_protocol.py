@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from migrate.connector import Link, Target, Who
 from migrate.engine import Engine
-from migrate.errors import InDoubt, LeaseLost
+from migrate.errors import InDoubt, LeaseLost, SystemRefused
 from migrate.journal import CROSSWALK, LINKS, REFUSED
 from migrate.ledger import batches as book
 from migrate.load import LinkProtocol, Loading, RecordProtocol
@@ -55,6 +55,8 @@ class Case:
         self.workspace = workspace(root, self.clock, engine)
         self.target = FakeTarget(self.clock, faults, **target)
         self.rules: dict[str, Any] = {}
+        self.fields = list(FIELDS)  # that the plan maps
+        self.keep_going = False
 
     def stage(self, generation: int, rows: Mapping[str, Mapping[str, Any]]) -> None:
         """Ready rows by name. `deleted`, `adopt` (a target id) and `version` (a number) say the rest."""
@@ -93,9 +95,9 @@ class Case:
         """One process: what is in doubt first, then what is pending."""
         self.workspace.__dict__.pop("journal", None)
         target: Target = self.target
-        with Loading(self.workspace, target, CATALOG, 1) as loading:
+        with Loading(self.workspace, target, CATALOG, 1, keep_going=self.keep_going) as loading:
             protocol = RecordProtocol(
-                loading, "contacts", list(FIELDS), wins={}, always=["migration_key"], **self.rules
+                loading, "contacts", self.fields, wins={}, always=["migration_key"], **self.rules
             )
             crosswalk_table(loading)
             cutter = Cutter(loading, PLAN)
@@ -216,6 +218,26 @@ def test_a_bad_record_is_isolated_and_the_others_of_its_batch_go_through(
     )
 
 
+@pytest.mark.parametrize("good", [None, 0, 50], ids=["none taken", "the first taken", "one later taken"])
+def test_a_target_that_refuses_every_record_alike_stops_the_load(
+    root: Path, engine: Engine, good: int | None
+) -> None:
+    names = [f"c{number}" for number in range(150)]
+    case = Case(root, engine)
+    case.target.bad = {key(name) for number, name in enumerate(names) if number != good}
+    case.stage(0, {name: {"name": name} for name in names})
+    if good is None:
+        with pytest.raises(
+            SystemRefused, match="all of the first 100 contacts to create, each with INVALID: bad"
+        ):
+            case.load()
+        assert 100 <= len(case.rows(REFUSED)) < 150  # those are dead letters, the rest waits
+        case.keep_going = True
+    case.load()
+    case.sane()
+    assert len(case.rows(REFUSED)) == len(case.target.bad)
+
+
 def test_an_e_mail_that_somebody_else_has_is_a_conflict_and_their_record_stays(
     root: Path, engine: Engine
 ) -> None:
@@ -321,6 +343,46 @@ def test_a_record_that_a_person_changed_is_held_and_left_as_it_is(root: Path, en
     }  # fmt: skip
 
 
+LATER = {"c1": {"name": "Name 1", "email": "c1@a.test", "phone": "1"}}
+
+
+def without_phone(root: Path, engine: Engine, **adopted: str) -> Case:
+    """A load by a plan that doesn't map the phone yet."""
+    case = Case(root, engine)
+    case.fields = ["migration_key", "name", "email"]
+    row = {"name": "Name 1", "email": "c1@a.test"}
+    if adopted:
+        row["adopt"] = case.target.make(Who.PERSON, **adopted).id
+    case.stage(0, {"c1": row})
+    case.load()
+    case.fields = list(FIELDS)
+    return case
+
+
+@pytest.mark.parametrize(("who", "phone"), [(Who.AUTOMATION, "1"), (Who.PERSON, "hers")])
+def test_a_field_that_the_plan_maps_later_is_written_unless_it_holds_somebodys_work(
+    root: Path, engine: Engine, who: Who, phone: str
+) -> None:
+    case = without_phone(root, engine)
+    made = case.target.by("migration_key", key("c1"))
+    assert made is not None
+    case.target.write(made, {"phone": "hers"}, who)
+    case.stage(1, LATER)
+    case.load()
+    assert case.live()[key("c1")][0]["phone"] == phone
+    assert (key("c1") in case.rows(REFUSED)) == (who is Who.PERSON)
+
+
+def test_an_adopted_records_field_that_the_plan_maps_later_stays_as_the_target_had_it(
+    root: Path, engine: Engine
+) -> None:
+    case = without_phone(root, engine, email="c1@a.test", phone="theirs")
+    for generation in (1, 2):  # the second knows the first one's images
+        case.stage(generation, {"c1": {**LATER["c1"], "phone": str(generation)}})
+        case.load()
+        assert case.live()[key("c1")][0]["phone"] == "theirs"
+
+
 @pytest.mark.parametrize(("rule", "phone"), [("source", "1"), ("target", "hers")])
 def test_a_conflict_is_decided_by_the_plans_rule(root: Path, engine: Engine, rule: str, phone: str) -> None:
     case = Case(root, engine)
@@ -398,7 +460,9 @@ def test_an_adoption_takes_the_record_over_and_keeps_what_stood_there(
     case.sane()
     assert theirs.values == {"migration_key": key("c1"), "name": "Theirs", "email": "c1@a.test", "phone": "5"}
     row = case.rows(CROSSWALK)[key("c1")]
-    assert (row["origin"], dict(row["before"])) == ("adopt", {"name": "Theirs", "email": "c1@a.test"})
+    assert (row["origin"], dict(row["before"])) == (
+        "adopt", {"migration_key": None, "name": "Theirs", "email": "c1@a.test", "phone": None},
+    )  # fmt: skip
 
 
 def test_a_record_that_bears_another_key_is_not_taken_over(root: Path, engine: Engine) -> None:

@@ -66,6 +66,20 @@ def test_created_is_deleted_and_adopted_gets_the_first_before_image(book: Book) 
     assert [sorted(dict(each)) for each in second["sent"]] == [["name"], ["phone"]]
 
 
+def test_a_field_that_the_plan_maps_later_gets_what_it_held_before_that(book: Book) -> None:
+    book.write(
+        "adopt", "done", "k2", "2", before={"name": "old", "fax": None}, after={"name": "new", "fax": "1"}
+    )
+    late = {"name": "new", "phone": "theirs"}
+    book.write("update", "intent", "k2", "2", before=late, after={"phone": "ours"})
+    book.write("update", "done", "k2", "2", before=late, after={"name": "new", "phone": "ours"})
+    [row] = book.table("undo_records")
+    assert dict(row["before"]) == {"name": "old", "fax": None, "phone": "theirs"}
+    assert dict(row["after"]) == {"name": "new", "fax": "1", "phone": "ours"}
+    [changed] = book.table("undo_changed")
+    assert dict(changed["before"]) == dict(row["before"])
+
+
 def test_what_was_undone_or_never_done_is_not_listed(book: Book) -> None:
     book.write("create", "done")
     book.write("create", "refused", "k2", "2")

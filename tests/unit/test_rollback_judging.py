@@ -24,7 +24,7 @@ SCHEMA = {
 
 
 def created(**more: Any) -> Row:
-    values: dict[str, Any] = {"after": {"name": "Acme"}, "stamp": "t1", **more}
+    values: dict[str, Any] = {"after": {"name": "Acme", "phone": None}, "stamp": "t1", **more}
     return Row(0, 1, "record", "companies", "f.Account.1", "7", "delete", **values)
 
 
@@ -68,6 +68,12 @@ def test_the_history_is_read_where_stamps_or_values_ask_for_it(row: Row, now: He
         verdict = judge_delete(row, now, FIELDS, [version(who, "description")], [])
         assert (verdict.what, verdict.code) == ("hold", "edited")
         assert "description by ada@x.test" in verdict.reason
+
+
+def test_a_field_that_we_never_wrote_is_none_of_ours_to_differ() -> None:
+    row = created(after={"name": "Acme"})
+    assert not asks_history(row, record(name="Acme", phone="1"), FIELDS)
+    assert asks_history(row, record("t2", name="Acme", phone="1"), FIELDS)
 
 
 def test_without_a_history_a_moved_stamp_holds() -> None:

@@ -389,12 +389,10 @@ def test_a_record_that_stands_in_the_target_is_adopted_once_and_never_guessed(wo
 
 
 def test_a_record_in_the_crosswalk_needs_no_match(world: World) -> None:
-    import pyarrow as pa
-
     world.snapshot("companies", [{"_id": "1", "domain": "one.test"}])
     world.extract("Account", [account("A1", Website="one.test")])
 
-    world.transform(world.plan(MATCH), crosswalk=pa.table({"key": ["fam.Account.A1"], "target_id": ["1"]}))
+    world.transform(world.plan(MATCH), crosswalk="SELECT 'fam.Account.A1' AS key, '1' AS target_id")
 
     assert [row["_target_id"] for row in world.rows("ready", "Account")] == [None]
 

@@ -236,7 +236,8 @@ def _way(workspace: Workspace, journal: str, key: str) -> Way:
         before, after = dict(row["before"] or ()), dict(row["after"] or ())
         for name in sorted(before.keys() | after.keys()):
             if before.get(name) != after.get(name):
-                facts[name] = f"{before[name]} → {after.get(name)}" if name in before else after[name]
+                was, now = before.get(name), after.get(name)
+                facts[name] = now if was is None else f"{was} → {'(empty)' if now is None else now}"
         way.steps.append(Step("load", f"{row['at']} {row['op']} {row['outcome']}", facts))
     way.steps += _links(workspace, journal, key)
     if end:

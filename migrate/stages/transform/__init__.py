@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pyarrow as pa
-
     from migrate.catalog import Catalog
     from migrate.engine import Engine
     from migrate.plan import Plan
@@ -37,7 +35,7 @@ def transform(
     generation: int,
     engine: Engine,
     progress: Callable[[str, int, int], None] | None = None,
-    crosswalk: pa.Table | None = None,
+    crosswalk: str = "",
 ) -> dict[str, ObjectCounts]:
     """Transform one generation of every object of the plan and publish the artifacts.
 
@@ -49,7 +47,8 @@ def transform(
         generation: 0 is the base; a delta holds what differs from the generations before.
         engine: reads and writes the store's folder; its memory limit bounds this stage.
         progress: called with a source object, its rows done and its rows in all.
-        crosswalk: `key`, `target_id` of records that are in the target already; they need no match.
+        crosswalk: query of the engine for `key`, `target_id` of records that are in the target already; they
+            need no match.
 
     Returns:
         The counts by source object, in the plan's order.

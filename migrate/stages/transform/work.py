@@ -91,7 +91,7 @@ class Work:
         store: Store,
         generation: int,
         engine: Engine,
-        crosswalk: pa.Table | None,
+        crosswalk: str,
         progress: Progress | None,
     ) -> None:
         self.checked, self.plan, self.source, self.target = checked, plan, source, target
@@ -102,10 +102,9 @@ class Work:
         self.sources: dict[str, str] = {}  # source object -> its current state
         self._verified: set[str] = set()
         engine.run(f"CREATE SCHEMA {self.schema}")
-        self.table_of(
-            f"{self.schema}.crosswalk",
-            {"key": pa.string(), "target_id": pa.string()},
-            crosswalk.select(["key", "target_id"]) if crosswalk is not None else [],
+        none = "SELECT ''::VARCHAR AS key, ''::VARCHAR AS target_id WHERE false"
+        engine.run(
+            f"CREATE TABLE {self.schema}.crosswalk AS SELECT key, target_id FROM ({crosswalk or none})"
         )
 
     def close(self) -> None:

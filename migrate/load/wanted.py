@@ -1,0 +1,128 @@
+"""Which fields of a record that is there already are to be written, and when is it left alone?
+
+An adopted record keeps what survivorship gives the target; one that we wrote before must be as we left it,
+or the plan's rule for conflicts decides. A field that the plan maps only since our last write is ours to fill
+unless it holds somebody's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from migrate.connector import Held, Who
+from migrate.load.sending import Sender
+from migrate.load.work import Item, Known, RecordWork
+
+if TYPE_CHECKING:
+    from migrate.load.wins import Wins
+
+
+class Spared(Exception):
+    """The record is left alone. Its text is the reason; `outcome`: conflict or held."""
+
+    def __init__(self, reason: str, outcome: str, target_id: str | None = None) -> None:
+        super().__init__(reason)
+        self.outcome, self.target_id = outcome, target_id
+
+
+class Wanted:
+    """One object plan's rules for updates and adoptions.
+
+    Args:
+        conflict: what happens when a delta meets a record that isn't as we left it.
+        always: fields that an adoption writes whatever stands there.
+    """
+
+    def __init__(self, sender: Sender, conflict: str, wins: Wins, always: set[str]) -> None:
+        self.sender, self.conflict, self.wins, self.always = sender, conflict, wins, always
+
+    def fields_of(
+        self, work: RecordWork, item: Item, record: Held, taken: Sequence[str]
+    ) -> dict[str, str | None]:
+        """The fields to write, with their values; none where all stands as wanted.
+
+        Args:
+            taken: fields that we never wrote and somebody else filled.
+
+        Raises:
+            Spared: nothing may be written to it.
+        """
+        once = set(work.plan.insert_only)
+        if work.operation == "adopt":
+            holder = record.values.get(work.plan.key.field)
+            if holder and holder != item.key:
+                raise Spared(f"adopted: the record carries the key {holder}", "conflict")
+            return {n: v for n, v in self._survivors(item, record).items() if n not in once}
+        known = item.known
+        left = known.after if known else {}
+        theirs = [
+            name for name in self.sender.fields if name in left and left[name] != record.values.get(name)
+        ]
+        theirs += taken
+        if theirs and self.conflict == "hold":
+            reason = f"changed: {', '.join(theirs)} changed in the target since our last write"
+            raise Spared(reason, "held", record.id)
+        keep = once | (set(theirs) if self.conflict == "target" else set())
+        if known and known.origin == "adopt":
+            keep |= {
+                name for name, value in item.values.items() if not self._ours(name, value, known, record)
+            }
+        return {
+            name: value
+            for name, value in item.values.items()
+            if name not in keep and self.sender.held(name, value) != record.values.get(name)
+        }
+
+    def taken(self, items: dict[str, Item], records: dict[str, Held]) -> dict[str, list[str]]:
+        """Fields that the plan maps only since our last write, and that hold somebody's work, by key.
+
+        A default of the target or an automation's value isn't work. Where nothing tells whose value it is,
+        it counts as work.
+        """
+        fresh: dict[str, list[str]] = {}
+        for key, item in items.items():
+            record = records.get(str(item.id))
+            if item.known is None or record is None or (record.stamp and record.stamp == item.known.stamp):
+                continue
+            late = [
+                name
+                for name in item.values.keys() - item.known.after.keys()
+                if record.values.get(name) not in (None, self.sender.held(name, item.values[name]))
+            ]
+            if late:
+                fresh[key] = late
+        ids = [str(items[key].id) for key in fresh]
+        names = sorted({name for late in fresh.values() for name in late})
+        versions = self.sender.loading.newest(self.sender.object, ids, names)
+        found: dict[str, list[str]] = {}
+        for key, late in fresh.items():
+            kept = versions.get(str(items[key].id), {})
+            last = {name: next(iter(kept.get(name, [])), None) for name in late}
+            found[key] = sorted(
+                n for n, by in last.items() if by is None or by.who in (Who.PERSON, Who.INTEGRATION)
+            )
+        return found
+
+    def _ours(self, name: str, value: str | None, known: Known, record: Held) -> bool:
+        """Whether a field of an adopted record is the source's, by what the target held at the adoption, or
+        holds now if the plan didn't map it then."""
+        if name in self.always:
+            return True
+        mine, theirs = self.sender.held(name, value), known.before.get(name, record.values.get(name))
+        # A delta's version is newer than anything that the target held at the adoption.
+        stays = self.wins.choose(name, mine, theirs, "1", "0")
+        return stays == mine
+
+    def _survivors(self, item: Item, record: Held) -> dict[str, str | None]:
+        chosen: dict[str, str | None] = {}
+        for name, value in item.values.items():
+            mine, theirs = self.sender.held(name, value), record.values.get(name)
+            stays = (
+                mine
+                if name in self.always
+                else self.wins.choose(name, mine, theirs, item.version, record.stamp)
+            )
+            if stays != theirs:
+                chosen[name] = value if stays == mine else stays
+        return chosen
