@@ -355,7 +355,8 @@ class Journal:
         """Join the small segments into one of at most 32 MB; the digest chain is sealed anew.
 
         Killed at any moment, the reader sees either the old segments or the new one: a compacted
-        segment names those that it replaces.
+        segment names those that it replaces. The old ones stay until the next `open`, for a reader
+        that listed them before may still be at it.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -377,17 +378,17 @@ class Journal:
         first, last = self._metadata(small[0]), self._metadata(small[-1])
         # What comes after names the last one's digest, which so stays known.
         seals = [sha256_of(small[-1]), *json.loads(last.get("seals", "[]"))]
+        # What they replaced themselves may still lie there.
+        older = sorted(name for name in self._replaced(small) if (self.folder / name).exists())
         facts = self._put(
             table, f"c{_number(small[-1]):06d}", first["previous"],
-            {"replaces": json.dumps(names), "seals": json.dumps(seals)},
+            {"replaces": json.dumps(names + older), "seals": json.dumps(seals)},
         )  # fmt: skip
         with self.ledger.write(self._lease) as tx:
             tx.sql.execute(segments.delete().where(segments.c.name.in_(names)))
             tx.put(segments, **facts)
         with self._condition:
             self._unregistered = [row for row in self._unregistered if row["name"] not in names]
-        for path in small:
-            path.unlink(missing_ok=True)
         if self._paths()[-1].name == facts["name"]:
             self._previous = facts["sha256"]
 

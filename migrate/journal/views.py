@@ -13,7 +13,7 @@ LATEST = """list_reduce(list("after" ORDER BY {seq}) FILTER ({when}), lambda a, 
 
 # Migration key -> target id, for records that are in the target now because of us. One row a key.
 #   origin: create or adopt; after: all our fields as the target gave them back last;
-#   before: what each field held before we first wrote it (of what we created: before an update).
+#   before: what each field of an adopted record held before we first wrote it (empty for what we created).
 CROSSWALK = f"""
 WITH ours AS (
   SELECT * FROM {{journal}}
@@ -23,7 +23,9 @@ WITH ours AS (
 )
 SELECT key, any_value(object) AS object, arg_max(target_id, ours.seq) AS target_id,
   arg_min(op, ours.seq) AS origin, arg_max("after", ours.seq) AS "after",
-  {EARLIEST.format(seq="ours.seq", when="op <> 'create'")} AS "before", arg_max(version, ours.seq) AS version,
+  CASE arg_min(op, ours.seq) WHEN 'create' THEN MAP([]::VARCHAR[], []::VARCHAR[])
+    ELSE {EARLIEST.format(seq="ours.seq", when="op <> 'create'")} END AS "before",
+  arg_max(version, ours.seq) AS version,
   arg_max(stamp, ours.seq) AS stamp, arg_min(attempt, ours.seq) AS attempt, min(ours.seq) AS first_seq,
   max(ours.seq) AS seq
 FROM ours LEFT JOIN ended USING (key)

@@ -18,7 +18,7 @@ from migrate.errors import PlanError, PlanMistake, Position, UsageError
 from migrate.journal import REFUSED
 from migrate.load import LinkProtocol, Loading
 from migrate.load.context import Progress, Tally, no_progress
-from migrate.load.links import LinkCutter
+from migrate.load.link_work import LinkCutter
 from migrate.load.work import Cutter, crosswalk_table
 from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
 from migrate.stages.load import Loaded, load, protocol_for

@@ -22,7 +22,7 @@ from migrate.ledger import batches as book
 from migrate.ledger.tables import attempts, generations, watermarks
 from migrate.load import LinkProtocol, Loading, RecordProtocol, Tally, strays
 from migrate.load.context import Progress, no_progress
-from migrate.load.links import LinkCutter
+from migrate.load.link_work import LinkCutter
 from migrate.load.strays import Swept
 from migrate.load.work import Cutter, RecordWork, crosswalk_table
 from migrate.plan.models import ObjectPlan
