@@ -1,10 +1,11 @@
 """What did we do to a system? Parquet segments, each sealed to the one before it.
 
-`segments.py` writes and reads them, `views.py` says in SQL what follows from them: the crosswalk,
-the dead letters, the links that we made.
+`entry.py` says what a row is, `segments.py` writes and reads them, `views.py` says in SQL what
+follows from them: the crosswalk, the dead letters, the links that we made.
 """
 
-from migrate.journal.segments import Entry, Journal
+from migrate.journal.entry import Entry
+from migrate.journal.segments import Journal
 from migrate.journal.views import CROSSWALK, EARLIEST, LATEST, LINKS, REFUSED
 
 __all__ = ["CROSSWALK", "EARLIEST", "LATEST", "LINKS", "REFUSED", "Entry", "Journal"]

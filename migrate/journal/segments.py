@@ -12,7 +12,6 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ import sqlalchemy as sa
 
 from migrate.clock import stamp
 from migrate.errors import Damaged, NoSpace
+from migrate.journal.entry import DUCKDB, Entry, schema
 from migrate.ledger.database import Ledger, Transaction
 from migrate.ledger.leases import Lease
 from migrate.ledger.tables import segments
@@ -31,53 +31,6 @@ if TYPE_CHECKING:
 FORMAT = "1"
 GROUP_SECONDS = 0.2
 COMPACT_BYTES = 32_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One thing that we are about to do, did, or found, to one record or link.
-
-    `kind`: record, link, file, side or schema. `op`: create, update, adopt, delete, restore, link,
-    unlink. `before` and `after`: wire values; an absent field is null. `version`: the source's stamp
-    of what was written. `stamp`: the target's stamp right after our write, "" where somebody may
-    have written in between. `outcome`: intent, done, refused, conflict, held, lost_edit, side.
-    """
-
-    attempt: int
-    batch: str
-    system: str
-    object: str
-    kind: str
-    key: str
-    op: str
-    outcome: str
-    target_id: str | None = None
-    left: str | None = None
-    right: str | None = None
-    label: str | None = None
-    was_there: bool | None = None
-    before: dict[str, str | None] = field(default_factory=dict)
-    after: dict[str, str | None] = field(default_factory=dict)
-    reason: str = ""
-    version: str = ""
-    stamp: str = ""
-
-
-def schema() -> pa.Schema:
-    """The Arrow schema of a segment."""
-    import pyarrow as pa
-
-    image = pa.map_(pa.string(), pa.string())
-    return pa.schema(
-        [
-            ("seq", pa.int64()), ("attempt", pa.int32()), ("epoch", pa.int64()), ("batch", pa.string()),
-            ("at", pa.string()), ("system", pa.string()), ("object", pa.string()), ("kind", pa.string()),
-            ("key", pa.string()), ("target_id", pa.string()), ("op", pa.string()), ("left", pa.string()),
-            ("right", pa.string()), ("label", pa.string()), ("was_there", pa.bool_()), ("before", image),
-            ("after", image), ("outcome", pa.string()), ("reason", pa.string()), ("version", pa.string()),
-            ("stamp", pa.string()),
-        ]
-    )  # fmt: skip
 
 
 class Journal:
@@ -162,7 +115,7 @@ class Journal:
         if files:
             listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
             return f"read_parquet([{listed}])"
-        columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in _DUCKDB.items())
+        columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in DUCKDB.items())
         return f"(SELECT {columns} WHERE false)"
 
     # -- writing ------------------------------------------------------------------------------
@@ -396,12 +349,3 @@ class Journal:
 def _number(path: Path) -> int:
     """A segment's number; a compacted one has that of the last segment in it."""
     return int(path.stem.partition("-")[2].lstrip("c"))
-
-
-_DUCKDB = {
-    "seq": "BIGINT", "attempt": "INTEGER", "epoch": "BIGINT", "batch": "VARCHAR", "at": "VARCHAR",
-    "system": "VARCHAR", "object": "VARCHAR", "kind": "VARCHAR", "key": "VARCHAR", "target_id": "VARCHAR",
-    "op": "VARCHAR", "left": "VARCHAR", "right": "VARCHAR", "label": "VARCHAR", "was_there": "BOOLEAN",
-    "before": "MAP(VARCHAR, VARCHAR)", "after": "MAP(VARCHAR, VARCHAR)", "outcome": "VARCHAR",
-    "reason": "VARCHAR", "version": "VARCHAR", "stamp": "VARCHAR",
-}  # fmt: skip

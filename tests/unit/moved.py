@@ -24,7 +24,7 @@ from migrate_validators.run import checks, run
 from migrate.catalog import Catalog, Field, ObjectSchema, Option, Owner
 from migrate.connector import Held, Limits, Link, Page, Query, Version
 from migrate.engine import Engine
-from migrate.journal.segments import schema as journal_schema
+from migrate.journal.entry import schema as journal_schema
 from migrate.plan import load_plan
 from migrate.store import Manifest, Store
 from migrate.types import Kind, arrow_type
