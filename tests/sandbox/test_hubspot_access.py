@@ -59,8 +59,14 @@ def test_an_oauth_token_lives_for_half_an_hour(portal: Portal) -> None:
     token = body["access_token"]
     told = portal.good("GET", f"/oauth/v1/access-tokens/{token}")
     assert (told["hub_id"], told["app_id"]) == (4471203, 7002)
+    introspect = b"client_id=sandbox-client&client_secret=sandbox-secret&token=" + token.encode()
+    seen = portal.good("POST", "/oauth/2026-03/token/introspect", introspect, headers=FORM)
+    assert (seen["active"], seen["token_use"], seen["hub_id"]) == (True, "access_token", 4471203)
+    other = introspect.replace(b"sandbox-secret", b"x")
+    assert portal.ask("POST", "/oauth/v3/token/introspect", other, headers=FORM).status == 400
     assert portal.ask("GET", LIST, token=token).status == 200
     portal.pass_time(1801)
+    assert portal.good("POST", "/oauth/v3/token/introspect", introspect, headers=FORM) == {"active": False}
     reply = portal.ask("GET", LIST, token=token)
     assert (reply.status, reply.body["category"]) == (401, "EXPIRED_AUTHENTICATION")
     assert "expired" in reply.body["message"]

@@ -74,9 +74,10 @@ def empty(portal: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved
 
 
-def connect(portal: Running, **options: object) -> HubSpotConnector:
+def connect(portal: Running, app: dict[str, str] | None = None, **options: object) -> HubSpotConnector:
+    """With a private app's token, or as an OAuth app."""
     clock = SandboxClock(datetime.fromisoformat(portal.control.get("/clock")["now"]), SPEED)
-    credentials = {"token": str(options.pop("token", TOKEN)), "base_url": portal.url}
+    credentials = {"base_url": portal.url} | (app or {"token": str(options.pop("token", TOKEN))})
     connector = HubSpotConnector(Settings("new", credentials, options, clock))
     connector.bind(dict.fromkeys(("companies", "contacts", "deals"), "migration_key"))
     return connector
@@ -89,6 +90,9 @@ def hubspot(portal: Running, empty: Path) -> Iterator[HubSpotConnector]:
     yield connector
     connector.close()
     portal.control.delete("/faults")
+
+
+OAUTH = {"client_id": "sandbox-client", "client_secret": "sandbox-secret", "refresh_token": "sandbox-refresh"}
 
 
 def contacts(*names: str, **values: str) -> Batch:
@@ -467,3 +471,29 @@ def test_rights_name_the_scopes_that_are_missing(hubspot: HubSpotConnector, port
 def test_the_pace_follows_the_portals_tier_less_the_share_of_the_business(hubspot: HubSpotConnector) -> None:
     hubspot.now()
     assert hubspot.limits.calls_per_second == pytest.approx(19 * 0.8)
+
+
+def test_an_oauth_apps_token_is_renewed_in_the_midst_of_a_write(portal: Running, empty: Path) -> None:
+    portal.control.post("/restore", {"from": str(empty)})
+    app = connect(portal, OAUTH)
+    try:
+        found = app.rights(["contacts"], write=True)
+        assert (found.user, found.missing) == ("user 501, app 7002", ())
+        assert app.discover().tenant == "4471203"
+        on = {"method": "POST", "path": "contacts/batch/create"}
+        portal.control.post("/faults", [{"on": on, "do": {"kind": "expire"}}])
+        [outcome] = app.send(contacts("c1"))
+        assert outcome.status == "done"
+        [record] = app.read_back("contacts", ["email"], keys=["c1"])
+        assert record.source == "ours"  # what this app writes is known as ours
+    finally:
+        app.close()
+        portal.control.delete("/faults")
+
+
+def test_a_refresh_token_that_was_withdrawn_is_named_with_its_remedy(portal: Running) -> None:
+    app = connect(portal, OAUTH | {"refresh_token": "gone"})
+    with pytest.raises(SystemRefused, match=r"BAD_REFRESH_TOKEN.*\n.*Check REFRESH_TOKEN") as refused:
+        app.discover()
+    assert "sandbox-secret" not in str(refused.value)
+    app.close()

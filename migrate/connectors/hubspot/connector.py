@@ -36,9 +36,10 @@ from migrate.errors import Defect
 class HubSpotConnector:
     """A HubSpot portal as a source and as a target; keeps history, explains links.
 
-    Credentials: `token` (a private app's or a service key), `base_url` (default https://api.hubapi.com),
-    `ca` (a CA bundle). Options: `api` (a date such as `2026-03`, or `v3`), `share` of the rate limit,
-    `longest_call` in seconds, `concurrency` (most calls in flight, default 6).
+    Credentials: `token` (a private app's or a service key), or `client_id`, `client_secret` and
+    `refresh_token` (an OAuth app's); `base_url` (default https://api.hubapi.com), `ca` (a CA bundle).
+    Options: `api` (a date such as `2026-03`, or `v3`), `share` of the rate limit, `longest_call` in
+    seconds, `concurrency` (most calls in flight, default 6).
     """
 
     type = "hubspot"

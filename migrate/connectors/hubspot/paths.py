@@ -57,6 +57,10 @@ class Paths:
     def account(self) -> str:
         return "/account-info/v3/details" if self._numbered else f"/account-info/{self.api}/details"
 
+    def token(self) -> str:
+        """An OAuth app's token endpoint; `/introspect` below it tells whose a token is."""
+        return "/oauth/v3/token" if self._numbered else f"/oauth/{self.api}/token"
+
     def token_info(self) -> str:
         """A private app's own token: user, portal, app and scopes."""
         return "/oauth/v2/private-apps/get/access-token-info"

@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from migrate.connector import Limits, Settings
-from migrate.connectors.http import Bearer, Http, Reply
+from migrate.connectors.http import Http, Reply
+from migrate.connectors.hubspot.auth import Renewed, auth_of
 from migrate.connectors.hubspot.paths import DEFAULT_API, Paths
 from migrate.connectors.hubspot.replies import classifier, results
-from migrate.errors import Parked, Retriable, UsageError
+from migrate.errors import Parked, Retriable
 
 BASE_URL = "https://api.hubapi.com"
 SMALLEST_TIER = 10.0  # calls a second: 100 in ten seconds
@@ -47,19 +48,13 @@ class Portal:
     """HTTP to one portal, shared by everything in this package; thread safe."""
 
     def __init__(self, settings: Settings) -> None:
-        token = settings.credentials.get("token")
-        if not token:
-            raise UsageError(
-                f"system `{settings.system}`: no token among its credentials",
-                "Set the variable <PREFIX>TOKEN to a private app's access token or a service key.",
-            )
         options = settings.options
         base_url = settings.credentials.get("base_url") or str(options.get("base_url") or BASE_URL)
         ca = settings.credentials.get("ca") or options.get("ca")
         self.system, self.clock = settings.system, settings.clock
         self.paths = Paths(str(options.get("api") or DEFAULT_API))
         self._share = _number(options.get("share"), 0.8)
-        self._token, self._rate = token, 0.0
+        self._rate = 0.0
         self._caching = threading.RLock()
         self._account: Mapping[str, Any] | None = None
         self._identity: Identity | None = None
@@ -76,16 +71,18 @@ class Portal:
             settle=SETTLE,
             recycle_days=90,
         )
+        verify = str(ca) if ca else True
+        self._auth = auth_of(settings, base_url=base_url, path=self.paths.token(), verify=verify)
         self.http = Http(
             self.system,
             base_url,
             self.clock,
-            auth=Bearer(token),
+            auth=self._auth,
             classify=classifier(self._learn, self._midnight),
             calls_per_second=self.limits.calls_per_second,
             concurrency=flight,
             longest_call=longest,
-            verify=str(ca) if ca else True,
+            verify=verify,
         )
         self._pool = ThreadPoolExecutor(flight, thread_name_prefix=f"hubspot-{self.system}")
 
@@ -143,11 +140,10 @@ class Portal:
             return self._account
 
     def identity(self) -> Identity:
-        """The token's portal, app, user and scopes (private apps and service keys)."""
+        """The token's portal, app, user and scopes."""
         with self._caching:
             if self._identity is None:
-                reply = self.ask(self.paths.token_info(), {"tokenKey": self._token}, ok=(400, 401, 403, 404))
-                told: Mapping[str, Any] = reply.json() if reply.status < 300 else {}
+                told = self._told()
                 scopes = told.get("scopes")
                 self._identity = Identity(
                     portal=str(told.get("hubId") or self.account().get("portalId") or ""),
@@ -157,6 +153,16 @@ class Portal:
                 )
                 self.account()  # its time zone says when a daily quota is renewed; later it can't be asked
             return self._identity
+
+    def _told(self) -> Mapping[str, Any]:
+        """What HubSpot says of the token, in the words that it has for private apps and service keys."""
+        if isinstance(self._auth, Renewed):
+            about = self._auth.about()
+            words = {"hubId": "hub_id", "appId": "app_id", "userId": "user_id", "scopes": "scopes"}
+            return {name: about[word] for name, word in words.items() if word in about}
+        key = self._auth.headers()["Authorization"].removeprefix("Bearer ")
+        reply = self.ask(self.paths.token_info(), {"tokenKey": key}, ok=(400, 401, 403, 404))
+        return dict(reply.json()) if reply.status < 300 else {}
 
     def vendor_now(self) -> datetime:
         self.http.call("GET", self.paths.account(), write=False)

@@ -165,6 +165,29 @@ def exchange(sql: sqlite3.Connection, request: Request, now: float, seconds: flo
     return Reply(200, body)
 
 
+def introspect(sql: sqlite3.Connection, form: Mapping[str, str], portal: dict[str, Any], now: float) -> Reply:
+    """`POST /oauth/.../token/introspect`, for the app whose token it is (HubSpot, read 2026-11-26).
+
+    Raises:
+        ApiError: 400, another app's credentials.
+    """
+    token = form.get("token", "")
+    row = sql.execute("SELECT client_id, expires FROM hs_token WHERE token = ? AND sort = 'access'", (token,))
+    found = row.fetchone()
+    if found is None or (found[1] is not None and found[1] <= now):
+        return Reply(200, {"active": False})
+    if found[0] != f"{form.get('client_id', '')}:{form.get('client_secret', '')}":
+        raise ApiError(
+            400, "missing or invalid client id", "BAD_CLIENT_ID", extra={"status": "BAD_CLIENT_ID"}
+        )
+    reply = describe(sql, token, "access", portal, now)
+    more = {
+        "active": True, "token_use": "access_token", "client_id": form["client_id"],
+        "is_private_distribution": True,
+    }  # fmt: skip
+    return Reply(200, {**reply.body, **more})
+
+
 def describe(sql: sqlite3.Connection, token: str, sort: str, portal: dict[str, Any], now: float) -> Reply:
     """`GET /oauth/v1/{access,refresh}-tokens/{token}`."""
     found = find(sql, token, sort)

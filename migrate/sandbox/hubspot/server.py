@@ -185,7 +185,7 @@ class HubSpotVendor(Vendor):
             tx.sql.execute("DELETE FROM hs_token WHERE token = ? AND sort <> 'private'", (secret,))
             return Reply(204)
         if request.method == "POST" and parts == ["token", "introspect"]:
-            return auth.describe(tx.sql, request.form().get("token", ""), "access", portal, now)
+            return auth.introspect(tx.sql, request.form(), portal, now)
         if (
             request.method == "POST"
             and parts == ["private-apps", "get", "access-token-info"]
