@@ -67,7 +67,11 @@ class Products:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.harness.under", "--serve"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY, text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+                "OPENBLAS_NUM_THREADS": "1",  # a process that forks must have no threads
+            },
         )  # fmt: skip
         self._read()
 

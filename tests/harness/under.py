@@ -195,14 +195,17 @@ def preload() -> None:
     import importlib
 
     for name in (
-        "duckdb", "pyarrow", "pyarrow.compute", "pyarrow.parquet", "pyarrow.csv", "sqlalchemy", "alembic",
-        "httpx2", "pydantic", "sqlglot", "ruamel.yaml", "rapidfuzz", "orjson", "tqdm", "jinja2",
-        "migrate.cli.stages", "migrate.cli.plans", "migrate.cli.evidence", "migrate.cli.letters",
-        "migrate.cli.rollback", "migrate.workspace", "migrate.journal", "migrate.ledger", "migrate.engine",
-        "migrate.store", "migrate.plan", "migrate.stages.load", "migrate.stages.extract",
-        "migrate.stages.pipeline", "migrate.stages.discover", "migrate.stages.prepare",
-        "migrate.connectors.salesforce", "migrate.connectors.hubspot", "migrate_validators",
-        "migrate_rollback",
+        "duckdb", "pandas", "pyarrow", "pyarrow.compute", "pyarrow.parquet", "pyarrow.csv", "sqlalchemy",
+        "alembic", "httpx2", "httpcore2", "h11", "anyio.to_thread", "anyio.streams.tls", "pydantic",
+        "sqlglot", "ruamel.yaml", "rapidfuzz", "orjson", "tqdm", "jinja2", "pyarrow.pandas_compat",
+        "multiprocessing.synchronize", "sqlalchemy.dialects.sqlite", "sqlglot.parsers.duckdb",
+        "sqlglot.generators.duckdb", "tzdata", "migrate.cli.root", "migrate.cli.stages",
+        "migrate.cli.plans", "migrate.cli.evidence", "migrate.cli.letters", "migrate.cli.rollback",
+        "migrate.workspace", "migrate.journal", "migrate.ledger", "migrate.engine", "migrate.store",
+        "migrate.plan", "migrate.stages.load", "migrate.stages.extract", "migrate.stages.pipeline",
+        "migrate.stages.check", "migrate.stages.transform", "migrate.stages.discover",
+        "migrate.stages.prepare", "migrate.connectors.salesforce", "migrate.connectors.hubspot",
+        "migrate_validators", "migrate_rollback",
     ):  # fmt: skip
         try:
             importlib.import_module(name)
