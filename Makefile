@@ -42,8 +42,8 @@ prove-main: $(VENV)/.dev ## show every claim of the main job at full size, one l
 	$(BIN)/python -u -m tests.proofs main
 
 lock: ## renew the locked requirements
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox pyproject.toml -q -o requirements.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox pyproject.toml --group dev -q -o requirements-dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox --extra postgres pyproject.toml -q -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox --extra postgres pyproject.toml --group dev -q -o requirements-dev.txt
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .demo .proof

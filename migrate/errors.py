@@ -258,6 +258,22 @@ class NoSpace(MigrateError):
         )
 
 
+class LedgerAway(MigrateError):
+    """The team's ledger is out of reach. Nothing is sent without it."""
+
+    exit_code = 5
+
+    def __init__(self, place: str, what: str) -> None:
+        self.place, self.what = place, what
+        super().__init__(place, what)
+
+    def __str__(self) -> str:
+        return (
+            f"The ledger {self.place} is out of reach ({self.what}); nothing was sent after that.\n"
+            "  See that the server runs and takes this user, and run the same command again."
+        )
+
+
 class Defect(MigrateError):
     """An invariant of ours does not hold. Never the user's fault."""
 

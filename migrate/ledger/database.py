@@ -1,31 +1,29 @@
 """How is the ledger opened, and what is a transaction of it?
 
-SQLite runs in WAL with `synchronous=FULL` and `BEGIN IMMEDIATE`: a commit that returned is on
-disk, and a writer never finds at its commit that somebody else was first. Every transaction that
-is made under a lease checks the lease's epoch first, so a stale process can't write.
+Every transaction that is made under a lease checks the lease's epoch first, so a stale process
+can't write. Where the ledger lies, and how it keeps writers apart, is its backend's business.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
 
 from migrate.clock import Clock, stamp
-from migrate.errors import Damaged, LeaseLost, NoSpace, UsageError
+from migrate.errors import Damaged, LeaseLost, UsageError
 from migrate.ledger import tables
+from migrate.ledger.backends import DRIVER_ERRORS, backend_of
 
 if TYPE_CHECKING:
     from migrate.ledger.leases import Lease
 
-HEAD = "0002"
+HEAD = "0003"
 
 
 class Transaction:
@@ -59,26 +57,34 @@ class Transaction:
 class Ledger:
     """The workspace's ledger."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, place: Path | str, clock: Clock) -> None:
         """Open (and, where needed, make or upgrade) the ledger.
+
+        Args:
+            place: a file, or a PostgreSQL URL.
 
         Raises:
             Damaged: the file is there and is no ledger, or of a later version.
             NoSpace: the disk refused.
+            LedgerAway: the server doesn't answer or doesn't let us in.
+            UsageError: the URL can't be used.
         """
-        self.path, self.clock = path, clock
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._engine = sa.create_engine(
-            f"sqlite:///{path}", connect_args={"timeout": 60.0, "check_same_thread": False}
-        )
-        sa.event.listen(self._engine, "connect", _on_connect)
-        sa.event.listen(self._engine, "begin", _on_begin)
+        self.backend, self.clock = backend_of(place), clock
+        self._engine = self.backend.engine()
+        sa.event.listen(self._engine, "begin", self._on_begin)
         self._reader = self._engine.execution_options(reads=True)
-        with self._translated():
-            self._upgrade()
+        try:
+            with self._translated():
+                self._upgrade()
+        except BaseException:
+            self.close()
+            raise
+
+    def _on_begin(self, connection: sa.Connection) -> None:
+        self.backend.begin(connection, reads=connection.get_execution_options().get("reads", False))
 
     def _upgrade(self) -> None:
-        with self._engine.connect() as connection:
+        with self._reader.connect() as connection:
             known = sa.inspect(connection).has_table("alembic_version")
             version = (
                 connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
@@ -89,7 +95,7 @@ class Ledger:
             return
         if version is not None and version > HEAD:
             raise Damaged(
-                str(self.path), f"was written by a later version ({version})", "Upgrade this program."
+                self.backend.name, f"was written by a later version ({version})", "Upgrade this program."
             )
         from migrate.ledger.migrations import upgrade
 
@@ -99,13 +105,10 @@ class Ledger:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, sqlite3.OperationalError) as error:
-            text = str(getattr(error, "orig", error))
-            if any(word in text for word in ("full", "disk I/O", "readonly", "unable to open")):
-                raise NoSpace(str(self.path), text) from error
+        except DRIVER_ERRORS as error:
+            if meant := self.backend.failed(error):
+                raise meant from error
             raise
-        except sa.exc.DatabaseError as error:
-            raise Damaged(str(self.path), f"is not a readable ledger ({error})") from error
 
     @contextmanager
     def write(self, lease: Lease | None = None) -> Iterator[Transaction]:
@@ -114,6 +117,7 @@ class Ledger:
         Raises:
             LeaseLost: another epoch holds the system; nothing is written.
             NoSpace: the disk refused; nothing is written.
+            LedgerAway: the server is out of reach; what was under way may be written or not.
         """
         with self._translated(), self._engine.begin() as connection:
             if lease is not None:
@@ -138,6 +142,26 @@ class Ledger:
         """The first column of the first row, or None."""
         rows = self.read(query)
         return rows[0][0] if rows else None
+
+    def bind(self, workspace: str) -> None:
+        """Make it this workspace's, once and for all.
+
+        Raises:
+            UsageError: it is another one's.
+        """
+        query = sa.select(tables.owner.c.workspace)
+        owner = self.value(query)
+        if owner is None:
+            with self.write() as tx:
+                owner = tx.sql.execute(query).scalar()
+                if owner is None:
+                    tx.put(tables.owner, workspace=workspace, at=tx.at)
+                    return
+        if owner != workspace:
+            raise UsageError(
+                f"{self.backend.name} is the ledger of another workspace.",
+                "Give each workspace a database of its own.",
+            )
 
     def attempt(self) -> int:
         """The number of the attempt under way (1 for a new workspace)."""
@@ -171,17 +195,3 @@ class Ledger:
     def close(self) -> None:
         """Release the connections."""
         self._engine.dispose()
-
-
-def _on_connect(connection: Any, record: Any) -> None:  # noqa: ARG001
-    if isinstance(connection, sqlite3.Connection):
-        # The driver must not begin transactions by itself: `_on_begin` says how.
-        connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-
-def _on_begin(connection: sa.Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        reads = connection.get_execution_options().get("reads", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 metadata = MetaData()
 
@@ -55,7 +66,7 @@ extracts = Table(
     Column("part", Integer, primary_key=True, autoincrement=False),
     Column("name", String(64), nullable=False),
     Column("rows", Integer, nullable=False),
-    Column("bytes", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("cursor", Text),  # where to go on after this part
 )
@@ -125,11 +136,18 @@ segments = Table(
     metadata,
     Column("name", String(128), primary_key=True),
     Column("epoch", Integer, nullable=False),
-    Column("first_seq", Integer, nullable=False),
-    Column("last_seq", Integer, nullable=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("previous", String(64), nullable=False),
+)
+
+owner = Table(
+    "owner",
+    metadata,
+    Column("workspace", String(64), primary_key=True),  # the one workspace whose ledger this is
+    Column("at", String(32), nullable=False),
 )
 
 measures = Table(

@@ -27,6 +27,7 @@ EXAMPLES: dict[MigrateError, tuple[int, tuple[str, ...]]] = {
     errors.LeaseLost("new", "taken over"): (4, ("`new`", "taken over", "Run `migrate status`")),
     errors.Damaged("a/b", "is missing", "Run it again."): (5, ("a/b: is missing", "Run it again.")),
     errors.NoSpace("a/b", "No space left"): (5, ("a/b", "No space left", "Free some space")),
+    errors.LedgerAway("postgresql://db", "refused"): (5, ("postgresql://db", "refused", "the server runs")),
     errors.Defect("an invariant"): (70, ("an invariant",)),
     BatchRefused("new", "VALIDATION", "bad", 3): (3, ("`new`", "VALIDATION bad")),
 }  # fmt: skip

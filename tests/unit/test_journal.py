@@ -40,7 +40,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 def opened(ledger: Ledger) -> Journal:
     """The journal as a new process opens it."""
-    journal = Journal(ledger.path.parent / "journal", ledger)
+    journal = Journal(Path(ledger.backend.name).parent / "journal", ledger)
     journal.open(Lease.take(ledger, "new", 3600))
     return journal
 

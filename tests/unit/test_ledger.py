@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,23 @@ def clock() -> HandClock:
     return HandClock()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where a ledger can lie: a file, a database of a real server."""
+    if request.param == "sqlite":
+        return tmp_path / "ledger.db"
+    return str(request.getfixturevalue("database"))
+
+
 @pytest.fixture
-def ledger(tmp_path: Path, clock: HandClock) -> Ledger:
+def ledger(place: Path | str, clock: HandClock) -> Iterator[Ledger]:
+    made = Ledger(place, clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path, clock: HandClock) -> Ledger:
     return Ledger(tmp_path / "ledger.db", clock)
 
 
@@ -40,39 +56,47 @@ def batch(id: str, rows: tuple[int, ...], **more: Any) -> BatchRow:
     return BatchRow(id=id, rows=rows, **facts)
 
 
-def shape(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Columns of each table: name, not null, place in the primary key."""
-    with sqlite3.connect(path) as connection:
-        names = [n for (n,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {
-            name: [(c[1], bool(c[3]), c[5]) for c in connection.execute(f"PRAGMA table_info({name})")]
-            for name in names
-            if name not in ("alembic_version", "sqlite_sequence")
-        }
+def shape(engine: sa.Engine) -> dict[str, Any]:
+    """Columns of each table with their nullability, and its primary key."""
+    look = sa.inspect(engine)
+    found = {
+        name: (
+            sorted((column["name"], column["nullable"]) for column in look.get_columns(name)),
+            look.get_pk_constraint(name)["constrained_columns"],
+        )
+        for name in look.get_table_names()
+        if name != "alembic_version"
+    }
+    engine.dispose()
+    return found
 
 
 # -- the file ---------------------------------------------------------------------------------
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(ledger: Ledger, tmp_path: Path) -> None:
-    other = tmp_path / "other.db"
-    tables.metadata.create_all(sa.create_engine(f"sqlite:///{other}"))
-    assert shape(ledger.path) == shape(other)
+    other = sa.create_engine(f"sqlite:///{tmp_path / 'other.db'}")
+    tables.metadata.create_all(other)
+    assert shape(ledger.backend.engine()) == shape(other)
 
 
-def test_a_ledger_that_is_there_is_opened_as_it_was(ledger: Ledger, clock: HandClock) -> None:
+def test_a_ledger_that_is_there_is_opened_as_it_was(
+    ledger: Ledger, place: Path | str, clock: HandClock
+) -> None:
     with ledger.write() as tx:
         tx.put(tables.watermarks, object="Account", value="w", generation=3)
     ledger.close()
-    assert Ledger(ledger.path, clock).watermark("Account") == ("w", 3)
+    again = Ledger(place, clock)
+    assert again.watermark("Account") == ("w", 3)
+    again.close()
 
 
-def test_several_processes_may_open_a_new_workspace_at_once(tmp_path: Path, clock: HandClock) -> None:
+def test_several_processes_may_open_a_new_workspace_at_once(place: Path | str, clock: HandClock) -> None:
     errors: list[Exception] = []
 
     def begin() -> None:
         try:
-            Ledger(tmp_path / "ledger.db", clock).close()
+            Ledger(place, clock).close()
         except Exception as error:  # noqa: BLE001 - shown by the assertion
             errors.append(error)
 
@@ -84,8 +108,8 @@ def test_several_processes_may_open_a_new_workspace_at_once(tmp_path: Path, cloc
     assert errors == []
 
 
-def test_commits_are_flushed_before_they_return(ledger: Ledger) -> None:
-    with ledger.write() as tx:
+def test_commits_are_flushed_before_they_return(file: Ledger) -> None:
+    with file.write() as tx:
         assert tx.sql.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert tx.sql.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
@@ -97,11 +121,13 @@ def test_a_file_that_is_no_ledger_is_damaged(tmp_path: Path, clock: HandClock) -
         Ledger(path, clock)
 
 
-def test_a_ledger_of_a_later_version_is_not_touched(ledger: Ledger, clock: HandClock) -> None:
+def test_a_ledger_of_a_later_version_is_not_touched(
+    ledger: Ledger, place: Path | str, clock: HandClock
+) -> None:
     with ledger.write() as tx:
         tx.sql.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(Damaged, match=r"later version \(9999\)"):
-        Ledger(ledger.path, clock)
+        Ledger(place, clock)
 
 
 def test_a_disk_that_refuses_is_no_space(tmp_path: Path, clock: HandClock) -> None:
@@ -120,9 +146,9 @@ def test_all_of_a_transaction_happens_or_nothing(ledger: Ledger) -> None:
     assert ledger.watermark("Account") is None
 
 
-def test_a_writer_holds_the_file_from_its_begin_so_that_none_is_second_at_commit(ledger: Ledger) -> None:
-    other = sqlite3.connect(ledger.path, timeout=0, isolation_level=None)
-    with ledger.write():
+def test_a_writer_holds_the_file_from_its_begin_so_that_none_is_second_at_commit(file: Ledger) -> None:
+    other = sqlite3.connect(file.backend.name, timeout=0, isolation_level=None)
+    with file.write():
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("BEGIN IMMEDIATE")
         assert other.execute("SELECT count(*) FROM batches").fetchone() == (0,)  # a reader isn't held up

@@ -1,0 +1,134 @@
+"""Where does a ledger lie? In a SQLite file, or for a team in PostgreSQL.
+
+In both a commit that returned is on disk, and a writer never finds at its commit that somebody else was
+first: SQLite runs in WAL with `synchronous=FULL` and `BEGIN IMMEDIATE`; in PostgreSQL each writing
+transaction first takes one advisory lock (PostgreSQL 18, "Advisory Locks", read 2026-11-26), which ends with
+the transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
+
+from migrate.errors import Damaged, LedgerAway, MigrateError, NoSpace, UsageError
+
+LOCK = 0x6D696772617465  # "migrate": the key of the advisory lock
+IDLE_MS = 60_000  # a transaction whose host has vanished ends after this time, and its lock with it
+NO_SPACE, CORRUPT = "53100", ("XX001", "XX002")  # SQLSTATEs: PostgreSQL, "Error Codes"
+
+
+class Backend(Protocol):
+    """A kind of database. `name` says in messages where it is, without a secret."""
+
+    name: str
+
+    def engine(self) -> sa.Engine:
+        """A new engine, with nothing opened yet."""
+        ...
+
+    def begin(self, connection: sa.Connection, *, reads: bool) -> None:
+        """Called at the start of each transaction."""
+        ...
+
+    def failed(self, error: Exception) -> MigrateError | None:
+        """What a driver's error means to us; None: it is a defect."""
+        ...
+
+
+class SqliteFile:
+    """A file of one host."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name = path, str(path)
+
+    def engine(self) -> sa.Engine:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        engine = sa.create_engine(
+            f"sqlite:///{self.path}", connect_args={"timeout": 60.0, "check_same_thread": False}
+        )
+        sa.event.listen(engine, "connect", _on_connect)
+        return engine
+
+    def begin(self, connection: sa.Connection, *, reads: bool) -> None:
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    def failed(self, error: Exception) -> MigrateError | None:
+        if isinstance(error, OperationalError | sqlite3.OperationalError):
+            text = str(getattr(error, "orig", error))
+            full = any(word in text for word in ("full", "disk I/O", "readonly", "unable to open"))
+            return NoSpace(self.name, text) if full else None
+        return Damaged(self.name, f"is not a readable ledger ({error})")
+
+
+class Postgres:
+    """A database of its own on a server that a team shares.
+
+    Args:
+        url: `postgresql://user@host/database`; a password may also come from `PGPASSWORD` or `~/.pgpass`.
+
+    Raises:
+        UsageError: the URL is none, or the driver isn't installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._url = sa.make_url(url).set(drivername="postgresql+psycopg")
+        except sa.exc.ArgumentError:
+            raise UsageError(
+                "The ledger's URL can't be read.", "It looks like `postgresql://user@host/database`."
+            ) from None
+        shown = self._url._replace(drivername="postgresql", password=None)
+        self.name = shown.render_as_string()
+
+    def engine(self) -> sa.Engine:
+        try:
+            return sa.create_engine(
+                self._url,
+                # A connection that died while nobody used it is replaced unseen.
+                pool_pre_ping=True,
+                connect_args={
+                    "connect_timeout": 10,
+                    "keepalives_idle": 30,
+                    "options": f"-c idle_in_transaction_session_timeout={IDLE_MS} -c synchronous_commit=on",
+                },
+            )
+        except ModuleNotFoundError:
+            raise UsageError(
+                "A ledger in PostgreSQL needs the package `psycopg`.", "pip install 'crm-migrate[postgres]'"
+            ) from None
+
+    def begin(self, connection: sa.Connection, *, reads: bool) -> None:
+        if not reads:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+
+    def failed(self, error: Exception) -> MigrateError | None:
+        orig = getattr(error, "orig", error)
+        code, text = getattr(orig, "sqlstate", None) or "", str(orig).strip().partition("\n")[0]
+        if code == NO_SPACE:
+            return NoSpace(self.name, text)
+        if code in CORRUPT:
+            return Damaged(self.name, text, "Restore the database from a backup.")
+        away = isinstance(error, OperationalError | InterfaceError) or getattr(
+            error, "connection_invalidated", False
+        )
+        return LedgerAway(self.name, text) if away else None
+
+
+def backend_of(place: Path | str) -> Backend:
+    """A path is a SQLite file, a text a PostgreSQL URL."""
+    return SqliteFile(place) if isinstance(place, Path) else Postgres(place)
+
+
+DRIVER_ERRORS = (DatabaseError, InterfaceError, sqlite3.OperationalError)
+
+
+def _on_connect(connection: Any, record: Any) -> None:  # noqa: ARG001
+    # The driver must not begin transactions by itself: `begin` says how.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
