@@ -102,6 +102,19 @@ def test_a_dead_letter_is_a_warning_with_the_command_that_mends_it(migration: Mo
     assert any("dead-letters replay" in one.command for one in result.decisions)
 
 
+def test_a_command_that_mends_can_be_typed_as_it_stands_while_something_remains(migration: Moved) -> None:
+    migration.journal = [row for row in migration.journal if row["key"] != "sf.Opportunity.D2"]
+    del migration.target.records["deals"]["302"]
+    migration.letter("record", "sf.Opportunity.D2", "400: INVALID_OPTION")
+
+    decisions = migration.results("counts")["counts.Opportunity"].decisions
+
+    commands = [command for one in decisions for command in one.command.split("; ")]
+    assert {"migrate transform", "migrate load", "migrate dead-letters replay"} <= set(commands)
+    # `transform` and `dead-letters list` end with 1 here, so nothing behind `&&` would run.
+    assert not any("&&" in command or ", then" in command for command in commands)
+
+
 def test_one_wrong_value_is_exactly_one_row_and_field(migration: Moved) -> None:
     migration.target.records["deals"]["301"]["closedate"] = "2026-01-06"
 

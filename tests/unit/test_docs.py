@@ -230,5 +230,10 @@ def test_the_tutorial_runs_every_stage(stage: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
+def test_no_page_chains_commands_that_end_with_1_when_something_remains(page: Path) -> None:
+    assert not re.findall(r"migrate [^`\n]*&& migrate", text(page))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_no_page_holds_a_path_of_somebody_s_machine(page: Path) -> None:
     assert not re.search(r"(?<![\w.~…/])/(?:work|tmp|home|root|Users)/", text(page))
