@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from migrate.cli import asking
 from migrate.cli.output import Result, Session, table
 
 
@@ -113,7 +114,7 @@ def check(session: Session, live: bool) -> Result:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="List what would be made; write nothing.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Make it without asking.")
 @click.pass_obj
 def prepare(session: Session, dry_run: bool, yes: bool) -> Result:
     """Make what the target lacks: the key field, kept values, picklist options, link labels.
@@ -132,7 +133,8 @@ def prepare(session: Session, dry_run: bool, yes: bool) -> Result:
         wanted = changes(workspace.plan, workspace.catalog("target"), found.added)
         if wanted and not dry_run and not yes and not session.as_json:
             name = workspace.system("target").system
-            click.confirm(f"Make {len(wanted)} changes in `{name}`?", abort=True, err=True)
+            things = "change" if len(wanted) == 1 else "changes"
+            asking.yes(f"Make {len(wanted)} {things} in `{name}`?")
         made = run(workspace, found.added, dry_run=dry_run)
     rows = [(each.words, each.outcome) for each in made]
     text = table(rows, ("change", "outcome")) if rows else "Nothing is missing."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from migrate.cli import asking
 from migrate.cli.output import Result, Session, table
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _ran(command: str, found: RolledBack) -> Result:
 def _confirm(system: str, yes: bool) -> None:
     if yes:
         return
-    typed = click.prompt(f"This deletes and changes records in `{system}`. Type its name to go on", err=True)
+    typed = asking.typed(f"This deletes and changes records in `{system}`. Type its name to go on")
     if typed != system:
         raise click.UsageError(f"`{typed}` isn't `{system}`; nothing was done.")
 

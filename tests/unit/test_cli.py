@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -256,6 +258,43 @@ def test_a_signal_in_the_midst_of_a_query_is_no_defect(
     monkeypatch.setattr("migrate.stages.status.status", query)
     found = document(capsys, "-w", workspace, "status")
     assert (found[0], found[1]["error"]) == (code, "interrupted")
+
+
+# -- asking -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lacking(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """A target that lacks one thing; what `prepare` has made of it."""
+    made: list[object] = []
+    monkeypatch.setattr("migrate.stages.pipeline.checked", lambda _: SimpleNamespace(added=()))
+    monkeypatch.setattr("migrate.workspace.Workspace.catalog", lambda *_: None)
+    monkeypatch.setattr("migrate.stages.prepare.changes", lambda *_: ["one"])
+    monkeypatch.setattr("migrate.stages.prepare.prepare", lambda *_, **__: made.append("one") or [])
+    return made
+
+
+@pytest.mark.parametrize("words", ["prepare", "rollback run", "rollback hold force companies.edited"])
+@pytest.mark.parametrize("closed", [False, True], ids=["at its end", "closed"])
+def test_where_nobody_can_answer_it_ends_with_2_and_names_the_option(
+    capsys: pytest.CaptureFixture[str], workspace: Path, monkeypatch: pytest.MonkeyPatch,
+    lacking: list[object], words: str, closed: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sys, "stdin", None if closed else io.StringIO(""))
+    code, out, err = run(capsys, "-w", workspace, *words.split())
+    assert (code, out) == (2, "")
+    assert "`--yes`" in err
+    assert not lacking
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 130)])
+def test_an_answer_through_a_pipe_counts(
+    capsys: pytest.CaptureFixture[str], workspace: Path, monkeypatch: pytest.MonkeyPatch,
+    lacking: list[object], answer: str, code: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+    assert run(capsys, "-w", workspace, "prepare")[0] == code
+    assert bool(lacking) == (code == 0)
 
 
 def test_a_polite_end_by_signal_is_143(
