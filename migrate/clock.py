@@ -85,6 +85,18 @@ def is_loopback(url: str) -> bool:
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
+def is_web_address(url: str) -> bool:
+    """Whether it has what a call needs: http or https, a host, and a port that can be one."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # raises where it is no number, or too large a one
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and not set(url) & set(" \t")
+    )
+
+
 def stamp(at: datetime) -> str:
     """An instant as the ledger and the journal hold it: UTC, microseconds, `Z`."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

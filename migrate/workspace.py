@@ -177,8 +177,10 @@ class Workspace:
         """A system's credentials, names in lower case, from where the plan says.
 
         Raises:
-            UsageError: nothing is there; names the variables that were looked for.
+            UsageError: nothing is there, or an address among them is none; names the variables.
         """
+        from migrate.clock import is_web_address
+
         entry = self.system(role)
         where, _, rest = entry.credentials.partition(":")
         if where == "env":
@@ -200,15 +202,30 @@ class Workspace:
                 f"No credentials for `{entry.system}`: no environment variable begins with `{rest}`.",
                 f"Set them, for example `{rest}TOKEN`; the vendor's page in docs/vendors lists the names.",
             )
+        for name, value in found.items():
+            if name.endswith("_url") and not is_web_address(value):
+                given = f"`{rest}{name.upper()}`" if where == "env" else f"`{name}` in {path}"
+                # Its value isn't told: somebody may have put a token there by mistake.
+                raise UsageError(
+                    f"{given} isn't the web address of a system.",
+                    "Write it with scheme and host, for example `https://acme.my.example.com`.",
+                )
         return found
 
     def connector(self, role: Role) -> Any:
         """A new connector to a system; the caller closes it."""
+        from migrate.clock import is_web_address
         from migrate.connector import Settings
         from migrate.plugins import connect
 
         entry = self.system(role)
         options: dict[str, object] = {**(entry.model_extra or {}), "share": entry.share}
+        for name, value in options.items():
+            if name.endswith("_url") and not is_web_address(str(value)):
+                raise UsageError(
+                    f"`{name}` of `{entry.system}` in the plan isn't the web address of a system.",
+                    "Write it with scheme and host, for example `https://acme.my.example.com`.",
+                )
         if entry.longest_call is not None:
             options["longest_call"] = entry.longest_call
         return connect(entry.type, Settings(entry.system, self.credentials(role), options, self.clock))

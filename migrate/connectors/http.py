@@ -35,7 +35,7 @@ from migrate.connectors.answers import (
     standard,
 )
 from migrate.connectors.pace import Pace
-from migrate.errors import InDoubt, Parked, Retriable, SystemRefused
+from migrate.errors import InDoubt, Parked, Retriable, SystemRefused, UsageError
 
 __all__ = [
     "Auth",
@@ -165,7 +165,7 @@ class Http:
         self._client = httpx2.Client(
             timeout=httpx2.Timeout(read, connect=CONNECT_TIMEOUT, pool=None),
             limits=httpx2.Limits(max_connections=concurrency + 4, max_keepalive_connections=concurrency + 4),
-            verify=ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify,
+            verify=_trusting(system, verify) if isinstance(verify, str) else verify,
             trust_env=not is_loopback(base_url),
             follow_redirects=False,
         )
@@ -378,6 +378,22 @@ class Http:
         if throttled:
             self.pace.throttled(after if after is not None else wait)
         self.clock.sleep(wait if after is None else after + self._random.uniform(0, 0.1 * after))
+
+
+def _trusting(system: str, authority: str) -> ssl.SSLContext:
+    """Trust in one certificate authority.
+
+    Raises:
+        UsageError: its file isn't there, or holds no certificate.
+    """
+    try:
+        return ssl.create_default_context(cafile=authority)
+    except OSError as error:  # what ssl raises is one, too
+        raise UsageError(
+            f"system `{system}`: the certificate authority {authority} can't be read "
+            f"({error.strerror or error}).",
+            "CA among its credentials must name a PEM file.",
+        ) from error
 
 
 def _nothing() -> None:

@@ -209,6 +209,50 @@ def test_missing_credentials_name_the_variables(capsys: pytest.CaptureFixture[st
     assert "CLI_TEST_OLD_" in found["message"]
 
 
+@pytest.mark.parametrize(
+    "address", ["foo", "api.example.com", "http:/one-slash", "https://", "https://h:port", "pat-na1-hunter2"]
+)
+@pytest.mark.parametrize(
+    ("words", "variable", "clock"),
+    [("discover", "OLD_INSTANCE_URL", ""), ("status", "NEW_BASE_URL", ", clock: sandbox")],
+)
+def test_an_address_that_is_none_is_2_and_names_its_variable(
+    capsys: pytest.CaptureFixture[str], workspace: Path, monkeypatch: pytest.MonkeyPatch,
+    address: str, words: str, variable: str, clock: str,
+) -> None:  # fmt: skip
+    (workspace / "plan.yaml").write_text(PLAN.replace('_NEW_"', f'_NEW_"{clock}'))
+    monkeypatch.setenv(f"CLI_TEST_{variable}", address)
+    code, found = document(capsys, "-w", workspace, words)
+    assert (code, found["error"]) == (2, "UsageError")
+    assert f"`CLI_TEST_{variable}`" in found["message"]
+    assert "hunter2" not in found["message"]
+
+
+def test_a_certificate_authority_that_isn_t_there_is_2(
+    capsys: pytest.CaptureFixture[str], workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "INSTANCE_URL": "https://x.example",
+        "CA": "absent.pem",
+        "CLIENT_ID": "a",
+        "CLIENT_SECRET": "b",
+    }.items():
+        monkeypatch.setenv(f"CLI_TEST_OLD_{name}", value)
+    code, found = document(capsys, "-w", workspace, "discover")
+    assert code == 2
+    assert "absent.pem can't be read (No such file" in found["message"]
+
+
+def test_an_address_in_the_plan_that_is_none_is_2_and_names_its_key(
+    capsys: pytest.CaptureFixture[str], workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace / "plan.yaml").write_text(PLAN.replace('_OLD_"', '_OLD_", instance_url: foo'))
+    monkeypatch.setenv("CLI_TEST_OLD_CLIENT_ID", "x")
+    code, found = document(capsys, "-w", workspace, "discover")
+    assert code == 2
+    assert "`instance_url` of `old`" in found["message"]
+
+
 def test_the_workspaces_state_is_nobody_elses_to_read(
     capsys: pytest.CaptureFixture[str], workspace: Path
 ) -> None:

@@ -18,7 +18,7 @@ from migrate.connectors.salesforce.auth import Login
 from migrate.connectors.salesforce.bulk import Place
 from migrate.connectors.salesforce.describe import is_crm_object, object_schema
 from migrate.connectors.salesforce.replies import classifier
-from migrate.errors import SystemRefused, UsageError
+from migrate.errors import UsageError
 from migrate.types import Kind
 
 
@@ -173,8 +173,8 @@ def test_the_assertion_of_the_jwt_flow_verifies_with_the_apps_certificate(tmp_pa
         ({"client_id": "a", "private_key": "no key"}, "named user"),
     ],
 )
-def test_incomplete_credentials_are_refused_with_what_to_set(
+def test_incomplete_credentials_are_the_users_to_mend_and_the_message_says_what_to_set(
     credentials: dict[str, str], remedy: str
 ) -> None:
-    with pytest.raises(SystemRefused, match=remedy):
+    with pytest.raises(UsageError, match=remedy):
         login(credentials).headers()

@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 from migrate.clock import Clock, is_loopback
 from migrate.connectors.http import Http, NoAuth
 from migrate.connectors.salesforce.replies import at_login, error
-from migrate.errors import SystemRefused
+from migrate.errors import SystemRefused, UsageError
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
 JWT_LIFE = 180  # seconds; Salesforce takes assertions that end within about three minutes
@@ -75,7 +75,8 @@ class Login:
         """Log in. False where the credential is a ready token, which can't be renewed.
 
         Raises:
-            SystemRefused: the log-in was refused, or the credentials are incomplete.
+            SystemRefused: the log-in was refused.
+            UsageError: the credentials are incomplete; nobody was asked.
         """
         given = self._credentials
         if given.get("client_id") and (given.get("key_file") or given.get("private_key")):
@@ -90,9 +91,8 @@ class Login:
         elif self._token:
             return False
         else:
-            raise SystemRefused(
-                self._system,
-                "there are no credentials to log in with",
+            raise self._lacks(
+                "no credentials to log in with",
                 "Set INSTANCE_URL with CLIENT_ID and CLIENT_SECRET; or CLIENT_ID, USERNAME and KEY_FILE; or "
                 "INSTANCE_URL with ACCESS_TOKEN (each with the plan's prefix in front).",
             )
@@ -100,7 +100,7 @@ class Login:
 
     def _log_in(self, url: str, form: Mapping[str, str]) -> None:
         if not url:
-            raise SystemRefused(self._system, "INSTANCE_URL is not set", "Set it to the org's My Domain.")
+            raise self._lacks("INSTANCE_URL is not set", "Set it to the org's My Domain.")
         http = Http(
             self._system, url, self._clock, auth=NoAuth(), classify=at_login,
             calls_per_second=None, concurrency=1, longest_call=LOGIN_CALL, verify=self._verify,
@@ -133,10 +133,13 @@ class Login:
             return url
         raise SystemRefused(self._system, f"the log-in named a host without TLS: {url}", "Check LOGIN_URL.")
 
+    def _lacks(self, what: str, remedy: str) -> UsageError:
+        return UsageError(f"system `{self._system}`: {what}", remedy)
+
     def _assertion(self) -> dict[str, str]:
         given = self._credentials
         if not given.get("username"):
-            raise SystemRefused(self._system, "USERNAME is not set", "The JWT flow acts for a named user.")
+            raise self._lacks("USERNAME is not set", "The JWT flow acts for a named user.")
         audience = given.get("audience") or self._login_url
         claims = {
             "iss": given["client_id"],
@@ -155,8 +158,7 @@ class Login:
             from cryptography.hazmat.primitives import hashes, serialization
             from cryptography.hazmat.primitives.asymmetric import padding, rsa
         except ImportError:
-            raise SystemRefused(
-                self._system,
+            raise self._lacks(
                 "the JWT bearer flow needs the package `cryptography`",
                 "Install it, or use CLIENT_ID with CLIENT_SECRET.",
             ) from None
@@ -166,13 +168,12 @@ class Login:
             pem = Path(file).read_bytes() if file else given["private_key"].encode()
             key = serialization.load_pem_private_key(pem, password=None)
         except (OSError, ValueError, TypeError) as failure:
-            raise SystemRefused(
-                self._system,
+            raise self._lacks(
                 f"the private key can't be read ({type(failure).__name__})",
                 "KEY_FILE must name a PEM file without a password.",
             ) from None
         if not isinstance(key, rsa.RSAPrivateKey):
-            raise SystemRefused(self._system, "the private key is no RSA key", "Salesforce takes RS256 only.")
+            raise self._lacks("the private key is no RSA key", "Salesforce takes RS256 only.")
         return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
 
 

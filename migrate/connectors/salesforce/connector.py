@@ -88,7 +88,9 @@ class SalesforceConnector:
         if self._opened is None:
             instance = self._login.instance()
             if not instance:
-                raise SystemRefused(self.system, "INSTANCE_URL is not set", "Set it to the org's My Domain.")
+                raise UsageError(
+                    f"system `{self.system}`: INSTANCE_URL is not set", "Set it to the org's My Domain."
+                )
             self._opened = Http(
                 self.system,
                 instance,
