@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from migrate.cli.output import Result
+from migrate.errors import Damaged, MigrateError, UsageError
+
+if TYPE_CHECKING:
+    from migrate.sandbox.control import Control, ControlError
+
+HELP = "`migrate sandbox control --help` names what it can be asked and told."
+ELSEWHERE = (
+    "Name the `url` that `migrate sandbox start` printed; where it begins with https, give `--ca` as well."
+)
+LINES = ("/truth/", "/log", "/requests")  # what is answered with a JSON document a line
+url_argument = click.argument("url")
+ca_option = click.option(
+    "--ca", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The certificate authority of a sandbox that was started with `--tls`; its first line names it.",
+)  # fmt: skip
 
 
 @click.group()
@@ -17,36 +35,55 @@ def sandbox() -> None:
 
 @sandbox.command()
 @click.argument("vendor", type=click.Choice(["salesforce", "hubspot"]))
-@click.option("--port", type=int, default=0, show_default=True, help="0 takes a free one.")
 @click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where its state lies."
+    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for its state; what an earlier one left there is taken up.",
 )
 @click.option("--tls", is_flag=True, help="Speak https with a throwaway certificate authority.")
-@click.option("--speed", type=float, default=1.0, show_default=True, help="Seconds of its clock per second.")
-@click.option("--settings", default="{}", help="JSON: limits, delays, switches.")
+@click.option(
+    "--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
+    help="Seconds of its clock per second.",
+)  # fmt: skip
+@click.option(
+    "--settings",
+    default="{}",
+    help="A JSON object: limits, delays, switches; `control URL settings` lists them.",
+)
 def start(vendor: str, port: int, data: Path, tls: bool, speed: float, settings: str) -> None:
-    """Serve until interrupted; prints one JSON line with its address.
+    """Serve until interrupted (Ctrl-C); prints one JSON line with its address.
 
     \b
     migrate sandbox start hubspot --port 8081 --data .hubspot
     """
     from migrate.sandbox.server import serve
 
-    serve(vendor, data, port=port, tls=tls, speed=speed, settings=json.loads(settings))
+    wanted = _json(settings, "`--settings`")
+    if not isinstance(wanted, dict):
+        raise UsageError("`--settings` isn't a JSON object.", """Write it as '{"tier": "professional"}'.""")
+    serve(vendor, data, port=port, tls=tls, speed=speed, settings=wanted)
 
 
 @sandbox.command()
-@click.argument("url")
+@url_argument
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def seed(url: str, file: Path) -> Result:
+@ca_option
+def seed(url: str, file: Path, ca: Path | None) -> Result:
     """Put a JSON document of records and metadata into a sandbox.
 
     \b
     migrate sandbox seed http://127.0.0.1:8081 seed.json
     """
-    from migrate.sandbox.control import Control
-
-    answer = Control(url).post("/seed", json.loads(file.read_text()))
+    try:
+        document = _json(file.read_text(encoding="utf-8"), str(file), "Mend it, or name another file.")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} isn't UTF-8 (byte {error.start:,}).", "Save it as UTF-8.") from error
+    with _steering(url, ca) as client:
+        answer = client.post("/seed", document)
     return Result("sandbox seed", {"answer": answer}, json.dumps(answer, indent=1))
 
 
@@ -70,13 +107,15 @@ def sample(folder: Path) -> Result:
 
 
 @sandbox.command()
-@click.argument("url")
+@url_argument
 @click.argument("path")
 @click.argument("body", required=False)
-def control(url: str, path: str, body: str | None) -> Result:
+@ca_option
+def control(url: str, path: str, body: str | None, ca: Path | None) -> Result:
     """Ask or steer a sandbox: clock, faults, act, automations, settings, truth, log, save, restore.
 
-    Without BODY it asks; with BODY, which is JSON, it steers. `act` does what a person does in the
+    Without BODY it asks; with BODY, which is JSON, it steers. `truth` counts what it holds, `truth/NAME`
+    shows every record of an object, `log` every write that it has taken. `act` does what a person does in the
     vendor's own pages, under the name or e-mail address in `as`.
 
     \b
@@ -84,9 +123,61 @@ def control(url: str, path: str, body: str | None) -> Result:
       "object": "companies", "id": 98001, "fields": {"city": "Graz"}}'
     migrate sandbox control http://127.0.0.1:8081 clock '{"speed": 10}'
     """
-    from migrate.sandbox.control import Control
-
-    client = Control(url)
     where = "/" + path.lstrip("/")
-    answer = client.get(where) if body is None else client.post(where, json.loads(body))
+    document = None if body is None else _json(body, "BODY")
+    with _steering(url, ca) as client:
+        if body is not None:
+            answer = client.post(where, document)
+        else:
+            answer = client.ndjson(where) if where.startswith(LINES) else client.get(where)
     return Result("sandbox control", {"answer": answer}, json.dumps(answer, indent=1))
+
+
+def _json(text: str, name: str, remedy: str = "The shell wants it in single quotes.") -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{name} isn't JSON: {error}.", remedy) from error
+
+
+@contextmanager
+def _steering(url: str, ca: Path | None) -> Iterator[Control]:
+    """A sandbox's control endpoint.
+
+    Raises:
+        UsageError: no sandbox answers there, or it refused what it was told.
+        Damaged: the sandbox itself failed.
+    """
+    import httpx2
+
+    from migrate.sandbox.control import Control, ControlError
+
+    try:
+        client = Control(url, ca)
+    except OSError as error:
+        raise UsageError(
+            f"{ca} is no certificate authority ({error.strerror or error}).", ELSEWHERE
+        ) from error
+    try:
+        yield client
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise UsageError(f"No sandbox answers at {url} ({error}).", ELSEWHERE) from error
+    except ControlError as error:
+        raise _refused(url, error) from error
+    except ValueError as error:
+        raise UsageError(f"What answers at {url} is no sandbox.", ELSEWHERE) from error
+    finally:
+        client.close()
+
+
+def _refused(url: str, error: ControlError) -> MigrateError:
+    """What a refusal comes to. Only a sandbox's own words are told: another server may have said anything."""
+    plain = {404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error"}
+    if error.text == plain.get(error.status):
+        if error.status == 500:
+            return Damaged(url, "the sandbox itself failed", "It says why where it was started.")
+        return UsageError("A sandbox has nothing of this name to ask or to steer.", HELP)
+    try:
+        return UsageError(f"The sandbox refused: {json.loads(error.text)['message']}", HELP)
+    except (ValueError, KeyError, TypeError):
+        return UsageError(f"What answers at {url} is no sandbox.", ELSEWHERE)

@@ -7,6 +7,7 @@ Requests here are never faulted and never counted.
 
 from __future__ import annotations
 
+import sqlite3
 import ssl
 import time
 from collections.abc import Callable, Iterable
@@ -117,7 +118,7 @@ def application(sandbox: Sandbox) -> Starlette:
                 ("GET", "/clock", _json(here.clock)),
                 ("POST", "/clock", _json(here.set_clock)),
                 ("GET", "/faults", _json(here.faults)),
-                ("POST", "/faults", _json(here.arm)),
+                ("POST", "/faults", _json(here.arm, lists=True)),
                 ("DELETE", "/faults", _json(here.disarm)),
                 ("GET", "/held", _json(here.held)),
                 ("POST", "/release/{id}", _json(here.release)),
@@ -201,12 +202,7 @@ class _Endpoint:
 
     def set_settings(self, document: Any, _: Request) -> Any:
         vendor = self._sandbox.vendor
-        unknown = document.keys() - vendor.settings.keys()
-        if vendor.defaults and unknown:
-            raise ValueError(
-                f"No setting is called `{sorted(unknown)[0]}`; there are {sorted(vendor.settings)}."
-            )
-        vendor.settings.update(document)
+        vendor.set(document)
         return vendor.settings
 
     def seed(self, document: Any, _: Request) -> Any:
@@ -221,9 +217,12 @@ class _Endpoint:
 
     def truth(self, request: Request) -> Iterable[Any]:
         self._sandbox.run_due()
+        name = request.path_params["object"]
         # All at once: between two records of a truth nothing may change.
         with self._sandbox.store.begin() as tx:
-            return list(self._sandbox.vendor.truth(tx, request.path_params["object"]))
+            if name not in (known := self._sandbox.vendor.objects(tx)):
+                raise KeyError(f"No object is called `{name}`; there are {', '.join(known)}.")
+            return list(self._sandbox.vendor.truth(tx, name))
 
     def log(self, request: Request) -> Iterable[Any]:
         self._sandbox.run_due()
@@ -242,11 +241,11 @@ class _Endpoint:
         return (seen for seen in self._sandbox.requests if seen.number > after)
 
     def save(self, document: Any, _: Request) -> Any:
-        self._sandbox.save(Path(document["to"]))
+        self._sandbox.save(Path(_given(document, "to")))
         return {"saved": document["to"]}
 
     def restore(self, document: Any, _: Request) -> Any:
-        self._sandbox.restore(Path(document["from"]))
+        self._sandbox.restore(Path(_given(document, "from")))
         return {"restored": document["from"]}
 
 
@@ -254,12 +253,35 @@ def _after(request: Request) -> int:
     return int(request.query_params.get("after", 0))
 
 
-def _json(handler: Callable[[Any, Request], Any]) -> Callable[[Request], Any]:
+def _given(document: dict[str, Any], name: str) -> Any:
+    """What an order must name.
+
+    Raises:
+        ValueError: it doesn't.
+    """
+    if name not in document:
+        raise ValueError(f"`{name}` is missing.")
+    return document[name]
+
+
+def _order(body: bytes, lists: bool) -> Any:
+    """The document of a request.
+
+    Raises:
+        ValueError: it is none, or of another shape than an order has.
+    """
+    document = orjson.loads(body) if body else {}
+    if not isinstance(document, dict) and not (lists and isinstance(document, list)):
+        raise ValueError("An order is a JSON object.")
+    return document
+
+
+def _json(handler: Callable[[Any, Request], Any], *, lists: bool = False) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
         body = await request.body()
         try:
-            return Response(dumps(handler(orjson.loads(body) if body else {}, request)), media_type=_JSON)
-        except (ValueError, TypeError, LookupError, OSError) as error:
+            return Response(dumps(handler(_order(body, lists), request)), media_type=_JSON)
+        except (ValueError, TypeError, LookupError, OSError, sqlite3.DatabaseError) as error:
             return _refusal(error)
 
     return answer
@@ -282,5 +304,10 @@ _JSON = "application/json"
 def _refusal(error: Exception) -> Response:
     status = 404 if isinstance(error, KeyError | FileNotFoundError) else 400
     return Response(
-        dumps({"error": type(error).__name__, "message": str(error)}), status_code=status, media_type=_JSON
+        dumps({"error": type(error).__name__, "message": _words(error)}), status_code=status, media_type=_JSON
     )
+
+
+def _words(error: Exception) -> str:
+    # A KeyError's own text is the repr of what it was given.
+    return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)

@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from typing import Any, Self
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from migrate.errors import Damaged, UsageError
 from migrate.sandbox.control import Control
 from migrate.sandbox.pipeline import TRANSPORT, Sandbox
 from migrate.sandbox.tls import certificates
@@ -103,12 +105,25 @@ def serve(
     settings: Mapping[str, Any] | None = None,
     until_stdin_ends: bool = False,
 ) -> None:
-    """Serve on loopback until a signal; print one JSON line with `url`, `ca` and `pid` once listening."""
-    sandbox = Sandbox(find(vendor), data, speed=speed, settings=settings)
+    """Serve on loopback until a signal; print one JSON line with `url`, `ca` and `pid` once listening.
+
+    Raises:
+        UsageError: the port is taken or not ours to take, the folder can't hold a sandbox, or a setting is
+            unknown.
+    """
+    sandbox = _opened(vendor, data, speed, settings)
     # The protocol must be named: asyncio turns Nagle's delay (40 ms a reply) off only where it is.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", port))
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError as error:
+        listening.close()
+        sandbox.close()
+        raise UsageError(
+            f"Port {port} of this machine can't be had ({error.strerror}).",
+            "Name another one with `--port`, leave it out for a free one, or stop what holds it.",
+        ) from error
     files = certificates(data) if tls else None
     config = uvicorn.Config(
         sandbox,
@@ -138,6 +153,22 @@ def serve(
     if until_stdin_ends:
         threading.Thread(target=_wait_for_end, args=(server,), daemon=True).start()
     server.run(sockets=[listening])
+
+
+def _opened(vendor: str, data: Path, speed: float, settings: Mapping[str, Any] | None) -> Sandbox:
+    try:
+        return Sandbox(find(vendor), data, speed=speed, settings=settings)
+    except (LookupError, ValueError) as error:
+        raise UsageError(str(error.args[0] if error.args else error)) from error
+    except OSError as error:
+        raise UsageError(
+            f"{data}: no sandbox can lie there ({error.strerror or error}).",
+            "Name a folder with `--data` that is there, or can be made.",
+        ) from error
+    except sqlite3.Error as error:
+        raise Damaged(
+            str(data / "store.db"), f"isn't a sandbox's store, or is in use ({error})", "Name another folder."
+        ) from error
 
 
 def _wait_for_end(server: Server) -> None:

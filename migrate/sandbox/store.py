@@ -76,7 +76,7 @@ class Store:
             FileNotFoundError: there is no such file.
         """
         if not source.is_file():
-            raise FileNotFoundError(source)
+            raise FileNotFoundError(f"There is no file {source}.")
         copy = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
         try:
             copy.backup(self.connection)

@@ -101,8 +101,21 @@ class Vendor(ABC):
 
     def __init__(self, clock: SandboxClock, settings: Mapping[str, Any]) -> None:
         self.clock = clock
-        self.settings = {**self.defaults, **settings}
+        self.settings = dict(self.defaults)
+        self.set(settings)
         self.automations = {}
+
+    def set(self, settings: Mapping[str, Any]) -> None:
+        """Change settings.
+
+        Raises:
+            ValueError: there is none of this name; nothing is changed.
+        """
+        if self.defaults and (unknown := settings.keys() - self.defaults.keys()):
+            raise ValueError(
+                f"No setting is called `{sorted(unknown)[0]}`; there are {', '.join(sorted(self.defaults))}."
+            )
+        self.settings.update(settings)
 
     @abstractmethod
     def setup(self, tx: Tx) -> None:

@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 import httpx2
 import pytest
 
+from migrate.cli import main
 from migrate.sandbox.clock import SandboxClock
 from migrate.sandbox.control import ControlError
 from migrate.sandbox.server import Running, launch
@@ -495,6 +496,47 @@ def test_settings_and_automations_change_at_run_time(tiny: Running) -> None:
         tiny.control.post("/settings", {"lmit": 7})
     with pytest.raises(ControlError, match="No automation"):
         tiny.control.post("/automations", {"stmp": True})
+
+
+@pytest.fixture
+def same_signals() -> Iterator[None]:
+    """A command sets a handler of its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("same_signals")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("clok",), "nothing of this name"),
+        (("truth", "{}"), "nothing of this name"),
+        (("truth/nobody",), "No object is called `nobody`; there are thing"),
+        (("clock", "[1]"), "An order is a JSON object"),
+        (("clock", '{"sped": 1}'), "no `sped`"),
+        (("settings", "5"), "An order is a JSON object"),
+        (("restore", "{}"), "`from` is missing"),
+        (("restore", '{"from": "/absent.db"}'), "There is no file /absent.db"),
+        (("restore", '{"from": "NONE"}'), "not a database"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, tuple) else "",
+)
+def test_what_a_sandbox_refuses_is_the_commands_mistake_and_its_reason_is_told(
+    tiny: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str
+) -> None:
+    (tmp_path / "none").write_text("no database, but long enough to be looked at" * 9)
+    given = [word.replace("NONE", str(tmp_path / "none")) for word in words]
+    assert main(["sandbox", "control", tiny.url, *given]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("same_signals")
+def test_records_and_log_are_shown_a_document_each(tiny: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny.control.post("/seed", {"things": ["a", "b"]})
+    for path in ("truth/thing", "log"):
+        assert main(["--json", "sandbox", "control", tiny.url, path]) == 0
+        assert isinstance(json.loads(capsys.readouterr().out)["answer"], list)
 
 
 def test_a_user_that_does_the_impossible_is_refused(tiny: Running) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -302,6 +303,50 @@ def test_a_signal_in_the_midst_of_a_query_is_no_defect(
     monkeypatch.setattr("migrate.stages.status.status", query)
     found = document(capsys, "-w", workspace, "status")
     assert (found[0], found[1]["error"]) == (code, "interrupted")
+
+
+# -- sandboxes --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody else holds."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield other.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("start", "zoho"), "'salesforce', 'hubspot'"),
+        (("start", "hubspot", "--port", "TAKEN"), "--port"),
+        (("start", "hubspot", "--port", "99999"), "--port"),
+        (("start", "hubspot", "--speed", "0"), "--speed"),
+        (("start", "hubspot", "--settings", "{tier"), "`--settings` isn't JSON"),
+        (("start", "hubspot", "--settings", "[1]"), "`--settings` isn't a JSON object"),
+        (("start", "hubspot", "--settings", '{"teir": 1}'), "No setting is called `teir`"),
+        (("start", "hubspot", "--data", "FILE/below"), "Name a folder with `--data`"),
+        (("seed", "http://127.0.0.1:TAKEN", "absent.json"), "absent.json"),
+        (("seed", "http://127.0.0.1:TAKEN", "FILE"), "isn't JSON"),
+        (("control", "http://127.0.0.1:1", "clock"), "No sandbox answers at http://127.0.0.1:1"),
+        (("control", "nowhere", "clock"), "No sandbox answers at nowhere"),
+        (("control", "http://127.0.0.1:TAKEN", "clock", "{speed"), "BODY isn't JSON"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, tuple) else "",
+)
+def test_a_slip_with_a_sandbox_is_no_defect_of_ours(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int,
+    words: tuple[str, ...], told: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("migrate.sandbox.server.Server.run", lambda *_, **__: pytest.fail("it serves"))
+    (tmp_path / "file").write_text("{no json")
+    given = [word.replace("TAKEN", str(taken)).replace("FILE", str(tmp_path / "file")) for word in words]
+    if "start" in given and "--data" not in given:
+        given += ["--data", str(tmp_path / "data")]
+    code, out, err = run(capsys, "sandbox", *given)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert "Traceback" not in err
 
 
 # -- asking -----------------------------------------------------------------------------------
