@@ -108,14 +108,20 @@ def in_doubt(ledger: Ledger, attempt: int | None = None, phases: Iterable[str] =
     return [_of(row) for row in ledger.read(query)]
 
 
-def rows_done(ledger: Ledger, attempt: int, stage: str, part: str) -> set[int]:
-    """Rows of a part that have a batch already, settled or in doubt."""
+def rows_done(ledger: Ledger, attempt: int, stage: str, part: str, *, settled: bool = False) -> set[int]:
+    """Rows of a part that have a batch already, settled or in doubt.
+
+    Args:
+        settled: without those in doubt.
+    """
     query = sa.select(batches.c.rows).where(
         batches.c.attempt == attempt,
         batches.c.stage == stage,
         batches.c.part == part,
         batches.c.phase != "replay",
     )
+    if settled:
+        query = query.where(batches.c.state == "settled")
     done: set[int] = set()
     for (text,) in ledger.read(query):
         done.update(rows_from_text(text))

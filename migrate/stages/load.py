@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from migrate.errors import UsageError
-from migrate.journal import CROSSWALK, REFUSED
+from migrate.journal import REFUSED
 from migrate.ledger import batches as book
 from migrate.ledger.tables import attempts, generations, watermarks
 from migrate.load import LinkProtocol, Loading, RecordProtocol, Tally, strays
@@ -28,6 +28,7 @@ from migrate.load.work import Cutter, RecordWork, crosswalk_table
 from migrate.plan.models import ObjectPlan
 from migrate.plan.needs import always_written, written_fields
 from migrate.stages import checkpoint, pipeline
+from migrate.stages.remaining import crosswalk, foreseen
 from migrate.store import Manifest
 from migrate.workspace import Workspace
 
@@ -81,11 +82,11 @@ def load(
     if unknown := [name for name in objects if name not in {each.source for each in plans}]:
         raise UsageError(f"`{unknown[0]}` isn't in the plan.", "Name a source object of the plan.")
     chosen = [each for each in plans if not objects or each.source in objects]
-    attempt = _open_attempt(workspace)
+    attempt = _open_attempt(workspace, write=not dry_run)
     loaded = Loaded(attempt)
     if dry_run:
         _verify(workspace, plans)
-        return _dry(workspace, chosen, loaded)
+        return _dry(workspace, chosen, loaded, sample)
     with (
         pipeline.alone(workspace, "ready", with_others=True),
         closing(workspace.target()) as target,
@@ -151,7 +152,7 @@ def _verify(workspace: Workspace, plans: Sequence[ObjectPlan]) -> None:
             )
 
 
-def _open_attempt(workspace: Workspace) -> int:
+def _open_attempt(workspace: Workspace, *, write: bool) -> int:
     ledger = workspace.ledger
     number = ledger.attempt()
     busy = ledger.read(sa.select(attempts.c.number).where(attempts.c.state == "rolling_back"))
@@ -160,7 +161,7 @@ def _open_attempt(workspace: Workspace) -> int:
             f"Attempt {busy[0][0]} is being rolled back.",
             "Run `migrate rollback run --yes` to its end first; then a load begins the next attempt.",
         )
-    if ledger.value(sa.select(attempts.c.number).where(attempts.c.number == number)) is None:
+    if write and ledger.value(sa.select(attempts.c.number).where(attempts.c.number == number)) is None:
         with ledger.write() as tx:
             tx.put(
                 attempts, number=number, state="open", opened=tx.at, closed=None, plan=workspace.plan.digest
@@ -168,23 +169,13 @@ def _open_attempt(workspace: Workspace) -> int:
     return number
 
 
-def _dry(workspace: Workspace, plans: Sequence[ObjectPlan], loaded: Loaded) -> Loaded:
-    """Counts of what a load would do; sends nothing and writes nothing."""
-    engine, journal = workspace.engine, workspace.journal
-    engine.run(f"CREATE OR REPLACE TABLE crosswalk AS {CROSSWALK.format(journal=journal.source())}")
+def _dry(workspace: Workspace, plans: Sequence[ObjectPlan], loaded: Loaded, sample: bool) -> Loaded:
+    """Counts of what a load would do now; sends nothing and writes nothing."""
+    crosswalk(workspace)
     for each in plans:
-        tally: Tally = Counter()
-        for manifest in workspace.store.manifests("ready", each.source):
-            if not manifest.parts:
-                continue
-            for row in engine.rows(
-                f"""SELECT CASE WHEN _deleted THEN 'delete' WHEN crosswalk.key IS NOT NULL THEN 'update'
-                  WHEN _target_id IS NOT NULL THEN 'adopt' ELSE 'create' END AS op, count(*) AS n
-                FROM read_parquet({workspace.store.files(manifest)!r}) LEFT JOIN crosswalk ON key = _key
-                GROUP BY ALL"""
-            ):
-                tally[f"would {row['op']}"] += row["n"]
-        loaded.objects[each.source] = tally
+        tally = foreseen(workspace, each, loaded.attempt, sample=sample)
+        loaded.blocked[each.source] = tally.pop("blocked", 0)
+        loaded.objects[each.source] = Counter({f"would {op}": number for op, number in tally.items()})
     return loaded
 
 

@@ -359,7 +359,12 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr("migrate.stages.pipeline.checked", lambda _: SimpleNamespace(added=()))
     monkeypatch.setattr("migrate.workspace.Workspace.catalog", lambda *_: None)
     monkeypatch.setattr("migrate.stages.prepare.changes", lambda *_: ["one"])
-    monkeypatch.setattr("migrate.stages.prepare.prepare", lambda *_, **__: made.append("one") or [])
+
+    def prepare(*_: object, **__: object) -> list[object]:
+        made.append("one")
+        return []
+
+    monkeypatch.setattr("migrate.stages.prepare.prepare", prepare)
     return made
 
 
