@@ -12,6 +12,8 @@ from migrate.journal import REFUSED
 from migrate.ledger import batches as book
 from migrate.ledger.tables import leases, measures
 from migrate.stages.checkpoint import of_attempt
+from migrate.stages.crosswalk import current_ids
+from migrate.stages.remaining import crosswalk, remaining
 from migrate.workspace import Workspace
 
 MARGIN = timedelta(hours=1)
@@ -19,7 +21,11 @@ MARGIN = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class ObjectStatus:
-    """Records of one source object: extracted, ready (all generations), settled, still to do."""
+    """Records of one source object, each counted once however many deltas have brought it.
+
+    `extracted`: in the source as of the last extract; `ready`: of these to be in the target; `done`: of
+    these with a settled batch; `left`: still to be sent, deletions included.
+    """
 
     object: str
     extracted: int
@@ -44,17 +50,14 @@ class Status:
 
 def status(workspace: Workspace) -> Status:
     """Gather it."""
-    ledger, store = workspace.ledger, workspace.store
+    ledger = workspace.ledger
     attempt = ledger.attempt()
+    crosswalk(workspace)
     objects = []
     for each in workspace.plan.model.objects:
-        extracted = sum(manifest.rows for manifest in store.manifests("source", each.source))
-        ready = done = 0
-        for manifest in store.manifests("ready", each.source):
-            ready += manifest.rows
-            for part in manifest.parts:
-                done += len(book.rows_done(ledger, attempt, manifest.folder, part.name))
-        objects.append(ObjectStatus(each.source, extracted, ready, done, ready - done))
+        found = remaining(workspace, each.source, attempt)
+        extracted = _extracted(workspace, each.source)
+        objects.append(ObjectStatus(each.source, extracted, found.ready, found.done, found.left))
     held = [
         (row.system, f"{row.holder} on {row.host} (process {row.pid})", row.since)
         for row in ledger.read(sa.select(leases).where(leases.c.holder.is_not(None)))
@@ -73,6 +76,15 @@ def status(workspace: Workspace) -> Status:
         end,
         _last_safe_start(workspace, end) if end else None,
     )
+
+
+def _extracted(workspace: Workspace, source: str) -> int:
+    manifests = workspace.store.manifests("source", source)
+    if len(manifests) < 2:
+        return sum(manifest.rows for manifest in manifests)
+    schema = workspace.catalog("source").objects.get(source)
+    ids = current_ids(workspace.store, source, schema.stamp if schema else None)
+    return int(workspace.engine.rows(f"SELECT count(*) AS n FROM {ids}")[0]["n"])
 
 
 def _last_safe_start(workspace: Workspace, end: str) -> str:

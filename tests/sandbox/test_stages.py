@@ -7,9 +7,10 @@ import io
 import json
 import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -155,6 +156,53 @@ def test_each_stage_says_what_it_did_and_ends_clean_or_with_a_remark(company: Co
         assert len(company.there(object)) == transformed[name]["ready"]
 
 
+def foreseen(
+    company: Company, words: str = "load --dry-run", root: Path | None = None
+) -> dict[str, dict[str, int]]:
+    """What a dry run says that a load would do; it must write nothing at all."""
+    folder = (root or company.root) / ".migrate"
+    before = contents(folder)
+    _, found = company.run(words, root)
+    assert contents(folder) == before
+    return {
+        name: {what.removeprefix("would "): n for what, n in tally.items() if n}
+        for name, tally in counted(found).items()
+    }
+
+
+def contents(folder: Path) -> dict[str, list[object]]:
+    """Every table of the ledger, and every other file by size and date."""
+    with closing(sqlite3.connect(folder / "ledger.db")) as ledger:
+        tables = [name for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        found: dict[str, list[object]] = {
+            name: ledger.execute(f"SELECT * FROM {name}").fetchall() for name in tables
+        }
+    for path in folder.rglob("*"):
+        if path.is_file() and "ledger.db" not in path.name and "spill" not in path.parts:
+            found[str(path)] = [path.stat().st_size, path.stat().st_mtime_ns]
+    return found
+
+
+def test_a_dry_run_says_what_the_load_then_does(company: Company) -> None:
+    root = company.workspace("dry")
+    path = root / "plan.yaml"
+    path.write_text(path.read_text().replace("field: migration_key", "field: dry_key"))
+    company.must("discover", "prepare", "extract", "transform", root=root)
+
+    said = foreseen(company, root=root)
+    _, part = company.run("load --object Account", root)
+    rest = foreseen(company, root=root)
+    _, loaded = company.run("load", root)
+
+    assert counted(part)["Account"] == said["Account"]
+    assert rest == {**said, "Account": {}}
+    kinds = ("create", "adopt", "update", "delete")
+    sent = {name: sum(n for what, n in tally.items() if what in (*kinds, "conflict", "refused"))
+            for name, tally in counted(loaded).items()}  # fmt: skip
+    assert sent == {name: sum(tally.values()) for name, tally in rest.items()}
+    assert foreseen(company, root=root) == {"Account": {}, "Contact": {}, "Opportunity": {}}
+
+
 def test_a_second_time_each_stage_does_nothing(company: Company) -> None:
     before = company.writes()
     assert company.run("prepare")[1]["changes"] == []
@@ -292,8 +340,12 @@ def test_a_delta_brings_exactly_what_was_edited_made_and_deleted(company: Compan
         "LeadSource": "Web", "OwnerId": company.seed.salesforce["records"]["User"][0]["Id"],
     })  # fmt: skip
     company.act("update", "Opportunity", id=deal, fields={"Name": "Renamed"})
+    ready = {each["object"]: each["ready"] for each in company.run("status")[1]["status"]["objects"]}
 
-    found = company.must("extract --since-watermark", "transform", "load")
+    found = company.must("extract --since-watermark", "transform")
+    said = foreseen(company)
+    before_load = {each["object"]: each for each in company.run("status")[1]["status"]["objects"]}
+    found |= company.must("load")
 
     read = {
         each["object"]: (each["generation"], each["deleted"])
@@ -305,6 +357,18 @@ def test_a_delta_brings_exactly_what_was_edited_made_and_deleted(company: Compan
         "Contact": {"create": 1, "delete": 1},
         "Opportunity": {"update": 1},
     }
+    assert said == counted(found["load"])
+    # Records, not rows of both generations: one contact came, one went.
+    assert {name: each["ready"] for name, each in before_load.items()} == ready
+    assert {name: each["extracted"] for name, each in before_load.items()} == {
+        name: each["extracted"] for name, each in found["transform"]["objects"].items()
+    }
+    assert {name: each["left"] for name, each in before_load.items()} == {
+        "Account": 1, "Contact": 2, "Opportunity": 1
+    }  # fmt: skip
+    after = company.run("status")[1]["status"]["objects"]
+    assert all(each["left"] == 0 and each["done"] == each["ready"] == ready[each["object"]] for each in after)
+    assert foreseen(company) == {"Account": {}, "Contact": {}, "Opportunity": {}}
     now = {object: company.there(object) for object in before}
     assert set(before["contacts"]) ^ set(now["contacts"]) == {
         company.key("Contact", gone),
