@@ -116,10 +116,25 @@ def status(session: Session) -> Result:
     with session.workspace() as workspace:
         found = run(workspace)
     batches = "batch" if found.in_doubt == 1 else "batches"
-    lines = [f"Attempt {found.attempt} ({found.state}). {found.in_doubt} {batches} in doubt."]
+    doubt = f"{found.in_doubt} {batches} in doubt."
+    if found.state == "rolling_back":
+        lines = [f"Attempt {found.attempt} is being rolled back. {doubt}"]
+        lines.append(
+            "Let it come to its end; until then no load starts."
+            if any(not each.free for each in found.leases)
+            else "Nobody is at it now: `migrate rollback run` goes on; until its end no load starts."
+        )
+    else:
+        lines = [f"Attempt {found.attempt} ({found.state}). {doubt}"]
     rows = [(s.object, s.extracted, s.ready, s.done, s.left) for s in found.objects]
     lines.append(table(rows, ("object", "extracted", "ready", "done", "left")))
-    lines += [f"{label}: written to by {who} since {since}" for label, who, since in found.leases]
+    lines += [
+        f"{each.system}: nobody writes to it. {each.who} began at {each.since} and didn't end it, but "
+        f"{each.free}: the lease is free."
+        if each.free
+        else f"{each.system}: written to by {each.who} since {each.since}"
+        for each in found.leases
+    ]
     if found.refused:
         letters = "dead letter" if found.refused == 1 else "dead letters"
         lines.append(f"{found.refused:,} {letters}; see `migrate dead-letters list`.")

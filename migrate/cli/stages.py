@@ -86,7 +86,7 @@ def transform(session: Session) -> Result:
 
 @click.command()
 @objects_option
-@click.option("--dry-run", is_flag=True, help="Count what a load would do now, each record once; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Count the records that a load would send now; write nothing.")
 @click.option(
     "--keep-going", is_flag=True, help="Go on even where the target refuses all of an object alike."
 )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from migrate.clock import parse_stamp, stamp
 from migrate.journal import REFUSED
 from migrate.ledger import batches as book
-from migrate.ledger.tables import leases, measures
+from migrate.ledger.leases import proved_dead
+from migrate.ledger.tables import attempts, leases, measures
 from migrate.stages.checkpoint import of_attempt
 from migrate.stages.crosswalk import current_ids
 from migrate.stages.remaining import crosswalk, remaining
@@ -35,13 +37,28 @@ class ObjectStatus:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """Who took the lease on a system last and didn't give it back. `free`: why it is free all the same, if
+    it is: its holder is dead (proved on this host), or its time is over."""
+
+    system: str
+    who: str
+    since: str
+    until: str
+    free: str = ""
+
+
+@dataclass(frozen=True)
 class Status:
-    """The workspace at a glance. `leases`: (system, who, since)."""
+    """The workspace at a glance.
+
+    `attempt`: the one that is being rolled back, if there is one, else the newest; `state`: its state.
+    """
 
     attempt: int
     state: str
     objects: tuple[ObjectStatus, ...]
-    leases: tuple[tuple[str, str, str], ...]
+    leases: tuple[Holder, ...]
     in_doubt: int
     refused: int
     window_end: str | None
@@ -51,7 +68,9 @@ class Status:
 def status(workspace: Workspace) -> Status:
     """Gather it."""
     ledger = workspace.ledger
-    attempt = ledger.attempt()
+    # A rollback opens the next attempt at its beginning; until its end it is the former one that matters.
+    rolling = ledger.value(sa.select(attempts.c.number).where(attempts.c.state == "rolling_back"))
+    attempt = rolling or ledger.attempt()
     crosswalk(workspace)
     objects = []
     for each in workspace.plan.model.objects:
@@ -59,8 +78,10 @@ def status(workspace: Workspace) -> Status:
         extracted = _extracted(workspace, each.source)
         objects.append(ObjectStatus(each.source, extracted, found.ready, found.done, found.left))
     held = [
-        (row.system, f"{row.holder} on {row.host} (process {row.pid})", row.since)
-        for row in ledger.read(sa.select(leases).where(leases.c.holder.is_not(None)))
+        _holder(row, workspace.clock.now())
+        for row in ledger.read(
+            sa.select(leases).where(leases.c.holder.is_not(None)).order_by(leases.c.system)
+        )
     ]
     refused = REFUSED.format(journal=workspace.journal.source())
     count = workspace.engine.rows(f"SELECT count(*) AS n FROM ({refused}) WHERE attempt = {attempt}")[0]["n"]
@@ -68,7 +89,7 @@ def status(workspace: Workspace) -> Status:
     end = point.window_end if point else None
     return Status(
         attempt,
-        ledger.attempt_state(),
+        "rolling_back" if rolling else ledger.attempt_state(),
         tuple(objects),
         tuple(held),
         len(book.in_doubt(ledger, attempt)),
@@ -76,6 +97,15 @@ def status(workspace: Workspace) -> Status:
         end,
         _last_safe_start(workspace, end) if end else None,
     )
+
+
+def _holder(row: Any, now: datetime) -> Holder:
+    free = ""
+    if proved_dead(row):
+        free = "its holder is dead"
+    elif parse_stamp(row.until) <= now:
+        free = "its time is over"
+    return Holder(row.system, f"{row.holder} on {row.host} (process {row.pid})", row.since, row.until, free)
 
 
 def _extracted(workspace: Workspace, source: str) -> int:

@@ -44,6 +44,11 @@ class Line:
         found: dict[str, Any] = json.loads(out)
         return found
 
+    def say(self, *words: str) -> str:
+        """What a command tells people."""
+        call = [sys.executable, "-m", "migrate", "-w", str(self.root), *words]
+        return subprocess.run(call, capture_output=True, env=self.variables, check=True, text=True).stdout
+
     def back(self, *, held: int = 0) -> dict[str, Any]:
         """Roll back, verify, and see that a further run does nothing."""
         codes = (1,) if held else (0,)
@@ -161,6 +166,16 @@ def test_a_rollback_killed_in_a_deletion_goes_on_and_no_load_starts_meanwhile(li
     line.hubspot.control.delete("/faults")
 
     assert line.run("load", codes=(2,))["error"] == "UsageError"
+    attempt = line.run("rollback", "plan", codes=(0, 1))["attempt"]
+    status = line.run("status")["status"]
+    assert (status["attempt"], status["state"], status["in_doubt"]) == (attempt, "rolling_back", 1)
+    assert [each["free"] for each in status["leases"]] == ["its holder is dead"]
+    assert status["window_end"]
+    words = line.say("status")
+    assert f"Attempt {attempt} is being rolled back." in words
+    assert "`migrate rollback run`" in words
+    assert "its holder is dead: the lease is free" in words
+
     line.back()
 
     assert all(not line.ours(object) for object in OBJECTS)

@@ -291,7 +291,10 @@ def test_another_operators_lease_is_4_with_name_and_host(company: Company) -> No
         code, found = company.run("load")
         assert (code, found["error"]) == (4, "LeaseHeld")
         assert "bob (process 1) on elsewhere" in found["message"]
-        assert company.run("status")[1]["status"]["leases"][0][0] == "new"
+        assert company.run("status")[1]["status"]["leases"] == [{
+            "system": "new", "who": "bob on elsewhere (process 1)", "since": stamp(now),
+            "until": stamp(now + timedelta(hours=1)), "free": "",
+        }]  # fmt: skip
     finally:
         with workspace.ledger.write() as tx:
             tx.put(leases, **{**row, "holder": None, "host": me.host}, since=stamp(now), until=stamp(now))
