@@ -15,20 +15,31 @@ def letters() -> None:
 
 
 @letters.command("list")
+@click.option(
+    "--limit", type=click.IntRange(1), default=10, show_default=True, help="Most keys to show of each reason."
+)
 @click.pass_obj
-def list_(session: Session) -> Result:
-    """List dead letters by object and reason.
+def list_(session: Session, limit: int) -> Result:
+    """List dead letters by object and reason, with the first of their migration keys.
+
+    A key ends in the old id. Next: `migrate dead-letters show KEY`.
 
     \b
-    migrate dead-letters list
+    migrate dead-letters list --limit 50
     """
     from migrate.stages.letters import grouped
 
     with session.workspace() as workspace:
-        found = grouped(workspace)
+        found = grouped(workspace, limit)
     rows = [(g.object, g.outcome, g.reason, g.count) for g in found]
-    text = table(rows, ("object", "outcome", "reason", "records")) if rows else "There are none."
-    return Result("dead-letters list", {"groups": found}, text, 1 if rows else 0)
+    lines = [table(rows, ("object", "outcome", "reason", "records")) if rows else "There are none."]
+    for group in found:
+        lines.append(f"{group.object} {group.outcome}, {group.reason.partition(':')[0][:80]}:")
+        lines += [f"  {key}" for key in group.keys]
+        if (more := group.count - len(group.keys)) > 0:
+            all_ = ", `migrate dead-letters export FILE` has all" if group.kind == "record" else ""
+            lines.append(f"  and {more:,} more: `--limit` shows more{all_}")
+    return Result("dead-letters list", {"groups": found}, "\n".join(lines), 1 if rows else 0)
 
 
 @letters.command()

@@ -31,13 +31,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "'")  # how a text begins that a spreadshe
 
 @dataclass(frozen=True)
 class Group:
-    """Dead letters of one object with one reason."""
+    """Dead letters of one object with one reason. `keys`: the first of them, as many as were asked for."""
 
     object: str
     kind: str
     outcome: str
     reason: str
     count: int
+    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,21 @@ def _refused(workspace: Workspace) -> str:
     return REFUSED.format(journal=workspace.journal.source())
 
 
-def grouped(workspace: Workspace) -> list[Group]:
-    """Dead letters by object and the reason's first words, most first."""
+def grouped(workspace: Workspace, limit: int) -> list[Group]:
+    """Dead letters by object and the reason's first words, most first.
+
+    Args:
+        limit: most keys of a group.
+    """
     rows = workspace.engine.rows(
-        f"""SELECT object, kind, outcome, left(reason, 160) AS reason, count(*) AS n
+        f"""SELECT object, kind, outcome, left(reason, 160) AS reason, count(*) AS n,
+          min(key, {limit}) AS keys
         FROM ({_refused(workspace)}) WHERE attempt = {workspace.ledger.attempt()}
         GROUP BY ALL ORDER BY n DESC, object, reason"""
     )
-    return [Group(r["object"], r["kind"], r["outcome"], r["reason"], int(r["n"])) for r in rows]
+    return [
+        Group(r["object"], r["kind"], r["outcome"], r["reason"], int(r["n"]), tuple(r["keys"])) for r in rows
+    ]
 
 
 def letter(workspace: Workspace, key: str) -> Letter:

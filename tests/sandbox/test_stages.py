@@ -427,6 +427,7 @@ def test_what_the_target_refuses_goes_out_to_a_sheet_and_comes_back_mended(
     assert ("contacts", "conflict", 1) in [
         (each["object"], each["outcome"], each["count"]) for each in groups
     ]
+    assert [each["keys"] for each in groups if each["object"] == "contacts"] == [[key]]
     letter = company.run(f"dead-letters show {key}")[1]["letter"]
     assert letter["values"]["email"] == "hart@nl.example"
 

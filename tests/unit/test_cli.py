@@ -305,6 +305,48 @@ def test_a_signal_in_the_midst_of_a_query_is_no_defect(
     assert (found[0], found[1]["error"]) == (code, "interrupted")
 
 
+# -- dead letters -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refused(workspace: Path) -> list[str]:
+    """Keys of what the target refused: twelve records and a link."""
+    from migrate.journal import Entry
+    from migrate.ledger import Lease
+    from migrate.workspace import Workspace
+
+    opened = Workspace(workspace)
+    keys = [f"sf.Account.{number:03}" for number in range(12)]
+    lease = Lease.take(opened.ledger, "new", 60)
+    opened.journal.open(lease)
+    opened.journal.append(
+        Entry(1, "b", "new", "companies", kind, key, "create", "refused", reason="VALIDATION_ERROR: no")
+        for kind, key in [
+            *(("record", key) for key in keys),
+            ("link", "sf.Account.000>sf.Account.001>parent"),
+        ]
+    )
+    lease.release()
+    opened.close()
+    return keys
+
+
+def test_dead_letters_are_listed_with_their_first_keys_and_how_to_see_all(
+    capsys: pytest.CaptureFixture[str], workspace: Path, refused: list[str]
+) -> None:
+    code, out, _ = run(capsys, "-w", workspace, "dead-letters", "list")
+    assert code == 1
+    assert [key for key in refused if f"  {key}\n" in out] == refused[:10]
+    assert "and 2 more: `--limit` shows more, `migrate dead-letters export FILE` has all" in out
+    assert "  sf.Account.000>sf.Account.001>parent" in out
+
+    _, found = document(capsys, "-w", workspace, "dead-letters", "list", "--limit", "3")
+    records = found["groups"][0]
+    assert (records["count"], records["keys"]) == (12, refused[:3])
+
+    assert "more" not in run(capsys, "-w", workspace, "dead-letters", "list", "--limit", "12")[1]
+
+
 # -- sandboxes --------------------------------------------------------------------------------
 
 
