@@ -254,7 +254,7 @@ class NoSpace(MigrateError):
     def __str__(self) -> str:
         return (
             f"{self.path}: could not be written ({self.what}); what was there before is untouched.\n"
-            "  Free some space on that disk and run the same command again."
+            "  Free some space on that disk, or name a place that may be written to, and run it again."
         )
 
 

@@ -11,7 +11,7 @@ from migrate.cli.output import Result, Session, table
 from migrate.cli.stages import objects_option
 
 
-@click.command()
+@click.command(short_help="Read the target again and compare every row.")
 @objects_option
 @click.pass_obj
 def validate(session: Session, objects: tuple[str, ...]) -> Result:
@@ -29,7 +29,7 @@ def validate(session: Session, objects: tuple[str, ...]) -> Result:
     return Result("validate", found.document(), found.text(), 0 if found.verdict == "pass" else 1)
 
 
-@click.command()
+@click.command(short_help="Say where the newest report is, and its verdict.")
 @click.pass_obj
 def report(session: Session) -> Result:
     """Say where the newest report is, and its verdict.
@@ -44,7 +44,7 @@ def report(session: Session) -> Result:
     return Result("report", found.document(), found.text())
 
 
-@click.command()
+@click.command(short_help="Show the rows behind a check of the report.")
 @click.argument("check", required=False)
 @click.option("--limit", default=20, show_default=True, help="Most rows to show.")
 @click.pass_obj
@@ -61,11 +61,11 @@ def diff(session: Session, check: str | None, limit: int) -> Result:
     return Result("diff", found.document(), found.text())
 
 
-@click.command()
+@click.command(short_help="Tell one record's whole way.")
 @click.argument("needle")
 @click.pass_obj
 def trace(session: Session, needle: str) -> Result:
-    """Tell one record's whole way, found by any id, URL, e-mail or name.
+    """Tell one record's whole way. NEEDLE is any id or URL of it, old or new, an e-mail or a name.
 
     \b
     migrate trace ada@example.com
@@ -82,7 +82,7 @@ def crosswalk() -> None:
     """Old ids and URLs to new ones, for everyone else's systems."""
 
 
-@crosswalk.command()
+@crosswalk.command(short_help="Write every record's old id, new id and outcome.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True,
@@ -103,10 +103,12 @@ def export(session: Session, file: Path, form: str) -> Result:
     return Result("crosswalk export", {"file": file, "rows": rows}, f"{rows:,} rows in {file}.")
 
 
-@click.command()
+@click.command(short_help="Say where everything stands.")
 @click.pass_obj
 def status(session: Session) -> Result:
-    """Where everything stands: stages, the attempt, who writes, batches in doubt, the way back.
+    """Say where everything stands: stages, the attempt, who writes, batches in doubt, the way back.
+
+    Asks no system and changes nothing.
 
     \b
     migrate status

@@ -14,7 +14,7 @@ def letters() -> None:
     """Show, mend and replay what the target refused."""
 
 
-@letters.command("list")
+@letters.command("list", short_help="List them by reason, with keys.")
 @click.option(
     "--limit", type=click.IntRange(1), default=10, show_default=True, help="Most keys to show of each reason."
 )
@@ -42,7 +42,7 @@ def list_(session: Session, limit: int) -> Result:
     return Result("dead-letters list", {"groups": found}, "\n".join(lines), 1 if rows else 0)
 
 
-@letters.command()
+@letters.command(short_help="Show one, and what the target said.")
 @click.argument("key")
 @click.pass_obj
 def show(session: Session, key: str) -> Result:
@@ -60,11 +60,13 @@ def show(session: Session, key: str) -> Result:
     return Result("dead-letters show", {"letter": found}, "\n".join(lines))
 
 
-@letters.command()
+@letters.command(short_help="Write them as a CSV to fill in.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.pass_obj
 def export(session: Session, file: Path) -> Result:
-    """Write dead letters as a CSV of overrides to fill in: key, field, old, new, who, why.
+    """Write dead letters as a CSV of overrides: a row for each field, with key and reason.
+
+    Fill in `new`, `who` and `why` where a value must change. Next: `migrate dead-letters import FILE`.
 
     \b
     migrate dead-letters export letters.csv
@@ -76,11 +78,13 @@ def export(session: Session, file: Path) -> Result:
     return Result("dead-letters export", {"file": file, "rows": count}, f"{count:,} rows in {file}.")
 
 
-@letters.command("import")
+@letters.command("import", short_help="Take a filled-in CSV into the plan's overrides.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.pass_obj
 def import_(session: Session, file: Path) -> Result:
     """Take filled-in rows into the plan's overrides; the next `transform` applies them.
+
+    The plan must name the file: `overrides: overrides.csv`. Next: `migrate dead-letters replay`.
 
     \b
     migrate dead-letters import letters.csv
@@ -93,10 +97,12 @@ def import_(session: Session, file: Path) -> Result:
     return Result("dead-letters import", {"overrides": count, "file": into}, text)
 
 
-@letters.command()
+@letters.command(short_help="Transform again and send them again.")
 @click.pass_obj
 def replay(session: Session) -> Result:
     """Transform again and send what was refused, in its newest version.
+
+    Sends what is new as well, as `load` does. Next: `migrate validate`.
 
     \b
     migrate dead-letters replay

@@ -44,7 +44,7 @@ class Session:
 
     @contextmanager
     def bars(self) -> Iterator[Callable[[str, int, int], None]]:
-        """Progress bars on stderr, one a name; none where stderr isn't a terminal."""
+        """Progress bars on stderr, one a name; where it isn't a terminal only with `--verbose`, and fewer."""
         from tqdm import tqdm
 
         shown: dict[str, Any] = {}
@@ -53,7 +53,12 @@ class Session:
             bar = shown.get(name)
             if bar is None:
                 bar = shown[name] = tqdm(
-                    total=total, desc=f"{name:<24}", unit="", file=sys.stderr, disable=None
+                    total=total,
+                    desc=f"{name:<24}",
+                    unit="",
+                    file=sys.stderr,
+                    disable=False if self.verbose else None,
+                    mininterval=0.1 if sys.stderr.isatty() else 5.0,
                 )
             bar.total = max(total, done)
             bar.update(done - bar.n)

@@ -8,22 +8,38 @@ from migrate.cli import asking
 from migrate.cli.output import Result, Session, table
 
 
-@click.command()
+@click.command(short_help="Write a first plan and its maps.")
 @click.option(
-    "--source", "source_type", default="salesforce", show_default=True, help="Kind of the old system."
+    "--source",
+    "source_type",
+    default="salesforce",
+    show_default=True,
+    help="Kind of the old system: the name of its connector.",
 )
-@click.option("--target", "target_type", default="hubspot", show_default=True, help="Kind of the new system.")
 @click.option(
-    "--source-credentials", default="env:LEGACY_", show_default=True, help="env:PREFIX_ or file:PATH."
+    "--target",
+    "target_type",
+    default="hubspot",
+    show_default=True,
+    help="Kind of the new system: the name of its connector.",
 )
-@click.option("--target-credentials", default="env:NEW_", show_default=True, help="env:PREFIX_ or file:PATH.")
+@click.option(
+    "--source-credentials",
+    default="env:LEGACY_",
+    show_default=True,
+    help="Where they are: `env:PREFIX_`, variables that begin so, or `file:PATH`, lines NAME=value.",
+)
+@click.option(
+    "--target-credentials", default="env:NEW_", show_default=True, help="The same of the new system."
+)
 @click.option("--clock", type=click.Choice(["system", "sandbox"]), default="system", hidden=True)
 @click.pass_obj
 def init(session: Session, source_type: str, target_type: str, source_credentials: str,
          target_credentials: str, clock: str) -> Result:  # fmt: skip
     """Write a first plan and its maps, guessed from what both systems hold.
 
-    Discovers both systems (read only). Nothing that exists is overwritten.
+    Discovers both systems (read only). Nothing that exists is overwritten. Next: read plan.yaml, then
+    `migrate check`.
 
     \b
     migrate -w acme init --source salesforce --target hubspot
@@ -40,12 +56,12 @@ def init(session: Session, source_type: str, target_type: str, source_credential
     return Result("init", {"written": written}, text)
 
 
-@click.command()
+@click.command(short_help="Read what both systems hold.")
 @click.pass_obj
 def discover(session: Session) -> Result:
     """Read both systems' objects, fields, picklists and owners; bind the workspace to their tenants.
 
-    Run again at any time: it names what has changed since.
+    Run again at any time: it names what has changed since. Next: `migrate check`.
 
     \b
     migrate discover
@@ -63,14 +79,14 @@ def discover(session: Session) -> Result:
     return Result("discover", {"systems": found}, text, 1 if drift else 0)
 
 
-@click.command()
+@click.command(short_help="Is the plan sound? With --live also the rights.")
 @click.option("--live", is_flag=True, help="Also prove rights and limits at both systems. Writes nothing.")
 @click.pass_obj
 def check(session: Session, live: bool) -> Result:
-    """Is the plan sound, and does every picklist value have a home?
+    """Say whether the plan is sound, and whether every picklist value has a home.
 
     Names every mistake at once, with file, line and remedy. After an extract it counts the records
-    behind each value without a home.
+    behind each value without a home. Next: `migrate prepare`.
 
     \b
     migrate check --live
@@ -112,14 +128,15 @@ def check(session: Session, live: bool) -> Result:
     return Result("check", document, "\n".join(lines), 3 if refused else int(odd))
 
 
-@click.command()
+@click.command(short_help="Make the fields and options that the target lacks.")
 @click.option("--dry-run", is_flag=True, help="List what would be made; write nothing.")
 @click.option("--yes", is_flag=True, help="Make it without asking.")
 @click.pass_obj
 def prepare(session: Session, dry_run: bool, yes: bool) -> Result:
-    """Make what the target lacks: the key field, kept values, picklist options, link labels.
+    """Make what the target lacks: the key field, other fields, picklist options, link labels.
 
-    May be repeated. What it makes stays after a rollback.
+    Asks before it writes, but for `--yes` or `--json`. May be repeated. What it makes stays after a
+    rollback. Next: `migrate extract`.
 
     \b
     migrate prepare --dry-run

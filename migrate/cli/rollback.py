@@ -22,7 +22,7 @@ def yes_option(command: F) -> F:
     return click.option("--yes", is_flag=True, help="Don't ask for the system's name.")(command)
 
 
-@click.group()
+@click.group(short_help="Put everything back, and prove it.")
 def rollback() -> None:
     """Put everything back, as far as nobody else has touched it since, and prove it.
 
@@ -33,7 +33,7 @@ def rollback() -> None:
     """
 
 
-@rollback.command()
+@rollback.command(short_help="List the points to which one can return.")
 @click.pass_obj
 def checkpoints(session: Session) -> Result:
     """List the points to which one can return, and until when.
@@ -54,7 +54,7 @@ def checkpoints(session: Session) -> Result:
     return Result("rollback checkpoints", {"checkpoints": found}, text)
 
 
-@rollback.command()
+@rollback.command(short_help="Say what a rollback would do.")
 @click.pass_obj
 def plan(session: Session) -> Result:
     """Say what a rollback would do, in groups, by a look at every record; change nothing.
@@ -103,14 +103,15 @@ def _plan_text(found: RollbackPlan) -> str:
     return "\n".join(lines)
 
 
-@rollback.command("run")
+@rollback.command("run", short_help="Put everything back.")
 @yes_option
 @click.option("--dry-run", is_flag=True, help="The same as `plan`: look and count; change nothing.")
 @click.pass_obj
 def run_(session: Session, yes: bool, dry_run: bool) -> Result:
     """Delete what the load created and put back what it changed, except what others have touched since.
 
-    Goes on where it was stopped; a second run finds nothing to do. Next: `migrate rollback verify`.
+    Asks for the system's name before it writes. Goes on where it was stopped; a second run finds nothing
+    to do. Next: `migrate rollback verify`.
 
     \b
     migrate rollback run --dry-run
@@ -177,12 +178,13 @@ def _confirm(system: str, yes: bool) -> None:
         raise click.UsageError(f"`{typed}` isn't `{system}`; nothing was done.")
 
 
-@rollback.command()
+@rollback.command(short_help="Compare the target with the baseline.")
 @click.pass_obj
 def verify(session: Session) -> Result:
     """Read the whole target again and compare it with the baseline; name what isn't back.
 
-    Its word is `pass, n held, n residue`.
+    Its word is `pass, n held, n residue` or `fail, …`: held is what others have touched, residue what
+    nobody can put back. Next, where something is held: `migrate rollback hold list`.
 
     \b
     migrate rollback verify
@@ -209,7 +211,7 @@ def verify(session: Session) -> Result:
     return Result("rollback verify", document, "\n".join(lines), 0 if clean else 1)
 
 
-@rollback.group()
+@rollback.group(short_help="Decide about records that others have touched.")
 def hold() -> None:
     """Decide about records that were left as they are, because others have touched them."""
 
@@ -251,11 +253,11 @@ def show(session: Session, group: str, limit: int) -> Result:
     )
 
 
-@hold.command()
+@hold.command(short_help="Decide that a group stays as it is.")
 @click.argument("group")
 @click.pass_obj
 def keep(session: Session, group: str) -> Result:
-    """Decide that a group stays as it is; recorded with your name.
+    """Decide that a group stays as it is; recorded with your name. `force` can still undo it later.
 
     \b
     migrate rollback hold keep companies.edited
@@ -268,12 +270,14 @@ def keep(session: Session, group: str) -> Result:
     return Result("rollback hold keep", {"group": found}, f"`{found.name}`: {words}.")
 
 
-@hold.command()
+@hold.command(short_help="Undo a group all the same.")
 @click.argument("group")
 @yes_option
 @click.pass_obj
 def force(session: Session, group: str, yes: bool) -> Result:
     """Undo a group all the same: what others wrote on these records goes with them.
+
+    Asks for the system's name before it writes. `migrate rollback hold show GROUP` shows what would go.
 
     \b
     migrate rollback hold force companies.edited

@@ -81,7 +81,7 @@ class Commands(click.Group):
     help="Folder of the migration, with its plan.yaml.  [default: this folder]",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, whatever happens.")
-@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Show progress on stderr even where it is no terminal.")
 @click.version_option(__version__, prog_name="migrate")
 @click.pass_context
 def cli(ctx: click.Context, workspace: Path, as_json: bool, verbose: bool) -> None:
@@ -93,9 +93,13 @@ def cli(ctx: click.Context, workspace: Path, as_json: bool, verbose: bool) -> No
       migrate discover           read what both systems hold
       migrate check --live       is the plan sound, do we have the rights?
       migrate prepare            make the fields that the target lacks
-      migrate run                extract, transform, load, validate
-      migrate report             open the evidence
+      migrate run                extract, transform, load, validate; each is a command, too
+      migrate report             where the evidence is
+      migrate rollback plan      what going back would do
       migrate rollback run       put everything back
+
+    `migrate status` says at any time where everything stands. The options below stand before the
+    command: `migrate -w acme --json status`.
 
     Exit codes: 0 done and clean; 1 done, but something remains to look at; 2 the plan or the command
     is wrong; 3 a system refused or is away; 4 another operator is at work; 5 our disk or files;
@@ -117,6 +121,20 @@ class _Signals:
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
 
+def _words(error: click.ClickException) -> str:
+    """click's own words; an option that only stands in the wrong place isn't one that there is none of."""
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None and error.ctx.parent is not None:
+        command = error.ctx.command_path.removeprefix("migrate ")
+        for option in cli.params:
+            if error.option_name in option.opts:
+                value = "" if getattr(option, "is_flag", False) else f" {option.make_metavar(error.ctx)}"
+                return (
+                    f"`{error.option_name}` stands before the command: "
+                    f"`migrate {error.option_name}{value} {command}`."
+                )
+    return error.format_message()
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line to its exit code; nothing escapes as a traceback but a defect of ours."""
     as_json = "--json" in arguments
@@ -135,7 +153,7 @@ def run(arguments: Sequence[str]) -> int:
             return 2
         return fail("usage", "A command is missing; `--help` lists them.", 2, as_json)
     except click.ClickException as error:
-        return fail("usage", error.format_message(), 2, as_json, usage=getattr(error, "ctx", None))
+        return fail("usage", _words(error), 2, as_json, usage=getattr(error, "ctx", None))
     except (KeyboardInterrupt, Terminated):
         return _interrupted(signals.seen, as_json)
     except MigrateError as error:

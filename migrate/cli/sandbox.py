@@ -24,16 +24,16 @@ LINES = ("/truth/", "/log", "/requests")  # what is answered with a JSON documen
 url_argument = click.argument("url")
 ca_option = click.option(
     "--ca", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The certificate authority of a sandbox that was started with `--tls`; its first line names it.",
+    help="Certificate authority of a sandbox started with `--tls`: the `ca` that `start` printed.",
 )  # fmt: skip
 
 
-@click.group()
+@click.group(short_help="Local servers that behave like a vendor's API.")
 def sandbox() -> None:
     """Start, fill and steer local servers that behave like a vendor's API."""
 
 
-@sandbox.command()
+@sandbox.command(short_help="Serve until interrupted.")
 @click.argument("vendor", type=click.Choice(["salesforce", "hubspot"]))
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one."
@@ -52,7 +52,7 @@ def sandbox() -> None:
 @click.option(
     "--settings",
     default="{}",
-    help="A JSON object: limits, delays, switches; `control URL settings` lists them.",
+    help="A JSON object: limits, delays, switches; `migrate sandbox control URL settings` lists them.",
 )
 def start(vendor: str, port: int, data: Path, tls: bool, speed: float, settings: str) -> None:
     """Serve until interrupted (Ctrl-C); prints one JSON line with its address.
@@ -68,12 +68,12 @@ def start(vendor: str, port: int, data: Path, tls: bool, speed: float, settings:
     serve(vendor, data, port=port, tls=tls, speed=speed, settings=wanted)
 
 
-@sandbox.command()
+@sandbox.command(short_help="Put records and metadata into a sandbox.")
 @url_argument
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @ca_option
 def seed(url: str, file: Path, ca: Path | None) -> Result:
-    """Put a JSON document of records and metadata into a sandbox.
+    """Put a JSON document of records and metadata into a sandbox; `sample` writes two to begin with.
 
     \b
     migrate sandbox seed http://127.0.0.1:8081 seed.json
@@ -87,10 +87,12 @@ def seed(url: str, file: Path, ca: Path | None) -> Result:
     return Result("sandbox seed", {"answer": answer}, json.dumps(answer, indent=1))
 
 
-@sandbox.command()
+@sandbox.command(short_help="Write small made-up seeds.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def sample(folder: Path) -> Result:
     """Write small made-up seeds for both sandboxes: salesforce.json and hubspot.json.
+
+    Next: `migrate sandbox seed URL FILE`.
 
     \b
     migrate sandbox sample seeds
@@ -106,7 +108,7 @@ def sample(folder: Path) -> Result:
     return Result("sandbox sample", {"files": files}, "Wrote\n" + "\n".join(f"  {file}" for file in files))
 
 
-@sandbox.command()
+@sandbox.command(short_help="Ask or steer a sandbox.")
 @url_argument
 @click.argument("path")
 @click.argument("body", required=False)

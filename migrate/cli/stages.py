@@ -51,7 +51,7 @@ def extract(session: Session, objects: tuple[str, ...], since_watermark: bool) -
     return Result("extract", {"objects": found}, text, 1 if odd else 0)
 
 
-@click.command()
+@click.command(short_help="Turn records into rows for the target.")
 @click.pass_obj
 def transform(session: Session) -> Result:
     """Turn extracted records into rows for the target: expressions, picklists, owners, duplicates, matches.
@@ -84,7 +84,7 @@ def transform(session: Session) -> Result:
     return Result("transform", {"objects": found}, table(rows, head), int(rejected))
 
 
-@click.command()
+@click.command(short_help="Send ready records to the target.")
 @objects_option
 @click.option("--dry-run", is_flag=True, help="Count the records that a load would send now; write nothing.")
 @click.option(
@@ -158,15 +158,23 @@ def loaded_text(found: Loaded) -> str:
 @click.command()
 @objects_option
 @click.option(
-    "--sample", type=click.IntRange(min=1), help="Only so many records of the first object, and their trees."
+    "--sample",
+    type=click.IntRange(min=1),
+    help="Only so many records of the plan's first object, and all that hang together with them.",
 )
-@click.option("--since-watermark", is_flag=True, help="A delta instead of the base.")
-@click.option("--dry-run", is_flag=True, help="Extract and transform; count what would be sent.")
+@click.option(
+    "--since-watermark", is_flag=True, help="Extract only what changed or was deleted since the last extract."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Extract and transform; count what a load would send, and stop there."
+)
 @click.pass_obj
 def run(
     session: Session, objects: tuple[str, ...], sample: int | None, since_watermark: bool, dry_run: bool
 ) -> Result:
     """Extract, transform, load and validate, in order.
+
+    Goes on where the last one stopped. Next: `migrate report`.
 
     \b
     migrate run --sample 50 --dry-run

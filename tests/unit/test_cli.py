@@ -18,6 +18,7 @@ import click
 import pytest
 
 from migrate.cli import main
+from migrate.cli.output import Session
 from migrate.cli.root import COMMANDS, cli
 from migrate.engine import Engine
 from migrate.errors import MigrateError, NoSpace, Parked, PlanError, PlanMistake, Position
@@ -123,6 +124,17 @@ def test_help_needs_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("verbose", [False, True])
+def test_progress_is_shown_off_the_terminal_only_where_it_was_asked_for(
+    capsys: pytest.CaptureFixture[str], verbose: bool
+) -> None:
+    with Session(Path(), as_json=True, verbose=verbose).bars() as progress:
+        progress("Account", 3, 3)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert ("Account" in said.err) == verbose
+
+
 # -- usage ------------------------------------------------------------------------------------
 
 
@@ -136,6 +148,12 @@ def test_help_needs_nothing_heavy() -> None:
         (("extract", "--since-watermrk"), "--since-watermark"),
         (("load", "--dryrun"), "--dry-run"),
         (("--workspce", "x", "load"), "--workspace"),
+        (("status", "-v"), "`migrate -v status`"),
+        (("load", "-w", "x"), "`migrate -w DIRECTORY load`"),
+        (
+            ("rollback", "hold", "list", "--workspace", "x"),
+            "`migrate --workspace DIRECTORY rollback hold list`",
+        ),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, tuple) else None,
 )
