@@ -21,8 +21,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _unknown(value: object) -> bool:
+    """Left out of a catalog's text, so that catalogs of before this was known keep their digests."""
+    return value is None
+
+
 class Option(_Model):
-    """One value of a picklist. `parent` names the group it is valid in (a deal stage's pipeline)."""
+    """One value of a picklist. `parent`: the value of the field's `within` that it is valid with."""
 
     value: str
     label: str
@@ -52,6 +57,9 @@ class Field(_Model):
     references: tuple[str, ...] = ()
     owner: bool = False  # holds an owner (user) of the system
     options: tuple[Option, ...] = ()
+    # The field whose value decides which options are valid: their `parent`.
+    within: str | None = Default(default=None, exclude_if=_unknown)
+    default: str | None = Default(default=None, exclude_if=_unknown)  # of a new record without a value
     held: tuple[str, ...] = ()  # what the vendor makes of a value: names out of `migrate.held`
 
 

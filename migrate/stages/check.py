@@ -22,6 +22,7 @@ from migrate.plan.needs import expected
 from migrate.plan.terms import parse_bytes, parse_window
 from migrate.stages.check_fields import FieldCheck
 from migrate.stages.check_links import LinkCheck
+from migrate.stages.check_together import check_together
 from migrate.stages.check_values import Values
 from migrate.stages.checked import (
     Checked,
@@ -30,6 +31,7 @@ from migrate.stages.checked import (
     CheckedObject,
     CheckedOwners,
     Collision,
+    Combinations,
     Findings,
     PicklistCounts,
     Unmapped,
@@ -58,6 +60,7 @@ def check(
     counts: PicklistCounts | None = None,
     *,
     collisions: Sequence[Collision] = (),
+    combinations: Combinations | None = None,
     engine: Engine | None = None,
     connectors: Collection[str] | None = None,
     checks: Collection[str] | None = None,
@@ -69,6 +72,7 @@ def check(
         counts: distinct values in the extract, from `count_values`; without it, unmapped values are
             known only as far as the maps list them.
         collisions: from `count_collisions`; they become warnings.
+        combinations: from `count_combinations`; those that the target refuses become warnings.
         engine: asked for result types; default: one of its own.
         connectors, checks: known types of systems and ids of checks; default: the installed ones.
 
@@ -87,6 +91,7 @@ def check(
         fields = FieldCheck(plan, source, target, engine, findings, values)
         objects = _Objects(plan, source, target, fields, LinkCheck(plan, source, target, fields, values))
         found = objects.all()
+        check_together(plan, found, combinations, findings)
     finally:
         if own:
             engine.close()

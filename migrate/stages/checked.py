@@ -18,6 +18,10 @@ from migrate.plan.maps import OwnerMap
 # How often each distinct value of (source object, expression as written) was extracted; nulls aren't counted.
 PicklistCounts = Mapping[tuple[str, str], Mapping[str, int]]
 
+# Records by (value, value of the field that it must fit, or None), both before any map, for each
+# (source object, target field) whose options depend on another field.
+Combinations = Mapping[tuple[str, str], Mapping[tuple[str, str | None], int]]
+
 
 @dataclass(frozen=True)
 class Unmapped:

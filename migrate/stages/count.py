@@ -1,7 +1,8 @@
 """How often does each mapped value stand in the extract, and which records would share a unique value?
 
 Answers for `check`, counted by the engine over the staged Parquet of the source: every expression
-that goes through a picklist or owner map, and every expression that fills a unique target field.
+that goes through a picklist or owner map, every pair of fields that must fit together, and every
+expression that fills a unique target field.
 """
 
 from __future__ import annotations
@@ -50,6 +51,41 @@ def count_values(
         )
         if rows is not None:
             found[name, text] = {str(row["v"]): int(row["n"]) for row in rows}
+    return found
+
+
+def count_combinations(
+    plan: Plan, source: Catalog, target: Catalog, files: Mapping[str, Sequence[str]], engine: Engine
+) -> dict[tuple[str, str], dict[tuple[str, str | None], int]]:
+    """Records by combination of two values, where the target takes one only with some of the other.
+
+    Returns:
+        Counts by (source object, target field), as the values stand before any map; the second is None
+        where it is null or nothing fills its field. Rows that `where` hides don't count.
+    """
+    found: dict[tuple[str, str], dict[tuple[str, str | None], int]] = {}
+    for each in plan.model.objects:
+        schema, parts = target.objects.get(each.target), files.get(each.source)
+        if schema is None or not parts or each.source not in source.objects:
+            continue
+        where = "true" if each.where is None else _sql(plan, source, each.source, each.where)
+        for name, field in each.fields.items():
+            within = schema.fields[name].within if name in schema.fields else None
+            if within is None or where is None:
+                continue
+            other = each.fields.get(within)
+            inner = _sql(plan, source, each.source, field.origin)
+            outer = "NULL" if other is None else _sql(plan, source, each.source, other.origin)
+            if inner is None or outer is None:
+                continue
+            rows = _rows(
+                engine,
+                f"SELECT CAST({inner} AS VARCHAR) AS a, CAST({outer} AS VARCHAR) AS b, count(*) AS n "
+                f"FROM {parquet(parts)} WHERE {where} GROUP BY ALL HAVING a <> '' "
+                f"ORDER BY n DESC, a, b LIMIT {MOST_VALUES}",
+            )
+            if rows is not None:
+                found[each.source, name] = {(str(row["a"]), row["b"]): int(row["n"]) for row in rows}
     return found
 
 

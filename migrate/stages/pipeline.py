@@ -32,7 +32,7 @@ def checked(workspace: Workspace) -> Checked:
     """
     from migrate.plan import read_plan
     from migrate.stages.check import check
-    from migrate.stages.count import count_collisions, count_values
+    from migrate.stages.count import count_collisions, count_combinations, count_values
 
     if not workspace.plan_path.exists():
         workspace.plan  # noqa: B018 - raises, and says what to do
@@ -51,7 +51,10 @@ def checked(workspace: Workspace) -> Checked:
     engine = workspace.engine
     counts = count_values(plan, source, files, engine)
     collisions = count_collisions(plan, source, target, files, engine)
-    return check(plan, source, target, counts, collisions=collisions, engine=engine)
+    combinations = count_combinations(plan, source, target, files, engine)
+    return check(
+        plan, source, target, counts, collisions=collisions, combinations=combinations, engine=engine
+    )
 
 
 def _objects(plan: Plan) -> list[str]:

@@ -135,6 +135,7 @@ def test_discovery_tells_what_the_portal_holds(portal: Running, empty: Path, api
     deals, people = catalog.objects["deals"].fields, catalog.objects["contacts"].fields
     assert {option.parent for option in deals["dealstage"].options} == {"default"}
     assert [option.value for option in deals["pipeline"].options] == ["default"]
+    assert (deals["dealstage"].within, deals["pipeline"].default) == ("pipeline", "default")
     assert deals["dealstage"].required
     assert deals["amount"].kind is Kind.MONEY
     assert deals["hubspot_owner_id"].owner

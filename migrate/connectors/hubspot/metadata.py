@@ -25,6 +25,9 @@ _REQUIRED = dict.fromkeys(ACTIVITIES, frozenset({"hs_timestamp"})) | {
     "deals": frozenset({"dealstage"}),  # refused without, though no schema says so (HubSpot, deals guide)
     "tickets": frozenset({"hs_pipeline_stage"}),
 }
+# Ids of the pipeline that each account begins with, and that a record without one goes to (HubSpot,
+# pipelines, read 2026-11-26). Where it was removed, the page is silent; the first in order is likely.
+_FIRST_PIPELINE = ("default", "0")
 
 
 class Metadata:
@@ -208,10 +211,11 @@ class Metadata:
         pipelines = self._pipelines(object) if object in PIPELINED else {}
         required = self._required(object)
         properties = [each for each in told.get("results") or () if not each.get("archived")]
-        return object, {
+        fields = {
             str(each["name"]): field_of(each, each["name"] in required, pipelines.get(each["name"]))
             for each in properties
         }
+        return object, _piped(object, fields) if pipelines else fields
 
     def _required(self, object: str) -> frozenset[str]:
         always = _REQUIRED.get(object, frozenset())
@@ -225,6 +229,7 @@ class Metadata:
         told = self._portal.get_or_none(self._portal.paths.pipelines(object), 403, 404) or {}
         pipeline_field, stage_field = PIPELINED[object]
         live = [each for each in told.get("results") or () if not each.get("archived")]
+        live.sort(key=lambda each: (int(each.get("displayOrder") or 0), str(each["label"])))
         return {
             pipeline_field: tuple(Option(value=str(each["id"]), label=str(each["label"])) for each in live),
             stage_field: tuple(
@@ -234,6 +239,20 @@ class Metadata:
                 if not stage.get("archived")
             ),
         }
+
+
+def _piped(object: str, fields: dict[str, Field]) -> dict[str, Field]:
+    """A stage is valid within its pipeline; a record without a pipeline goes to the default one."""
+    pipeline_field, stage_field = PIPELINED[object]
+    pipeline, stage = fields.get(pipeline_field), fields.get(stage_field)
+    if pipeline is None or stage is None or not pipeline.options:
+        return fields
+    ids = [option.value for option in pipeline.options]
+    first = next((id for id in _FIRST_PIPELINE if id in ids), ids[0])
+    return fields | {
+        pipeline_field: pipeline.model_copy(update={"default": first}),
+        stage_field: stage.model_copy(update={"within": pipeline_field}),
+    }
 
 
 def stamp_of(object: str) -> str:

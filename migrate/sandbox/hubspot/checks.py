@@ -100,7 +100,8 @@ def _pipeline(
         return []
     live = sorted(
         (p for p in call.catalog.pipelines.get(kind, {}).values() if not p["archived"]),
-        key=lambda p: int(p["displayOrder"]),
+        # The default pipeline is the one that each account begins with, wherever it stands in the order.
+        key=lambda p: (p["id"] not in ("default", "0"), int(p["displayOrder"])),
     )
     if creating and not values.get(pipeline_name) and live:
         values[pipeline_name] = live[0]["id"]
