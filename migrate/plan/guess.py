@@ -1,50 +1,29 @@
 """What would a first plan between these two systems look like?
 
 Best guesses, for a person to correct: objects, fields, links and values are paired by likeness of
-their names and labels, never twice, and only where the types fit. A value that is only alike says so
-in the map's note; what nothing is like stays without a home, for `check` to list.
+their names and labels, never twice, and only where the types fit or can be made to. What is less than
+`SURE` of a hundred alike isn't taken: it stands in a comment, as does everything else that was left
+out, with the reason. Nothing is left out in silence.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-
-from rapidfuzz import fuzz
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from migrate.catalog import Catalog, Field, ObjectSchema, Option
-from migrate.plan.maps import OWNER_COLUMNS, PICKLIST_COLUMNS, write_csv
+from migrate.plan.guess_maps import SURE, likely_homes, owners_csv, picklist_csv
+from migrate.plan.likeness import likeness, pair, words
+from migrate.plan.spelling import sql_name, sql_text, yaml_expression, yaml_name
 from migrate.types import Kind
 
 Counts = Mapping[tuple[str, str], Mapping[str, int]]
 
-ALIKE = 80.0  # likeness from which names are paired, of 100
-NEAR = 78.0  # for values, which are short and misspelt
+ALIKE = 80.0  # likeness of 100 from which a field is worth a comment
+HOST = "split_part(regexp_replace(lower(trim(%s)), '^(https?://)?(www\\.)?', ''), '/', 1)"
 
-# Words by which CRMs call the same thing.
-_SAME: tuple[frozenset[str], ...] = tuple(
-    frozenset(group.split(","))
-    for group in (
-        "account,company,organization,organisation,business",
-        "opportunity,deal,potential",
-        "contact,person,people",
-        "case,ticket",
-        "user,owner",
-        "website,domain,url",
-        "title,job title,position",
-        "stage,deal stage,stage name,status,pipeline stage,ticket status",
-        "close date,closing date",
-        "billing city,city,mailing city",
-        "billing country,country,mailing country",
-        "billing state,state,mailing state",
-        "billing street,street address,street,mailing street",
-        "billing postal code,postal code,zip,mailing postal code",
-        "employees,number of employees",
-        "annual revenue,revenue",
-        "phone,phone number",
-        "owner,owner id,account owner,company owner,contact owner,deal owner,opportunity owner",
-    )
-)
 _FITS: dict[Kind, frozenset[Kind]] = {
     Kind.INT: frozenset({Kind.INT, Kind.DECIMAL, Kind.MONEY}),
     Kind.DECIMAL: frozenset({Kind.DECIMAL, Kind.MONEY}),
@@ -53,7 +32,31 @@ _FITS: dict[Kind, frozenset[Kind]] = {
     Kind.TEXT: frozenset({Kind.TEXT, Kind.STRING}),
     Kind.PICKLIST: frozenset({Kind.PICKLIST, Kind.STRING, Kind.TEXT}),
 }
+# Between days and instants a plan must say whose day it is.
+_DAYS = {
+    (Kind.DATE, Kind.TIMESTAMP): "CAST(%s AS TIMESTAMP) AT TIME ZONE 'UTC'",
+    (Kind.TIMESTAMP, Kind.DATE): "CAST(%s AT TIME ZONE 'UTC' AS DATE)",
+}
 _OWN = {"migration_key", "old_id", "old_url"}
+
+
+@dataclass(frozen=True)
+class _Guess:
+    """What fills a target field. `source`: the field. `sql`: the expression. `why`: a remark."""
+
+    source: Field | None
+    sql: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class _Object:
+    """One pair of objects: what fills which target field, and comments on what was left out."""
+
+    source: ObjectSchema
+    target: ObjectSchema
+    fields: Mapping[str, _Guess]
+    left_out: Sequence[str]
 
 
 def first_plan(
@@ -75,22 +78,25 @@ def first_plan(
     """
     names = [name for name in source.objects if not objects or name in objects]
     wanted = pair(
-        {name: source.objects[name].label for name in names}, _labels(target.objects.values()), least=88
+        {name: source.objects[name].label for name in names}, _labels(target.objects.values()), least=SURE
     )
     files: dict[str, str] = {}
     lines = [
         "# A first plan, guessed from both systems. Read every line; `migrate check` tells what is missing.",
+        f"# What is less than {SURE:.0f} % alike is left to you: fields stand in comments, values have no",
+        "# home in their map, and the guess stands beside them.",
         "version: 1",
         f"source: {source_entry.replace('%s', source.type)}",
         f"target: {target_entry.replace('%s', target.type)}",
         "objects:",
     ]
     for name, found in wanted.items():
-        lines += _object(
-            source, target, source.objects[name], target.objects[found], wanted, counts or {}, files
-        )
+        each = _guess(source.objects[name], target.objects[found], wanted, counts or {})
+        lines += _object(source, target, each, wanted, counts or {}, files)
+    left = [name for name in names if name not in wanted and not any(f"through: {name}," in x for x in lines)]
+    lines += _comment("  ", "Not moved, since no object of the target is like them", left)
     if any("owner: owners.csv" in line for line in lines):
-        files["owners.csv"] = _owners(source, target)
+        files["owners.csv"] = owners_csv(source, target)
     return {"plan.yaml": "\n".join(lines) + "\n", **files}
 
 
@@ -101,75 +107,218 @@ def _labels(objects: Iterable[ObjectSchema]) -> dict[str, str]:
 def _object(
     source_catalog: Catalog,
     target_catalog: Catalog,
-    source: ObjectSchema,
-    target: ObjectSchema,
+    each: _Object,
     wanted: Mapping[str, str],
     counts: Counts,
     files: dict[str, str],
 ) -> list[str]:
-    pairs = _fields(source, target)
+    source, target = each.source, each.target
     lines = [
-        f"  - source: {_plain(source.name)}",
-        f"    target: {_plain(target.name)}",
+        f"  - source: {yaml_name(source.name)}",
+        f"    target: {yaml_name(target.name)}",
         "    key: {field: migration_key, old_id: old_id, old_url: old_url}",
     ]
-    match = [name for name in pairs if target.fields[name].unique]
+    unique = [name for name in each.fields if target.fields[name].unique]
+    for name in unique:
+        on = yaml_expression(each.fields[name].sql, inside=True)
+        lines += [
+            f"    # The target holds one record for each `{name}`. Records that share it are rejected, or",
+            "    # become one:",
+            f"    # dedupe: {{on: [{on}], keep: fullest, losers: merge}}",
+        ]
+    match = [*unique, *(name for name in each.fields if name not in unique and words(name) == "domain")]
     if match:
-        lines.append(f"    match: [{', '.join(map(_plain, match))}]")
-    lines.append("    fields:" if pairs else "    fields: {}")
-    for name, origin in pairs.items():
-        field, place = source.fields[origin], target.fields[name]
-        if place.owner:
-            lines += [
-                "      # `inactive: <e-mail>` names who takes the records of owners who have left",
-                f"      {_plain(name)}: {{from: {_sql(origin)}, owner: owners.csv, former: former_owner}}",
-            ]
-        elif place.options:
-            file = f"picklists/{_file(source.name)}-{_file(name)}.csv"
-            lines.append(f"      {_plain(name)}: {{from: {_sql(origin)}, picklist: {file}}}")
-            files[file] = picklist_csv(_seen(source, field, counts), place.options)
-        else:
-            lines.append(f"      {_plain(name)}: {_sql(origin)}")
-    for name, place in target.fields.items():
-        if place.required and name not in pairs:
-            lines.append(f"      # {name}: the target takes no record without it")
+        lines.append("    # Records that the target has already are adopted by these, not made again.")
+        lines.append(f"    match: [{', '.join(map(yaml_name, match))}]")
+    lines.append("    fields:" if each.fields else "    fields: {}")
+    for name, guess in each.fields.items():
+        lines += _field(each, name, guess, counts, files)
+    lines += each.left_out
     links = _links(target_catalog, source, target, wanted)
     links += _junctions(source_catalog, target_catalog, source, wanted)
     return lines + (["    links:", *links] if links else [])
 
 
-def _fields(source: ObjectSchema, target: ObjectSchema) -> dict[str, str]:
-    """Source field by target field."""
+def _field(each: _Object, name: str, guess: _Guess, counts: Counts, files: dict[str, str]) -> Iterator[str]:
+    place, why = each.target.fields[name], f"  # {guess.why}" if guess.why else ""
+    key, origin = yaml_name(name), yaml_expression(guess.sql, inside=True)
+    if guess.source is not None and place.owner:
+        yield "      # `inactive: <e-mail>` names who takes the records of owners who have left"
+        yield f"      {key}: {{from: {origin}, owner: owners.csv, former: former_owner}}{why}"
+    elif guess.source is not None and place.options:
+        file = f"picklists/{_file(each.source.name)}-{_file(name)}.csv"
+        yield f"      {key}: {{from: {origin}, picklist: {file}}}{why}"
+        options = _within(each, place)
+        seen = _seen(each.source, guess.source, counts)
+        files[file] = picklist_csv(seen, options, place.options)
+    else:
+        yield f"      {key}: {yaml_expression(guess.sql)}{why}"
+
+
+def _within(each: _Object, place: Field) -> Sequence[Option]:
+    """The options that are valid with what the plan says of the field that decides; else all."""
+    outer = each.fields.get(place.within or "")
+    if outer is None or outer.source is not None:
+        return place.options
+    return [option for option in place.options if outer.sql == sql_text(option.parent or "")]
+
+
+def _guess(source: ObjectSchema, target: ObjectSchema, wanted: Mapping[str, str], counts: Counts) -> _Object:
     places = {
         name: field
         for name, field in target.fields.items()
         if field.createable and field.updateable and not field.calculated and name not in _OWN
     }
+    found: dict[str, _Guess] = {}
+    unsure: dict[str, tuple[str, str]] = {}  # source field and comment, by target field
+    used: set[str] = set()
+    for score, name, origin in _scored(source, target, places):
+        field, place = source.fields[origin], places[name]
+        sql = _fitting(field, place)
+        if name in found or origin in used:
+            continue
+        if score >= SURE and sql is not None:
+            found[name] = _Guess(field, sql, _remark(field, place, score))
+            used.add(origin)
+        elif name not in unsure:
+            why = (
+                f"only {int(score)} % alike"
+                if sql is not None
+                else f"alike, but of another type ({field.kind})"
+            )
+            line = f"{yaml_name(name)}: {yaml_expression(sql or sql_name(origin))}"
+            unsure[name] = (origin, f"      # {line}  # {why}")
+    found |= _hosts(source, {name: field for name, field in places.items() if name not in found})
+    found |= _defaults(source, places, found, counts)
+    left = [line for name, (origin, line) in unsure.items() if name not in found and origin not in used]
+    used |= {origin for name, (origin, _) in unsure.items() if name not in found}
+    left += [
+        f"      # {yaml_name(name)}:  # the target takes no record without it, and nothing here is like it"
+        for name, place in places.items()
+        if place.required and name not in found and name not in unsure
+    ]
+    if left:
+        left.insert(0, "      # Left out. Where one is right all the same, take its first # away.")
+    left += _nowhere(source, used, wanted)
+    ordered = {name: found[name] for name in target.fields if name in found}
+    return _Object(source, target, ordered, left)
+
+
+def _scored(
+    source: ObjectSchema, target: ObjectSchema, places: Mapping[str, Field]
+) -> list[tuple[float, str, str]]:
+    """(likeness, target field, source field) of all that are alike, the most alike first."""
     scored = sorted(
-        (
-            (-_score(origin, field, place, _own_name(place.label, target.name)), name, origin)
-            for name, place in places.items()
-            for origin, field in source.fields.items()
-            if _fit(field, place)
-        )
+        (-_score(origin, field, place, _own_name(place.label, target.name)), name, origin)
+        for name, place in places.items()
+        for origin, field in source.fields.items()
+        if (not field.references or field.owner) and not _is_id(field)
     )
-    found: dict[str, str] = {}
-    for score, name, origin in scored:
-        if -score >= ALIKE and name not in found and origin not in found.values():
-            found[name] = origin
-    return {name: found[name] for name in target.fields if name in found}
+    return [(-score, name, origin) for score, name, origin in scored if -score >= ALIKE]
+
+
+def _is_id(field: Field) -> bool:
+    """The record's own id, which `key` keeps."""
+    return words(field.name) in ("", "id")
 
 
 def _score(origin: str, field: Field, place: Field, label: str) -> float:
+    if field.owner != place.owner:
+        return 0.0
     alike = likeness(origin, field.label, place.name, label)
     # Whatever a vendor calls an owner, it is one; likeness only says which of several.
-    return ALIKE + alike * (100 - ALIKE) / 100 if place.owner else alike
+    return SURE + alike * (100 - SURE) / 100 if place.owner else alike
 
 
 def _own_name(label: str, object: str) -> str:
     """`Deal Name` of deals is their name; `Company Name` of contacts is somebody else's."""
-    first, _, last = label.casefold().rpartition(" ")
-    return "name" if last == "name" and _words(first) == _words(object) else label
+    first, _, last = label.partition(" ")
+    return last if last and words(first) == words(object) else label
+
+
+def _fitting(field: Field, place: Field) -> str | None:
+    """The expression that brings a field's value into the target's type; None where there is no plain one."""
+    sql = sql_name(field.name)
+    if (field.kind, place.kind) in _DAYS:
+        return _DAYS[field.kind, place.kind] % sql
+    if not _fit(field, place):
+        return None
+    plain = place.kind in (Kind.STRING, Kind.TEXT) and "lower" in place.held
+    return f"lower(trim({sql}))" if plain else sql
+
+
+def _remark(field: Field, place: Field, score: float) -> str:
+    if (field.kind, place.kind) in _DAYS:
+        return "midnight in UTC, or name your zone"
+    # Words that mean the same count 95; anything else below a hundred is a likeness of letters.
+    return f"guessed, {int(score)} % alike" if score < 94 and not place.owner else ""
+
+
+def _hosts(source: ObjectSchema, places: Mapping[str, Field]) -> dict[str, _Guess]:
+    """A domain out of an address of the web, for targets that know a firm by its domain."""
+    origin = next(
+        (
+            field
+            for name, field in source.fields.items()
+            if field.kind is Kind.STRING and {words(name), words(field.label)} & {"website", "url"}
+        ),
+        None,
+    )
+    return {
+        name: _Guess(origin, HOST % sql_name(origin.name), f"the host in `{origin.name}`")
+        for name, place in places.items()
+        if origin is not None and words(name) == "domain" and place.kind is Kind.STRING
+    }
+
+
+def _defaults(
+    source: ObjectSchema, places: Mapping[str, Field], found: Mapping[str, _Guess], counts: Counts
+) -> dict[str, _Guess]:
+    """Fields that decide which options of a mapped one are valid: the value in which most have a home."""
+    made: dict[str, _Guess] = {}
+    for name, guess in found.items():
+        place = places[name]
+        outer = places.get(place.within or "")
+        if outer is None or outer.name in found or not outer.options or guess.source is None:
+            continue
+        values = list(_seen(source, guess.source, counts))
+        homes = {
+            option.value: likely_homes(
+                values, [each for each in place.options if each.parent == option.value]
+            )
+            for option in outer.options
+        }
+        best = max(outer.options, key=lambda option: (homes[option.value], option.value == outer.default))
+        others = [option.label for option in outer.options if option is not best]
+        why = f"{best.label}, where {homes[best.value]} of {len(values)} values of `{guess.source.name}` "
+        why += f"have a home; others are {', '.join(others)}" if others else "have a home; it is the only one"
+        made[outer.name] = _Guess(None, sql_text(best.value), " ".join(why.split()))
+    return made
+
+
+def _nowhere(source: ObjectSchema, used: Iterable[str], wanted: Mapping[str, str]) -> list[str]:
+    """Comments on source fields that the plan doesn't move."""
+    left = [
+        field
+        for name, field in source.fields.items()
+        if name not in used and not field.owner and not _is_id(field)
+    ]
+    plain = [field.name for field in left if not field.references]
+    to = [
+        f"{field.name} (to {' or '.join(field.references)})"
+        for field in left
+        if field.references and not set(field.references) & set(wanted)
+    ]
+    lines = _comment("      ", "Not moved, since nothing in the target is surely like them", plain)
+    return lines + _comment("      ", "Not moved, since they refer to objects that aren't moved", to)
+
+
+def _comment(indent: str, what: str, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    return textwrap.wrap(
+        f"{what}: {', '.join(names)}.", 110, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}#   "
+    )
 
 
 def _fit(field: Field, place: Field) -> bool:
@@ -185,7 +334,7 @@ def _fit(field: Field, place: Field) -> bool:
 def _links(
     catalog: Catalog, source: ObjectSchema, target: ObjectSchema, wanted: Mapping[str, str]
 ) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for name, field in source.fields.items():
         if field.owner:
             continue
@@ -197,7 +346,9 @@ def _links(
             label = next((each for each in preferred if each in labels), labels[0])
             odd = to == target.name and "parent" not in name.casefold()
             mark = "# " if odd else ""  # a record refers to its like for many reasons; most are no link
-            lines.append(f"      {mark}- {{to: {_plain(to)}, via: {_plain(name)}, label: {_plain(label)}}}")
+            lines.append(
+                f"      {mark}- {{to: {yaml_name(to)}, via: {yaml_name(name)}, label: {yaml_name(label)}}}"
+            )
     return lines
 
 
@@ -217,41 +368,10 @@ def _junctions(source: Catalog, target: Catalog, left: ObjectSchema, wanted: Map
         pair = (wanted[left.name], wanted[right])
         if any((kind.left, kind.right) == pair for kind in target.links):
             lines.append(
-                f"      - {{to: {_plain(pair[1])}, through: {_plain(name)}, left: {_plain(one)}, "
-                f"right: {_plain(other)}}}"
+                f"      - {{to: {yaml_name(pair[1])}, through: {yaml_name(name)}, left: {yaml_name(one)}, "
+                f"right: {yaml_name(other)}}}"
             )
     return lines
-
-
-def pair(left: Mapping[str, str], right: Mapping[str, str], least: float = ALIKE) -> dict[str, str]:
-    """Names of `left` to names of `right` (both: label by name), each at most once, best first."""
-    scored = sorted((-likeness(a, left[a], b, right[b]), a, b) for a in left for b in right)
-    found: dict[str, str] = {}
-    for score, a, b in scored:
-        if -score >= least and a not in found and b not in found.values():
-            found[a] = b
-    return {name: found[name] for name in left if name in found}
-
-
-def likeness(name: str, label: str, other: str, other_label: str) -> float:
-    """How alike two things are by their names and labels, 0 to 100."""
-    ours, theirs = {_words(name), _words(label)}, {_words(other), _words(other_label)}
-    if ours & theirs:
-        return 100.0
-    if any(ours & group and theirs & group for group in _SAME):
-        return 95.0
-    best = max(fuzz.token_sort_ratio(a, b) for a in ours for b in theirs)
-    compact = max(fuzz.ratio(a.replace(" ", ""), b.replace(" ", "")) for a in ours for b in theirs)
-    return float(max(best, compact)) * 0.94
-
-
-def _words(text: str) -> str:
-    """Lower-case words, singular: `NumberOfEmployees__c` is `number of employee`, as is its label."""
-    text = re.sub(r"__c$|^hs_|_id$|Id$", "", text)
-    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\-./]+", " ", text).casefold()
-    text = " ".join(text.split())
-    plain = re.sub(r"ies$", "y", text) if text.endswith("ies") else re.sub(r"(?<=[^s])s$", "", text)
-    return next((word for group in _SAME for word in group if word == text), plain)
 
 
 def _seen(source: ObjectSchema, field: Field, counts: Counts) -> dict[str, int | None]:
@@ -261,58 +381,5 @@ def _seen(source: ObjectSchema, field: Field, counts: Counts) -> dict[str, int |
     return {option.value: None for option in field.options}
 
 
-def picklist_csv(seen: Mapping[str, int | None], options: Sequence[Option]) -> str:
-    """A picklist map with its best guesses.
-
-    Args:
-        seen: records by source value; None where nothing was counted.
-        options: the target's.
-    """
-    rows: list[tuple[object, ...]] = []
-    for value, count in seen.items():
-        home, score = _home(value, options)
-        note = "" if not home or score >= 100 else f"guessed, {score:.0f} % alike"
-        rows.append((value, "" if count is None else count, home, note))
-    return write_csv(PICKLIST_COLUMNS, rows)
-
-
-def _home(value: str, options: Sequence[Option]) -> tuple[str, float]:
-    """The option that a source value most likely means, as a map writes it; "" where none is alike."""
-    labels = [option.label for option in options]
-    best, home = 0.0, ""
-    for option in options:
-        for text in (option.value, option.label):
-            ours, theirs = (
-                " ".join(value.casefold().split()),
-                " ".join(text.casefold().replace("_", " ").split()),
-            )
-            score = 100.0 if ours == theirs else min(fuzz.token_sort_ratio(ours, theirs), 99.0)
-            if score > best:
-                best, home = score, option.label if labels.count(option.label) == 1 else option.value
-    return (home, best) if best >= NEAR else ("", best)
-
-
-def _owners(source: Catalog, target: Catalog) -> str:
-    there = {owner.email.lower(): owner for owner in target.owners if owner.email and owner.active}
-    rows: list[tuple[object, ...]] = []
-    for owner in source.owners:
-        found = there.get((owner.email or "").lower())
-        note = "" if found else "no active owner with this e-mail in the target"
-        active = str(owner.active).lower()
-        rows.append((owner.id, owner.email or "", owner.name, active, found.email if found else "", note))
-    return write_csv(OWNER_COLUMNS, rows)
-
-
 def _file(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).lower()
-
-
-def _plain(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) else "'" + text.replace("'", "''") + "'"
-
-
-def _sql(name: str) -> str:
-    """A field's name as an expression; names with special characters go in SQL's double quotes."""
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        return name
-    return "'" + ('"' + name.replace('"', '""') + '"').replace("'", "''") + "'"

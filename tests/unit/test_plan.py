@@ -11,9 +11,11 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from ruamel.yaml import YAML
 
+from migrate.catalog import Catalog, Option
 from migrate.errors import PlanError, PlanMistake, UsageError
 from migrate.plan import load_plan, read_plan
-from migrate.plan.guess import first_plan, picklist_csv
+from migrate.plan.guess import first_plan
+from migrate.plan.guess_maps import picklist_csv
 from migrate.plan.maps import read_overrides, read_owners, read_picklist
 from migrate.plan.schema import plan_schema
 from migrate.plan.terms import parse_bytes, parse_window
@@ -331,7 +333,7 @@ def test_a_first_plan_is_sound_but_for_what_only_a_person_can_decide(tmp_path: P
     account = plan.object("Account").fields
     assert {name: each.origin for name, each in account.items()} == {
         "name": "Name",
-        "domain": "Website",
+        "domain": "split_part(regexp_replace(lower(trim(Website)), '^(https?://)?(www\\.)?', ''), '/', 1)",
         "phone": "Phone",
         "description": "Description",
         "industry": "Industry",
@@ -346,6 +348,7 @@ def test_a_first_plan_is_sound_but_for_what_only_a_person_can_decide(tmp_path: P
         ("companies", "ParentId", "parent"),
         ("contacts", "AccountContactRole", "default"),
     ]
+    assert plan.object("Account").match == ["domain"]
     assert plan.object("Contact").match == ["email"]
     checked = check(plan, salesforce(), hubspot(), counts, connectors=(), checks=())
     assert [(each.field, each.value, each.count) for each in checked.unmapped] == [
@@ -372,5 +375,81 @@ def test_values_are_paired_by_likeness_and_say_so() -> None:
         'technolgy,3,Technology,"guessed, 95 % alike"',
         "FARMING,2,Farming,",
         "zzz,1,,",
-        "Other,,X1,",
+        'Other,,,"several values are called so: `X1`, `X2`"',
     ]
+
+
+def test_a_value_that_is_only_near_stays_without_a_home_and_the_guess_stands_in_the_note() -> None:
+    lines = picklist_csv({"Technology": 3}, options("BIOTECHNOLOGY=Biotechnology")).splitlines()
+    assert lines[1:] == ['Technology,3,,"perhaps `Biotechnology`: only 86 % alike, so you decide"']
+
+
+def sales(*pipelines: str) -> tuple[Catalog, Catalog]:
+    """An old system with deals, and a new one with these pipelines, each with stages of its own."""
+    theirs = schema(
+        "Deal",
+        field("Id"),
+        field("Deal Name"),
+        field("Email"),
+        field("CloseDate", Kind.DATE),
+        field("StageName", Kind.PICKLIST, options=options("Talks", "Won")),
+        field("Colour"),
+        field("CampaignId", Kind.REFERENCE, references=("Campaign",)),
+    )
+    known = options(*pipelines)
+    stages = tuple(
+        Option(value=f"{pipeline.value}-{label}", label=label, parent=pipeline.value)
+        for pipeline in known
+        for label in (("Talks", "Won") if pipeline.value == "p2" else ("Won", "Gone"))
+    )
+    ours = schema(
+        "deals",
+        field("dealname", label="Deal Name"),
+        field("contact_email", label="Email", unique=True, held=("trim", "lower")),
+        field("closedate", Kind.TIMESTAMP, label="Close Date"),
+        field("pipeline", Kind.PICKLIST, options=known, default=known[0].value),
+        field("dealstage", Kind.PICKLIST, label="Deal Stage", options=stages, within="pipeline"),
+        field("color"),
+        field("region", required=True),
+    )
+    source = salesforce().model_copy(update={"objects": {"Deal": theirs, "Zebra": schema("Zebra")}})
+    return source, hubspot().model_copy(update={"objects": {"deals": ours}, "links": ()})
+
+
+def test_a_first_plan_fills_what_is_plain_and_says_what_it_left_out_and_why(tmp_path: Path) -> None:
+    source, target = sales("p1=One", "p2=Two")
+    files = first_plan(source, target)
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    deal = read_plan(tmp_path / "plan.yaml").object("Deal")
+    assert {name: each.origin for name, each in deal.fields.items()} == {
+        "dealname": '"Deal Name"',
+        "contact_email": "lower(trim(Email))",
+        "closedate": "CAST(CloseDate AS TIMESTAMP) AT TIME ZONE 'UTC'",
+        "pipeline": "'p2'",  # where the stages have homes
+        "dealstage": "StageName",
+    }
+    lines = [line.strip() for line in files["plan.yaml"].splitlines()]
+    for said in (
+        "pipeline: \"'p2'\"  # Two, where 2 of 2 values of `StageName` have a home; others are One",
+        "# dedupe: {on: [lower(trim(Email))], keep: fullest, losers: merge}",
+        "# color: Colour  # only 85 % alike",
+        "# region:  # the target takes no record without it, and nothing here is like it",
+        "# Not moved, since they refer to objects that aren't moved: CampaignId (to Campaign).",
+        "# Not moved, since no object of the target is like them: Zebra.",
+    ):
+        assert said in lines, said
+    assert files["picklists/deal-dealstage.csv"].splitlines()[1:] == ["Talks,,Talks,", "Won,,p2-Won,"]
+    with pytest.raises(PlanError) as caught:
+        check(read_plan(tmp_path / "plan.yaml"), source, target, connectors=(), checks=())
+    assert ["`region`" in each.what for each in caught.value.mistakes] == [True]
+
+
+def test_the_lines_that_a_first_plan_suggests_can_be_used_as_they_are(tmp_path: Path) -> None:
+    text = first_plan(*sales("p2=Two"))["plan.yaml"]
+    (tmp_path / "plan.yaml").write_text(text.replace("# dedupe:", "dedupe:").replace("# color:", "color:"))
+    deal = load_plan(tmp_path / "plan.yaml").object("Deal")
+    assert deal.dedupe is not None
+    assert deal.dedupe.on == ["lower(trim(Email))"]
+    assert deal.fields["color"].origin == "Colour"
