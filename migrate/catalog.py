@@ -93,12 +93,16 @@ class ObjectSchema(_Model):
 
 
 class Owner(_Model):
-    """A user who may own records. `active` false: kept, but takes no new records."""
+    """A user who may own records. `active` false: kept, but takes no new records.
+
+    `user`: the user's own id, where the system's history names people by another id than an owner's.
+    """
 
     id: str
     email: str | None
     name: str
     active: bool = True
+    user: str | None = Default(default=None, exclude_if=_unknown)
 
 
 class Catalog(_Model):

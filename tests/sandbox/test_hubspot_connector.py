@@ -155,6 +155,7 @@ def test_discovery_tells_what_the_portal_holds(portal: Running, empty: Path, api
     assert words["companies", "companies", "parent"] == "HUBSPOT_DEFINED:14"
     assert words["deals", "contacts", "default"] == "HUBSPOT_DEFINED:3"
     assert [owner.email for owner in catalog.owners] == ["ann@example.com"]
+    assert [bool(owner.user and owner.user != owner.id) for owner in catalog.owners] == [True]
 
 
 def test_preparing_twice_makes_nothing_twice(hubspot: HubSpotConnector) -> None:

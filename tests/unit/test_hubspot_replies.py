@@ -179,7 +179,24 @@ def test_a_version_tells_who_and_when() -> None:
         "updatedByUserId": 5,
     }
     expected = Version("phone", None, "2026-05-01T10:00:00.000Z", Who.PERSON, "user 5")
-    assert version("phone", entry, "4711") == expected
+    assert version("phone", entry, "4711", {}) == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [
+        ({"sourceType": "CRM_UI", "sourceId": "userId:5", "updatedByUserId": 5}, "Ann Hall (ann@x.test)"),
+        ({"sourceType": "CRM_UI", "sourceId": "userId:5"}, "Ann Hall (ann@x.test)"),
+        (
+            {"sourceType": "CRM_UI", "sourceId": "userId:5", "sourceLabel": "userId:5"},
+            "Ann Hall (ann@x.test)",
+        ),
+        ({"sourceType": "CRM_UI", "sourceId": "userId:6"}, "user 6"),
+        ({"sourceType": "AUTOMATION_PLATFORM", "sourceId": "enrichment"}, "enrichment"),
+    ],
+)
+def test_a_person_is_called_by_name_where_the_portal_knows_it(entry: dict[str, Any], name: str) -> None:
+    assert version("phone", {"value": "1"} | entry, "4711", {"5": "Ann Hall (ann@x.test)"}).name == name
 
 
 def test_scopes_follow_the_objects() -> None:

@@ -45,6 +45,7 @@ class Metadata:
             self._labels: dict[tuple[str, str], tuple[LinkType, ...]] = {}
             self._custom: list[Mapping[str, Any]] | None = None
             self._readable: list[str] | None = None
+            self._people: dict[str, str] | None = None
 
     def use(self, catalog: Catalog) -> None:
         """Take what a former `discover` read; what is unknown to it is still read from the portal."""
@@ -57,6 +58,7 @@ class Metadata:
             for link in catalog.links:
                 pairs.setdefault((link.left, link.right), []).append(link)
             self._labels = {pair: tuple(types) for pair, types in pairs.items()}
+            self._people = _people(catalog.owners)
 
     def custom(self) -> list[Mapping[str, Any]]:
         """Schemas of custom objects (the list holds no standard ones)."""
@@ -182,9 +184,17 @@ class Metadata:
                     email=row.get("email") or None,
                     name=name or str(row.get("email") or row["id"]),
                     active=not row.get("archived", archived == "true"),
+                    user=str(row.get("userId") or row.get("userIdIncludingInactive") or "") or None,
                 )
                 found.setdefault(owner.id, owner)
         return sorted(found.values(), key=lambda owner: owner.id)
+
+    def people(self) -> Mapping[str, str]:
+        """Name and e-mail by user id, as histories name people; of owners only."""
+        with self._reading:
+            if self._people is None:
+                self._people = _people(self.owners())
+            return self._people
 
     def _schema(self, object: str, account: Mapping[str, Any]) -> ObjectSchema:
         custom = next((each for each in self.custom() if each["fullyQualifiedName"] == object), None)
@@ -239,6 +249,16 @@ class Metadata:
                 if not stage.get("archived")
             ),
         }
+
+
+def _people(owners: Iterable[Owner]) -> dict[str, str]:
+    return {
+        owner.user: f"{owner.name} ({owner.email})"
+        if owner.email and owner.email != owner.name
+        else owner.name
+        for owner in owners
+        if owner.user
+    }
 
 
 def _piped(object: str, fields: dict[str, Field]) -> dict[str, Field]:

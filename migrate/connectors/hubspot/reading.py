@@ -99,7 +99,7 @@ class Reading:
 
     def history(self, object: str, ids: Sequence[str], names: Sequence[str]) -> dict[str, list[Version]]:
         fields = self._metadata.known(object, names) if names else self._metadata.fields(object)
-        app = self._portal.identity().app
+        app, people = self._portal.identity().app, self._metadata.people()
         pieces = list(chunks(list(dict.fromkeys(ids)), WITH_HISTORY))
         batches = self._portal.each(partial(self._batch, object, _MERGED, history=list(fields)), pieces)
         found: dict[str, list[Version]] = {}
@@ -107,7 +107,7 @@ class Reading:
             for record, asked in _answers(piece, records, None):
                 told = record.get("propertiesWithHistory") or {}
                 versions = [
-                    _canonical_version(fields.get(name), version(name, entry, app))
+                    _canonical_version(fields.get(name), version(name, entry, app, people))
                     for name, entries in told.items()
                     for entry in entries
                 ]

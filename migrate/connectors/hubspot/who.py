@@ -56,16 +56,19 @@ def source_of(properties: Mapping[str, Any], app: str) -> str:
     return found.value if found else ""
 
 
-def version(field: str, entry: Mapping[str, Any], app: str) -> Version:
-    """One entry of a property's history."""
+def version(field: str, entry: Mapping[str, Any], app: str, people: Mapping[str, str]) -> Version:
+    """One entry of a property's history. `people`: names by user id."""
     value = entry.get("value")
     at = instant(str(entry.get("timestamp") or ""))
-    user = entry.get("updatedByUserId")
-    name = str(entry.get("sourceLabel") or (f"user {user}" if user else entry.get("sourceId") or ""))
+    source = str(entry.get("sourceId") or "")
+    user = str(entry.get("updatedByUserId") or (source[7:] if source.startswith("userId:") else ""))
+    name = str(entry.get("sourceLabel") or "")
+    if user and (not name or name == source):
+        name = people.get(user) or f"user {user}"
     return Version(
         field=field,
         value=None if value in (None, "") else str(value),
         at=instant_text(at) if at else str(entry.get("timestamp") or ""),
         who=who(entry.get("sourceType"), entry.get("sourceId"), app) or Who.INTEGRATION,
-        name=name,
+        name=name or source,
     )
