@@ -20,7 +20,7 @@ from migrate_validators.run import checks as known_checks
 from migrate_validators.run import run
 from migrate_validators.story import story
 
-from migrate.connector import Target
+from migrate.connector import Target, Version, Who
 from migrate.errors import Damaged, UsageError
 from migrate.plan import load_plan
 from migrate.stages.crosswalk import export
@@ -91,6 +91,46 @@ def test_the_page_loads_nothing_from_anywhere_and_escapes_what_it_shows(migratio
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
     assert not [word for word in ("http://", "https://", "src=", "@import", "url(") if word in page]
+
+
+def test_the_page_names_no_folder_of_this_machine(migration: Moved) -> None:
+    migration.target.records["deals"]["301"]["dealname"] = "Other"
+
+    report = reported(migration)
+
+    page = report.path.read_text()
+    assert report.result("rows.Opportunity")["rows"] in page
+    assert str(migration.root) not in page
+    assert str(migration.root) not in (report.folder / "report.json").read_text()
+    assert str(migration.root) not in (report.folder / "junit.xml").read_text()
+
+
+def test_the_page_says_of_both_systems_whether_they_are_production(migration: Moved) -> None:
+    page = reported(migration).path.read_text()
+
+    assert page.count(">Production</span>") + page.count(">Not production</span>") == 2
+
+
+def test_people_fields_and_moments_are_shown_as_people_know_them(migration: Moved) -> None:
+    migration.target.records["companies"]["102"]["phone"] = "0800 1"
+    migration.target.writers["102", "phone"] = Version(
+        "phone", "0800 1", "2026-03-14T12:00:09.123Z", Who.PERSON, "Ann Hall (ann@x.test)"
+    )
+    fields = TARGET.objects["deals"].fields
+    migration.target.records["deals"]["301"]["dealstage"] = "2"
+
+    report = reported(migration)
+
+    page, text = report.path.read_text(), report.text()
+    assert "changed by a person (Ann Hall (ann@x.test), last on 14 Mar 2026, 12:00 UTC)" in text
+    assert "2026-03-14T12:00:09" not in page
+    assert "<td>Lost</td>" in page  # the stage, not its id
+    assert report.document()["names"]["rows.Opportunity"]["dealstage"] == {
+        "label": fields["dealstage"].label,
+        "values": {"1": "Won", "2": "Lost"},
+    }
+    assert "unmapped_picklist" not in page
+    assert "dead_letter" not in page
 
 
 def test_every_difference_is_in_a_parquet_file(migration: Moved) -> None:

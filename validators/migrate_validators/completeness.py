@@ -14,6 +14,7 @@ from migrate_validators.evidence import Evidence
 from migrate_validators.expected import sides
 from migrate_validators.model import Result, Table, Verdict
 from migrate_validators.rows import differing
+from migrate_validators.wording import share
 
 if TYPE_CHECKING:
     from migrate.plan.models import ObjectPlan
@@ -45,10 +46,17 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         )
     }
     for name in two.columns:
-        was, now = _rate(old[name], old["_rows"]), _rate(new[name], new["_rows"])
+        was = _rate(old[name], old["_rows"])
         mine = _rate(int(new[name]) - automatic.get(name, 0), new["_rows"])
         label = fields[name].label
-        rows.append((f"{label} ({name})", f"{was:.1%}", f"{now:.1%}", int(new[name]) - int(old[name])))
+        rows.append(
+            (
+                f"{label} ({name})",
+                share(int(old[name]), int(old["_rows"])),
+                share(int(new[name]), int(new["_rows"])),
+                int(new[name]) - int(old[name]),
+            )
+        )
         if mine < was - tolerance:
             short.append(label)
         elif mine > was + tolerance:

@@ -17,6 +17,7 @@ from migrate.journal import LINKS
 from migrate.stages.crosswalk import LOADED, latest, rows_of
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import Decision, Result, Table, Verdict, many
+from migrate_validators.wording import REASONS, label, told
 
 if TYPE_CHECKING:
     from migrate.plan.models import FieldPlan, LinkPlan, ObjectPlan
@@ -131,7 +132,11 @@ def _reasons(evidence: Evidence, each: ObjectPlan) -> Table:
         WHERE source_object = {text(each.source)} AND outcome NOT IN ('created', 'updated', 'adopted')
         GROUP BY ALL ORDER BY outcome, n DESC, reason LIMIT 200"""
     )
-    rows = tuple((str(row["outcome"]).replace("_", " "), row["reason"] or "", int(row["n"])) for row in found)
+    fields = evidence.target_schema(each.target).fields
+    rows = tuple(
+        (str(row["outcome"]).replace("_", " "), told(row["reason"] or "", fields), int(row["n"]))
+        for row in found
+    )
     return Table(
         "Not loaded as a record of its own, by reason", ("end", "reason", "records"), rows, ("records",)
     )
@@ -162,10 +167,12 @@ def _decisions(evidence: Evidence, each: ObjectPlan) -> Iterator[Decision]:
         plan = each.fields.get(str(row["field"]))
         listed = [value for value in str(row["given"] or "").split("|") if value]
         named = ", ".join(f"“{value}”" for value in listed[:5]) + (" …" if len(listed) > 5 else "")
-        reason = str(row["reason"]).replace("_", " ")
+        why = REASONS.get(str(row["reason"]), str(row["reason"]).replace("_", " "))
+        field = label(evidence.target_schema(each.target).fields, str(row["field"] or ""))
+        what = f"{field} {named}".strip()
         yield Decision(
             Verdict.WARN,
-            f"{row['n']:,} {each.source} rejected: {row['field']} {named}: {reason}.".replace("  ", " "),
+            f"{row['n']:,} {each.source} rejected, {why}" + (f": {what}." if what else "."),
             owner="Data owner",
             where=_where(str(row["reason"]), plan),
             command=AGAIN,

@@ -17,6 +17,7 @@ from migrate.engine import identifier, reason
 from migrate.stages.crosswalk import rows_of
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.model import Decision, Result, Verdict
+from migrate_validators.wording import without_folders
 
 ID = "invariants"
 TITLE = "The plan's own rules"
@@ -37,7 +38,7 @@ def _file(evidence: Evidence, file: str) -> Result:
     except (ValueError, OSError, duckdb.Error) as error:
         return Result(
             id=id, check=ID, object="", title=f"{TITLE}: {name}", verdict=Verdict.ERROR,
-            summary=f"`{file}` can't be run: {reason(error)}.", compared=0,
+            summary=f"`{file}` can't be run: {without_folders(reason(error))}.", compared=0,
             decisions=(Decision(Verdict.ERROR, f"`{file}` can't be run", "Migration engineer"),),
         )  # fmt: skip
     compared = sum(evidence.snapshots[each.target].rows for each in evidence.objects)

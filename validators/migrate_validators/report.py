@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as Xml
+
+from markupsafe import Markup, escape
 
 from migrate.errors import Damaged, UsageError
 from migrate.store import write_aside
 from migrate_validators.model import Result, Verdict, worst
 from migrate_validators.story import headline
+from migrate_validators.wording import COLUMNS, FIGURES, moment, span, told
 
 if TYPE_CHECKING:
     from migrate.workspace import Workspace
@@ -106,7 +109,7 @@ def write(folder: Path, results: Sequence[Result], facts: dict[str, Any]) -> Rep
     content = json.dumps(document, indent=1, ensure_ascii=False, default=str).encode()
     digest = hashlib.sha256(content).hexdigest()
     plain = json.loads(content)
-    write_aside(folder / "index.html", page(plain, digest, folder).encode())
+    write_aside(folder / "index.html", page(plain, digest).encode())
     write_aside(folder / "junit.xml", junit(plain))
     write_aside(folder / "report.json", content)
     pointer = {"format": FORMAT, "folder": folder.name, "verdict": verdict.value, "digest": digest}
@@ -180,14 +183,15 @@ def _figures(result: dict[str, Any]) -> str:
     return _plain("\n".join([*lines, *([f"rows: {result['rows']}"] if result["rows"] else [])]))
 
 
-def page(document: dict[str, Any], digest: str, folder: Path) -> str:
+def page(document: dict[str, Any], digest: str) -> str:
     """The page for people: no script from elsewhere, no font, no picture, no style."""
     from jinja2 import Environment, PackageLoader
 
     environment = Environment(
         loader=PackageLoader("migrate_validators"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"n": _number, "at": _at, "word": _word, "sign": _sign, "anchor": _anchor}
+    environment.filters |= {"n": _number, "at": moment, "word": _word, "sign": _sign, "anchor": _anchor,
+                            "code": _code, "figure": _figure, "column": _column}  # fmt: skip
     checks = dict.fromkeys(result["check"] for result in document["results"])
     objects = dict.fromkeys(result["object"] for result in document["results"] if result["object"])
     cells = {
@@ -202,7 +206,7 @@ def page(document: dict[str, Any], digest: str, folder: Path) -> str:
     whole = [result for result in document["results"] if not result["object"]]
     money = [result for result in document["results"] if result["check"] == "sums"]
     return environment.get_template("index.html.j2").render(
-        report=document, digest=digest, folder=str(folder), checks=list(checks), objects=list(objects),
+        report=document, digest=digest, span=span, cell=_cell, checks=list(checks), objects=list(objects),
         cells=cells, whole=whole, money=money, worst=_worst,
     )  # fmt: skip
 
@@ -223,8 +227,36 @@ def _number(value: Any) -> str:
     return str(value)
 
 
-def _at(value: str | None) -> str:
-    return f"{datetime.fromisoformat(value):%d %b %Y, %H:%M} UTC" if value else "not known"
+def _code(words: str) -> Markup:
+    """What stands in backticks, as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))  # noqa: S704 - escaped
+
+
+def _figure(name: str) -> str:
+    return FIGURES.get(name, name.replace("_", " "))
+
+
+def _column(name: str) -> str:
+    return COLUMNS.get(name, name.replace("_", " "))
+
+
+def _cell(document: dict[str, Any], id: str, row: dict[str, Any], column: str) -> Any:
+    """One value of a sample as people know it: fields, owners and options by name, moments as such."""
+    value = row[column]
+    known = document.get("names", {}).get(id, {}).get(row.get("field"), {})
+    if column == "field":
+        return known.get("label", value)
+    if column in ("expected", "found", "map", "old"):
+        return known.get("values", {}).get(value, value)
+    if column in ("written", "stamp") and value:
+        return moment(str(value))
+    if column == "reason" and value:
+        return told(str(value), {})
+    if column == "outcome" and value:
+        return str(value).replace("_", " ")
+    if column == "key" and value:
+        return " ".join(str(value).split(".", 2)[1:]) or value
+    return value
 
 
 _WORDS = {

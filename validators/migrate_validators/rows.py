@@ -31,6 +31,7 @@ from migrate_validators.again import (
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.expected import Sides, canonical, from_wire, sides
 from migrate_validators.model import Decision, Result, Table, Verdict, many
+from migrate_validators.wording import label, moment
 
 if TYPE_CHECKING:
     from migrate.plan.models import ObjectPlan
@@ -103,7 +104,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     return Result(
         id=f"{ID}.{each.source}", check=ID, object=each.source, title=f"{TITLE}: {each.target}",
         verdict=verdict, summary=summary.rstrip(".") + ".", compared=compared, figures=figures, rows=rows,
-        row_count=row_count, sample=sample, tables=_tables(evidence, table) if row_count else (),
+        row_count=row_count, sample=sample, tables=_tables(evidence, each, table) if row_count else (),
         decisions=tuple(_decisions(evidence, each, table)),
     )  # fmt: skip
 
@@ -219,47 +220,50 @@ def _look(evidence: Evidence, each: ObjectPlan, lot: Sequence[Mapping[str, Any]]
     return pa.Table.from_pylist(rows, schema=_FOUND)
 
 
-def _tables(evidence: Evidence, table: str) -> tuple[Table, ...]:
+def _tables(evidence: Evidence, each: ObjectPlan, table: str) -> tuple[Table, ...]:
     found = evidence.rows(
         f"""SELECT coalesce(field, '(the record)') AS field, class, count(*) AS n FROM {table}
         GROUP BY ALL ORDER BY n DESC, field LIMIT 100"""
     )
-    rows = tuple((row["field"], _words(row["class"]), int(row["n"])) for row in found)
+    fields = evidence.target_schema(each.target).fields
+    rows = tuple((label(fields, row["field"]), _words(row["class"]), int(row["n"])) for row in found)
     return (Table("Differences by field", ("field", "what", "values"), rows, ("values",)),)
 
 
 def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Decision]:
     show = f"migrate diff {ID}.{each.source}"
+    labels = evidence.target_schema(each.target).fields
     for row in evidence.rows(
         f"""SELECT class, count(DISTINCT key) AS records,
-        string_agg(DISTINCT field, ', ' ORDER BY field) AS fields,
+        list_sort(list(DISTINCT field) FILTER (field IS NOT NULL)) AS fields,
         string_agg(DISTINCT nullif(writer, ''), ', ') AS writer, max(written) AS written FROM {table}
         GROUP BY class ORDER BY class"""
     ):
-        kind, count, names = row["class"], int(row["records"]), row["fields"] or ""
-        who = f" ({row['writer']}, last {row['written']})" if row["writer"] else ""
+        kind, names = row["class"], ", ".join(label(labels, name) for name in row["fields"] or ())
+        what = f"{each.target}, {many(int(row['records']), 'record')}"
+        who = f" ({row['writer']}, last on {moment(row['written'])})" if row["writer"] else ""
         if kind == AUTOMATION:
             yield Decision(
                 Verdict.WARN,
-                f"{each.target} ({count:,}): {names} written by an automation after our write{who}",
+                f"{what}: {names} written by an automation after our write{who}",
                 owner="Owner of the target's automations",
                 where="Accept it, or switch the automation off and run again",
                 command=show,
             )
         elif kind == PERSON:
             yield Decision(
-                Verdict.FAIL, f"{each.target} ({count:,}): {names} changed by a person{who}",
+                Verdict.FAIL, f"{what}: {names} changed by a person{who}",
                 owner="Data owner", where="Theirs stays unless you say otherwise; a rollback holds it",
                 command=show,
             )  # fmt: skip
         elif kind == PROGRAM:
             yield Decision(
-                Verdict.FAIL, f"{each.target} ({count:,}): {names} changed by another program{who}",
+                Verdict.FAIL, f"{what}: {names} changed by another program{who}",
                 owner="Owner of that integration", where="Pause it until the migration is signed off",
                 command=show,
             )  # fmt: skip
         else:
             yield Decision(
-                Verdict.FAIL, f"{each.target} ({count:,}): {names or 'records'}: {_words(kind)}",
+                Verdict.FAIL, f"{what}: {names or 'records'}: {_words(kind)}",
                 owner="Migration engineer", command=show,
             )  # fmt: skip

@@ -31,6 +31,7 @@ from migrate_validators.evidence import Evidence, Progress, no_progress
 from migrate_validators.model import Decision, Result, Verdict, worst
 from migrate_validators.report import Report, write
 from migrate_validators.story import point, story
+from migrate_validators.wording import without_folders
 
 if TYPE_CHECKING:
     from migrate.workspace import Workspace
@@ -147,6 +148,7 @@ def _one(evidence: Evidence, name: str, check: Check | Exception) -> list[Result
 
 def _broken(name: str, error: Exception) -> Result:
     told = str(error) if isinstance(error, MigrateError) else f"{type(error).__name__}: {error}"
+    told = without_folders(told)
     return Result(
         id=name, check=name, object="", title=f"Check `{name}`", verdict=Verdict.ERROR,
         summary=f"The check itself failed: {told}", compared=0,

@@ -11,11 +11,14 @@ import sqlalchemy as sa
 
 import migrate
 from migrate.engine import text
+from migrate.errors import PlanError, Position
 from migrate.journal import LINKS
 from migrate.ledger.tables import checkpoints
+from migrate.plan import parse_expression
 from migrate.stages.crosswalk import LOADED, REFUSALS
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import SEVERITY, Decision, Result, Verdict, many
+from migrate_validators.wording import label, told
 
 if TYPE_CHECKING:
     from migrate.ledger import Ledger
@@ -60,9 +63,37 @@ def story(evidence: Evidence, results: Sequence[Result], checkpoint: Point | Non
         "read": {object: dict(manifest.facts) | {"rows": manifest.rows}
                  for object, manifest in evidence.__dict__.get("snapshots", {}).items()},
         "flows": [flow(evidence, each.source, each.target) for each in evidence.objects],
+        "names": {result.id: found for result in results if (found := names(evidence, result))},
         "decisions": [_told(one) for one in decisions(results)],
         "way_back": way_back(evidence, checkpoint),
     }  # fmt: skip
+
+
+def names(evidence: Evidence, result: Result) -> dict[str, dict[str, Any]]:
+    """What people call the fields of a result's sample, and the owners and options that stand in it.
+
+    Returns:
+        By field: `label`, and `values` (name by id, of those that occur).
+    """
+    known = {each.source: each.target for each in evidence.plan.model.objects}
+    if result.object not in known:
+        return {}
+    fields = evidence.target_schema(known[result.object]).fields
+    found: dict[str, dict[str, Any]] = {}
+    for row in result.sample:
+        field = fields.get(str(row.get("field")))
+        if field is None:
+            continue
+        people = {owner.id: owner.name for owner in evidence.target.owners} if field.owner else {}
+        before = {owner.id: owner.name for owner in evidence.source.owners} if field.owner else {}
+        called = people | {option.value: option.label for option in field.options}
+        values = {row.get(column): called for column in ("expected", "found", "map")}
+        values |= {row.get("old"): before}
+        entry = found.setdefault(field.name, {"label": field.label, "values": {}})
+        entry["values"] |= {
+            str(value): names[str(value)] for value, names in values.items() if str(value) in names
+        }
+    return found
 
 
 def flow(evidence: Evidence, source: str, target: str) -> dict[str, Any]:
@@ -85,6 +116,7 @@ def flow(evidence: Evidence, source: str, target: str) -> dict[str, Any]:
             WHERE source_object = {text(source)} AND outcome <> 'unknown'"""
         )
     )
+    fields = evidence.target_schema(target).fields
     parts = {
         "loaded": sum(counts.get(name, 0) for name in LOADED),
         "merged": counts.get("merged", 0),
@@ -99,10 +131,27 @@ def flow(evidence: Evidence, source: str, target: str) -> dict[str, Any]:
         "unexplained": extracted - sum(parts.values()),
         "ends": counts,
         "reasons": [
-            {"end": row["outcome"], "reason": row["reason"] or "", "records": int(row["n"])}
+            {
+                "end": row["outcome"],
+                "reason": _plainly(evidence, source, told(row["reason"] or "", fields)),
+                "records": int(row["n"]),
+            }
             for row in reasons
         ],
     }
+
+
+def _plainly(evidence: Evidence, source: str, reason: str) -> str:
+    """A reason that quotes the plan's `dedupe`, with the fields in place of the expressions."""
+    dedupe, schema = evidence.plan.object(source).dedupe, evidence.source.objects.get(source)
+    for written in dedupe.on if dedupe and schema else ():
+        assert schema is not None  # noqa: S101 - the line above
+        try:
+            inputs = parse_expression(written, schema.fields, Position("plan.yaml")).inputs
+        except PlanError:
+            continue
+        reason = reason.replace(written, " and ".join(label(schema.fields, name) for name in inputs))
+    return reason
 
 
 def decisions(results: Sequence[Result]) -> list[Decision]:

@@ -1,0 +1,100 @@
+"""How do people say it? Words for what the plan, the catalogs and the ledger spell in their own way.
+
+`report.json` keeps the spelling that programs rely on; what people read goes through here: reasons,
+names of figures and columns, moments, shares. Nothing is rounded to more than it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from migrate.catalog import Field
+
+REASONS = {
+    "unmapped_picklist": "a value has no home in the map",
+    "no_owner": "nobody in the target can own it",
+    "required": "a value is missing that the target requires",
+    "too_long": "a text is too long",
+    "expression": "a value can't be converted",
+    "ambiguous_match": "several records of the target match it",
+    "ambiguous_source": "several records match one of the target",
+    "duplicate": "a value that must be unique is shared",
+}
+FIGURES = {
+    "read in the base extract": "read at first",
+    "changed by deltas": "new since then",
+    "dead_letter": "refused by the target",
+    "blocked": "waiting for another record",
+    "unaccounted": "without an end",
+    "in the crosswalk": "noted as moved",
+    "in the target with our key": "in the target with our mark",
+    "staged": "to be made",
+    "folded": "asked for twice",
+    "automation": "values by an automation",
+    "person": "values by a person",
+    "another program": "values by another program",
+    "ours": "values that we wrote so",
+    "unknown": "values without an explanation",
+    "side records, journalled": "made by automations, on our list",
+    "side records, not journalled": "made by automations, not on our list",
+}
+COLUMNS = {
+    "key": "record",
+    "id": "id in the target",
+    "source_id": "id at the source",
+    "outcome": "end",
+    "class": "what it is",
+    "writer": "by",
+    "written": "when",
+    "stamp": "last changed",
+    "was": "at the source",
+}
+_SEGMENT = re.compile(rf"(^|; )({'|'.join(REASONS)})(: [^=;]+?)?(?= = |;|$)")
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s'\"`/]+/)+(?=[^\s'\"`/])")
+
+
+def label(fields: Mapping[str, Field], name: str) -> str:
+    """What people call a field; its own name where nobody says."""
+    return fields[name].label if name in fields else name
+
+
+def told(reason: str, fields: Mapping[str, Field]) -> str:
+    """Why a record didn't move: `unmapped_picklist: stage = x` as people say it."""
+
+    def words(found: re.Match[str]) -> str:
+        name = (found[3] or "").removeprefix(": ")
+        return f"{found[1]}{REASONS[found[2]]}" + (f": {label(fields, name)}" if name else "")
+
+    return _SEGMENT.sub(words, reason)
+
+
+def moment(value: str | None) -> str:
+    """A moment in UTC, to the minute."""
+    return f"{datetime.fromisoformat(value).astimezone(UTC):%d %b %Y, %H:%M} UTC" if value else "not known"
+
+
+def span(start: str, end: str) -> str:
+    """From one moment to another, the day said once where it is one."""
+    if moment(start) == moment(end):
+        return moment(start)
+    day, _, clock = moment(end).partition(", ")
+    began = moment(start).removesuffix(" UTC")
+    return f"{began} to {clock if began.startswith(day) else moment(end)}"
+
+
+def share(count: int, of: int) -> str:
+    """A part of the whole in per cent, cut and never rounded up: only all is 100 %."""
+    if not of:
+        return "–"
+    if count and count * 1000 < of:
+        return "under 0.1 %"
+    return f"{count * 1000 // of / 10:.1f} %" if count != of else "100 %"
+
+
+def without_folders(text: str) -> str:
+    """A message of the machine's without the folders of its paths, which are nobody else's business."""
+    return _FOLDERS.sub("", text)
