@@ -17,7 +17,7 @@ from migrate.journal import LINKS
 from migrate.stages.crosswalk import LOADED, latest, rows_of
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import Decision, Result, Table, Verdict, many
-from migrate_validators.wording import REASONS, label, told
+from migrate_validators.wording import REASONS, label, why
 
 if TYPE_CHECKING:
     from migrate.plan.models import FieldPlan, LinkPlan, ObjectPlan
@@ -132,9 +132,8 @@ def _reasons(evidence: Evidence, each: ObjectPlan) -> Table:
         WHERE source_object = {text(each.source)} AND outcome NOT IN ('created', 'updated', 'adopted')
         GROUP BY ALL ORDER BY outcome, n DESC, reason LIMIT 200"""
     )
-    fields = evidence.target_schema(each.target).fields
     rows = tuple(
-        (str(row["outcome"]).replace("_", " "), told(row["reason"] or "", fields), int(row["n"]))
+        (str(row["outcome"]).replace("_", " "), why(evidence, each, row["reason"] or ""), int(row["n"]))
         for row in found
     )
     return Table(
@@ -167,12 +166,12 @@ def _decisions(evidence: Evidence, each: ObjectPlan) -> Iterator[Decision]:
         plan = each.fields.get(str(row["field"]))
         listed = [value for value in str(row["given"] or "").split("|") if value]
         named = ", ".join(f"“{value}”" for value in listed[:5]) + (" …" if len(listed) > 5 else "")
-        why = REASONS.get(str(row["reason"]), str(row["reason"]).replace("_", " "))
+        reason = REASONS.get(str(row["reason"]), str(row["reason"]).replace("_", " "))
         field = label(evidence.target_schema(each.target).fields, str(row["field"] or ""))
         what = f"{field} {named}".strip()
         yield Decision(
             Verdict.WARN,
-            f"{row['n']:,} {each.source} rejected, {why}" + (f": {what}." if what else "."),
+            f"{row['n']:,} {each.source} rejected, {reason}" + (f": {what}." if what else "."),
             owner="Data owner",
             where=_where(str(row["reason"]), plan),
             command=AGAIN,
@@ -254,12 +253,12 @@ def _links(evidence: Evidence, each: ObjectPlan, index: int, link: LinkPlan) -> 
     )
     decisions = []
     if stuck:
-        why = f", mostly: {causes[0]['why']}" if causes and causes[0]["why"] else ""
+        cause = f", mostly: {causes[0]['why']}" if causes and causes[0]["why"] else ""
         command = "migrate dead-letters list" if figures["refused"] else AGAIN
         decisions.append(
             Decision(
                 Verdict.WARN,
-                f"{stuck:,} links {each.source} to {link.to} not made{why}",
+                f"{stuck:,} links {each.source} to {link.to} not made{cause}",
                 owner="Migration engineer",
                 command=command,
             )

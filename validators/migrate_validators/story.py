@@ -11,14 +11,12 @@ import sqlalchemy as sa
 
 import migrate
 from migrate.engine import text
-from migrate.errors import PlanError, Position
 from migrate.journal import LINKS
 from migrate.ledger.tables import checkpoints
-from migrate.plan import parse_expression
 from migrate.stages.crosswalk import LOADED, REFUSALS
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import SEVERITY, Decision, Result, Verdict, many
-from migrate_validators.wording import label, told
+from migrate_validators.wording import why
 
 if TYPE_CHECKING:
     from migrate.ledger import Ledger
@@ -116,7 +114,6 @@ def flow(evidence: Evidence, source: str, target: str) -> dict[str, Any]:
             WHERE source_object = {text(source)} AND outcome <> 'unknown'"""
         )
     )
-    fields = evidence.target_schema(target).fields
     parts = {
         "loaded": sum(counts.get(name, 0) for name in LOADED),
         "merged": counts.get("merged", 0),
@@ -133,25 +130,12 @@ def flow(evidence: Evidence, source: str, target: str) -> dict[str, Any]:
         "reasons": [
             {
                 "end": row["outcome"],
-                "reason": _plainly(evidence, source, told(row["reason"] or "", fields)),
+                "reason": why(evidence, evidence.plan.object(source), row["reason"] or ""),
                 "records": int(row["n"]),
             }
             for row in reasons
         ],
     }
-
-
-def _plainly(evidence: Evidence, source: str, reason: str) -> str:
-    """A reason that quotes the plan's `dedupe`, with the fields in place of the expressions."""
-    dedupe, schema = evidence.plan.object(source).dedupe, evidence.source.objects.get(source)
-    for written in dedupe.on if dedupe and schema else ():
-        assert schema is not None  # noqa: S101 - the line above
-        try:
-            inputs = parse_expression(written, schema.fields, Position("plan.yaml")).inputs
-        except PlanError:
-            continue
-        reason = reason.replace(written, " and ".join(label(schema.fields, name) for name in inputs))
-    return reason
 
 
 def decisions(results: Sequence[Result]) -> list[Decision]:

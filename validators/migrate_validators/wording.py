@@ -11,8 +11,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from migrate.errors import PlanError, Position
+from migrate.plan import parse_expression
+
 if TYPE_CHECKING:
     from migrate.catalog import Field
+    from migrate.plan.models import ObjectPlan
+    from migrate_validators.evidence import Evidence
 
 REASONS = {
     "unmapped_picklist": "a value has no home in the map",
@@ -70,6 +75,19 @@ def told(reason: str, fields: Mapping[str, Field]) -> str:
         return f"{found[1]}{REASONS[found[2]]}" + (f": {label(fields, name)}" if name else "")
 
     return _SEGMENT.sub(words, reason)
+
+
+def why(evidence: Evidence, each: ObjectPlan, reason: str) -> str:
+    """Why records of an object didn't move; a `dedupe` is told by its fields, not by its expressions."""
+    schema = evidence.source.objects.get(each.source)
+    for written in each.dedupe.on if each.dedupe and schema else ():
+        assert schema is not None  # noqa: S101 - the line above
+        try:
+            inputs = parse_expression(written, schema.fields, Position("plan.yaml")).inputs
+        except PlanError:
+            continue
+        reason = reason.replace(written, " and ".join(label(schema.fields, name) for name in inputs))
+    return told(reason, evidence.target_schema(each.target).fields)
 
 
 def moment(value: str | None) -> str:
