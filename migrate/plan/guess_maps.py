@@ -29,6 +29,7 @@ def picklist_csv(
         known: all that its field has, if these are more; a label that several of them have is ambiguous.
     """
     known = known or options
+    elsewhere = [option for option in known if option not in options]
     rows: list[tuple[object, ...]] = []
     for value, count in seen.items():
         found, score = _alike(value, options)
@@ -39,6 +40,8 @@ def picklist_csv(
         elif found and score >= SURE:
             home = _written(found[0], known)
             note = "" if score >= 100 else f"guessed, {score:.0f} % alike"
+        elif (there := _alike(value, elsewhere))[1] >= SURE:
+            note = f"`{there[0][0].label}` is there, but not valid with the rest of the plan"
         elif found and score >= NEAR:
             # Cut, not rounded: what is 89.6 % alike mustn't read like what would have been taken.
             note = f"perhaps `{_written(found[0], known)}`: only {int(score)} % alike, so you decide"

@@ -103,6 +103,16 @@ def test_groups_come_and_go(portal: Portal) -> None:
     assert portal.ask("DELETE", f"{URL}/groups/migration").status == 204
 
 
+def test_a_deal_without_a_pipeline_goes_to_the_one_that_each_account_begins_with(portal: Portal) -> None:
+    stages = [{"label": "Won", "displayOrder": 0, "metadata": {"probability": "1.0"}}]
+    first = {"label": "First in order", "displayOrder": -1, "stages": stages}
+    portal.good("POST", "/crm/v3/pipelines/deals", first)
+
+    id = portal.make("deals", dealname="D", dealstage="closedwon")
+
+    assert portal.get("deals", id, "pipeline")["pipeline"] == "default"
+
+
 def test_a_pipeline_of_ones_own_takes_deals(portal: Portal) -> None:
     stages = [
         {"label": "Open", "displayOrder": 0, "metadata": {"probability": "0.3"}},

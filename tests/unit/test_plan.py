@@ -441,9 +441,18 @@ def test_a_first_plan_fills_what_is_plain_and_says_what_it_left_out_and_why(tmp_
     ):
         assert said in lines, said
     assert files["picklists/deal-dealstage.csv"].splitlines()[1:] == ["Talks,,Talks,", "Won,,p2-Won,"]
+    other = first_plan(*sales("p3=Three", "p1=One"))["picklists/deal-dealstage.csv"].splitlines()
+    assert other[1:] == ["Talks,,,", "Won,,p3-Won,"]
     with pytest.raises(PlanError) as caught:
         check(read_plan(tmp_path / "plan.yaml"), source, target, connectors=(), checks=())
     assert ["`region`" in each.what for each in caught.value.mistakes] == [True]
+
+
+def test_a_value_that_is_only_in_another_group_says_so() -> None:
+    here, there = Option(value="1", label="Won", parent="a"), Option(value="2", label="Talks", parent="b")
+    assert picklist_csv({"Talks": 2}, [here], [here, there]).splitlines()[1:] == [
+        'Talks,2,,"`Talks` is there, but not valid with the rest of the plan"'
+    ]
 
 
 def test_the_lines_that_a_first_plan_suggests_can_be_used_as_they_are(tmp_path: Path) -> None:
