@@ -20,7 +20,6 @@ import duckdb
 
 from bench.measure import ROUNDS, Side, in_turn, peer, scratch
 
-PEER_ROUNDS = 3  # a round of datacompy is half a minute, and its bound is far from the noise
 ROWS, EVERY = 1_000_000, (1000, 10)  # one row in so many differs: 0.1% and 10%
 NEAR, FASTER = 2.0, 15.0  # bounds: most times the bare join, least times datacompy
 REQUIREMENTS = ("datacompy==1.1.0", "pandas==3.0.6", "pyarrow==26.0.1")
@@ -142,7 +141,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--every", type=int, action="append", help="one row in so many differs")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--peer-rounds", type=int, default=PEER_ROUNDS, help="of datacompy, which is slow")
+    parser.add_argument("--peer-rounds", type=int, default=ROUNDS, help="of datacompy, which is slow")
     options = parser.parse_args()
     kept = True
     for every in options.every or EVERY:

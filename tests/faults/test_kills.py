@@ -34,7 +34,7 @@ def test_a_load_killed_at_a_write_ends_as_the_straight_run(small: Small, at: int
 
 def test_a_load_killed_within_the_compaction_of_the_journal_goes_on(small: Small) -> None:
     small.lane.restore("ready")
-    points = small.lane.points("load", ("replace", "commit"))
+    points = small.lane.points("load", Order(kinds=("replace", "commit")))
     place = next(n for n, (_, kind, what) in enumerate(points, 1) if kind == "replace" and "-c0" in what)
     small.lane.restore("ready")
     assert small.lane.run("load", Order(place, "after", ("replace", "commit"))).killed

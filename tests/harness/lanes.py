@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -250,20 +250,25 @@ class Lane:
             done.append(ended)
         return done
 
-    def points(self, words: str, kinds: Sequence[str]) -> list[tuple[int, str, str]]:
-        """Run one command straight on and list its passages: number, kind, what.
+    def points(self, words: str, order: Order) -> list[tuple[int, str, str]]:
+        """Run one command straight on and list the passages that the order counts: number, kind, what.
 
         Raises:
             Stuck: it failed.
         """
-        record = self.base / "points.jsonl"
-        record.unlink(missing_ok=True)
-        ended = self.run(words, Order(kinds=tuple(kinds), record=str(record)))
+        ended, found = self.recorded(words, replace(order, at=0))
         if ended.code not in (0, 1):
             raise Stuck(f"`{words}` ended with {ended.code}: {ended.out[-1500:]}{ended.err[-3000:]}")
+        return found
+
+    def recorded(self, words: str, order: Order) -> tuple[Ended, list[tuple[int, str, str]]]:
+        """Run one command under the order; how it ended, and the passages that it came to."""
+        record = self.base / "points.jsonl"
+        record.unlink(missing_ok=True)
+        ended = self.run(words, replace(order, record=str(record)))
         lines = record.read_text().splitlines() if record.exists() else []
         found = [json.loads(line) for line in lines]
-        return [(int(number), str(kind), str(what)) for number, kind, what in found]
+        return ended, [(int(number), str(kind), str(what)) for number, kind, what in found]
 
     # -- the sandboxes ------------------------------------------------------------------------
 

@@ -14,8 +14,6 @@ from tests.harness.kill import Judge, Result, Strike
 from tests.harness.lanes import Lane, side_by_side
 from tests.proofs.claims import WIDE, Ground, Line, shows
 
-TRIES = 3  # of a strike that came too late: the number of writes of a run varies by one or two
-
 
 def campaign(
     ground: Ground,
@@ -31,7 +29,7 @@ def campaign(
     straight = {id(lane): kill.straight(lane, saved, words, judge) for lane in lanes}
 
     def do(lane: Lane, one: Strike) -> Result:
-        for _ in range(TRIES):
+        for _ in range(kill.TRIES):
             result = kill.survive(lane, saved, words, one, straight[id(lane)], judge, keyed=keyed)
             if result.hit or result.told:
                 break
