@@ -12,30 +12,27 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-import socket
-import struct
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote_plus
+from urllib.parse import unquote_plus
 
 from migrate.sandbox.clock import SandboxClock
+from migrate.sandbox.contents import Opened
 from migrate.sandbox.control import PREFIX, application
 from migrate.sandbox.faults import Fault, Faults, Holds
+from migrate.sandbox.parts import Reader
 from migrate.sandbox.store import Store, Tx, moment
 from migrate.sandbox.vendor import Reply, Request, Vendor
+from migrate.sandbox.wire import Line, Receive, Scope, Send, headers_of, request_of, send_body, whole_body
 
 TICK = 0.2  # wall seconds between two looks for tasks that are due
 TRANSPORT = "migrate.sandbox.transport"  # the scope's extension that holds the connection's transport
 
 logger = logging.getLogger("migrate.sandbox")
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Forgotten(Exception):
@@ -58,38 +55,6 @@ class Seen:
     faults: list[str]
     status: int | None = None
     bytes: int = 0
-
-
-class Line:
-    """The connection that a request came over."""
-
-    def __init__(self, receive: Receive, transport: asyncio.Transport) -> None:
-        self._receive = receive
-        self._transport = transport
-        self.gone = False
-
-    async def hung_up(self) -> None:
-        """Wait until the client is gone. Only after the whole body was read."""
-        while (await self._receive())["type"] != "http.disconnect":
-            continue
-        self.gone = True
-
-    async def cut(self, *, flush: bool = False, reset: bool = False) -> None:
-        """Close the connection without another word.
-
-        Args:
-            flush: first send what is written already.
-            reset: the client sees a reset instead of an end.
-        """
-        if reset and (peer := self._transport.get_extra_info("socket")) is not None:
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if flush:
-            self._transport.close()
-            with contextlib.suppress(TimeoutError):
-                # Over TLS a close waits for the client's goodbye, which may never come.
-                await asyncio.wait_for(self.hung_up(), 1.0)
-        self._transport.abort()
-        await self.hung_up()
 
 
 class Sandbox:
@@ -138,21 +103,46 @@ class Sandbox:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _whole(receive)
-        if body is None:
-            return
+        headers = headers_of(scope)
+        media = headers.get("content-type", "")
+        streams = media.startswith("multipart/form-data")
+        if streams and self.vendor.streams(scope["method"], scope["path"]):
+            reader: Reader | None = Reader(media, self.store.contents)
+        else:
+            reader = None
+        try:
+            body = await whole_body(receive, reader)
+            if body is not None:
+                await self._served(scope, headers, body, reader, receive, send)
+        finally:
+            if reader is not None:
+                reader.discard()
+
+    async def _served(
+        self,
+        scope: Scope,
+        headers: dict[str, str],
+        body: bytes,
+        reader: Reader | None,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         self._number += 1
-        request = _request(scope, body, self._number)
+        request = request_of(scope, headers, body, self._number)
+        received, seen_body = len(body), body
+        if reader is not None:
+            request = dataclasses.replace(request, parts=reader.parts(), trouble=reader.trouble)
+            received, seen_body = reader.received, reader.sample()
         query = scope["query_string"].decode("latin-1")
         raw = f"{request.raw_path}?{query}" if query else request.raw_path
         target = f"{request.path}?{unquote_plus(query)}" if query else request.path
-        faults = self.faults.take(request.method, request.path, target, body)
+        faults = self.faults.take(request.method, request.path, target, seen_body)
         seen = Seen(
             number=request.number,
             at=self.clock.now().isoformat(),
             method=request.method,
             path=raw,
-            received=len(body),
+            received=received,
             faults=[fault.id for fault in faults],
         )
         self.requests.append(seen)
@@ -160,9 +150,10 @@ class Sandbox:
         try:
             reply = await self._answer(request, faults, line, seen) if faults else self._execute(request)
             seen.status = reply.status
-            if not line.gone:
-                half = [fault for fault in faults if fault.at == "half_reply"]
-                await self._send(reply, request, half, line, send, seen)
+            with contextlib.closing(reply):
+                if not line.gone:
+                    half = [fault for fault in faults if fault.at == "half_reply"]
+                    await self._send(reply, request, half, line, send, seen)
         except Forgotten:
             seen.status = seen.status or 0
 
@@ -186,9 +177,14 @@ class Sandbox:
                 request = dataclasses.replace(request, partial=tuple(fault.do["rows"]))
         reply = self._execute(request)
         seen.status = reply.status
-        await self._pass("after_commit", faults, request, line)
+        try:
+            await self._pass("after_commit", faults, request, line)
+        except BaseException:
+            reply.close()
+            raise
         for fault in faults:
             if fault.kind == "garbage":
+                reply.close()
                 media = fault.do.get("media", reply.media)
                 reply = Reply(int(fault.do.get("status", 200)), str(fault.do["body"]).encode(), {}, media)
         return reply
@@ -259,7 +255,7 @@ class Sandbox:
         tx = self.store.begin(request.number)
         try:
             reply = self.vendor.handle(request, tx)
-            reply.body = reply.content()
+            reply.fix()
             tx.commit()
         except Exception as error:
             # A hole in the simulator must look like a vendor that breaks, and be seen in `/health`.
@@ -272,35 +268,34 @@ class Sandbox:
     async def _send(
         self, reply: Reply, request: Request, half: list[Fault], line: Line, send: Send, seen: Seen
     ) -> None:
-        content = b"" if reply.status == 204 else reply.content()
+        content = (
+            b"" if reply.status == 204 else reply.body if isinstance(reply.body, Opened) else reply.content()
+        )
+        length = content.length if isinstance(content, Opened) else len(content)
         headers = {name.lower(): str(value) for name, value in reply.headers.items()}
         headers.setdefault("date", format_datetime(self.clock.now(), usegmt=True))
         if reply.status != 204:
-            headers["content-length"] = str(len(content))
-        if content:
+            headers["content-length"] = str(length)
+        if length:
             headers.setdefault("content-type", reply.media)
         start = {
             "type": "http.response.start",
             "status": reply.status,
             "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
         }
+        middle = 0
         if half:
             # Half of a body is seen by the client; of an empty one nothing is, not even the status.
-            middle = len(content) // 2
-            if content:
+            middle = length // 2
+            if length:
                 await send(start)
-                await send({"type": "http.response.body", "body": content[:middle], "more_body": True})
-                seen.bytes = middle
+                await send_body(content, 0, middle, send, seen, more=True)
             await self._pass("half_reply", half, request, line)
             if line.gone:
                 return
-            if not content:
-                await send(start)
-            await send({"type": "http.response.body", "body": content[middle:]})
-        else:
+        if not (half and length):
             await send(start)
-            await send({"type": "http.response.body", "body": content})
-        seen.bytes = len(content)
+        await send_body(content, middle, length, send, seen)
 
     def act(self, action: dict[str, Any]) -> dict[str, Any]:
         """Let a user act, in a transaction of its own."""
@@ -361,36 +356,6 @@ class Sandbox:
         """Put everything away for the next start."""
         self._remember()
         self.store.close()
-
-
-async def _whole(receive: Receive) -> bytes | None:
-    """The request's whole body; None when the client was gone before its end."""
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts.append(message["body"])
-        if not message["more_body"]:
-            return b"".join(parts)
-
-
-def _request(scope: Scope, body: bytes, number: int) -> Request:
-    headers: dict[str, str] = {}
-    for key, value in scope["headers"]:
-        name, text = key.decode("latin-1"), value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {text}" if name in headers else text
-    return Request(
-        method=scope["method"],
-        path=scope["path"],
-        query=parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True),
-        headers=headers,
-        body=body,
-        number=number,
-        scheme=scope["scheme"],
-        host=headers.get("host", "127.0.0.1"),
-        raw_path=scope["raw_path"].decode("latin-1"),
-    )
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Self
 import orjson
 
 from migrate.sandbox.clock import SandboxClock
+from migrate.sandbox.contents import Contents
 
 OPERATIONS = frozenset(
     {"create", "update", "delete", "undelete", "merge", "link", "unlink", "schema", "file"},
@@ -36,7 +37,7 @@ CREATE TABLE IF NOT EXISTS _meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 
 
 class Store:
-    """The records of one sandbox: `<data>/store.db`.
+    """The records of one sandbox: `<data>/store.db`, with the contents of files beside it.
 
     Rows come back as plain tuples. The file survives a killed process (WAL),
     but not a crash of the whole machine: nobody kills the simulator's host.
@@ -46,6 +47,7 @@ class Store:
         data.mkdir(parents=True, exist_ok=True)
         self.path = data / "store.db"
         self.clock = clock
+        self.contents = Contents(data / "files")
         # Autocommit: transactions begin and end where `Tx` says so, nowhere else.
         self.connection = sqlite3.connect(self.path, isolation_level=None, cached_statements=512)
         self.connection.execute("PRAGMA journal_mode = WAL")
@@ -59,7 +61,7 @@ class Store:
         return Tx(self, request)
 
     def save(self, to: Path) -> None:
-        """Write a consistent copy to the file `to`, replacing it."""
+        """Write a consistent copy to the file `to`, replacing it; contents of files go to `<to>.files`."""
         to.parent.mkdir(parents=True, exist_ok=True)
         to.unlink(missing_ok=True)
         copy = sqlite3.connect(to)
@@ -68,6 +70,7 @@ class Store:
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, that can be copied about
         finally:
             copy.close()
+        self.contents.save(_beside(to))
 
     def restore(self, source: Path) -> None:
         """Replace the whole contents by the copy in the file `source`.
@@ -84,6 +87,7 @@ class Store:
             copy.close()
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.executescript(_TABLES)
+        self.contents.restore(_beside(source))
 
     def next_due(self, tx: Tx) -> tuple[str, dict[str, Any]] | None:
         """Take the first task that is due off the list; None when none is."""
@@ -122,6 +126,7 @@ class Tx:
 
     def __init__(self, store: Store, request: int = 0) -> None:
         self.sql = store.connection
+        self.contents = store.contents
         self.clock = store.clock
         self.request = request
         self._open = True
@@ -214,6 +219,10 @@ class Tx:
             "INSERT INTO _tasks (due, kind, payload) VALUES (?, ?, ?)",
             (self.clock.now().timestamp() + seconds, kind, dumps(payload).decode()),
         )
+
+
+def _beside(copy: Path) -> Path:
+    return copy.with_name(copy.name + ".files")
 
 
 def dumps(value: object) -> bytes:

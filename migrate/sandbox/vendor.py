@@ -18,6 +18,8 @@ from urllib.parse import parse_qs
 import orjson
 
 from migrate.sandbox.clock import SandboxClock
+from migrate.sandbox.contents import Opened, Stored
+from migrate.sandbox.parts import Part
 from migrate.sandbox.store import Tx, dumps
 
 
@@ -28,7 +30,9 @@ class Request:
     `path` is percent-decoded and has no query; `raw_path` is as it was sent,
     for ids that may hold a slash. `headers` has lower-case keys. `partial`,
     `shuffle` and `expire` are orders of a fault: rows (by index) that must
-    fail, results in another order, the token to be taken as expired.
+    fail, results in another order, the token to be taken as expired. Where the
+    vendor `streams`, a multipart body comes as `parts`, with an empty `body`;
+    `trouble` says why it can't be read.
     """
 
     method: str
@@ -43,6 +47,8 @@ class Request:
     shuffle: bool = False
     expire: bool = False
     raw_path: str = ""
+    parts: tuple[Part, ...] = ()
+    trouble: str = ""
 
     def arg(self, name: str, default: str | None = None) -> str | None:
         """The first value of a query argument."""
@@ -68,7 +74,8 @@ class Reply:
     """What the vendor answers.
 
     `body`: bytes go out as they are, text too unless `media` is JSON, None is
-    an empty body, anything else goes out as JSON.
+    an empty body, `Stored` is read from disk as it goes out, anything else goes
+    out as JSON.
     """
 
     status: int
@@ -77,14 +84,25 @@ class Reply:
     media: str = "application/json"
 
     def content(self) -> bytes:
-        """The body's bytes."""
+        """The body's bytes, all in memory."""
         if self.body is None:
             return b""
+        if isinstance(self.body, Stored):
+            return self.body.whole()
         if isinstance(self.body, bytes | bytearray | memoryview):
             return bytes(self.body)
         if isinstance(self.body, str) and "json" not in self.media:
             return self.body.encode()
         return dumps(self.body)
+
+    def fix(self) -> None:
+        """Let nothing that is done later change the body."""
+        self.body = Opened(self.body) if isinstance(self.body, Stored) else self.content()
+
+    def close(self) -> None:
+        """Let a body on disk go."""
+        if isinstance(self.body, Opened):
+            self.body.close()
 
 
 class Vendor(ABC):
@@ -123,6 +141,10 @@ class Vendor(ABC):
 
     def reset(self) -> None:  # noqa: B027 — a vendor without state in memory has nothing to forget
         """Forget what is held in memory; runs after `setup` when the store was restored."""
+
+    def streams(self, method: str, path: str) -> bool:  # noqa: ARG002 — most take all bodies whole
+        """Whether a multipart body sent there comes in parts, with files on disk, instead of whole."""
+        return False
 
     @abstractmethod
     def handle(self, request: Request, tx: Tx) -> Reply:
