@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from migrate.sandbox.hubspot import links, merging, objects, records, writes
+from migrate.sandbox.hubspot import file_people, links, merging, objects, records, writes
 from migrate.sandbox.hubspot.call import Actor, Call, user
 from migrate.sandbox.hubspot.errors import ApiError
 from migrate.sandbox.hubspot.seeding import chosen_types
@@ -28,7 +28,8 @@ def act(call: Call, action: Mapping[str, Any]) -> dict[str, Any]:
 
     `fields` holds values; a create may name `on: {"object", "id"}` (or a list) to stand on; merge names the
     loser as `other`, or several as `losers`; link and unlink name `to_object`, `to` and perhaps `label` or
-    `types`; touch gives all records of the object, or those of `ids`, one and the same modified date.
+    `types`; touch gives all records of the object, or those of `ids`, one and the same modified date. For
+    files and folders see `file_people.act`.
 
     Raises:
         ValueError: it can't be done.
@@ -40,6 +41,8 @@ def act(call: Call, action: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _act(call: Call, action: Mapping[str, Any]) -> dict[str, Any]:
+    if action["object"] in file_people.OBJECTS:
+        return file_people.act(call, action)
     kind = call.catalog.kind(str(action["object"])).name
     do, id = action["do"], int(action.get("id") or 0)
     fields = dict(action.get("fields") or {})

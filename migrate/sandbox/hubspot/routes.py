@@ -18,6 +18,10 @@ from migrate.sandbox.hubspot import (
     account,
     associations,
     batches,
+    fetching,
+    files,
+    folders,
+    hosting,
     labels,
     objects,
     owners,
@@ -27,6 +31,7 @@ from migrate.sandbox.hubspot import (
     search,
     shapes,
     standards,
+    wishes,
 )
 from migrate.sandbox.hubspot.call import Call
 from migrate.sandbox.hubspot.shapes import Shape
@@ -40,11 +45,19 @@ _FORMS: Final = (
     re.compile(rf"/crm/(?P<family>v[34])/(?P<area>{_AREAS}|schemas)(?P<rest>/.*)?"),
     re.compile(r"/crm/(?P<area>associations)/(?P<family>v4)(?P<rest>/.*)?"),
     re.compile(rf"/crm-object-schemas/(?P<family>v3|{_DATED})/(?P<area>schemas)(?P<rest>/.*)?"),
+    re.compile(rf"/(?P<area>files)/(?P<family>v3|{_DATED})(?P<rest>/.*)?"),
     re.compile(rf"/(?P<area>account-info)/(?P<family>v3|{_DATED})(?P<rest>/.*)?"),
     re.compile(rf"/(?P<area>oauth)/(?P<family>v[123]|{_DATED})(?P<rest>/.*)?"),
 )
 FAMILIES: Final = frozenset({"v1", "v2", "v3", "v4", "2025-09", "2026-03", "2026-09"})
 READ, WRITE, SCHEMA_READ, SCHEMA_WRITE, BOTH_READ, BOTH_WRITE, OWNERS, NONE = range(8)
+FILES_READ, FILES_WRITE, FILES_DELETE = range(8, 11)
+FILE_SCOPES: Final = {
+    FILES_READ: ["files", "files.read", "files.ui_hidden.read"],
+    FILES_WRITE: ["files", "files.write"],
+    FILES_DELETE: ["files", "files.delete"],
+}
+UPLOADS: Final = re.compile(rf"/files/(?:v3|{_DATED})/files(?:/[0-9]+)?/?")  # whose bodies come in parts
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,8 @@ def _route(methods: str, template: str, work: Work, needs: int, shape: Shape | N
     return Route(frozenset(methods.split("|")), re.compile(text), work, needs, shape)
 
 
+_FOLDER_TASK = "/files/folders/update/async"
+_IMPORT_TASK = "/files/files/import-from-url/async"
 _LIMITS = "/associations/definitions/configurations"
 TABLE: Final = (
     _route("POST", "/objects/{type}/batch/create", batches.create, WRITE, shapes.RECORDS),
@@ -180,6 +195,25 @@ TABLE: Final = (
     _route("POST", "/schemas/{type}/associations", schemas.associate, SCHEMA_WRITE, shapes.SCHEMA_LINK),
     _route("DELETE", "/schemas/{type}/associations/{number}", schemas.dissociate, SCHEMA_WRITE),
     _route("GET", "/limits/{what...}", account.limits, NONE),
+    _route("POST", "/files/files", files.upload, FILES_WRITE),
+    _route("GET", "/files/files/search", files.search, FILES_READ),
+    _route("GET", "/files/files/stat/{what...}", files.stat, FILES_READ),
+    _route("POST", _IMPORT_TASK, fetching.begin, FILES_WRITE, wishes.IMPORT),
+    _route("GET", _IMPORT_TASK + "/tasks/{id}/status", fetching.status, FILES_READ),
+    _route("GET", "/files/files/{id}", files.get, FILES_READ),
+    _route("PUT", "/files/files/{id}", files.replace, FILES_WRITE),
+    _route("PATCH", "/files/files/{id}", files.update, FILES_WRITE, wishes.CHANGE),
+    _route("DELETE", "/files/files/{id}", files.archive, FILES_DELETE),
+    _route("DELETE", "/files/files/{id}/gdpr-delete", files.gdpr_delete, FILES_DELETE),
+    _route("GET", "/files/files/{id}/signed-url", hosting.signed_url, FILES_READ),
+    _route("GET", "/files/files/{id}/download", hosting.download, FILES_READ),
+    _route("POST", "/files/folders", folders.create, FILES_WRITE, folders.NEW),
+    _route("GET", "/files/folders/search", folders.search, FILES_READ),
+    _route("POST", _FOLDER_TASK, folders.update_later, FILES_WRITE, folders.CHANGE),
+    _route("GET", _FOLDER_TASK + "/tasks/{id}/status", folders.update_status, FILES_READ),
+    _route("GET", "/files/folders/{what...}", folders.get, FILES_READ),
+    _route("PATCH", "/files/folders/{what...}", folders.update, FILES_WRITE, folders.CHANGE),
+    _route("DELETE", "/files/folders/{what...}", folders.archive, FILES_DELETE),
     _route("GET", "/account-info/details", account.details, NONE),
     _route("GET", "/account-info/api-usage/daily/private-apps", account.usage, NONE),
 )
@@ -222,6 +256,8 @@ def scopes(call: Call, route: Route, path: Mapping[str, str]) -> Sequence[Sequen
     """
     if route.needs == NONE:
         return []
+    if route.needs in FILE_SCOPES:
+        return [FILE_SCOPES[route.needs]]
     if route.needs == OWNERS:
         return [["crm.objects.owners.read"]]
     if route.pattern.pattern.startswith("/schemas"):

@@ -14,6 +14,7 @@ from typing import Any
 from migrate.sandbox.hubspot import (
     auth,
     checks,
+    file_people,
     labels,
     links,
     pipelines,
@@ -117,6 +118,7 @@ PARTS: Mapping[str, shapes.Shape] = {
             from_=shapes.text, to=shapes.text, name=shapes.text, label=shapes.text, inverseLabel=shapes.text
         )
     ),
+    "files": file_people.SEED,
     "records": shapes.table(_RECORDS),
     "links": shapes.many(
         shapes.members(
@@ -203,6 +205,8 @@ def _load(document: Mapping[str, Any], opened: Callable[[], Call]) -> dict[str, 
         call = opened()
         source, target = call.catalog.kind(row["from"]).name, call.catalog.kind(row["to"]).name
         labels.define(call, source, target, row["name"], row["label"], row.get("inverseLabel"))
+    if document.get("files"):
+        counts["files"] = file_people.load(opened(), document["files"])
     counts |= _records(opened(), document)
     return counts
 

@@ -15,7 +15,22 @@ from typing import Any, ClassVar, Final
 from urllib.parse import unquote, urlencode
 
 from migrate.sandbox.clock import SandboxClock
-from migrate.sandbox.hubspot import auth, automations, links, people, records, routes, seeding, shapes, tables
+from migrate.sandbox.hubspot import (
+    auth,
+    automations,
+    fetching,
+    filing,
+    folders,
+    hosting,
+    links,
+    people,
+    records,
+    routes,
+    seeding,
+    shapes,
+    tables,
+    tasks,
+)
 from migrate.sandbox.hubspot.call import Actor, Call, app, automation, user
 from migrate.sandbox.hubspot.catalog import Catalog, load
 from migrate.sandbox.hubspot.errors import ApiError
@@ -61,6 +76,12 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "enrichment_delay": [1, 5],
     "enrichment_fields": ["industry", "city", "country", "numberofemployees", "annualrevenue", "description"],
     "enrichment_values": {},
+    "file_size_limit": None,  # bytes; None: the tier's
+    "file_extensions": None,  # those that the account takes, in lower case; None: all
+    "file_duplicate_by": "content",  # or content_and_name
+    "file_delete_missing": 404,  # or 204, when a file to be deleted isn't there
+    "file_task_delay": [1, 3],  # seconds
+    "signed_url_seconds": 14_400,
     "automations": {},
 }
 
@@ -77,19 +98,22 @@ class HubSpotVendor(Vendor):
         self.automations |= {name: bool(on) for name, on in self.settings["automations"].items()}
         self._meter = Meter()
         self._catalog: Catalog | None = None
+        self._fetches = fetching.Fetches()
         self._works = 0
 
     def setup(self, tx: Tx) -> None:
         """Create the tables and, in an empty store, a fresh portal."""
-        for statement in tables.DDL:
+        for statement in (*tables.DDL, *filing.DDL):
             tx.sql.execute(statement)
         if tables.get_meta(tx.sql, "schema") is None:
             seeding.fresh(tx.sql, int(self.settings["first_id"]))
         self._catalog = None
+        filing.sweep(tx)
 
     def reset(self) -> None:
-        """Forget rate windows and the catalog."""
+        """Forget rate windows, fetches and the catalog."""
         self._meter.clear()
+        self._fetches.clear()
         self._catalog = None
 
     def _known(self, tx: Tx) -> Catalog:
@@ -114,8 +138,15 @@ class HubSpotVendor(Vendor):
             **more,
         )
 
+    def streams(self, method: str, path: str) -> bool:
+        """Uploads of files, and nothing else."""
+        return method in ("POST", "PUT") and routes.UPLOADS.fullmatch(path) is not None
+
     def handle(self, request: Request, tx: Tx) -> Reply:
         """Answer one request; a refused one leaves nothing but its count."""
+        if request.path.startswith(hosting.PREFIXES):
+            portal = int(self._known(tx).portal_id)
+            return hosting.serve(request, tx, portal, self.clock.now().timestamp())
         correlation = str(uuid.uuid4())
         headers: dict[str, str] = {}
         try:
@@ -144,7 +175,7 @@ class HubSpotVendor(Vendor):
         if longest is not None and len(request.body) > int(longest):
             raise ApiError(413, "Payload Too Large", "BAD_REQUEST")
         token = auth.caller(tx.sql, request, self.clock.now().timestamp())
-        searching = text.endswith("/search")
+        searching = text.startswith("/objects/") and text.endswith("/search")
         zone = self._known(tx).portal["timeZone"]
         refused, counted = self._meter.take(
             tx, self.settings, token, zone, self.clock.now(), searching=searching
@@ -213,6 +244,19 @@ class HubSpotVendor(Vendor):
         if kind == automations.ENRICH:
             actor = automation(kind, "ENRICHMENT", "ENRICHMENT")
             automations.enrich(self._call(tx, actor, strict=False), payload)
+        if kind == filing.DROP:
+            filing.drop(tx, payload["sha256"])
+        if kind == filing.EXPIRE:
+            filing.expire(self._call(tx, automation("files")), int(payload["id"]))
+        if kind == filing.EMPTY:
+            filing.empty(self._call(tx, automation("files")), int(payload["id"]))
+        if kind in (fetching.IMPORT, folders.MOVE):
+            task = tasks.get(self._call(tx, user(0)), payload["task"], kind)
+            call = self._call(tx, Actor(task.by[0], task.by[1], task.by[2]))
+            if kind == folders.MOVE:
+                folders.update_done(call, task)
+            else:
+                self._fetches.work(call, task)
 
     def act(self, tx: Tx, action: dict[str, Any]) -> dict[str, Any]:
         """Let a user act; see `people.act`."""
@@ -237,11 +281,12 @@ class HubSpotVendor(Vendor):
             self._catalog = None
 
     def objects(self, tx: Tx) -> list[str]:
-        """Object types, and `links`."""
-        return [*self._known(tx).kinds, "links"]
+        """Object types, `links`, `files` and `folders`."""
+        return [*self._known(tx).kinds, "links", "files", "folders"]
 
     def truth(self, tx: Tx, object: str) -> Iterator[dict[str, Any]]:
-        """Every record of a type by id, in the bin, merged or purged too; or every link, each way.
+        """Every record of a type by id, in the bin, merged or purged too; every link, each way; every file
+        or folder.
 
         Raises:
             KeyError: no such type.
@@ -249,6 +294,12 @@ class HubSpotVendor(Vendor):
         call = self._call(tx, user(0))
         if object == "links":
             yield from links.everything(call)
+            return
+        if object == "files":
+            yield from (filing.told(tx.sql, file) for file in list(filing.files(tx.sql, "1 ORDER BY id")))
+            return
+        if object == "folders":
+            yield from map(filing.folder_told, filing.folders(tx.sql, "1 ORDER BY id"))
             return
         try:
             kind = call.catalog.kind(object).name

@@ -173,6 +173,7 @@ SCOPES: Final = (
     "tickets",
     "oauth",
     "files",
+    "files.ui_hidden.read",
     "crm.lists.read",
     "crm.lists.write",
     "crm.import",
