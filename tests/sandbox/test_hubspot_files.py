@@ -591,6 +591,35 @@ def test_an_import_is_checked_before_it_is_begun(files: Files) -> None:
         assert reply.status_code == 400, change
 
 
+# --- activities -----------------------------------------------------------------------------------
+
+
+def test_attachments_must_be_files_that_are_there(files: Files) -> None:
+    one, two, gone = (files.made(f"{n}.txt", b"%d" % n)["id"] for n in range(3))
+    files.good("DELETE", f"{V3}/files/{gone}")
+    note = orjson.loads(files.note(hs_attachment_ids=f"{one};{two};{one}").content)
+    assert note["properties"]["hs_attachment_ids"] == f"{one};{two}"
+    for wrong in (gone, "5", f"{one};x", "²"):
+        reply = files.note(hs_attachment_ids=wrong)
+        body = orjson.loads(reply.content)
+        assert (reply.status_code, body["errors"][0]["code"]) == (400, "INVALID_OPTION"), wrong
+        assert body["errors"][0]["context"]["propertyName"] == ["hs_attachment_ids"]
+    files.good("DELETE", f"{V3}/files/{one}")
+    path = f"/crm/v3/objects/notes/{note['id']}"
+    again = files.good("PATCH", path, json={"properties": {"hs_attachment_ids": f"{one};{two}"}})
+    assert again["properties"]["hs_attachment_ids"] == f"{one};{two}"
+    files.control.post("/settings", {"attachments_must_exist": False})
+    assert files.note(hs_attachment_ids="5").status_code == 201
+
+
+@pytest.mark.parametrize("kind", ["notes", "emails", "calls", "meetings", "tasks"])
+def test_every_activity_has_attachments(files: Files, kind: str) -> None:
+    id = files.made()["id"]
+    properties = {"hs_timestamp": "2024-01-01", "hs_attachment_ids": id}
+    made = files.good("POST", f"/crm/objects/2026-03/{kind}", json={"properties": properties})
+    assert made["properties"]["hs_attachment_ids"] == id
+
+
 # --- people, seeds, copies and faults -------------------------------------------------------------
 
 

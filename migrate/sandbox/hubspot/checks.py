@@ -9,12 +9,13 @@ Facts: HubSpot, CRM object guides, read 2026-11-23.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from migrate.sandbox.hubspot import standards, stock
+from migrate.sandbox.hubspot import filing, finding, standards, stock
 from migrate.sandbox.hubspot.call import Call
 from migrate.sandbox.hubspot.errors import ApiError, bad_values
 from migrate.sandbox.hubspot.records import Draft, keys_of
@@ -57,7 +58,7 @@ def clean(call: Call, kind: str, raw: Any, *, held: dict[str, str] | None) -> Va
                 definition,
                 sent,
                 held=before.get(name),
-                allowed=call.catalog.allowed(kind, name) if definition["type"] == "enumeration" else None,
+                allowed=_allowed(call, kind, definition, sent, before.get(name)),
                 owner=lambda id: _owner(call, id),
             )
         except BadValue as bad:
@@ -71,6 +72,19 @@ def clean(call: Call, kind: str, raw: Any, *, held: dict[str, str] | None) -> Va
     if call.settings["lifecycle_forward_only"] and call.strict:
         _lifecycle(values, before)
     return values
+
+
+def _allowed(
+    call: Call, kind: str, definition: Mapping[str, Any], sent: Any, held: str | None
+) -> set[str] | None:
+    name = definition["name"]
+    if name != "hs_attachment_ids":
+        return call.catalog.allowed(kind, name) if definition["type"] == "enumeration" else None
+    if not call.settings["attachments_must_exist"] or not call.strict:
+        return None
+    # Attachments are files that are there; one that has gone since may stay where it is named.
+    ids = {id for id in str(sent).split(";") if filing.live(call.sql, finding.number(id)) is not None}
+    return ids | set((held or "").split(";"))
 
 
 def _fault(name: str, code: str, message: str) -> dict[str, str]:

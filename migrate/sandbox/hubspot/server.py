@@ -82,6 +82,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "file_delete_missing": 404,  # or 204, when a file to be deleted isn't there
     "file_task_delay": [1, 3],  # seconds
     "signed_url_seconds": 14_400,
+    "attachments_must_exist": True,  # ids in hs_attachment_ids
     "automations": {},
 }
 
