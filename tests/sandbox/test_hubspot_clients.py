@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from migrate.sandbox.server import Running, launch
@@ -46,7 +49,9 @@ PRIMITIVES: dict[str, tuple[type, ...]] = {
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with launch(
-        "hubspot", tmp_path_factory.mktemp("hubspot"), settings={"burst": 10_000, "index_lag": [0, 0]}
+        "hubspot",
+        tmp_path_factory.mktemp("hubspot"),
+        settings={"burst": 10_000, "index_lag": [0, 0], "file_task_delay": [0, 0]},
     ) as here:
         here.control.post("/seed", SEED)
         yield here
@@ -526,6 +531,124 @@ def test_oauth_tokens_are_exchanged(client: Client, sandbox: Running) -> None:
     other = Client(sandbox.url)
     other.sdk.config["access_token"] = token.access_token
     other.ask(other.sdk.crm.owners.owners_api.get_page)
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> Path:
+    """A file of this machine: the client takes paths."""
+    path = tmp_path / "paper.pdf"
+    path.write_bytes(b"%PDF-1.7 paper")
+    return path
+
+
+def uploaded(client: Client, path: Path, folder: str, **options: Any) -> Any:
+    words = json.dumps({"access": "PRIVATE", **options})
+    upload = client.sdk.files.files_api.upload
+    return client.ask(upload, file=str(path), folder_path=folder, options=words)
+
+
+def fetched(url: str) -> tuple[int, bytes]:
+    reply = httpx2.get(url, trust_env=False)
+    return reply.status_code, reply.content
+
+
+def test_files_are_uploaded_read_signed_and_downloaded(client: Client, paper: Path) -> None:
+    api = client.sdk.files.files_api
+    made = uploaded(client, paper, "/sdk/up", ttl="P30D")
+    assert (made.path, made.type, made.access) == ("/sdk/up/paper.pdf", "DOCUMENT", "PRIVATE")
+    read = client.ask(api.get_by_id, made.id)
+    assert read == made
+    client.ask(api.get_by_id, made.id, properties=["name"])
+    assert client.ask(api.get_metadata, "/sdk/up/paper.pdf").file.id == made.id
+    assert client.ask(api.get_metadata, "sdk/up").folder.id == made.parent_folder_id
+    assert fetched(made.url)[0] == 404
+    signed = client.ask(api.get_signed_url, made.id, expiration_seconds=60)
+    assert fetched(signed.url) == (200, b"%PDF-1.7 paper")
+
+
+def test_files_are_searched_changed_replaced_and_deleted(client: Client, paper: Path) -> None:
+    from hubspot.files import ApiException, FileUpdateInput
+
+    api = client.sdk.files.files_api
+    public = uploaded(client, paper, "/sdk/change", access="PUBLIC_INDEXABLE")
+    other = uploaded(client, paper, "/sdk/change")
+    assert other.name == "paper-1"
+    inside = {"parent_folder_ids": [int(public.parent_folder_id)]}
+    page = client.ask(api.do_search, **inside, sort=["name"], limit=1)
+    assert [row.id for row in page.results] == [public.id]
+    rest = client.ask(api.do_search, **inside, sort=["name"], limit=1, after=page.paging.next.after)
+    assert [row.id for row in rest.results] == [other.id]
+    assert rest.paging.prev.before == "1"
+    since = client.ask(api.do_search, created_at_gte=public.created_at, extension="pdf", **inside)
+    assert len(since.results) == 2
+    change = FileUpdateInput(name="renamed", access="PUBLIC_NOT_INDEXABLE", parent_folder_path="/sdk/moved")
+    assert client.ask(api.update_properties, public.id, change).path == "/sdk/moved/renamed.pdf"
+    paper.write_bytes(b"%PDF-1.7 better")
+    words = json.dumps({"access": "PUBLIC_INDEXABLE"})
+    replaced = client.ask(api.replace, public.id, file=str(paper), options=words)
+    assert fetched(replaced.url) == (200, b"%PDF-1.7 better")
+    client.ask(api.archive, public.id)
+    client.ask(api.delete, other.id)
+    with pytest.raises(ApiException) as refused:
+        api.get_by_id(public.id)
+    assert (refused.value.status, json.loads(refused.value.body)["category"]) == (404, "OBJECT_NOT_FOUND")
+
+
+def test_folders_are_managed(client: Client) -> None:
+    from hubspot.files import FolderInput, FolderUpdateInput, FolderUpdateInputWithId
+
+    api = client.sdk.files.folders_api
+    top = client.ask(api.create, FolderInput(name="sdk folders"))
+    inner = client.ask(api.create, FolderInput(name="inner", parent_folder_id=top.id))
+    assert client.ask(api.get_by_id, inner.id).path == "/sdk folders/inner"
+    assert client.ask(api.get_by_path, "/sdk folders/inner").id == inner.id
+    page = client.ask(api.do_search, parent_folder_ids=[int(top.id)])
+    assert [row.id for row in page.results] == [inner.id]
+    assert client.ask(api.update_properties, inner.id, FolderUpdateInput(name="in")).name == "in"
+    task = client.ask(api.update_properties_recursively, FolderUpdateInputWithId(id=top.id, name="sdk moved"))
+    client.ask(api.check_update_status, task.id)
+    done = ended(lambda: client.ask(api.check_update_status, task.id))
+    assert done.result.path == "/sdk moved"
+    assert client.ask(api.get_by_id, inner.id).path == "/sdk moved/in"
+    client.ask(api.archive_by_path, "sdk moved/in")
+    client.ask(api.archive, top.id)
+
+
+def ended(status: Callable[[], Any]) -> Any:
+    """A task that has come to its end."""
+    end = time.monotonic() + 10.0
+    while (task := status()).status in ("PENDING", "PROCESSING"):
+        assert time.monotonic() < end, task
+        time.sleep(0.02)
+    return task
+
+
+def test_files_are_imported_from_a_url(client: Client, paper: Path) -> None:
+    from hubspot.files import ImportFromUrlInput
+
+    api = client.sdk.files.files_api
+    source = uploaded(client, paper, "/sdk/source", access="PUBLIC_INDEXABLE")
+    body = ImportFromUrlInput(url=source.url, access="PRIVATE", folder_path="/sdk/import", name="mine.pdf")
+    task = client.ask(api.import_from_url, body)
+    assert ended(lambda: client.ask(api.check_import, task.id)).result.path == "/sdk/import/mine.pdf"
+    gone = ImportFromUrlInput(url=f"{source.url}x", access="PRIVATE", folder_path="/sdk/import")
+    task = client.ask(api.import_from_url, gone)
+    failed = ended(lambda: client.ask(api.check_import, task.id))
+    assert (failed.status, failed.num_errors, failed.errors[0].category) == (
+        "CANCELED",
+        1,
+        "VALIDATION_ERROR",
+    )
+
+
+def test_a_note_carries_an_uploaded_file(client: Client, paper: Path) -> None:
+    from hubspot.crm.objects import SimplePublicObjectInputForCreate
+
+    made = uploaded(client, paper, "/sdk/notes")
+    fields = {"hs_timestamp": "2020-01-01T00:00:00Z", "hs_attachment_ids": made.id}
+    body = SimplePublicObjectInputForCreate(properties=fields, associations=[])
+    note = client.ask(client.sdk.crm.objects.notes.basic_api.create, body)
+    assert note.properties["hs_attachment_ids"] == made.id
 
 
 def test_a_refusal_reaches_the_client_as_json(client: Client) -> None:
