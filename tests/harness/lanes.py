@@ -168,6 +168,7 @@ class Lane:
 
     Args:
         options: more keys of the plan's `target` entry, for example `concurrency`.
+        postgres: URL of a server that is to hold the ledger, in a database of the lane's own.
     """
 
     def __init__(
@@ -180,7 +181,9 @@ class Lane:
         longest_call: float | None = 2,
         options: Mapping[str, object] | None = None,
         folder: Path | None = None,
+        postgres: str = "",
     ) -> None:
+        self.postgres = postgres
         self.base, self.root, self.seed, self.plan = root, root / "workspace", seed, plan
         self.speed, self.longest_call, self.options = speed, longest_call, dict(options or {})
         self._folder = folder
@@ -202,6 +205,9 @@ class Lane:
             each.control.post("/clock", {"speed": self.speed})
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LEGACY_", "NEW_"))}
         self.environment = inherited | credentials(self.salesforce, self.hubspot)
+        if self.postgres:
+            self._sql("DROP DATABASE IF EXISTS lane WITH (FORCE)", "CREATE DATABASE lane")
+            self.environment["MIGRATE_LEDGER"] = self.postgres.replace("/postgres?", "/lane?")
         self.products = Products(self.base / "products")
         self._stack.callback(self.products.close)
         return self
@@ -224,6 +230,13 @@ class Lane:
                 added = more if line.startswith("source") else target
                 lines[number] = line[: line.rindex("}")] + added + "}"
         path.write_text("\n".join(lines) + "\n")
+
+    def _sql(self, *statements: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self.postgres, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
 
     # -- the product --------------------------------------------------------------------------
 
@@ -336,6 +349,12 @@ class Lane:
         shutil.copy2(self.root / "plan.yaml", to / "plan.yaml")
         for each in self.both():
             each.control.post("/save", {"to": str(to / each.data.name)})
+        if self.postgres:
+            self._sql(
+                f"DROP DATABASE IF EXISTS saved_{name} WITH (FORCE)",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'lane'",
+                f"CREATE DATABASE saved_{name} TEMPLATE lane",
+            )
 
     def restore(self, name: str) -> None:
         """Go back to a saved copy."""
@@ -347,6 +366,10 @@ class Lane:
         shutil.copy2(kept / "plan.yaml", self.root / "plan.yaml")
         for each in self.both():
             each.control.post("/restore", {"from": str(kept / each.data.name)})
+        if self.postgres:
+            self._sql(
+                "DROP DATABASE IF EXISTS lane WITH (FORCE)", f"CREATE DATABASE lane TEMPLATE saved_{name}"
+            )
 
 
 def side_by_side(lanes: Sequence[Lane], works: Sequence[Any], do: Callable[[Lane, Any], Any]) -> list[Any]:

@@ -139,8 +139,24 @@ def install(order: Order) -> Points:
 
     sqlite3.connect = connect
     sqlite3.dbapi2.connect = connect
+    if os.environ.get("MIGRATE_LEDGER"):
+        _wrap_commits_of_postgres(points)
     _sockets(points)
     return points
+
+
+def _wrap_commits_of_postgres(points: Points) -> None:
+    import psycopg
+
+    plain = psycopg.Connection.commit
+
+    def commit(self: psycopg.Connection[Any]) -> None:
+        if self.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
+            points.pass_by("commit", "", lambda: plain(self))
+        else:
+            plain(self)
+
+    psycopg.Connection.commit = commit  # type: ignore[method-assign]
 
 
 def _wrap(module: Any, name: str, points: Points) -> None:

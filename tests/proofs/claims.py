@@ -71,11 +71,12 @@ class Ground:
         )
 
     def lane(self, name: str, seed: Seed | None = None, plan: str = "salesforce-to-hubspot",
-             longest_call: float | None = 2, **options: object) -> Lane:  # fmt: skip
+             longest_call: float | None = 2, postgres: str = "", **options: object) -> Lane:  # fmt: skip
         """One lane."""
         document = seed or generated(SMALL, cycle=True)
         options.setdefault("concurrency", 1)
-        return Lane(self.folder(name), document, plan=plan, longest_call=longest_call, options=options)
+        return Lane(self.folder(name), document, plan=plan, longest_call=longest_call, options=options,
+                    postgres=postgres)  # fmt: skip
 
     def thin(self, works: list[Strike]) -> list[Strike]:
         """Every so manieth."""
