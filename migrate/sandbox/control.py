@@ -154,6 +154,7 @@ class _Endpoint:
             "underway": sum(seen.status is None for seen in one.requests[-1000:]),
             "held": len(one.holds),
             "failures": one.failures,
+            "soon": one.soon(),
         }
 
     def clock(self, _: Any, __: Request) -> Any:

@@ -303,6 +303,14 @@ class Sandbox:
         with self.store.begin() as tx:
             return self.vendor.act(tx, action)
 
+    def soon(self, seconds: float = 60.0) -> int:
+        """How many tasks that were put off fall due within so many seconds; does those that are due now."""
+        self.run_due()
+        until = (self.clock.now().timestamp() + seconds,)
+        return int(
+            self.store.connection.execute("SELECT count(*) FROM _tasks WHERE due <= ?", until).fetchone()[0]
+        )
+
     def run_due(self) -> None:
         """Do all that was put off until now, each task in a transaction of its own."""
         connection = self.store.connection

@@ -59,5 +59,5 @@ def test_a_full_disk_ends_a_load_with_5_and_the_next_one_completes_it(small: Sma
 def test_a_rollback_puts_back_what_the_oracle_saw_before(small: Small) -> None:
     small.lane.restore("loaded")
     small.lane.must("rollback run --yes", codes=(0,))
-    small.lane.calm(kill.SETTLE)
+    small.lane.settle()
     assert oracle.put_back(small.before, oracle.truth(small.lane.hubspot)) == []

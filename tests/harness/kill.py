@@ -20,7 +20,6 @@ from tests.harness.under import WRITES, Order
 
 HOLDS = ("arrival", "before_commit", "after_commit", "half_reply")
 TRIES = 3  # of a strike that came too late: the number of writes of a run varies by one or two
-SETTLE = 12.0  # sandbox seconds in which silent writers finish
 
 Judge = Callable[[Lane], Any]  # what a run left, as something that can be compared
 
@@ -81,7 +80,7 @@ def loaded(before: dict[int, oracle.Truth]) -> Judge:
     """A judge of what a load or a rollback left in HubSpot. `before`: each lane's truth by `id(lane)`."""
 
     def judge(lane: Lane) -> oracle.State:
-        lane.calm(SETTLE)
+        lane.settle()
         return oracle.state(oracle.truth(lane.hubspot), before[id(lane)])
 
     return judge

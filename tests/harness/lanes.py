@@ -307,6 +307,16 @@ class Lane:
         """How often the armed faults happened."""
         return sum(int(each["hits"]) for each in self.hubspot.control.get("/faults"))
 
+    def settle(self) -> None:
+        """Disarm all faults and wait until no request is under way and the silent writers are done."""
+        end = time.monotonic() + IDLE
+        self.calm()
+        for each in self.both():
+            while each.control.get("/health")["soon"]:
+                if time.monotonic() > end:
+                    raise Stuck(f"{each.url} still has something to do by itself")
+                time.sleep(0.01)
+
     def calm(self, sandbox_seconds: float = 0.0) -> None:
         """Disarm all faults and wait until no request is under way, then that much longer.
 

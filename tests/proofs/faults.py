@@ -84,7 +84,7 @@ def show(lane: Lane, case: Case, straight: Mapping[str, kill.Straight], judge: k
     hits = lane.hits()
     if hits < case.times:
         told.append(f"{case.name}: the fault happened {hits} times")
-    lane.calm(kill.SETTLE)
+    lane.settle()
     if case.first is not None:
         if ended.code != case.first:
             told.append(f"{case.name}: exit {ended.code}, not {case.first}: {kill.last_words(ended)}")

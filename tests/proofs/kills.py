@@ -205,5 +205,5 @@ def _on(lanes: Sequence[Lane], saved: str, name: str, *commands: str) -> None:
     for lane in lanes:
         lane.restore(saved)
         lane.must(*commands)
-        lane.calm(kill.SETTLE)
+        lane.settle()
         lane.save(name)

@@ -52,7 +52,7 @@ def _edit(lane: Lane, before: oracle.Truth, id: str, moment: str, claim: str) ->
     lane.fault({"kind": "act", "at": moment, "action": action}, method="POST", path=UPDATE)
     loaded = lane.run("load")
     hits = lane.hits()
-    lane.calm(kill.SETTLE)
+    lane.settle()
     told = [] if hits == 1 and loaded.code in (0, 1) else [f"exit {loaded.code}, {hits} edits"]
     there = oracle.truth(lane.hubspot).records["companies", id]
     kept = there.values.get("phone") == theirs
@@ -68,7 +68,7 @@ def _edit(lane: Lane, before: oracle.Truth, id: str, moment: str, claim: str) ->
     same = {k: v for k, v in after.records["companies", id].values.items() if k not in oracle.SYSTEM}
     if same != {k: v for k, v in there.values.items() if k not in oracle.SYSTEM}:
         told.append("rollback touched the held record")
-    lane.calm(kill.SETTLE)
+    lane.settle()
     told += oracle.put_back(before, oracle.truth(lane.hubspot), [id])
     what = "kept" if kept else "covered, and listed" if found else "lost"
     figure = (
@@ -111,10 +111,10 @@ def _living(lane: Lane, before: oracle.Truth) -> Line:
                  "fields": {"email": "someone.new@somewhere-else.example", "lastname": "New"}})  # fmt: skip
     act("/act", {"as": WHO, "do": "update", "object": "contacts", "id": foreign[0].id,
                  "fields": {"jobtitle": "Head of everything"}})  # fmt: skip
-    lane.calm(kill.SETTLE)
+    lane.settle()
     lived = oracle.truth(lane.hubspot)
     ran = lane.run("rollback run --yes")
-    lane.calm(kill.SETTLE)
+    lane.settle()
     verified = lane.run("rollback verify")
     now = oracle.truth(lane.hubspot)
     told = [
@@ -154,7 +154,7 @@ def _hand_edit(lane: Lane, before: oracle.Truth) -> Iterator[Line]:
     figure = f"validate says {ended.document.get('verdict')}; {len(rows)} value differs: {sorted(rows)}"
     yield Line("hand-edit-found", figure, 1, good)
     rolled = lane.run("rollback run --yes")
-    lane.calm(kill.SETTLE)
+    lane.settle()
     now = oracle.truth(lane.hubspot)
     ours = now.ours()
     told = oracle.put_back(before, now, [chosen.id])

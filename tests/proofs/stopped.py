@@ -57,7 +57,7 @@ def _before(lane: Lane, before: oracle.Truth, order: Order) -> Line:
     number, seq = lane.last_request(), oracle.last(lane.hubspot)
     kill.go_on(child)
     ended = child.wait()
-    lane.calm(kill.SETTLE)
+    lane.settle()
     sent = lane.last_request() - number
     wrote = [entry for entry in oracle.log(lane.hubspot, seq) if entry["actor"] == oracle.OURS]
     if ended.code != 4:
@@ -75,7 +75,7 @@ def _after(lane: Lane, before: oracle.Truth, orders: dict[str, Order]) -> Line:
         seq = oracle.last(lane.hubspot)
         kill.go_on(child)
         ended = child.wait()
-        lane.calm(kill.SETTLE)
+        lane.settle()
         landed = [
             entry for entry in oracle.log(lane.hubspot, seq)
             if entry["actor"] == oracle.OURS and entry["op"] == "create"
@@ -96,7 +96,7 @@ def _after(lane: Lane, before: oracle.Truth, orders: dict[str, Order]) -> Line:
             odd.append(
                 f"after `rollback run` ({again.code}) verify ends with {last.code}: {kill.last_words(last)}"
             )
-        lane.calm(kill.SETTLE)
+        lane.settle()
         odd += oracle.put_back(before, oracle.truth(lane.hubspot))
         figures.append(f"{name}: {len(landed)} records of {len(calls)} call landed and are named, then gone")
         told += [f"{name}: {line}" for line in odd]
