@@ -1,6 +1,7 @@
 """A simulated Salesforce org inside the test's own process: no socket, the clock in the test's hand."""
 
 import gzip
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from migrate.sandbox.clock import SandboxClock
+from migrate.sandbox.parts import Reader
 from migrate.sandbox.salesforce import SalesforceVendor
 from migrate.sandbox.salesforce.seed import ADMIN_TOKEN, READER_TOKEN
 from migrate.sandbox.store import Store
@@ -109,8 +111,22 @@ class Org:
             raw_path=quote(path),
             **faults,
         )
-        with self.store.begin(self.number) as tx:
-            return Answer(self.vendor.handle(request, tx))
+        reader = self._reader(request)
+        if reader is not None:
+            reader.write(request.body)
+            request = replace(request, body=b"", parts=reader.parts(), trouble=reader.trouble)
+        try:
+            with self.store.begin(self.number) as tx:
+                return Answer(self.vendor.handle(request, tx))
+        finally:
+            if reader is not None:
+                reader.discard()
+
+    def _reader(self, request: Request) -> Reader | None:
+        """What takes a body apart before the vendor sees it, as on the line."""
+        media = request.headers.get("content-type", "")
+        apart = media.startswith("multipart/form-data") and self.vendor.streams(request.method, request.path)
+        return Reader(media, self.store.contents) if apart else None
 
     def get(self, path: str, **rest: Any) -> Answer:
         return self.send("GET", "/services/data/v66.0" + path, **rest)

@@ -225,6 +225,9 @@ def _columns(call: Call, job: jobs.Job, header: list[str]) -> None:
     if job["operation"] in ("delete", "hardDelete") and [name.lower() for name in header] != ["id"]:
         raise Refusal("InvalidBatch", "delete batch must only contain ids")
     for name in header:
+        field = item.field(name)
+        if field is not None and field.kind == "base64":  # only Bulk API 1.0 takes files, in archives
+            raise Refusal("FeatureNotEnabled", "Binary field not supported")
         if item.field(name) is None or not call.rights.sees(item.name, str(name)):
             relation = name.partition(".")[0].split(":")[-1].lower()
             if "." not in name or relation not in item.relations:

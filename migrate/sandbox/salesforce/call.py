@@ -91,8 +91,15 @@ class Call:
         """The request's body as JSON of the wanted kind.
 
         Raises:
-            Refusal: `JSON_PARSER_ERROR`, or 415 for another media type.
+            Refusal: `JSON_PARSER_ERROR`, 413 for more than 50 MB, or 415 for another media type.
         """
+        most = int(self.settings.get("json_limit", len(self.request.body)))
+        if len(self.request.body) > most:
+            raise Refusal(
+                "REQUEST_ENTITY_TOO_LARGE",
+                f"Maximum size of request reached. Maximum size of request is {most} bytes",
+                status=413,
+            )
         media = self.header("content-type")
         if self.request.body and media and "json" not in media:
             raise Refusal(

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from migrate.sandbox.salesforce import dml, lifecycle
+from migrate.sandbox.salesforce import dml, lifecycle, multipart
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.errors import AllOrNone, Refusal, undo_all
 from migrate.sandbox.salesforce.evaluate import Execution
@@ -31,7 +31,7 @@ ROLLED_BACK = Refusal(
 
 
 def _records(call: Call) -> tuple[list[dict[str, Any]], bool]:
-    body = call.json()
+    body = multipart.collection(call) if multipart.is_multipart(call) else call.json()
     records = body.get("records")
     shaped = isinstance(records, list) and all(
         isinstance(record, dict) and isinstance(record.get("attributes", {}), dict) for record in records
@@ -173,7 +173,8 @@ def read(call: Call, item: SObject) -> Reply:
             raise Refusal("JSON_PARSER_ERROR", "`ids` and `fields` must be lists of texts")
     if not fields or not all(fields) or len(ids) > MOST_READ:
         raise Refusal("INVALID_INPUT", f"fields are required, and at most {MOST_READ} ids")
-    run = Execution(call, Select(tuple(Item(Path(tuple(name.split(".")))) for name in fields), item.name))
+    items = tuple(Item(Path(tuple(name.split(".")))) for name in fields)
+    run = Execution(call, Select(items, item.name), by_id=True)
     rows: list[dict[str, Any] | None] = []
     for id in ids:
         full = normal_id(str(id))

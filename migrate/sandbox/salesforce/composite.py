@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, quote, unquote
 
 import orjson
 
+from migrate.sandbox.contents import Stored
 from migrate.sandbox.salesforce import dml, routes
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.errors import AllOrNone, Refusal, refused, undo_all
@@ -51,9 +52,12 @@ def _run(call: Call, method: str, url: str, body: Any, headers: dict[str, str]) 
             version, rest = routes.versioned(request)
             if version is None:
                 return routes.versions()
-            return routes.answer(inner, rest)
+            reply = routes.answer(inner, rest)
     except Refusal as refusal:
         return refused(refusal)
+    if isinstance(reply.body, Stored):  # REST API "sObject Blob Get": not within composite requests
+        return refused(Refusal("INVALID_INPUT", "binary data can't be read within a composite request"))
+    return reply
 
 
 def _body(reply: Reply) -> Any:

@@ -1,14 +1,16 @@
 """Which values does the platform work out itself when a record is saved?
 
 Compound names, an opportunity's figures from its stage, a case's number and closing,
-a task's flags (Salesforce, Object Reference: Contact, Opportunity, Case, Task, read
-2026-11-23). Given a probability, a stage's default doesn't replace it.
+a task's flags, what can be known of a file (Salesforce, Object Reference: Contact,
+Opportunity, Case, Task, read 2026-11-23). Given a probability, a stage's default doesn't replace it.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from migrate.sandbox.salesforce.call import Call
+from migrate.sandbox.salesforce.measures import measure
 from migrate.sandbox.salesforce.records import Record
 from migrate.sandbox.salesforce.schema import SObject
 from migrate.sandbox.salesforce.values import full_name, plain
@@ -31,6 +33,36 @@ def derive(call: Call, item: SObject, record: Record, before: Record | None) -> 
         case "Task":
             record["IsClosed"] = record.get("Status") == "Completed"
             record["IsHighPriority"] = record.get("Priority") == "High"
+            if record["IsClosed"] and "CompletedDateTime" not in record:
+                record["CompletedDateTime"] = record["SystemModstamp"]
+            elif not record["IsClosed"]:
+                record.pop("CompletedDateTime", None)
+            _account(call, record)
+        case "Event":
+            _account(call, record)
+        case "Attachment" | "ContentVersion" | "ContentNote":
+            measure(call, item, record)
+
+
+def _account(call: Call, record: Record) -> None:
+    account = account_of(call, record)
+    if account is None:
+        record.pop("AccountId", None)
+    else:
+        record["AccountId"] = account
+
+
+def account_of(call: Call, record: Mapping[str, Any]) -> str | None:
+    """The account of an activity: that of what it is about, else that of its contact."""
+    what = str(record.get("WhatId") or "")
+    if what.startswith("001"):
+        return what
+    about = call.parent(what) if what else None
+    if about is not None and what[:1] in ("0", "a") and what[:3] != "500" and about.get("AccountId"):
+        return str(about["AccountId"])
+    who = str(record.get("WhoId") or "")
+    person = call.parent(who) if who.startswith("003") else None
+    return None if person is None else person.get("AccountId")
 
 
 def _opportunity(call: Call, record: Record, before: Record | None) -> None:

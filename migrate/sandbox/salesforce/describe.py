@@ -11,6 +11,7 @@ from typing import Any
 from migrate.sandbox.salesforce.ids import MASTER_RECORD_TYPE
 from migrate.sandbox.salesforce.rights import Rights
 from migrate.sandbox.salesforce.schema import AUDIT, Field, Schema, SObject
+from migrate.sandbox.salesforce.standard_activities import HISTORIES
 
 _SYSTEM = frozenset(
     {
@@ -21,11 +22,30 @@ _SYSTEM = frozenset(
         "Organization",
         "RecordType",
         "OpportunityStage",
+        "OpportunityHistory",
         "UserPermissionAccess",
+        *(history for history, _ in HISTORIES.values()),
     }
 )
 
-_JUNCTIONS = frozenset({"OpportunityContactRole", "CampaignMember", "ContentDocumentLink"})
+_JUNCTIONS = frozenset(
+    {
+        "OpportunityContactRole",
+        "CampaignMember",
+        "ContentDocumentLink",
+        "EmailMessageRelation",
+        "EventRelation",
+        "TaskRelation",
+    }
+)
+_LISTS = {  # fields that hold a list of ids on insert; they are told of only beside the parent's child list
+    "EmailMessageRelation": (["BccIds", "CcIds", "ToIds"], ["Contact", "Lead", "User"]),
+    "TaskRelation": (["TaskWhoIds"], ["Contact", "Lead"]),
+    "EventRelation": (["EventWhoIds"], ["Contact", "Lead"]),
+}
+
+
+_HEADS = frozenset({"EmailMessage", "Task", "Event"})
 
 
 def head(item: SObject, rights: Rights, version: str) -> dict[str, Any]:
@@ -54,7 +74,7 @@ def head(item: SObject, rights: Rights, version: str) -> dict[str, Any]:
         "hasSubtypes": False,
         "isInterface": False,
         "isSubtype": False,
-        "keyPrefix": item.prefix,
+        "keyPrefix": item.prefix if item.flags.get("prefixed", True) else None,
         "label": item.label,
         "labelPlural": item.plural,
         "layoutable": plain,
@@ -123,7 +143,7 @@ def describe(schema: Schema, item: SObject, rights: Rights, version: str) -> dic
 
 def _field(item: SObject, field: Field, rights: Rights) -> dict[str, Any]:
     entry = dict(field.describe)
-    if field.name in AUDIT and rights.audits and item.flags.get("createable", True):
+    if field.name in AUDIT and rights.audits and item.audited and item.flags.get("createable", True):
         entry["createable"] = True
     if not rights.may(item.name, "create") or not item.flags.get("createable", True):
         entry["createable"] = False
@@ -143,14 +163,15 @@ def _children(schema: Schema, item: SObject, rights: Rights) -> list[dict[str, A
     for child, field in schema.children.get(item.name, ()):
         if not rights.may(child.name, "read") or not rights.sees(child.name, field.name):
             continue
+        lists, referred = _LISTS.get(child.name, ([], [])) if item.name in _HEADS else ([], [])
         rows.append(
             {
                 "cascadeDelete": field.cascade,
                 "childSObject": child.name,
                 "deprecatedAndHidden": False,
                 "field": field.name,
-                "junctionIdListNames": [],
-                "junctionReferenceTo": [],
+                "junctionIdListNames": list(lists),
+                "junctionReferenceTo": list(referred),
                 "relationshipName": child_list(field),
                 "restrictedDelete": field.restricted,
             }

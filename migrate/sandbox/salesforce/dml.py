@@ -11,14 +11,13 @@ article 000386065, read 2026-11-23); `SystemModstamp` is always the server's.
 from collections.abc import Mapping
 from typing import Any
 
+from migrate.sandbox.salesforce import effects, files, org_rules
 from migrate.sandbox.salesforce.call import Call
-from migrate.sandbox.salesforce.conditions import compile_condition
 from migrate.sandbox.salesforce.derive import derive
 from migrate.sandbox.salesforce.errors import Refusal, no_such_column
 from migrate.sandbox.salesforce.ids import normal_id
 from migrate.sandbox.salesforce.records import Record
 from migrate.sandbox.salesforce.schema import AUDIT, Field, SObject
-from migrate.sandbox.salesforce.soql import parse
 from migrate.sandbox.salesforce.values import accept, bad_choice, initial
 
 NULL_CELL = "#N/A"
@@ -43,6 +42,7 @@ def create(
         raise Refusal(
             "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", status=403
         )
+    given, lists = effects.lists_of(call, item, given)
     values = _values(call, item, given, csv=csv, insert=True, upsert=upsert)
     stamp = call.stamp()
     record: Record = {"Id": "", "IsDeleted": False}
@@ -68,12 +68,14 @@ def create(
     record["SystemModstamp"] = stamp
     _check(call, item, record, None, set(values))
     derive(call, item, record, None)
-    _rules(call, item, record)
-    _storage(call)
-    record["Id"] = call.records.new_id(str(item.prefix))
+    effects.before(call, item, record, None, set(values), lists)
+    org_rules.rules(call, item, record)
+    org_rules.storage(call, item, record)
+    record["Id"] = record["Id"] or call.records.new_id(str(item.prefix))
     call.records.put(item, record)
     call.tx.log(actor=call.actor, op="create", object=item.name, id=record["Id"], before=None, after=record)
     _only_primary(call, item, record)
+    effects.after(call, item, record, None, lists)
     return str(record["Id"])
 
 
@@ -92,11 +94,20 @@ def update(
         raise Refusal(
             "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", status=403
         )
+    given, lists = effects.lists_of(call, item, given)
     values = _values(call, item, given, csv=csv, insert=False, upsert=upsert)
-    return write(call, item, before, values)
+    return write(call, item, before, values, lists=lists)
 
 
-def write(call: Call, item: SObject, before: Record, values: Mapping[str, Any], *, check: bool = True) -> str:
+def write(
+    call: Call,
+    item: SObject,
+    before: Record,
+    values: Mapping[str, Any],
+    *,
+    check: bool = True,
+    lists: effects.Lists | None = None,
+) -> str:
     """Lay kept values over a record, with the platform's own consequences."""
     record = dict(before)
     for name, value in values.items():
@@ -115,11 +126,13 @@ def write(call: Call, item: SObject, before: Record, values: Mapping[str, Any], 
         _check(call, item, record, before, set(values))
     derive(call, item, record, before)
     if check:
-        _rules(call, item, record)
+        effects.before(call, item, record, before, set(values), lists or {})
+        org_rules.rules(call, item, record)
     call.records.put(item, record, before)
     call.forget(record["Id"])
     call.tx.log(actor=call.actor, op="update", object=item.name, id=record["Id"], before=before, after=record)
     _only_primary(call, item, record)
+    effects.after(call, item, record, before, lists or {})
     return str(record["Id"])
 
 
@@ -208,7 +221,8 @@ def _values(
         if not _writeable(call, item, field, insert=insert, upsert=upsert):
             locked.append(field.name)
             continue
-        values[field.name] = accept(field, value, csv=csv)
+        kept = accept(field, value, csv=csv)
+        values[field.name] = files.keep(call, field, kept) if field.kind == "base64" else kept
     if locked:
         raise Refusal(
             "INVALID_FIELD_FOR_INSERT_UPDATE",
@@ -223,7 +237,7 @@ def _writeable(call: Call, item: SObject, field: Field, *, insert: bool, upsert:
     if call.rights.reads_only(item.name, field.name):
         return False
     if field.name in AUDIT:
-        return insert and not upsert and call.rights.audits
+        return insert and not upsert and call.rights.audits and item.audited
     return field.createable if insert else field.updateable
 
 
@@ -348,39 +362,6 @@ def _check_reference(call: Call, item: SObject, field: Field, record: Record) ->
             if above["Id"] == record["Id"]:
                 raise Refusal("CIRCULAR_DEPENDENCY", f"attempt to form a loop in {field.label}", [field.name])
             above, steps = call.parent(above.get(field.name)), steps + 1
-
-
-def _rules(call: Call, item: SObject, record: Record) -> None:
-    """The org's validation and duplicate rules, as far as the settings hold any."""
-    if call.automations.get("validation_rules", True):
-        for rule in call.settings.get("validation_rules", ()):
-            if rule["object"] == item.name:
-                where = parse(f"SELECT Id FROM {item.name} WHERE {rule['when']}").where
-                if where is not None and compile_condition(call, item, where, None, lambda _: [])(record):
-                    raise Refusal(
-                        "FIELD_CUSTOM_VALIDATION_EXCEPTION", rule["message"], rule.get("fields", [])
-                    )
-    if not call.automations.get("duplicate_rules"):
-        return
-    allowed = "allowsave=true" in call.header("sforce-duplicate-rule-header").replace(" ", "").lower()
-    for rule in call.settings.get("duplicate_rules", ()):
-        if rule["object"] != item.name or (rule.get("action", "block") == "alert" and allowed):
-            continue
-        names = rule["fields"]
-        if any(record.get(name) is None for name in names):
-            continue
-        for other in call.records.scan(item.name, deleted=False):
-            same = all(str(other.get(name)).lower() == str(record[name]).lower() for name in names)
-            if same and other["Id"] != record["Id"]:
-                raise Refusal("DUPLICATES_DETECTED", "Use one of these records?", [])
-
-
-def _storage(call: Call) -> None:
-    limit = call.settings.get("storage_mb")
-    if limit is not None:
-        rows = call.tx.sql.execute("SELECT count(*) FROM sf_record").fetchone()[0]
-        if rows * 2 / 1024 >= float(limit):  # about 2 KB for each row, whatever it holds
-            raise Refusal("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded", [])
 
 
 def _only_primary(call: Call, item: SObject, record: Record) -> None:

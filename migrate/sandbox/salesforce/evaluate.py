@@ -16,6 +16,7 @@ from migrate.sandbox.salesforce.conditions import Source, compile_condition, nar
 from migrate.sandbox.salesforce.dates import date_part
 from migrate.sandbox.salesforce.describe import child_list
 from migrate.sandbox.salesforce.errors import Refusal, malformed
+from migrate.sandbox.salesforce.files import own_files
 from migrate.sandbox.salesforce.records import Record
 from migrate.sandbox.salesforce.schema import COMPOUND, NUMBERS, Field, SObject
 from migrate.sandbox.salesforce.syntax import (
@@ -44,20 +45,28 @@ class Execution:
 
     Args:
         every: recycle-bin rows too (`queryAll`).
+        by_id: it only shows records that were asked for by their ids.
 
     Raises:
         Refusal: with the vendor's code for whatever is wrong with the query.
     """
 
     def __init__(
-        self, call: Call, select: Select, *, every: bool = False, child_of: Field | None = None
+        self,
+        call: Call,
+        select: Select,
+        *,
+        every: bool = False,
+        child_of: Field | None = None,
+        by_id: bool = False,
     ) -> None:
         self.call, self.select, self.every = call, select, every or select.all_rows
         self.item: SObject = call.object(select.object)
         self._child_of = child_of
         if (select.offset or 0) > MAX_OFFSET:
             raise Refusal("NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {MAX_OFFSET}")
-        if self.item.name == "ContentDocumentLink" and not _filters_links(select.where):
+        links = self.item.name == "ContentDocumentLink" and child_of is None and not by_id
+        if links and not _filters_by(select.where, ("contentdocumentid", "linkedentityid")):
             raise malformed(
                 "Implementation restriction: ContentDocumentLink requires a filter by a single Id on "
                 "ContentDocumentId or LinkedEntityId using the equals operator or multiple Id's using the "
@@ -99,7 +108,14 @@ class Execution:
         rows = self.call.records.scan(self.item.name, deleted=self.every, where=clause, values=values)
         if "IsArchived" in self.item.fields and not self.every:  # old activities are queryAll's alone
             rows = (record for record in rows if not record.get("IsArchived"))
+        if self.item.name in _FILES and not self._sees_all_files():
+            rows = (record for record in rows if own_files(self.call, self.item, record))
         yield from rows
+
+    def _sees_all_files(self) -> bool:
+        """With the permission, or in a query that names the files by id."""
+        named = _FILES[self.item.name]
+        return self.call.rights.has("PermissionsQueryAllFiles") or _filters_by(self.select.where, named)
 
     def matching(self) -> Iterator[Record]:
         """The records that the query selects, ordered and cut."""
@@ -340,14 +356,18 @@ def _cell_of(source: Source, scientific: bool) -> Callable[[Record], str]:
     return lambda record: write(get(record))
 
 
-def _filters_links(where: Condition | None) -> bool:
+_FILES = {"ContentVersion": ("id", "contentdocumentid"), "ContentDocument": ("id",), "ContentNote": ("id",)}
+
+
+def _filters_by(where: Condition | None, names: tuple[str, ...]) -> bool:
+    """Does every row that passes have one of a few values in one of these fields?"""
     if isinstance(where, Junction):
-        return where.op == "and" and any(_filters_links(part) for part in where.parts)
+        return where.op == "and" and any(_filters_by(part, names) for part in where.parts)
     return (
         where is not None
         and where.op in ("=", "in")
         and isinstance(where.left, Path)
-        and where.left.parts[-1].lower() in ("contentdocumentid", "linkedentityid")
+        and where.left.parts[-1].lower() in names
     )
 
 

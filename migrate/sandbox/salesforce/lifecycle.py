@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from migrate.sandbox.salesforce import effects, files
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.dml import existing, write
 from migrate.sandbox.salesforce.errors import Refusal
@@ -21,6 +22,7 @@ from migrate.sandbox.salesforce.schema import SObject
 from migrate.sandbox.salesforce.values import accept, instant
 
 BIN_DAYS = 15
+Doomed = dict[tuple[str, str], tuple[SObject, Record]]  # object and id -> the record
 
 
 def delete(call: Call, item: SObject, id: str, *, hard: bool = False) -> str:
@@ -38,17 +40,18 @@ def delete(call: Call, item: SObject, id: str, *, hard: bool = False) -> str:
         )
     if hard and not call.rights.has("PermissionsBulkApiHardDelete"):
         raise Refusal("FUNCTIONALITY_NOT_ENABLED", "hardDelete permission is not enabled for this user")
-    doomed: dict[str, tuple[SObject, Record]] = {record["Id"]: (item, record)}
+    effects.deletes(call, item, record)
+    doomed: Doomed = {(item.name, record["Id"]): (item, record)}
     emptied: list[tuple[SObject, str, str]] = []
-    _gather(call, record["Id"], doomed, emptied)
+    _gather(call, item, record, doomed, emptied)
     for child, field, child_id in emptied:
-        if child_id in doomed:
+        if (child.name, child_id) in doomed:
             continue
         other = call.records.get(child.name, child_id)
         if other is not None:
             write(call, child, other, {field: None}, check=False)
     stamp = call.stamp()
-    for doomed_id, (kind, row) in doomed.items():
+    for (_, doomed_id), (kind, row) in doomed.items():
         before = dict(row)
         row["LastModifiedDate"] = row["SystemModstamp"] = stamp
         row["LastModifiedById"] = call.actor
@@ -57,21 +60,26 @@ def delete(call: Call, item: SObject, id: str, *, hard: bool = False) -> str:
         else:
             call.records.bin(kind, row, stamp, record["Id"])
         call.forget(doomed_id)
-        note = "" if doomed_id == record["Id"] else f"cascade of {record['Id']}"
+        note = "" if kind is item and doomed_id == record["Id"] else f"cascade of {record['Id']}"
         call.tx.log(
             actor=call.actor, op="delete", object=kind.name, id=doomed_id, before=before, after=None,
             note=("hard " + note).strip() if hard else note,
         )  # fmt: skip
+    effects.deleted(call, item, record)
     return str(record["Id"])
 
 
 def _gather(
-    call: Call, id: str, doomed: dict[str, tuple[SObject, Record]], emptied: list[tuple[SObject, str, str]]
+    call: Call, parent: SObject, record: Record, doomed: Doomed, emptied: list[tuple[SObject, str, str]]
 ) -> None:
+    id = record["Id"]
+    twin = files.twin(call, parent, record)
+    if twin is not None and (twin[0].name, id) not in doomed and not twin[1].get("IsDeleted"):
+        doomed[twin[0].name, id] = twin
     for object, name, child_id in call.records.children(id):
         item = call.schema.get(object)
         field = item.fields.get(name) if item else None
-        if item is None or field is None or child_id in doomed:
+        if item is None or field is None or (object, child_id) in doomed:
             continue
         child = call.records.get(object, child_id)
         if child is None or child.get("IsDeleted"):
@@ -84,8 +92,8 @@ def _gather(
                 [],
             )
         if field.cascade:
-            doomed[child_id] = (item, child)
-            _gather(call, child_id, doomed, emptied)
+            doomed[object, child_id] = (item, child)
+            _gather(call, item, child, doomed, emptied)
         elif name != "MasterRecordId":
             emptied.append((item, name, child_id))
 

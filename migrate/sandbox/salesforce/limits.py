@@ -7,7 +7,7 @@ API requests of the last 24 hours, by minute; other limits are constant here
 from datetime import datetime
 from typing import Any
 
-from migrate.sandbox.salesforce import jobs
+from migrate.sandbox.salesforce import jobs, org_rules
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.store import Tx
 from migrate.sandbox.vendor import Reply
@@ -34,7 +34,8 @@ def usage(tx: Tx, now: datetime) -> int:
 def limits(call: Call) -> Reply:
     """`GET /limits`."""
     day = int(call.settings["daily_limit"])
-    rows = int(call.tx.sql.execute("SELECT count(*) FROM sf_record").fetchone()[0])
+    rows = org_rules.rows(call)
+    files = int(call.settings.get("file_storage_mb") or 1073)
     storage = int(call.settings.get("storage_mb") or 1073)
     queries = int(call.settings["daily_query_jobs"])
     batches = int(call.settings["daily_batches"])
@@ -49,7 +50,7 @@ def limits(call: Call) -> Reply:
         "DailyBulkV2QueryJobs": entry(queries, jobs.started_today(call, "query")),
         "DailyAsyncApexExecutions": entry(250_000),
         "DataStorageMB": entry(storage, rows * 2 // 1024),
-        "FileStorageMB": entry(1073),
+        "FileStorageMB": entry(files, org_rules.file_bytes(call) // 1_048_576),
         "HourlyPublishedPlatformEvents": entry(50_000),
         "SingleEmail": entry(15),
     })  # fmt: skip

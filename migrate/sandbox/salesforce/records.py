@@ -1,7 +1,7 @@
 """Where are the records, and who points at whom?
 
 One table of JSON documents, one of unique and external-id values, one of references
-for cascades; all in the sandbox's SQLite file, so that saving, restoring and rolling
+for cascades, one of files' contents; all in the sandbox's SQLite file, so that saving, restoring and rolling
 back take everything along. A record holds its kept values (see `values.py`), nulls
 left out; `IsDeleted` is in it and beside it.
 """
@@ -29,6 +29,11 @@ CREATE TABLE IF NOT EXISTS sf_key (
 CREATE TABLE IF NOT EXISTS sf_reference (
     target TEXT NOT NULL, object TEXT NOT NULL, field TEXT NOT NULL, id TEXT NOT NULL,
     PRIMARY KEY (target, object, field, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sf_content (
+    sha256 TEXT PRIMARY KEY, md5 TEXT NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sf_file (
+    object TEXT NOT NULL, id TEXT NOT NULL, field TEXT NOT NULL, sha256 TEXT NOT NULL,
+    PRIMARY KEY (object, id, field)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sf_state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sf_counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sf_usage (minute INTEGER PRIMARY KEY, calls INTEGER NOT NULL);
@@ -118,6 +123,18 @@ class Records:
                     self.sql.execute(
                         "INSERT OR IGNORE INTO sf_reference VALUES (?, ?, ?, ?)",
                         (new, item.name, field.name, id),
+                    )
+
+        for field in item.blobs:
+            new = record.get(field.name)
+            if (before or {}).get(field.name) != new:
+                self.sql.execute(
+                    "DELETE FROM sf_file WHERE object = ? AND id = ? AND field = ?",
+                    (item.name, id, field.name),
+                )
+                if new is not None:
+                    self.sql.execute(
+                        "INSERT INTO sf_file VALUES (?, ?, ?, ?)", (item.name, id, field.name, new)
                     )
 
     def bin(self, item: SObject, record: Record, at: str | None, root: str | None) -> None:

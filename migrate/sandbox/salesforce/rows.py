@@ -2,7 +2,8 @@
 
 Create 201, update and delete 204, upsert by external id 201 or 200 with `created`
 (204 without a body before v46), 300 with the list when several match (Salesforce,
-REST API "sObject Rows", "sObject Rows by External ID", read 2026-11-23).
+REST API "sObject Rows", "sObject Rows by External ID", read 2026-11-23). Files come
+as base64 or as multipart, and go out as they are.
 """
 
 from datetime import UTC, datetime
@@ -11,13 +12,14 @@ from typing import Any
 
 import orjson
 
-from migrate.sandbox.salesforce import dml, lifecycle
+from migrate.sandbox.salesforce import blobs, dml, lifecycle, multipart
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.describe import describe, head
 from migrate.sandbox.salesforce.errors import Refusal, not_found
 from migrate.sandbox.salesforce.evaluate import Execution
+from migrate.sandbox.salesforce.ids import normal_id
 from migrate.sandbox.salesforce.records import Record
-from migrate.sandbox.salesforce.schema import SObject
+from migrate.sandbox.salesforce.schema import Field, SObject
 from migrate.sandbox.salesforce.syntax import Item, Path, Select
 from migrate.sandbox.salesforce.values import accept
 from migrate.sandbox.vendor import Reply
@@ -48,9 +50,27 @@ def _http_date(text: str) -> datetime:
 
 def create(call: Call, item: SObject) -> Reply:
     """`POST /sobjects/{object}/`."""
-    id = dml.create(call, item, call.json())
+    id = dml.create(call, item, _given(call, item))
     headers = {"Location": f"{call.base}/sobjects/{item.name}/{id}"}
     return Reply(201, {"id": id, "success": True, "errors": []}, headers)
+
+
+def _given(call: Call, item: SObject) -> dict[str, Any]:
+    if multipart.is_multipart(call):
+        return multipart.record(call, item)
+    given: dict[str, Any] = call.json()
+    return given
+
+
+def blob(call: Call, item: SObject, field: Field, id: str) -> Reply:
+    """`GET /sobjects/{object}/{id}/{field}` of a base64 field: the bytes (REST API "sObject Blob Get")."""
+    record = _found(call, item, id)
+    kept = record.get(field.name)
+    if kept is None or not call.rights.sees(item.name, field.name):
+        raise not_found()
+    media = record.get("ContentType") or "application/octet-stream"
+    headers = {"Content-Disposition": "attachment"}
+    return Reply(200, blobs.stored(call.tx, kept), headers, media)
 
 
 def retrieve(call: Call, item: SObject, id: str) -> Reply:
@@ -73,7 +93,7 @@ def _shown(call: Call, item: SObject, record: Record) -> dict[str, Any]:
         field.name for field in item.fields.values() if call.rights.sees(item.name, field.name)
     ]  # fmt: skip
     items = tuple(Item(Path(tuple(name.split(".")))) for name in names)
-    return Execution(call, Select(items, item.name)).project(record)
+    return Execution(call, Select(items, item.name), by_id=True).project(record)
 
 
 def update(call: Call, item: SObject, id: str) -> Reply:
@@ -84,7 +104,7 @@ def update(call: Call, item: SObject, id: str) -> Reply:
         changed = datetime.fromisoformat(record["LastModifiedDate"])
         if changed > _http_date(since):
             raise Refusal("ENTITY_CHANGED", "the record was modified since the given time", status=412)
-    dml.update(call, item, record["Id"], call.json())
+    dml.update(call, item, record["Id"], _given(call, item))
     return Reply(204)
 
 
@@ -98,6 +118,9 @@ def delete(call: Call, item: SObject, id: str) -> Reply:
 def by_external_id(call: Call, item: SObject, name: str, value: str) -> Reply:
     """`GET|PATCH|DELETE /sobjects/{object}/{field}/{value}`."""
     method = call.request.method
+    wanted_field = item.field(value)
+    if method == "GET" and wanted_field is not None and wanted_field.kind == "base64" and normal_id(name):
+        return blob(call, item, wanted_field, name)
     if name.lower() == "id" and method in ("PATCH", "POST"):
         raise not_found("Provided external ID field does not exist or is not accessible: Id")
     key = dml.upsert_key(call, item, name)
@@ -110,7 +133,7 @@ def by_external_id(call: Call, item: SObject, name: str, value: str) -> Reply:
         if not found:
             raise not_found()
         return retrieve(call, item, found[0]) if method == "GET" else delete(call, item, found[0])
-    given = call.json()
+    given = _given(call, item)
     repeated = [column for column in given if column.lower() == key.name.lower()]
     if repeated:
         raise Refusal(

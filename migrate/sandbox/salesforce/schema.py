@@ -38,6 +38,7 @@ _SOAP = {
 _LENGTH = {"id": 18, "reference": 18, "email": 80, "phone": 40, "url": 255, "picklist": 255, "combobox": 255}
 _LENGTH |= {"string": 255, "textarea": 255, "multipicklist": 4099, "encryptedstring": 175}
 _NO_PREFILTER = frozenset({"OwnerId", "CreatedById", "LastModifiedById", "MasterRecordId"})
+ANY_CUSTOM = "*__c"  # in a list of targets: every custom object of the org
 _NOT_GROUPABLE = frozenset(
     {"textarea", "double", "currency", "percent", "datetime", "base64", "address", "location"}
 )
@@ -123,7 +124,8 @@ class Field:
         full["label"] = name.removesuffix("__c").replace("_", " ")
         full["groupable"] = kind not in _NOT_GROUPABLE
         full["aggregatable"] = kind not in ("boolean", "textarea", "address", "location", "base64")
-        full["filterable"] = not (kind == "textarea" and int(extra.get("length", 255)) > 255)
+        long = kind == "textarea" and int(extra.get("length", 255)) > 255
+        full["filterable"] = not long and kind != "base64"
         full["sortable"] = full["filterable"] and kind not in ("address", "location", "base64")
         full["defaultedOnCreate"] = kind == "boolean"
         full["nillable"] = kind != "boolean"
@@ -209,6 +211,15 @@ class SObject:
     def uniques(self) -> list[Field]:
         return [field for field in self.fields.values() if field.unique or field.describe["externalId"]]
 
+    @cached_property
+    def blobs(self) -> list[Field]:
+        return [field for field in self.fields.values() if field.kind == "base64"]
+
+    @property
+    def audited(self) -> bool:
+        """May audit fields be given on insert, with the permission?"""
+        return self.flags.get("audited", True)
+
     @property
     def custom(self) -> bool:
         return self.name.endswith("__c")
@@ -223,7 +234,11 @@ class Schema:
     def __init__(self, objects: Iterable[SObject]) -> None:
         self.objects = {item.name: item for item in objects}
         self.by_lower = {name.lower(): item for name, item in self.objects.items()}
-        self.by_prefix = {item.prefix: item for item in self.objects.values() if item.prefix}
+        self.by_prefix = {
+            item.prefix: item
+            for item in self.objects.values()
+            if item.prefix and not item.flags.get("alias")  # an alias has another object's ids
+        }
         self.children: dict[str, list[tuple[SObject, Field]]] = {}
         for item in self.objects.values():
             for field in item.references:
@@ -267,11 +282,25 @@ def amended(base: Iterable[SObject], metadata: Mapping[str, Mapping[str, Any]]) 
         changed = SObject(name, given.get("keyPrefix", item.prefix), label, plural, fields.values(), **flags)
         changed.record_types = list(given.get("recordTypes", item.record_types))
         objects[name] = changed
+    _spread(objects)
     return Schema(objects.values())
 
 
-def system_fields(label: str, *, deletable: bool = True) -> tuple[list[Field], list[Field]]:
-    """The fields that every object begins and ends with."""
+def _spread(objects: Mapping[str, SObject]) -> None:
+    """Let fields that refer to every custom object name them."""
+    custom = sorted(name for name in objects if name.endswith("__c"))
+    for item in objects.values():
+        for field in item.references:
+            if ANY_CUSTOM in field.targets:
+                field.targets = [name for name in field.targets if name != ANY_CUSTOM]
+                field.targets += [name for name in custom if name not in field.targets]
+                field.describe["referenceTo"] = list(field.targets)
+
+
+def system_fields(
+    label: str, *, deletable: bool = True, created: bool = True, modified: bool = True, stamped: bool = True
+) -> tuple[list[Field], list[Field]]:
+    """The fields that every object begins and ends with, as far as this one has them."""
     fixed: dict[str, Any] = {
         "createable": False, "updateable": False, "nillable": False, "defaultedOnCreate": True,
         "permissionable": False,
@@ -295,7 +324,8 @@ def system_fields(label: str, *, deletable: bool = True) -> tuple[list[Field], l
         ),
         Field({"name": "SystemModstamp", "label": "System Modstamp", **stamp}),
     ]
-    return first, last
+    has = {"Created": created, "LastMod": modified, "SystemM": stamped}
+    return first, [field for field in last if has[field.name[:7]]]
 
 
 def custom_system_fields(label: str) -> list[Field]:

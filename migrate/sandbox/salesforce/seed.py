@@ -15,7 +15,9 @@ without the checks of the API: histories contain what today's rules would refuse
      "rendered_jobs": [{"id": "750...", "object": "...", "query": "...", "pages": ["<gzip CSV file>"],
                         "rows": [n]}]}
 
-Stored values follow `values.py`; system fields may be given, and have defaults.
+Stored values follow `values.py`; system fields may be given, and have defaults. A
+file is base64 text, or `{"size": n, "seed": s}` for bytes made up from the seed; a
+version without a document gets one, with the links that the platform makes.
 """
 
 import secrets
@@ -25,15 +27,17 @@ from typing import Any
 
 import orjson
 
+from migrate.sandbox.salesforce import blobs, planting
 from migrate.sandbox.salesforce.auth import Auth, find_user, readable
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.derive import derive
 from migrate.sandbox.salesforce.errors import Refusal
+from migrate.sandbox.salesforce.files import keep
 from migrate.sandbox.salesforce.ids import long_id, normal_id
 from migrate.sandbox.salesforce.jobs import job_time, save
 from migrate.sandbox.salesforce.records import Record
 from migrate.sandbox.salesforce.rights import READER
-from migrate.sandbox.salesforce.schema import SObject
+from migrate.sandbox.salesforce.schema import Field, SObject
 from migrate.sandbox.salesforce.standard_table import STAGES
 from migrate.sandbox.salesforce.values import accept, initial
 
@@ -267,11 +271,12 @@ def sow(call: Call, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _in_order(call: Call, records: Mapping[str, Any]) -> list[str]:
-    """Stages before opportunities, which read them; the rest as given."""
+    """Stages before opportunities, which read them, documents before their versions; the rest as given."""
     for name in records:
         if call.schema.get(name) is None:
             raise ValueError(f"`{name}` is no object of this org; `metadata` may add it")
-    return sorted(records, key=lambda name: name != "OpportunityStage")
+    first = ("OpportunityStage", "ContentDocument", "ContentNote")
+    return sorted(records, key=lambda name: first.index(name) if name in first else len(first))
 
 
 def plant(call: Call, name: str, given: Mapping[str, Any]) -> Record:
@@ -290,6 +295,9 @@ def plant(call: Call, name: str, given: Mapping[str, Any]) -> Record:
             if key == "attributes":
                 continue
             raise ValueError(f"`{name}.{key}` is no field of this org; `metadata` may add it")
+        if field.kind == "base64" and value is not None:
+            record[key] = _bytes(call, field, value, f"`{name}.{key}`")
+            continue
         try:
             kept = accept(field, value)
         except Refusal as refusal:
@@ -301,6 +309,7 @@ def plant(call: Call, name: str, given: Mapping[str, Any]) -> Record:
             kept = value.strip()
         if kept is not None:
             record[key] = kept
+    planting.complete(call, item, record)
     _complete(call, item, record, given)
     call.records.reserve(record["Id"])
     before = call.records.get(item.name, record["Id"])
@@ -314,7 +323,20 @@ def plant(call: Call, name: str, given: Mapping[str, Any]) -> Record:
         )
     if item.name == "OpportunityStage":
         call.stages = None
+    planting.follow(call, item, record)
     return record
+
+
+def _bytes(call: Call, field: Field, value: Any, place: str) -> str:
+    if isinstance(value, dict):
+        if value.keys() != {"size", "seed"} or not isinstance(value["size"], int) or value["size"] < 0:
+            raise ValueError(f"{place}: a made-up file has `size`, a number of bytes, and `seed`")
+        return blobs.put(call.tx, blobs.generated(value["size"], value["seed"])).sha256
+    try:
+        kept = keep(call, field, value)
+    except Refusal as refusal:
+        raise ValueError(f"{place}: {refusal.message}") from refusal
+    return kept or blobs.put(call.tx, []).sha256
 
 
 def _complete(call: Call, item: SObject, record: Record, given: Mapping[str, Any]) -> None:

@@ -1,16 +1,31 @@
 """How do the standard objects' lines become objects with fields?
 
-Reads the table of `standard_table.py`, and adds the one object that is made for
-whoever asks, `UserPermissionAccess`.
+Reads the tables of `standard_table.py`, `standard_activities.py` and
+`standard_files.py`, and adds the one object that is made for whoever asks,
+`UserPermissionAccess`.
 """
 
 import re
 from typing import Any
 
+from migrate.sandbox.salesforce import standard_activities, standard_files, standard_table
 from migrate.sandbox.salesforce.rights import PERMISSIONS
 from migrate.sandbox.salesforce.schema import Field, SObject, system_fields
-from migrate.sandbox.salesforce.standard_table import TABLE
 
+TABLES = (standard_table.TABLE, standard_activities.TABLE, standard_files.TABLE)
+_FLAGS: dict[str, dict[str, bool]] = {  # a word behind an object's labels -> what it says of the object
+    "mergeable": {"mergeable": True},
+    "readonly": {"createable": False, "updateable": False, "deletable": False, "undeletable": False},
+    "nocreate": {"createable": False},
+    "noupdate": {"updateable": False},
+    "nodelete": {"deletable": False, "undeletable": False},
+    "noundelete": {"undeletable": False},
+    "noaudit": {"audited": False},
+    "alias": {"alias": True},
+    "noprefix": {"alias": True, "prefixed": False},
+    "stamped": {"created": False, "modified": False},
+    "born": {"modified": False, "stamped": False, "audited": False},
+}
 _LINE = re.compile(r"(\w+) (\w+)(?:\(([^)]*)\))?([^=]*)(?:= (.*))?")
 
 
@@ -33,7 +48,7 @@ def _field(line: str) -> Field:
     elif argument and "," in argument:
         given["precision"], given["scale"] = (int(number) for number in argument.split(","))
     elif argument:
-        given["length"] = int(argument)
+        given["digits" if kind == "int" else "length"] = int(argument)
     if kind == "textarea":
         given["extraTypeInfo"] = "plaintextarea"
     if name == "PhotoUrl":
@@ -70,6 +85,10 @@ def _field(line: str) -> Field:
                 given["cascadeDelete"] = True
             case ("restrict", _, _):
                 given["restrictedDelete"] = True
+            case ("open", _, _):
+                given["permissionable"] = False
+            case ("nofilter", _, _):
+                given["filterable"] = False
             case ("norel", _, _):
                 given["relationshipName"] = None
             case ("in", _, child):
@@ -88,20 +107,15 @@ def _field(line: str) -> Field:
 def standard_objects() -> list[SObject]:
     """Fresh objects, so that one org's amendments never reach another's."""
     objects = []
-    for block in TABLE.split("\n@")[1:]:
+    for block in (block for table in TABLES for block in table.split("\n@")[1:]):
         head, *lines = block.strip().splitlines()
         name, prefix, rest = head.split(" ", 2)
         flags: dict[str, bool] = {}
-        for flag in ("mergeable", "readonly", "nodelete", "noundelete"):
-            if rest.endswith(" " + flag) or f" {flag} " in rest:
-                rest = rest.replace(" " + flag, "")
-                match flag:
-                    case "mergeable":
-                        flags["mergeable"] = True
-                    case "readonly":
-                        flags |= {"createable": False, "updateable": False, "deletable": False}
-                    case _:
-                        flags["undeletable"] = False
+        *words, last_word = rest.split(" ")
+        while last_word in _FLAGS:
+            flags |= _FLAGS[last_word]
+            *words, last_word = words
+        rest = " ".join([*words, last_word])
         if name in ("User", "Organization", "Profile", "OpportunityStage", "RecordType"):
             flags |= {"deletable": False, "undeletable": False}
         label, plural = rest.split("|")
@@ -114,7 +128,13 @@ def standard_objects() -> list[SObject]:
             "RecordType",
             "OpportunityStage",
         )
-        first, last = system_fields(label, deletable=deletable)
+        first, last = system_fields(
+            label,
+            deletable=deletable,
+            created=flags.pop("created", True),
+            modified=flags.pop("modified", True),
+            stamped=flags.pop("stamped", True),
+        )
         fields = [_field(line) for line in lines if line.strip()]
         objects.append(SObject(name, prefix, label, plural, [*first, *fields, *last], **flags))
     return [*objects, _user_permission_access()]

@@ -1,13 +1,15 @@
 """Which standard objects does a fresh org of this sandbox have, and with which fields?
 
 One line a field, `Name type(argument) flags = picklist`; one with `@` begins an object:
-`@Name prefix Label|Plural flags`. Flags: `req` not nillable, `ro` neither createable nor
-updateable, `noup` createable only, `def` defaulted on create, `name` the name field,
-`strict` restricted picklist, `norel` no relationship's name, `cascade`/`restrict` what a
-parent's deletion does, `in:X` the parent's child list, `as:X` the relationship's name,
-`of:X` the compound field it belongs to; a value with `*` is the default. Fields and
-properties follow the vendor's Object Reference ("Standard Objects", read 2026-11-23),
-shortened to what a migration meets.
+`@Name prefix Label|Plural flags` (its flags: `standard.py`). Flags: `req` not nillable,
+`ro` neither createable nor updateable, `noup` createable only, `def` defaulted on
+create, `name` the name field, `strict` restricted picklist, `open` not under
+field-level security, `nofilter` not filterable, `norel` no relationship's name,
+`cascade`/`restrict` what a parent's deletion does, `in:X` the parent's child list,
+`as:X` the relationship's name, `of:X` the compound field it belongs to; a value with
+`*` is the default. Fields and properties follow the vendor's Object Reference
+("Standard Objects", read 2026-11-23), shortened to what a migration meets. Activities,
+histories and files have tables of their own.
 """
 
 _ADDRESS = """
@@ -302,53 +304,4 @@ IsEscalated boolean
 {_QUEUE_OWNER}
 LastViewedDate datetime ro
 LastReferencedDate datetime ro
-@Task 00T Task|Tasks
-WhoId reference(Contact,Lead) cascade in:Tasks
-WhatId reference(Account,Campaign,Case,Opportunity) cascade in:Tasks
-Subject combobox(255) name = Call|Send Letter|Send Quote|Other
-ActivityDate date
-Status picklist(255) req def = *Not Started|In Progress|Completed|Waiting on someone else|Deferred
-Priority picklist(255) req def = High|*Normal|Low
-IsHighPriority boolean ro
-{_QUEUE_OWNER}
-Description textarea(32000)
-AccountId reference(Account) ro as:Account
-IsClosed boolean ro
-IsArchived boolean ro
-TaskSubtype picklist(40) noup strict def = *Task|Email|Call|ListEmail|Cadence|LinkedIn
-CallDurationInSeconds int
-CallType picklist(40) strict = Internal|Inbound|Outbound
-CallDisposition string(255)
-ReminderDateTime datetime
-IsReminderSet boolean
-@Event 00U Event|Events
-WhoId reference(Contact,Lead) cascade in:Events
-WhatId reference(Account,Campaign,Case,Opportunity) cascade in:Events
-Subject combobox(255) name = Call|Email|Meeting|Send Letter/Quote|Other
-Location string(255)
-IsAllDayEvent boolean
-ActivityDateTime datetime
-ActivityDate date
-DurationInMinutes int
-StartDateTime datetime
-EndDateTime datetime
-Description textarea(32000)
-AccountId reference(Account) ro as:Account
-{_OWNER}
-IsPrivate boolean
-ShowAs picklist(40) strict def = *Busy|OutOfOffice|Free
-IsArchived boolean ro
-ReminderDateTime datetime
-IsReminderSet boolean
-@Note 002 Note|Notes
-ParentId reference(Account,Contact,Lead,Opportunity,Case) req noup cascade in:Notes
-Title string(80) req name
-Body textarea(32000)
-IsPrivate boolean
-{_OWNER}
-@ContentDocumentLink 06A Content Document Link|Content Document Link
-LinkedEntityId reference(Account,Contact,Lead,Opportunity,Case,User) req noup cascade in:ContentDocumentLinks
-ContentDocumentId string(18) req noup
-ShareType picklist(40) strict def = V|C|I
-Visibility picklist(40) strict def = AllUsers|InternalUsers|SharedUsers
 """

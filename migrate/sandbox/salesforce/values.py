@@ -208,9 +208,13 @@ def shown(field: Field, value: Any) -> Any:
         return None
     if field.kind in NUMBERS:
         return number(value)
-    if field.kind == "datetime":
+    if field.kind == "datetime" or (field.kind == "anyType" and _kept_instant(value)):
         return value[:-1] + "+0000"
     return value
+
+
+def _kept_instant(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 24 and read_instant(value) == value
 
 
 def plain_truth(field: Field | None, value: Any) -> Any:
@@ -233,6 +237,10 @@ def cell(field: Field, *, scientific: bool = False) -> Callable[[Any], str]:
         return lambda value: "true" if value else "false"
     if field.kind in ("int", "long"):
         return lambda value: "" if value is None else str(value)
+    if field.kind == "anyType":
+        return lambda value: (
+            "" if value is None else str(value).lower() if value is True or value is False else str(value)
+        )
     return lambda value: "" if value is None else value
 
 

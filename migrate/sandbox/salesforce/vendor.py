@@ -6,11 +6,13 @@ when its mark in the store changes.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from migrate.sandbox.clock import SandboxClock
-from migrate.sandbox.salesforce import acting, bulk_ingest, bulk_query, routes, seed
+from migrate.sandbox.salesforce import acting, blobs, bulk_ingest, bulk_query, routes, seed
+from migrate.sandbox.salesforce.activities import absent, archive_old
 from migrate.sandbox.salesforce.auth import Auth, find_user
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.errors import Refusal, refused
@@ -25,6 +27,7 @@ from migrate.sandbox.store import Tx
 from migrate.sandbox.vendor import Reply, Request, Vendor
 
 _NOBODY = Request("GET", "/", {}, {}, b"")
+_FILED = re.compile(r"/services/data/v[\d.]+/(sobjects/[^/]+|composite/sobjects)(/|$)")
 _HOST = "sandbox.my.salesforce.com"
 
 
@@ -45,6 +48,18 @@ class SalesforceVendor(Vendor):
         "long_running": 0,  # calls of 20 s and more that others have open just now
         "long_running_limit": 25,
         "storage_mb": None,
+        "file_storage_mb": None,
+        "json_limit": 52_428_800,  # bytes of a request that isn't multipart
+        "base64_limit": 39_321_600,  # bytes of a file that came as base64
+        "version_limit": 2_147_483_648,  # bytes of a ContentVersion that came as multipart
+        "blob_limit": 524_288_000,  # bytes of another file, and of all files of a collection
+        "daily_versions": 200_000,  # new ContentVersions in 24 hours
+        "enhanced_email": True,  # a task for each e-mail outside cases
+        "sent_email_locked": True,  # no file links to a message that is sent and not client managed
+        "shared_activities": False,  # TaskRelation, and more than one contact for an activity
+        "chatter": True,  # ContentNote
+        "tracked_fields": {},  # object -> fields whose changes its history keeps
+        "archive_days": 365,
         "query_page": 2000,
         "smallest_page": 200,
         "bulk_page": 50_000,  # rows of a bulk result page when the client doesn't say
@@ -66,7 +81,13 @@ class SalesforceVendor(Vendor):
 
     def __init__(self, clock: SandboxClock, settings: Mapping[str, Any]) -> None:
         super().__init__(clock, settings)
-        self.automations = {"validation_rules": True, "duplicate_rules": False, "assignment_rules": False}
+        self.automations = {
+            "validation_rules": True,
+            "duplicate_rules": False,
+            "assignment_rules": False,
+            "field_history": True,  # the stage history, and that of `tracked_fields`
+            "archive_activities": False,  # every night, what is older than `archive_days`
+        }
         self._schema: Schema | None = None
         self._mark: object = None
         self._used = 0  # API requests as of the last reply
@@ -79,12 +100,17 @@ class SalesforceVendor(Vendor):
         self._mark = object()
         if Records(tx.sql).state("org") is None:
             seed.fresh_org(self._as(tx, None))
+        blobs.sweep(tx)
 
     def reset(self) -> None:
         """Forget the schema: another store may hold another one."""
         self._mark = object()
 
     # requests
+
+    def streams(self, method: str, path: str) -> bool:
+        """Records with files, one or a collection; data of a bulk job is small."""
+        return method in ("POST", "PATCH") and _FILED.match(path) is not None
 
     def handle(self, request: Request, tx: Tx) -> Reply:
         """Answer one request."""
@@ -130,6 +156,7 @@ class SalesforceVendor(Vendor):
 
     def _answer(self, call: Call, rest: str) -> Reply:
         empty_old(call)
+        archive_old(call)
         try:
             with call.tx.savepoint():
                 return routes.answer(call, rest)
@@ -140,7 +167,8 @@ class SalesforceVendor(Vendor):
 
     def _call(self, tx: Tx, user: Record, request: Request, version: str) -> Call:
         stored = Records(tx.sql).state("permissions") or {}
-        rights = rights_of(user, request.host or _HOST, (stored, self.settings["permissions"]))
+        layers = (stored, self.settings["permissions"], {"*": absent(self.settings)})
+        rights = rights_of(user, request.host or _HOST, layers)
         return self._make(tx, rights, request, version)
 
     def _as(self, tx: Tx, name: str | None) -> Call:
@@ -151,7 +179,8 @@ class SalesforceVendor(Vendor):
             if user is None:
                 raise ValueError(f"`{name}` is no user of this org")
             id = str(user["Id"])
-        return self._make(tx, Rights(id, ADMIN), _NOBODY, "66.0")
+        lacks = absent(self.settings)["objects"]
+        return self._make(tx, Rights(id, ADMIN, lacks), _NOBODY, "66.0")
 
     def _make(self, tx: Tx, rights: Rights, request: Request, version: str) -> Call:
         now = self.clock.now()
@@ -229,7 +258,7 @@ class SalesforceVendor(Vendor):
         return counts | seed.sow(self._as(tx, None), document)
 
     def truth(self, tx: Tx, object: str) -> Iterator[dict[str, Any]]:
-        """Every record with all its fields, deleted ones too; `links` lists all references."""
+        """Every record with all its fields, deleted ones too; `links`: all references, `files`: all bytes."""
         schema = self._schema_of(tx)
         if object == "links":
             rows = tx.sql.execute(
@@ -237,6 +266,9 @@ class SalesforceVendor(Vendor):
             )
             for row in rows:
                 yield {"object": row[0], "id": row[1], "field": row[2], "target": row[3]}
+            return
+        if object == "files":
+            yield from _files(tx)
             return
         item = schema.get(object)
         if item is None:
@@ -249,9 +281,9 @@ class SalesforceVendor(Vendor):
             }
 
     def objects(self, tx: Tx) -> list[str]:
-        """Objects with records, and `links`."""
+        """Objects with records, `links`, and `files`."""
         rows = tx.sql.execute("SELECT DISTINCT object FROM sf_record ORDER BY object").fetchall()
-        return [str(row[0]) for row in rows] + ["links"]
+        return [str(row[0]) for row in rows] + ["links", "files"]
 
     def throttled(self, retry_after: float | None) -> Reply:  # noqa: ARG002 - never said here
         """403 without `Retry-After` (Salesforce, "API Request Limits and Allocations", read 2026-11-23)."""
@@ -268,3 +300,17 @@ class SalesforceVendor(Vendor):
             "<body><h1>We are down for maintenance.</h1></body></html>"
         )
         return Reply(status, page, media="text/html; charset=UTF-8")
+
+
+def _files(tx: Tx) -> Iterator[dict[str, Any]]:
+    """One line for each content of a record: where it hangs, its size and its digests."""
+    rows = tx.sql.execute(
+        "SELECT f.object, f.id, f.field, b.size, b.sha256, b.md5, r.deleted_at IS NOT NULL"
+        " FROM sf_file f JOIN sf_content b ON b.sha256 = f.sha256"
+        " JOIN sf_record r ON r.object = f.object AND r.id = f.id ORDER BY f.object, f.id, f.field"
+    )
+    for object, id, field, size, sha256, md5, deleted in rows:
+        yield {
+            "object": object, "id": id, "field": field, "size": size, "sha256": sha256, "md5": md5,
+            "deleted": bool(deleted),
+        }  # fmt: skip
