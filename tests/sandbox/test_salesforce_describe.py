@@ -6,6 +6,7 @@ The lists are the vendor's documented keys (SOAP API "Field", "DescribeSObjectRe
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,10 @@ RECORD_TYPE_KEYS = words(
 )
 OBJECTS = (
     "Account", "Contact", "Lead", "Opportunity", "OpportunityContactRole", "OpportunityStage", "User",
-    "Organization", "RecordType", "Case", "Task", "Event", "Campaign", "CampaignMember",
+    "Organization", "RecordType", "Case", "Task", "Event", "Campaign", "CampaignMember", "Attachment",
+    "Note", "ContentDocument", "ContentVersion", "ContentDocumentLink", "ContentNote", "EmailMessage",
+    "EmailMessageRelation", "EventRelation", "AccountHistory", "ContactHistory", "OpportunityHistory",
+    "OpportunityFieldHistory",
 )  # fmt: skip
 
 
@@ -131,6 +135,48 @@ def test_an_account_cascades_to_contacts_and_opportunities_but_not_to_its_subsid
     assert children["Opportunity", "AccountId"] == ("Opportunities", True, False)
     assert children["Account", "ParentId"] == ("ChildAccounts", False, False)
     assert children["Case", "AccountId"] == ("Cases", False, True)
+
+
+def test_files_and_histories_go_with_their_record_and_messages_stay(org: Org) -> None:
+    children = {
+        (child["childSObject"], child["field"]): (child["relationshipName"], child["cascadeDelete"])
+        for child in org.get("/sobjects/Opportunity/describe").json["childRelationships"]
+    }
+
+    assert children["Attachment", "ParentId"] == ("Attachments", True)
+    assert children["ContentDocumentLink", "LinkedEntityId"] == ("ContentDocumentLinks", True)
+    assert children["ContentVersion", "FirstPublishLocationId"] == (None, False)
+    assert children["EmailMessage", "RelatedToId"] == ("Emails", False)
+    assert children["OpportunityFieldHistory", "OpportunityId"] == ("Histories", True)
+    assert children["OpportunityHistory", "OpportunityId"] == ("OpportunityHistories", True)
+    message = org.get("/sobjects/EmailMessage/describe").json["childRelationships"]
+    relations = next(child for child in message if child["childSObject"] == "EmailMessageRelation")
+    assert relations["junctionIdListNames"] == ["BccIds", "CcIds", "ToIds"]
+    assert relations["junctionReferenceTo"] == ["Contact", "Lead", "User"]
+
+
+def test_fields_of_files_are_described_as_the_vendor_does(org: Org) -> None:
+    def of(object: str) -> dict[str, dict[str, Any]]:
+        return {field["name"]: field for field in org.get(f"/sobjects/{object}/describe").json["fields"]}
+
+    keys = ("type", "soapType", "createable", "updateable", "nillable", "filterable")
+    versions = of("ContentVersion")
+    wanted = {
+        "VersionData": ("base64", "xsd:base64Binary", True, False, True, False),
+        "ContentDocumentId": ("reference", "tns:ID", True, False, False, True),
+        "PathOnClient": ("string", "xsd:string", True, False, True, True),
+        "ContentSize": ("int", "xsd:int", False, False, True, True),
+        "Checksum": ("string", "xsd:string", False, False, True, True),
+        "IsLatest": ("boolean", "xsd:boolean", False, False, False, True),
+    }
+    assert {name: tuple(versions[name][key] for key in keys) for name in wanted} == wanted
+    assert (versions["Title"]["length"], versions["PathOnClient"]["length"]) == (255, 500)
+    body = of("Attachment")["Body"]
+    assert tuple(body[key] for key in keys) == ("base64", "xsd:base64Binary", True, True, False, False)
+    assert "CreatedDate" not in of("ContentDocumentLink")
+    described = org.get("/sobjects/ContentVersion/describe").json
+    assert (described["createable"], described["deletable"], described["keyPrefix"]) == (True, False, "068")
+    assert org.get("/sobjects/ContentDocument/describe").json["createable"] is False
 
 
 def test_hidden_fields_are_absent_and_rights_show_in_the_flags(org: Org) -> None:
