@@ -108,6 +108,24 @@ def org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Org]:
         yield org
 
 
+@pytest.fixture(scope="module")
+def active(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Org]:
+    """An org that shares activities, with an account, a contact and a document."""
+    settings = {"daily_limit": 10**9, "shared_activities": True, "tracked_fields": {"Account": ["Name"]}}
+    with Org(tmp_path_factory.mktemp("active"), **settings) as org:
+        version = {"ContentDocumentId": DOCUMENT, "PathOnClient": "a", "VersionData": {"size": 9, "seed": 1}}
+        org.seed(
+            {
+                "records": {
+                    "Account": [{"Id": ACCOUNT, "Name": "A"}],
+                    "Contact": [{"Id": CONTACT, "LastName": "A"}],
+                    "ContentVersion": [version],
+                }
+            }
+        )
+        yield org
+
+
 def spoiled(data: st.DataObject, body: Any) -> Any:
     """The body with up to three of its members replaced."""
     whole = orjson.loads(orjson.dumps({"": body}))
@@ -199,6 +217,69 @@ def test_salesforce_refuses_nonsense_in_its_own_words(org: Org, data: st.DataObj
     assert answer.headers["Sforce-Limit-Info"].startswith("api-usage=")
     if answer.status >= 400 and "tree" not in path:
         assert answer.json[0]["errorCode"]
+
+
+CONTACT, DOCUMENT = "0035g00000AAAAAAA4", "0695g00000AAAAAAA4"
+SERIES = {
+    "IsRecurrence": True, "RecurrenceType": "RecursMonthlyNth", "RecurrenceStartDateOnly": "2026-12-01",
+    "RecurrenceEndDateOnly": "2027-12-01", "RecurrenceInterval": 1, "RecurrenceDayOfWeekMask": 4,
+    "RecurrenceInstance": "Last", "RecurrenceDayOfMonth": 3, "RecurrenceMonthOfYear": "May",
+}  # fmt: skip
+EVENT = {
+    "StartDateTime": "2026-11-20T10:00:00Z", "EndDateTime": "2026-11-20T11:00:00Z", "DurationInMinutes": 60,
+    "IsAllDayEvent": False, "ActivityDate": "2026-11-20", "EventWhoIds": [CONTACT], "WhatId": ACCOUNT,
+}  # fmt: skip
+VERSION = {
+    "PathOnClient": "a.txt", "VersionData": "aGk=", "Title": "t", "FirstPublishLocationId": ACCOUNT,
+    "ContentUrl": "http://a.test", "SharingPrivacy": "N",
+}  # fmt: skip
+ACTIVE: list[tuple[str, dict[str, Any]]] = [
+    ("Task", {"WhoId": CONTACT, "WhatId": ACCOUNT, "TaskWhoIds": [CONTACT], "CallDurationInSeconds": 3}),
+    ("Task", SERIES),
+    ("Event", EVENT),
+    ("Event", SERIES | EVENT | {"RecurrenceStartDateTime": "2026-12-01T08:00:00Z"}),
+    ("Attachment", {"ParentId": ACCOUNT, "Name": "a", "Body": "aGk=", "ContentType": "a/b"}),
+    ("ContentVersion", VERSION),
+    ("ContentNote", {"Title": "t", "Content": "aGk=", "SharingPrivacy": "N"}),
+    ("ContentDocumentLink", {"ContentDocumentId": DOCUMENT, "LinkedEntityId": ACCOUNT, "ShareType": "V"}),
+    (
+        "EmailMessage",
+        {
+            "RelatedToId": ACCOUNT, "ToIds": [CONTACT], "CcIds": [CONTACT], "FromAddress": "a@b.test",
+            "ToAddress": "a@b.test", "Status": "5", "MessageDate": "2024-01-01", "TextBody": "t",
+            "Incoming": True,
+        },
+    ),
+]  # fmt: skip
+
+
+@FEW
+@given(data=st.data())
+def test_salesforce_refuses_nonsense_about_files_and_activities_in_its_own_words(
+    active: Org, data: st.DataObject
+) -> None:
+    object, body = data.draw(st.sampled_from(ACTIVE))
+    first, second = spoiled(data, body), spoiled(data, body)
+    answer = active.post(f"/sobjects/{object}", first)
+    if answer.status == 201:
+        id = answer.json["id"]
+        answer = active.patch(f"/sobjects/{object}/{id}", second)
+        assert active.get(f"/sobjects/{object}/{id}").status == 200
+    assert answer.status in (201, 204) or answer.json[0]["errorCode"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"--b", b"--b\r\n\r\n", b"--b\n--b--", b"--b\r\nx: y\r\n\r\nz\r\n--b--"]
+)
+@pytest.mark.parametrize(
+    "kind", ["multipart/form-data", "multipart/form-data; boundary=b", 'multipart/x; boundary="']
+)
+@pytest.mark.parametrize("path", ["/sobjects/ContentVersion", "/composite/sobjects", "/jobs/ingest"])
+def test_salesforce_refuses_odd_multipart_requests(active: Org, body: bytes, kind: str, path: str) -> None:
+    answer = active.send("POST", "/services/data/v66.0" + path, body=body, headers={"content-type": kind})
+
+    assert 400 <= answer.status < 500
+    assert answer.code
 
 
 FIELDS = [
