@@ -666,3 +666,11 @@ def test_bytes_that_no_record_names_are_swept_at_the_next_start(tmp_path: Path) 
     with Org(tmp_path) as org:
         assert lying() == 1
         assert org.get(f"/sobjects/ContentVersion/{made['Id']}/VersionData").body == HELLO
+
+
+def test_the_truth_of_an_object_without_records_is_empty_and_its_bytes_are_told(org: Org) -> None:
+    with org.store.begin() as tx:
+        known = org.vendor.objects(tx)
+
+    assert {"Attachment", "ContentVersion", "EmailMessage", "OpportunityHistory", "files"} <= set(known)
+    assert org.truth("Attachment") == files(org) == {}

@@ -281,9 +281,8 @@ class SalesforceVendor(Vendor):
             }
 
     def objects(self, tx: Tx) -> list[str]:
-        """Objects with records, `links`, and `files`."""
-        rows = tx.sql.execute("SELECT DISTINCT object FROM sf_record ORDER BY object").fetchall()
-        return [str(row[0]) for row in rows] + ["links", "files"]
+        """Every object of the org, `links`, and `files`."""
+        return [*sorted(self._schema_of(tx).objects), "links", "files"]
 
     def throttled(self, retry_after: float | None) -> Reply:  # noqa: ARG002 - never said here
         """403 without `Retry-After` (Salesforce, "API Request Limits and Allocations", read 2026-11-23)."""
