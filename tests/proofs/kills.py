@@ -36,6 +36,12 @@ def campaign(
         return result
 
     found: list[Result] = side_by_side(lanes, ground.thin(list(works)), do)
+    for index, late in enumerate(found):
+        # Lanes differ by a write or two, so the last points may be there in another one only.
+        for lane in lanes:
+            if found[index].hit or found[index].told:
+                break
+            found[index] = do(lane, late.strike)
     return found
 
 
