@@ -203,8 +203,14 @@ class RecordProtocol(Sender):
                 )
                 continue
             entries.extend(self._lost_edits(work, item, record, images[key], versions.get(id, {})))
-            if self._differs(item.values, record):
-                changed.append((item, record))
+            # What we didn't write must be as the before-image has it: else somebody has written since.
+            moved = {
+                name: images[key].values.get(name)
+                for name in self.fields
+                if name not in item.values and record.values.get(name) != images[key].values.get(name)
+            }
+            if moved or self._differs(item.values, record):
+                changed.append((replace(item, values={**item.values, **moved}), record))
                 continue
             at = sent.done[key]
             entries.append(
@@ -298,7 +304,8 @@ class RecordProtocol(Sender):
     def _landed(
         self, changed: list[tuple[Item, Held]]
     ) -> list[tuple[Item, Held, dict[str, str | None], dict[str, str | None]]]:
-        """Values that came back other than sent: an automation's are side effects, a person's are theirs.
+        """Values that came back other than sent, or than they stood: an automation's are side effects, a
+        person's are theirs.
 
         Returns for each: item, record, {field: what an automation put there}, and what of the
         after-image must stay as we sent it, so that a person's change shows as theirs.

@@ -330,6 +330,21 @@ def test_no_update_overwrites_a_persons_edit_unnoticed(
             assert case.live()[key(name)][0]["name"] == f"New {name}"
 
 
+def test_what_a_person_writes_while_our_update_is_in_doubt_stays_theirs(root: Path, engine: Engine) -> None:
+    case = Case(root, engine, ["fine", "killed after"])
+    case.stage(0, {"c1": {"name": "a", "phone": "1"}})
+    case.load()
+    case.stage(1, {"c1": {"name": "b", "phone": "1"}})
+    with pytest.raises(Killed):
+        case.load()
+    case.target.edit(key("c1"), "phone", "hers")  # a field that our update didn't write
+    case.load()
+    case.stage(2, {"c1": {"name": "c", "phone": "2"}})
+    case.load()
+    assert case.live()[key("c1")][0]["phone"] == "hers"
+    assert case.rows(REFUSED)[key("c1")]["reason"].startswith("changed: phone")
+
+
 def test_a_record_that_a_person_changed_is_held_and_left_as_it_is(root: Path, engine: Engine) -> None:
     case = Case(root, engine)
     case.stage(0, NINE)
