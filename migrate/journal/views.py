@@ -13,22 +13,28 @@ LATEST = """list_reduce(list("after" ORDER BY {seq}) FILTER ({when}), lambda a, 
 
 # Migration key -> target id, for records that are in the target now because of us. One row a key.
 #   origin: create or adopt; after: all our fields as the target gave them back last;
-#   before: what each field of an adopted record held before we first wrote it (empty for what we created).
+#   before: what each field of an adopted record held before we first wrote it (empty for what we created);
+#   adopted: the target's stamp of an adopted record just before its adoption, "" for what we created.
 CROSSWALK = f"""
 WITH ours AS (
   SELECT * FROM {{journal}}
   WHERE kind = 'record' AND outcome = 'done' AND op IN ('create', 'adopt', 'update', 'delete', 'restore')
 ), ended AS (
   SELECT key, max(seq) AS seq FROM ours WHERE op IN ('delete', 'restore') GROUP BY key
+), looks AS (
+  SELECT key, arg_max(stamp, seq) AS stamp FROM {{journal}}
+  WHERE kind = 'record' AND outcome = 'intent' AND op = 'adopt' GROUP BY key
 )
 SELECT key, any_value(object) AS object, arg_max(target_id, ours.seq) AS target_id,
   arg_min(op, ours.seq) AS origin, arg_max("after", ours.seq) AS "after",
   CASE arg_min(op, ours.seq) WHEN 'create' THEN MAP([]::VARCHAR[], []::VARCHAR[])
     ELSE {EARLIEST.format(seq="ours.seq", when="op <> 'create'")} END AS "before",
   arg_max(version, ours.seq) AS version,
-  arg_max(stamp, ours.seq) AS stamp, arg_min(attempt, ours.seq) AS attempt, min(ours.seq) AS first_seq,
+  arg_max(ours.stamp, ours.seq) AS stamp,
+  CASE arg_min(op, ours.seq) WHEN 'create' THEN '' ELSE coalesce(any_value(looks.stamp), '') END AS adopted,
+  arg_min(attempt, ours.seq) AS attempt, min(ours.seq) AS first_seq,
   max(ours.seq) AS seq
-FROM ours LEFT JOIN ended USING (key)
+FROM ours LEFT JOIN ended USING (key) LEFT JOIN looks USING (key)
 WHERE ended.seq IS NULL OR ours.seq > ended.seq
 GROUP BY key
 """

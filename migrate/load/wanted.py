@@ -66,7 +66,9 @@ class Wanted:
         keep = once | (set(theirs) if self.conflict == "target" else set())
         if known and known.origin == "adopt":
             keep |= {
-                name for name, value in item.values.items() if not self._ours(name, value, known, record)
+                name
+                for name, value in item.values.items()
+                if not self._ours(name, value, item, known, record)
             }
         return {
             name: value
@@ -78,17 +80,19 @@ class Wanted:
         """Fields that the plan maps only since our last write, and that hold somebody's work, by key.
 
         A default of the target or an automation's value isn't work. Where nothing tells whose value it is,
-        it counts as work.
+        it counts as work. On an adopted record, survivorship decides about what stood there before we came.
         """
         fresh: dict[str, list[str]] = {}
         for key, item in items.items():
             record = records.get(str(item.id))
-            if item.known is None or record is None or (record.stamp and record.stamp == item.known.stamp):
+            known = item.known
+            if known is None or record is None or (record.stamp and record.stamp == known.stamp):
                 continue
             late = [
                 name
-                for name in item.values.keys() - item.known.after.keys()
+                for name in item.values.keys() - known.after.keys()
                 if record.values.get(name) not in (None, self.sender.held(name, item.values[name]))
+                and (known.origin != "adopt" or self._ours(name, item.values[name], item, known, record))
             ]
             if late:
                 fresh[key] = late
@@ -98,20 +102,23 @@ class Wanted:
         found: dict[str, list[str]] = {}
         for key, late in fresh.items():
             kept = versions.get(str(items[key].id), {})
+            since = known.adopted if (known := items[key].known) else ""
             last = {name: next(iter(kept.get(name, [])), None) for name in late}
             found[key] = sorted(
-                n for n, by in last.items() if by is None or by.who in (Who.PERSON, Who.INTEGRATION)
+                n
+                for n, by in last.items()
+                if by is None or (by.who in (Who.PERSON, Who.INTEGRATION) and by.at > since)
             )
         return found
 
-    def _ours(self, name: str, value: str | None, known: Known, record: Held) -> bool:
+    def _ours(self, name: str, value: str | None, item: Item, known: Known, record: Held) -> bool:
         """Whether a field of an adopted record is the source's, by what the target held at the adoption, or
         holds now if the plan didn't map it then."""
         if name in self.always:
             return True
         mine, theirs = self.sender.held(name, value), known.before.get(name, record.values.get(name))
-        # A delta's version is newer than anything that the target held at the adoption.
-        stays = self.wins.choose(name, mine, theirs, "1", "0")
+        # Not every update is of a newer version: an edited plan sends the same one again.
+        stays = self.wins.choose(name, mine, theirs, item.version, known.adopted)
         return stays == mine
 
     def _survivors(self, item: Item, record: Held) -> dict[str, str | None]:

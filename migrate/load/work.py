@@ -39,6 +39,7 @@ class Known:
     version: str
     stamp: str
     before: dict[str, str | None] = field(default_factory=dict)  # of an adoption
+    adopted: str = ""  # the target's stamp just before an adoption
 
 
 @dataclass(frozen=True)
@@ -316,7 +317,8 @@ class Cutter:
     def _known(self, path: str) -> dict[str, Known]:
         quoted = path.replace("'", "''")
         rows = self.loading.workspace.engine.rows(
-            f"""SELECT key, target_id, origin, "after", "before", version, stamp FROM crosswalk
+            f"""SELECT key, target_id, origin, "after", "before", version, stamp, adopted
+            FROM crosswalk
             WHERE key IN (SELECT _key FROM read_parquet('{quoted}'))"""
         )
         return {
@@ -327,6 +329,7 @@ class Cutter:
                 row["version"] or "",
                 row["stamp"] or "",
                 image(row["before"]),
+                row["adopted"] or "",
             )
             for row in rows
         }

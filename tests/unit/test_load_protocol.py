@@ -56,6 +56,7 @@ class Case:
         self.target = FakeTarget(self.clock, faults, **target)
         self.rules: dict[str, Any] = {}
         self.fields = list(FIELDS)  # that the plan maps
+        self.wins: dict[str, str] = {}
         self.keep_going = False
 
     def stage(self, generation: int, rows: Mapping[str, Mapping[str, Any]]) -> None:
@@ -97,7 +98,7 @@ class Case:
         target: Target = self.target
         with Loading(self.workspace, target, CATALOG, 1, keep_going=self.keep_going) as loading:
             protocol = RecordProtocol(
-                loading, "contacts", self.fields, wins={}, always=["migration_key"], **self.rules
+                loading, "contacts", self.fields, wins=self.wins, always=["migration_key"], **self.rules
             )
             crosswalk_table(loading)
             cutter = Cutter(loading, PLAN)
@@ -396,6 +397,33 @@ def test_an_adopted_records_field_that_the_plan_maps_later_stays_as_the_target_h
         case.stage(generation, {"c1": {**LATER["c1"], "phone": str(generation)}})
         case.load()
         assert case.live()[key("c1")][0]["phone"] == "theirs"
+
+
+@pytest.mark.parametrize(("wins", "phone"), [({}, "theirs"), ({"phone": "source"}, "1")])
+def test_a_stamp_that_moved_makes_no_conflict_of_what_stood_there_before_we_came(
+    root: Path, engine: Engine, wins: dict[str, str], phone: str
+) -> None:
+    case = without_phone(root, engine, email="c1@a.test", phone="theirs")
+    adopted = case.target.by("migration_key", key("c1"))
+    assert adopted is not None
+    case.target.write(adopted, {"score": "7"}, Who.AUTOMATION)
+    case.wins = wins
+    case.stage(1, LATER)
+    case.load()
+    assert (adopted.values["phone"], case.rows(REFUSED)) == (phone, {})
+
+
+def test_an_edited_plan_does_not_make_an_older_source_the_newest(root: Path, engine: Engine) -> None:
+    case = Case(root, engine)
+    case.wins, case.fields = {"name": "newest"}, ["migration_key", "name", "email"]
+    theirs = case.target.make(Who.PERSON, name="Theirs, newer", email="c1@a.test")
+    row = {"name": "Ours", "email": "c1@a.test", "version": 0, "adopt": theirs.id}
+    case.stage(0, {"c1": row})
+    case.load()
+    case.fields = list(FIELDS)
+    case.stage(1, {"c1": {**row, "phone": "1"}})  # the same version, by a plan that maps one field more
+    case.load()
+    assert (theirs.values["name"], theirs.values["phone"]) == ("Theirs, newer", "1")
 
 
 @pytest.mark.parametrize(("rule", "phone"), [("source", "1"), ("target", "hers")])
