@@ -8,8 +8,8 @@ half-taken baseline is nothing and is taken anew.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -44,14 +44,17 @@ class Checkpoint:
         return f"{self.baseline[object]}-links"
 
 
-def touched(workspace: Workspace) -> list[str]:
-    """Target objects that the plan writes to."""
-    return list(dict.fromkeys(each.target for each in workspace.plan.model.objects))
+def key_fields(workspace: Workspace, point: Checkpoint | None = None) -> dict[str, str]:
+    """The field that holds the migration key, by target object.
 
-
-def key_fields(workspace: Workspace) -> dict[str, str]:
-    """The field that holds the migration key, by target object."""
-    return {each.target: each.key.field for each in workspace.plan.model.objects}
+    Args:
+        point: objects of its baseline count too, though the plan may not name them any more.
+    """
+    found = {}
+    for object, folder in (point.baseline if point else {}).items():
+        if manifest := workspace.store.manifest(folder):
+            found[object] = str(manifest.facts["key_field"])
+    return found | {each.target: each.key.field for each in workspace.plan.model.objects}
 
 
 def of_attempt(ledger: Ledger, attempt: int) -> Checkpoint | None:
@@ -77,13 +80,23 @@ def _of(row: object) -> Checkpoint:
 
 
 def ensure(loading: Loading) -> Checkpoint:
-    """The attempt's checkpoint; taken now if there is none."""
+    """The attempt's checkpoint; taken now if there is none. Objects that the plan names only since it was
+    taken get their baseline now, before we first write to them."""
     ledger, workspace = loading.ledger, loading.workspace
+    base = f"baseline/attempt-{loading.attempt}"
+    keys = key_fields(workspace)
     if found := of_attempt(ledger, loading.attempt):
-        return found
-    baseline = take_baseline(
-        loading.target, loading.catalog, workspace, f"baseline/attempt-{loading.attempt}", loading
-    )
+        fresh = {object: key for object, key in keys.items() if object not in found.baseline}
+        if not fresh:
+            return found
+        more = take_baseline(loading.target, loading.catalog, workspace, base, fresh, loading)
+        whole = json.dumps({**found.baseline, **more})
+        with ledger.write(loading.lease) as tx:
+            tx.sql.execute(
+                checkpoints.update().where(checkpoints.c.name == found.name).values(baseline=whole)
+            )
+        return replace(found, baseline={**found.baseline, **more})
+    baseline = take_baseline(loading.target, loading.catalog, workspace, base, keys, loading)
     plan = workspace.plan.model
     end = window_end(plan.cutover.window, loading.clock.now(), plan.calendar.zone, loading.target)
     with ledger.write(loading.lease) as tx:
@@ -105,15 +118,20 @@ def ensure(loading: Loading) -> Checkpoint:
 
 
 def take_baseline(
-    target: Target, catalog: Catalog, workspace: Workspace, base: str, loading: Loading | None = None
-) -> dict[str, str]:
-    """Snapshot every touched object with all readable fields and links; returns folder by object."""
-    store, keys = workspace.store, key_fields(workspace)
+    target: Target, catalog: Catalog, workspace: Workspace, base: str, keys: Mapping[str, str],
+    loading: Loading | None = None,
+) -> dict[str, str]:  # fmt: skip
+    """Snapshot objects with all readable fields and links; returns folder by object.
+
+    Args:
+        keys: the field that holds the migration key, by object.
+    """
+    store = workspace.store
     folders: dict[str, str] = {}
-    for object in touched(workspace):
+    for object, key in keys.items():
         folder = f"{base}/{object}"
         manifest = snapshot(
-            target, catalog.objects[object], store, folder, key_field=keys[object], clock=workspace.clock
+            target, catalog.objects[object], store, folder, key_field=key, clock=workspace.clock
         )
         snapshot_links(
             target, object, ids_of(store, folder), target.linked_objects(object), store, f"{folder}-links",

@@ -256,7 +256,7 @@ def _look_around(loading: Loading, base: checkpoint.Checkpoint, loaded: Loaded) 
     loading.wait_all_landed()
     loading.clock.sleep(loading.target.limits.settle)
     crosswalk_table(loading)
-    keys = checkpoint.key_fields(loading.workspace)
+    keys = checkpoint.key_fields(loading.workspace, base)
     store = loading.workspace.store
     for object, folder in base.baseline.items():
         manifest = store.manifest(folder)

@@ -55,6 +55,7 @@ def run(
         Loading(workspace, target, workspace.catalog("target"), chosen.number, PHASE, progress) as loading,
     ):
         started = loading.clock.now()
+        target.bind(checkpoint.key_fields(workspace, chosen.point))
         done = RolledBack(chosen.number, chosen.number + 1)
         attempts.begin(loading, chosen)
         look = Look(workspace, target, loading.catalog)
@@ -147,7 +148,7 @@ def _wait_landing(loading: Loading) -> None:
 
 def _sweep(loading: Loading, chosen: Chosen) -> list[tuple[str, str, str]]:
     """Records with our key that the crosswalk doesn't know: (object, key, id)."""
-    store, keys = loading.workspace.store, checkpoint.key_fields(loading.workspace)
+    store, keys = loading.workspace.store, checkpoint.key_fields(loading.workspace, chosen.point)
     found: list[tuple[str, str, str]] = []
     for number, (object, folder) in enumerate(chosen.point.baseline.items(), 1):
         manifest = store.manifest(folder)

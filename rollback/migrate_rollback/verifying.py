@@ -38,9 +38,12 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
     deeds.tables(engine, workspace.journal.source(), attempt)
     differences.begin(engine)
     with closing(workspace.target()) as target:
-        after = take_baseline(target, catalog, workspace, f"after/attempt-{attempt}")
+        keys = {
+            object: key for object, key in key_fields(workspace, point).items() if object in point.baseline
+        }
+        after = take_baseline(target, catalog, workspace, f"after/attempt-{attempt}", keys)
         for number, object in enumerate(point.baseline, 1):
-            _records(workspace, catalog, point, object, after[object])
+            _records(workspace, catalog, point, object, after[object], keys[object])
             progress("compared", number, len(point.baseline))
         differences.links(workspace, point, after)
         _look_again(workspace, target, catalog)
@@ -59,7 +62,9 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
     )
 
 
-def _records(workspace: Workspace, catalog: Catalog, point: Checkpoint, object: str, folder: str) -> None:
+def _records(
+    workspace: Workspace, catalog: Catalog, point: Checkpoint, object: str, folder: str, key: str
+) -> None:
     """One object's records, then and now, into `undo_differences`."""
     store, engine = workspace.store, workspace.engine
     then, now = store.manifest(point.baseline[object]), store.manifest(folder)
@@ -68,7 +73,6 @@ def _records(workspace: Workspace, catalog: Catalog, point: Checkpoint, object: 
     schema = catalog.objects[object].fields
     fields = [name for name in then.schema if name in now.schema and name in schema]
     left, right = (_source(store.files(each), fields) for each in (then, now))
-    key = key_fields(workspace)[object]
     family = workspace.catalog("source").family
     with diff(engine, left, right, "_id", fields) as found:
         computed = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from migrate.load import LinkProtocol, Loading, RecordProtocol
 from migrate.load.link_work import LinkCutter
 from migrate.load.work import Cutter, crosswalk_table
 from migrate.plan.models import ObjectPlan
+from migrate.stages import checkpoint
 from migrate.store import Manifest
 from tests.unit.bench import HandClock, workspace
 from tests.unit.fake_target import CATALOG, FIELDS, FakeTarget, Fault, Killed
@@ -544,6 +546,30 @@ def test_a_tombstone_deletes_only_what_we_made_and_nobody_touched(
     held = {name for name, row in case.rows(REFUSED).items() if row["outcome"] == "held"}
     assert held == {key("adopted")} | ({key("made")} if edited else set())
     assert theirs.live
+
+
+# -- the checkpoint ---------------------------------------------------------------------------
+
+
+def test_an_object_that_the_plan_takes_in_or_leaves_out_later_has_its_baseline_and_key(
+    root: Path, engine: Engine
+) -> None:
+    case = Case(root, engine)
+    firms = ObjectPlan.model_validate(
+        {"source": "Account", "target": "companies", "fields": {"name": "Name"}}
+    )
+    for objects in ([PLAN], [PLAN, firms], [firms]):
+        model = SimpleNamespace(
+            objects=objects, cutover=SimpleNamespace(window="10 days"), calendar=SimpleNamespace(zone="UTC")
+        )
+        case.workspace.__dict__["plan"] = SimpleNamespace(model=model)
+        with Loading(case.workspace, case.target, CATALOG, 1) as loading:
+            point = checkpoint.ensure(loading)
+        assert set(point.baseline) >= {each.target for each in objects}
+        assert checkpoint.of_attempt(case.workspace.ledger, 1) == point
+    assert checkpoint.key_fields(case.workspace, point) == dict.fromkeys(
+        ("contacts", "companies"), "migration_key"
+    )
 
 
 # -- the lease --------------------------------------------------------------------------------
