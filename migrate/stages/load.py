@@ -94,6 +94,7 @@ def load(
             workspace, target, workspace.catalog("target"), attempt, progress=progress, keep_going=keep_going
         ) as loading,
     ):
+        must_be_open(workspace, attempt)
         _verify(workspace, plans)
         base = checkpoint.ensure(loading)
         _settle_doubts(loading, plans)
@@ -167,6 +168,18 @@ def _open_attempt(workspace: Workspace, *, write: bool) -> int:
                 attempts, number=number, state="open", opened=tx.at, closed=None, plan=workspace.plan.digest
             )
     return number
+
+
+def must_be_open(workspace: Workspace, attempt: int) -> None:
+    """Ask again under the lease: a rollback may have come and gone between our question and our turn.
+
+    Raises:
+        UsageError: the attempt is being rolled back, or has been.
+    """
+    if _open_attempt(workspace, write=False) != attempt:
+        raise UsageError(
+            f"Attempt {attempt} has been rolled back meanwhile.", "Run `migrate load` for the next one."
+        )
 
 
 def _dry(workspace: Workspace, plans: Sequence[ObjectPlan], loaded: Loaded, sample: bool) -> Loaded:

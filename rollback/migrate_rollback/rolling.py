@@ -54,6 +54,11 @@ def run(
         closing(workspace.target()) as target,
         Loading(workspace, target, workspace.catalog("target"), chosen.number, PHASE, progress) as loading,
     ):
+        if attempts.choose(workspace.ledger) != chosen:  # asked again, now that nobody else can write
+            raise UsageError(
+                "Another operator has loaded or rolled back meanwhile.",
+                "Look at `migrate rollback plan` again.",
+            )
         started = loading.clock.now()
         target.bind(checkpoint.key_fields(workspace, chosen.point))
         done = RolledBack(chosen.number, chosen.number + 1)
@@ -67,7 +72,8 @@ def run(
                 break
             done.passes += 1
             _pass(loading, look, chosen, manifest, done)
-            if forced is not None:
+            # What a kill left of another list is finished first, and isn't what was asked for.
+            if forced is not None and manifest.facts.get("forced") == list(forced):
                 break
         else:
             raise Defect("a rollback doesn't come to its end: each pass leaves something to the next one")
@@ -84,7 +90,8 @@ def force(workspace: Workspace, group: str, progress: Progress = no_progress) ->
     """Undo a group's records all the same: what others wrote on them goes with them.
 
     Raises:
-        UsageError: there is no such group, or its records can't be undone over the API.
+        UsageError: there is no such group, its records can't be undone over the API, or the rollback
+            hasn't come to its end.
         LeaseHeld, Parked, SystemRefused, InDoubt: as `run`.
     """
     found = holding.find(workspace, group)
@@ -94,6 +101,11 @@ def force(workspace: Workspace, group: str, progress: Progress = no_progress) ->
             "Look at the records with `migrate rollback hold show`, and part them by hand.",
         )
     chosen = attempts.choose(workspace.ledger)
+    if chosen.state == "rolling_back":
+        raise UsageError(
+            f"Attempt {chosen.number} is still being rolled back.",
+            "Run `migrate rollback run` to its end first.",
+        )
     if not window_open(chosen.point, workspace.clock.now()):
         raise UsageError(f"The rollback window closed at {chosen.point.window_end}.", "What is held stays.")
     attempt = chosen.number

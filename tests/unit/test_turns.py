@@ -1,0 +1,110 @@
+"""Who came first? A load and a rollback take turns, and neither goes by what it read before its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import sqlalchemy as sa
+from migrate_rollback import force_hold
+from migrate_rollback import run as roll_back
+
+from migrate.engine import Engine
+from migrate.errors import UsageError
+from migrate.journal import Entry
+from migrate.ledger.tables import attempts, checkpoints, watermarks
+from migrate.load import Loading
+from migrate.stages.load import load
+from migrate.workspace import Workspace
+from tests.unit.bench import HandClock, workspace
+from tests.unit.fake_target import CATALOG, FakeTarget
+from tests.unit.test_load_protocol import PLAN
+
+
+class Site:
+    """A workspace with one attempt. `meanwhile`: what another operator does just before our turn comes."""
+
+    def __init__(self, root: Path, engine: Engine) -> None:
+        clock = HandClock()
+        self.target = FakeTarget(clock)
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.workspace: Workspace = workspace(root, clock, engine)
+        model = SimpleNamespace(objects=[PLAN])
+        self.workspace.__dict__.update(
+            plan=SimpleNamespace(model=model, digest="d"), target=self.take, catalog=lambda _role: CATALOG
+        )
+        with self.workspace.ledger.write() as tx:
+            tx.put(attempts, number=1, state="open", opened=tx.at, closed=None, plan="d")
+
+    def take(self) -> FakeTarget:
+        self.meanwhile()
+        return self.target
+
+    def checkpoint(self, attempt: int) -> None:
+        with self.workspace.ledger.write() as tx:
+            tx.put(
+                checkpoints, name=f"before-load-{attempt}", attempt=attempt, at=tx.at, segment=0,
+                watermarks="{}", baseline="{}", window_end=None,
+            )  # fmt: skip
+
+    def state(self, attempt: int, state: str) -> None:
+        with self.workspace.ledger.write() as tx:
+            tx.put(attempts, number=attempt, state=state, opened=tx.at, closed=None, plan="d")
+
+    def states(self) -> dict[int, str]:
+        return {row.number: row.state for row in self.workspace.ledger.read(sa.select(attempts))}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with Engine(folders=[tmp_path], temp_dir=tmp_path / "spill") as engine:
+        yield Site(tmp_path, engine)
+
+
+def test_a_load_whose_attempt_was_rolled_back_before_its_turn_sends_nothing(site: Site) -> None:
+    def meanwhile() -> None:
+        site.state(1, "rolled_back")
+        site.state(2, "open")
+
+    site.meanwhile = meanwhile
+    with pytest.raises(UsageError, match="rolled back meanwhile"):
+        load(site.workspace)
+    site.meanwhile = lambda: site.state(1, "rolling_back")
+    with pytest.raises(UsageError, match="being rolled back"):
+        load(site.workspace)
+    assert site.target.calls == 0
+
+
+def test_a_rollback_that_another_one_was_before_leaves_the_later_load_alone(site: Site) -> None:
+    site.checkpoint(1)
+
+    def meanwhile() -> None:
+        site.state(1, "rolled_back")
+        site.state(2, "open")
+        site.checkpoint(2)
+        with site.workspace.ledger.write() as tx:
+            tx.put(watermarks, object="Contact", value="w", generation=3)
+
+    site.meanwhile = meanwhile
+    with pytest.raises(UsageError, match="meanwhile"):
+        roll_back(site.workspace)
+    assert site.states() == {1: "rolled_back", 2: "open"}
+    assert site.workspace.ledger.watermark("Contact") == ("w", 3)
+
+
+def test_a_hold_is_not_forced_before_the_rollback_has_come_to_its_end(site: Site) -> None:
+    site.checkpoint(1)
+    site.state(1, "rolling_back")
+    site.state(2, "open")
+    with Loading(site.workspace, site.target, CATALOG, 1) as loading:
+        held = Entry(
+            1, "undo-1", "new", "contacts", "record", "k", "delete", "held", "1", reason="edited: by ann"
+        )
+        loading.journal.append([held])
+        with loading.ledger.write(loading.lease) as tx:
+            loading.journal.register(tx)
+    with pytest.raises(UsageError, match="still being rolled back"):
+        force_hold(site.workspace, "contacts.edited")
+    assert site.states()[1] == "rolling_back"
