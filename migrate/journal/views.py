@@ -54,13 +54,15 @@ WHERE op = 'link' AND (ended.seq IS NULL OR ours.seq > ended.seq)
 GROUP BY object, "left", "right", label
 """
 
-# What the target refused and nothing later has mended. One row a key (records) or link.
+# What the target refused and nothing later has mended. One row a key (records) or link. `kept`: the source
+# has taken it back since, so there is nothing to be mended.
 REFUSED = """
 WITH ends AS (
   SELECT kind, key, any_value(object) AS object, arg_max(outcome, seq) AS outcome,
     arg_max(reason, seq) AS reason, arg_max(op, seq) AS op, arg_max(attempt, seq) AS attempt,
     arg_max("at", seq) AS "at", max(seq) AS seq
-  FROM {journal} WHERE kind IN ('record', 'link') AND outcome IN ('done', 'refused', 'conflict', 'held')
+  FROM {journal} WHERE kind IN ('record', 'link')
+  AND outcome IN ('done', 'refused', 'conflict', 'held', 'kept')
   GROUP BY kind, key
 )
 SELECT * FROM ends WHERE outcome IN ('refused', 'conflict', 'held')

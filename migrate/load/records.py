@@ -42,7 +42,7 @@ class RecordProtocol(Sender):
             self.loading.doubted(work.batch.deadline)
         with self.loading.batch(work.batch):
             if work.operation == NONE:
-                entries: list[Entry] = []
+                entries = self._nothing(work)
                 tally["unchanged"] += len(work.items)
             elif work.operation == "create":
                 entries = self._create(work)
@@ -260,6 +260,11 @@ class RecordProtocol(Sender):
             for row in rows
         }  # fmt: skip
 
+    def _nothing(self, work: RecordWork) -> list[Entry]:
+        """What was deleted at the source before it ever got here is no dead letter any more."""
+        gone = [item for item in work.items if item.values.get("_deleted") is not None]
+        return [self._entry(work, item, "kept", reason="deleted at the source") for item in gone]
+
     # -- delete (tombstones) ------------------------------------------------------------------
 
     def _delete(self, work: RecordWork) -> list[Entry]:
@@ -268,11 +273,13 @@ class RecordProtocol(Sender):
             self.loading.wait_landing(work.batch.deadline)
         live = {
             r.asked: r
-            for r in self.target.read_back(self.object, self.fields, ids=[str(i.id) for i in work.items])
+            for r in self.target.read_back(self.object, self.fields, ids=[i.id for i in work.items if i.id])
         }
         doomed: dict[str, Item] = {}
         for item in work.items:
             record, known = live.get(str(item.id)), item.known
+            if not item.id:
+                continue  # journalled as deleted by a process that was killed before the ledger knew
             if record is None:
                 entries.append(self._entry(work, item, "done", target_id=item.id))
             elif record.id != item.id:

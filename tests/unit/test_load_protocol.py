@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from migrate.connector import Link, Target, Who
+from migrate.connector import Link, Outcome, Target, Who
 from migrate.engine import Engine
 from migrate.errors import InDoubt, LeaseLost, SystemRefused
 from migrate.journal import CROSSWALK, LINKS, REFUSED
@@ -548,6 +548,44 @@ def test_a_tombstone_deletes_only_what_we_made_and_nobody_touched(
     assert theirs.live
 
 
+def test_a_deletion_killed_before_its_settlement_is_not_asked_for_without_an_id(
+    root: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case(root, engine)
+    case.stage(0, {"c1": {"name": "a"}, "c2": {"name": "b"}})
+    case.load()
+    case.stage(1, {"c1": {"deleted": True}, "c2": {"name": "b"}})
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(book, "settle", killed)
+        case.load()
+    asked: list[str] = []
+    real = case.target.read_back
+
+    def read_back(*given: Any, ids: Sequence[str] = (), **more: Any) -> Any:
+        asked.extend(ids)
+        return real(*given, ids=ids, **more)
+
+    case.target.read_back = read_back  # type: ignore[method-assign]
+    case.load()
+    assert "None" not in asked
+    assert (set(case.live()), book.in_doubt(case.workspace.ledger)) == ({key("c2")}, [])
+
+
+def test_a_dead_letter_ends_when_the_source_takes_its_record_back(root: Path, engine: Engine) -> None:
+    case = Case(root, engine)
+    case.target.bad = {key("c1")}
+    case.stage(0, {"c1": {"name": "a"}, "c2": {"name": "b"}})
+    case.load()
+    assert set(case.rows(REFUSED)) == {key("c1")}
+    case.stage(1, {"c1": {"deleted": True}, "c2": {"name": "b"}})
+    case.load()
+    assert case.rows(REFUSED) == {}
+
+
 # -- the checkpoint ---------------------------------------------------------------------------
 
 
@@ -651,3 +689,20 @@ def test_links_are_made_once_and_what_was_there_is_known_as_theirs(
     case.persist(links=True)
     case.clock.sleep(100)
     assert linked(case) == wanted - {(ids["c2"], firms["a"])}
+
+
+def test_a_dead_letter_of_a_link_ends_when_a_later_generation_takes_it_away(
+    root: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case(root, engine)
+    with_companies(case, "a")
+    case.stage(0, {"c1": {"name": "c1"}})
+    case.load()
+    case.stage_links(0, ("c1", "a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(case.target, "send", lambda _batch: [Outcome(0, "refused", code="LIMIT")])
+        case.load(links=True)
+    assert len(case.rows(REFUSED)) == 1
+    case.stage_links(1, ("c1", "a"), deleted=True)
+    case.load(links=True)
+    assert case.rows(REFUSED) == {}
