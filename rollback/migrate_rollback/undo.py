@@ -16,7 +16,7 @@ from migrate.errors import InDoubt
 from migrate.journal import Entry
 from migrate.load import Loading, Tally
 from migrate_rollback.looking import Look
-from migrate_rollback.model import Row, Verdict
+from migrate_rollback.model import Row, Verdict, image
 from migrate_rollback.worklist import Lot, batch_for, chunks
 
 TRIES = 6  # of one batch whose answers keep getting lost
@@ -28,7 +28,8 @@ class _State:
 
     entries: list[Entry] = field(default_factory=list)
     settled: set[int] = field(default_factory=set)
-    intended: set[int] = field(default_factory=set)
+    # What was looked at and is to be done, now or by a former process: whose answer may have been lost.
+    intended: dict[int, tuple[Row, Held, Verdict]] = field(default_factory=dict)
     sent: dict[int, tuple[Row, Held, Verdict]] = field(default_factory=dict)  # restores to be read back
 
 
@@ -54,6 +55,7 @@ class RecordUndo:
         with self.loading.batch(batch):
             if lot.doubt:
                 self._landed(lot, rows, batch.deadline)
+                state.intended.update(self._journalled(rows, batch.id))
             for _ in range(TRIES):
                 todo = [row for row in rows if row.number not in state.settled]
                 if not todo:
@@ -77,7 +79,11 @@ class RecordUndo:
     ) -> list[tuple[Row, Held, Verdict]]:
         acts = []
         for row, record, verdict in self.look.judge(lot.object, rows, foreign):
-            if verdict.what == "gone":
+            if verdict.what == "gone" and lot.action == "restore" and row.number in state.intended:
+                # Our write landed, though nobody told: what it covered is looked for as after any other.
+                state.settled.add(row.number)
+                state.sent[row.number] = state.intended[row.number]
+            elif verdict.what == "gone":
                 state.sent.pop(row.number, None)
                 state.settled.add(row.number)
                 state.entries.append(self._entry(row, batch, "done", record, reason=verdict.told))
@@ -87,12 +93,29 @@ class RecordUndo:
             else:
                 acts.append((row, record, verdict))
         self.loading.journal.append(
-            self._entry(row, batch, "intent", record, after=dict(verdict.values))
+            self._entry(row, batch, "intent", record, after=dict(verdict.values), stamp=record.stamp)
             for row, record, verdict in acts
             if row.number not in state.intended
         )
-        state.intended.update(row.number for row, _, _ in acts)
+        state.intended.update({act[0].number: act for act in acts if act[0].number not in state.intended})
         return acts
+
+    def _journalled(self, rows: Sequence[Row], batch: str) -> dict[int, tuple[Row, Held, Verdict]]:
+        """What a former process looked at and was about to do, by row number."""
+        by_id = {row.id: row for row in rows}
+        found = self.loading.workspace.engine.rows(
+            f"""SELECT target_id, "before", "after", stamp FROM {self.loading.journal.source()}
+            WHERE batch = '{batch}' AND outcome = 'intent' ORDER BY seq DESC"""
+        )
+        return {
+            by_id[each["target_id"]].number: (
+                by_id[each["target_id"]],
+                Held(each["target_id"], each["target_id"], image(each["before"]), each["stamp"] or ""),
+                Verdict("restore", values=image(each["after"])),
+            )
+            for each in found
+            if each["target_id"] in by_id
+        }
 
     # -- sending ------------------------------------------------------------------------------
 

@@ -1,0 +1,54 @@
+"""Does a rollback find the edit that its own write covered, even where the answer was lost?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from migrate_rollback.looking import Look
+from migrate_rollback.model import PHASE, Row
+from migrate_rollback.undo import RecordUndo
+from migrate_rollback.worklist import Lot
+
+from migrate.connector import Who
+from migrate.engine import Engine
+from migrate.ledger import batches as book
+from migrate.load import Loading
+from tests.unit.bench import HandClock, workspace
+from tests.unit.fake_target import CATALOG, FakeTarget, Fault, Killed
+from tests.unit.test_load_protocol import PLAN
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with Engine(folders=[tmp_path], temp_dir=tmp_path / "spill") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("fault", ["fine", "lost after", "killed after"])
+def test_an_edit_that_putting_back_covered_is_listed(tmp_path: Path, engine: Engine, fault: Fault) -> None:
+    clock = HandClock()
+    target, space = FakeTarget(clock, [fault]), workspace(tmp_path, clock, engine)
+    space.__dict__["plan"] = SimpleNamespace(model=SimpleNamespace(objects=[PLAN]))
+    record = target.make(Who.OURS, name="Ours")
+    target.edits = [(record.id, "name", "hers")]
+    images = {"before": {"name": "Theirs"}, "after": {"name": "Ours"}, "sent": ({"name": "Ours"},)}
+    row = Row(0, 1, "record", "contacts", "k", record.id, "restore", op="restore", **images)  # type: ignore[arg-type]
+
+    for _ in range(2):
+        space.__dict__.pop("journal", None)
+        with Loading(space, target, CATALOG, 1, PHASE) as loading:
+            undo = RecordUndo(loading, Look(space, target, CATALOG))
+            doubt = next(iter(book.in_doubt(space.ledger, 1)), None)
+            try:
+                tally = undo.run(Lot("contacts", "restore", (row,), "f", "p", doubt))
+            except Killed:
+                continue
+        break
+
+    assert record.values["name"] == "Theirs"
+    assert tally["lost_edit"] == 1
+    [lost] = engine.rows(f"SELECT * FROM {space.journal.source()} WHERE outcome = 'lost_edit'")
+    assert dict(lost["before"]) == {"name": "hers"}
