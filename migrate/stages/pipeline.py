@@ -90,7 +90,7 @@ def next_ready(workspace: Workspace) -> int:
     """The generation that `transform` writes: the last one, or the next where that has been loaded from.
 
     Work done is known by (part, rows), so the parts of a generation must never change once a batch was
-    cut from them.
+    cut from them; a rollback that was killed at its start still asks for the rows of those in doubt.
     """
     newest = -1
     for each in workspace.plan.model.objects:
@@ -101,7 +101,9 @@ def next_ready(workspace: Workspace) -> int:
     attempt = workspace.ledger.attempt()
     folders = f"%/g{newest:04d}"
     used = workspace.ledger.value(
-        sa.select(batches.c.id).where(batches.c.attempt == attempt, batches.c.stage.like(folders)).limit(1)
+        sa.select(batches.c.id)
+        .where((batches.c.attempt == attempt) | (batches.c.state == "intent"), batches.c.stage.like(folders))
+        .limit(1)
     )
     return newest + 1 if used else newest
 

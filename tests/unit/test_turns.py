@@ -14,9 +14,12 @@ from migrate_rollback import run as roll_back
 from migrate.engine import Engine
 from migrate.errors import UsageError
 from migrate.journal import Entry
+from migrate.ledger import BatchRow
 from migrate.ledger.tables import attempts, checkpoints, watermarks
 from migrate.load import Loading
 from migrate.stages.load import load
+from migrate.stages.pipeline import next_ready
+from migrate.store import Manifest
 from migrate.workspace import Workspace
 from tests.unit.bench import HandClock, workspace
 from tests.unit.fake_target import CATALOG, FakeTarget
@@ -108,3 +111,14 @@ def test_a_hold_is_not_forced_before_the_rollback_has_come_to_its_end(site: Site
     with pytest.raises(UsageError, match="still being rolled back"):
         force_hold(site.workspace, "contacts.edited")
     assert site.states()[1] == "rolling_back"
+
+
+def test_ready_parts_stay_while_a_rollback_must_still_settle_what_was_cut_from_them(site: Site) -> None:
+    site.workspace.store.publish(Manifest("ready/Contact/g0000", "ready", "Contact", 0, 0, ()))
+    assert next_ready(site.workspace) == 0
+    row = BatchRow("b", 1, "new", "load", "ready/Contact/g0000", "p", (0,), "contacts", "create", "d", "t")
+    with Loading(site.workspace, site.target, CATALOG, 1) as loading, loading.batch(row):
+        pass
+    site.state(1, "rolling_back")
+    site.state(2, "open")
+    assert next_ready(site.workspace) == 1
