@@ -23,9 +23,13 @@ NO_SPACE, CORRUPT = "53100", ("XX001", "XX002")  # SQLSTATEs: PostgreSQL, "Error
 
 
 class Backend(Protocol):
-    """A kind of database. `name` says in messages where it is, without a secret."""
+    """A kind of database. `name` says in messages where it is, without a secret.
+
+    `one_host`: all who use it are on one host.
+    """
 
     name: str
+    one_host: bool
 
     def engine(self) -> sa.Engine:
         """A new engine, with nothing opened yet."""
@@ -42,6 +46,8 @@ class Backend(Protocol):
 
 class SqliteFile:
     """A file of one host."""
+
+    one_host = True
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, str(path)
@@ -74,6 +80,8 @@ class Postgres:
     Raises:
         UsageError: the URL is none, or the driver isn't installed.
     """
+
+    one_host = False
 
     def __init__(self, url: str) -> None:
         try:

@@ -69,13 +69,18 @@ def this_process() -> Process:
     return Process(user, socket.gethostname(), boot + _pid_space() if boot else "", pid, _start_of(pid) or "")
 
 
-def proved_dead(row: Any) -> bool:
-    """Whether the holder named in a lease row has surely ended: same host, and gone or another boot."""
+def proved_dead(row: Any, *, one_host: bool) -> bool:
+    """Whether the holder named in a lease row has surely ended: same host, and gone or another boot.
+
+    Args:
+        one_host: all who may hold it are on one host. Elsewhere another boot may be another host, for two
+            machines of a team can have the same name.
+    """
     if row.host != socket.gethostname() or not row.boot:
         return False
     boot, bracket, space = row.boot.partition("[")
     if boot != _boot_id():
-        return True
+        return one_host
     if bracket + space != _pid_space():
         return False  # its number means another process here
     return bool(_start_of(row.pid) != row.process)
@@ -107,7 +112,8 @@ class Lease:
             epoch = 1
             if row is not None:
                 mine = (row.host, row.boot, row.pid, row.process) == (me.host, me.boot, me.pid, me.start)
-                free = row.holder is None or parse_stamp(row.until) <= now or mine or proved_dead(row)
+                dead = proved_dead(row, one_host=ledger.backend.one_host)
+                free = row.holder is None or parse_stamp(row.until) <= now or mine or dead
                 if not free:
                     raise LeaseHeld(
                         system, f"{row.holder} (process {row.pid})", row.host, row.since, row.until

@@ -78,7 +78,7 @@ def status(workspace: Workspace) -> Status:
         extracted = _extracted(workspace, each.source)
         objects.append(ObjectStatus(each.source, extracted, found.ready, found.done, found.left))
     held = [
-        _holder(row, workspace.clock.now())
+        _holder(row, workspace.clock.now(), one_host=ledger.backend.one_host)
         for row in ledger.read(
             sa.select(leases).where(leases.c.holder.is_not(None)).order_by(leases.c.system)
         )
@@ -99,9 +99,9 @@ def status(workspace: Workspace) -> Status:
     )
 
 
-def _holder(row: Any, now: datetime) -> Holder:
+def _holder(row: Any, now: datetime, *, one_host: bool) -> Holder:
     free = ""
-    if proved_dead(row):
+    if proved_dead(row, one_host=one_host):
         free = "its holder is dead"
     elif parse_stamp(row.until) <= now:
         free = "its time is over"
