@@ -162,6 +162,13 @@ def _open_attempt(workspace: Workspace, *, write: bool) -> int:
             f"Attempt {busy[0][0]} is being rolled back.",
             "Run `migrate rollback run --yes` to its end first; then a load begins the next attempt.",
         )
+    # A forced hold that was cut short: its last call may still land on what we are about to write.
+    cut = book.in_doubt(ledger, None, ("rollback",))
+    if cut and checkpoint.of_attempt(ledger, number) is None:
+        raise UsageError(
+            f"The rollback of attempt {cut[0].attempt} was cut short in the midst of a call.",
+            "Run `migrate rollback run --yes` to its end first; then load.",
+        )
     if write and ledger.value(sa.select(attempts.c.number).where(attempts.c.number == number)) is None:
         with ledger.write() as tx:
             tx.put(

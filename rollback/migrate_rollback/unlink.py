@@ -147,6 +147,8 @@ class LinkUndo:
             if not missing:
                 break
             self._send(Operation.LINK, missing, refused)
+        else:
+            raise InDoubt(self.loading.system, f"links after {TRIES} tries")
         entries = [self._entry(row, batch, "link", "done", was_there=True) for row in wanted]
         return [
             replace(entry, outcome="refused", reason=refused[link]) if link in refused else entry

@@ -122,3 +122,17 @@ def test_ready_parts_stay_while_a_rollback_must_still_settle_what_was_cut_from_t
     site.state(1, "rolling_back")
     site.state(2, "open")
     assert next_ready(site.workspace) == 1
+
+
+def test_no_load_begins_while_a_forced_deletion_may_still_land(site: Site) -> None:
+    site.checkpoint(1)
+    row = BatchRow("undo-1", 1, "new", "rollback", "rollback/x", "p", (0,), "contacts", "delete", "d", "t")
+    with Loading(site.workspace, site.target, CATALOG, 1) as loading, loading.batch(row):
+        pass
+    site.state(1, "rolled_back")
+    site.state(2, "open")
+    with pytest.raises(UsageError, match="cut short"):
+        load(site.workspace)
+    site.checkpoint(2)  # of a workspace whose next load has begun: it is too late to wait
+    with pytest.raises(UsageError, match="isn't ready"):
+        load(site.workspace)
