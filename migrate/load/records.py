@@ -18,6 +18,7 @@ from migrate.load.wanted import Spared, Wanted
 from migrate.load.wins import Wins
 from migrate.load.work import NONE, Item, RecordWork, image
 
+THEIRS = (Who.PERSON, Who.INTEGRATION)
 LANDED = "landed"  # how the reason of a record changed at landing begins
 
 
@@ -276,6 +277,7 @@ class RecordProtocol(Sender):
             for r in self.target.read_back(self.object, self.fields, ids=[i.id for i in work.items if i.id])
         }
         doomed: dict[str, Item] = {}
+        touched = self._touched(work, live)
         for item in work.items:
             record, known = live.get(str(item.id)), item.known
             if not item.id:
@@ -293,6 +295,9 @@ class RecordProtocol(Sender):
             ):
                 reason = "changed: deleted at the source, but edited in the target"
                 entries.append(self._entry(work, item, "held", target_id=item.id, reason=reason))
+            elif names := touched.get(str(item.id)):
+                reason = f"changed: deleted at the source, but {names} edited in the target"
+                entries.append(self._entry(work, item, "held", target_id=item.id, reason=reason))
             else:
                 doomed[item.key] = replace(item, values={})
         sent = Sent()
@@ -301,6 +306,25 @@ class RecordProtocol(Sender):
         entries.extend(self._refusals(work, items, sent))
         entries.extend(self._entry(work, items[key], "done", target_id=items[key].id) for key in sent.done)
         return entries
+
+    def _touched(self, work: RecordWork, live: dict[str, Held]) -> dict[str, str]:
+        """By id, the fields of records to be deleted that others have written, also those of no plan of ours.
+
+        Stamps choose whose history is read.
+        """
+        moved = [
+            record.id
+            for item in work.items
+            if item.known
+            and (record := live.get(str(item.id)))
+            and not (record.stamp and record.stamp == item.known.stamp)
+        ]
+        found = {}
+        for id, fields in self.loading.newest(self.object, moved, []).items():
+            names = sorted(n for n, kept in fields.items() if any(v.who in THEIRS for v in kept))
+            if names:
+                found[id] = ", ".join(names)
+        return found
 
     # -- small things -------------------------------------------------------------------------
 

@@ -522,6 +522,24 @@ def test_a_record_that_bears_another_key_is_not_taken_over(root: Path, engine: E
 # -- deletes ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("who", "kept"), [(Who.PERSON, True), (Who.AUTOMATION, False)])
+def test_a_tombstone_leaves_a_record_with_work_in_fields_that_no_plan_maps(
+    root: Path, engine: Engine, who: Who, kept: bool
+) -> None:
+    case = Case(root, engine)
+    case.stage(0, {"c1": {"name": "a"}})
+    case.load()
+    made = case.target.by("migration_key", key("c1"))
+    assert made is not None
+    case.target.write(made, {"score": "hot"}, who)
+    case.stage(1, {"c1": {"deleted": True}})
+    case.load()
+    assert made.live is kept
+    assert [row["reason"] for row in case.rows(REFUSED).values()] == (
+        ["changed: deleted at the source, but score edited in the target"] if kept else []
+    )
+
+
 @patient
 @given(faults=FAULTS, edited=st.booleans())
 def test_a_tombstone_deletes_only_what_we_made_and_nobody_touched(
