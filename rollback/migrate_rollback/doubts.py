@@ -86,7 +86,10 @@ def _changed(loading: Loading, look: Look, batch: BatchRow) -> Iterator[Entry]:
     rows = [row for row in _intents(loading, batch, "record") if row["key"] not in told and row["target_id"]]
     if not rows:
         return
-    fields, schema = look.fields(batch.object), look.schema(batch.object)
+    # Of the plan that sent it, not of today's.
+    sent_then = {name for row in rows for name in image(row["after"])}
+    fields = list(dict.fromkeys([*look.fields(batch.object), *sorted(sent_then)]))
+    schema = look.schema(batch.object)
     ids = [row["target_id"] for row in rows]
     records = {r.asked: r for r in loading.target.read_back(batch.object, fields, ids=ids)}
     for row in rows:
@@ -100,7 +103,7 @@ def _changed(loading: Loading, look: Look, batch: BatchRow) -> Iterator[Entry]:
             loading, batch.object, record.id, list(sent), row["stamp"] or ""
         ):
             continue
-        after = {**_image(record), **{name: value for name, value in as_held.items() if value is not None}}
+        after = {**_image(record), **as_held}
         yield _entry(loading, batch, row["key"], record.id, before=before, after=after)
 
 
@@ -163,4 +166,4 @@ def _entry(
 
 
 def _image(record: Held) -> dict[str, str | None]:
-    return {name: value for name, value in record.values.items() if value is not None}
+    return dict(record.values)

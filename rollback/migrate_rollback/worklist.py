@@ -100,8 +100,8 @@ def strays_table(workspace: Workspace, point: Checkpoint, found: Iterable[tuple[
     engine.run(
         f"""CREATE OR REPLACE TABLE undo_strays AS
         WITH there AS ({there}), intents AS (
-          SELECT target_id AS id, arg_min("before", seq) AS before, list("after" ORDER BY seq) AS sent
-            FROM {journal}
+          SELECT target_id AS id, arg_min("before", (-attempt, seq)) AS before,
+            list("after" ORDER BY seq) AS sent FROM {journal}
           WHERE kind = 'record' AND outcome = 'intent' AND op IN ('adopt', 'update') AND target_id IS NOT NULL
           AND NOT starts_with(batch, '{UNDO}') GROUP BY target_id)
         SELECT f.object, f.key, f.id, CASE WHEN t.id IS NULL THEN 'delete' ELSE 'restore' END AS action,

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
-from migrate_rollback import force_hold
+from migrate_rollback import deeds, doubts, force_hold, worklist
 from migrate_rollback import run as roll_back
+from migrate_rollback.looking import Look
 
+from migrate.clock import stamp
+from migrate.connector import Who
 from migrate.engine import Engine
 from migrate.errors import UsageError
 from migrate.journal import Entry
 from migrate.ledger import BatchRow
 from migrate.ledger.tables import attempts, checkpoints, watermarks
 from migrate.load import Loading
+from migrate.stages import checkpoint
 from migrate.stages.load import load
 from migrate.stages.pipeline import next_ready
 from migrate.store import Manifest
@@ -136,3 +142,48 @@ def test_no_load_begins_while_a_forced_deletion_may_still_land(site: Site) -> No
     site.checkpoint(2)  # of a workspace whose next load has begun: it is too late to wait
     with pytest.raises(UsageError, match="isn't ready"):
         load(site.workspace)
+
+
+def test_a_stray_gets_back_what_it_held_before_its_own_attempt(site: Site) -> None:
+    ids = pa.table({"_id": ["7"], "_key": pa.array([None], pa.string())})
+    with site.workspace.store.writer("base/contacts", ids.schema) as writer:
+        writer.write(ids)
+    site.workspace.store.publish(Manifest("base/contacts", "base", "contacts", 0, 1, tuple(writer.parts)))
+    with Loading(site.workspace, site.target, CATALOG, 2) as loading:
+        for attempt, name in ((1, "Old"), (2, "hers")):  # a person renamed it after the first one's rollback
+            for before in (name, "Ours"):
+                loading.journal.append([
+                    Entry(
+                        attempt, "b", "new", "contacts", "record", "src.Contact.c1", "adopt", "intent", "7",
+                        before={"name": before}, after={"name": "Ours"},
+                    )
+                ])  # fmt: skip
+        with loading.ledger.write(loading.lease) as tx:
+            loading.journal.register(tx)
+    engine = site.workspace.engine
+    deeds.tables(engine, site.workspace.journal.source(), 2)
+    point = checkpoint.Checkpoint("c", 2, "", 0, {}, {"contacts": "base/contacts"}, None)
+    worklist.strays_table(site.workspace, point, [("contacts", "src.Contact.c1", "7")])
+    [row] = engine.rows("SELECT * FROM undo_strays")
+    assert (row["action"], dict(row["before"])) == ("restore", {"name": "hers"})
+
+
+def test_a_doubt_is_settled_by_the_fields_that_were_sent_not_by_todays_plan(site: Site) -> None:
+    site.workspace.plan.model.objects[0] = PLAN.model_copy(
+        update={"fields": {}}
+    )  # the phone was left out since
+    record = site.target.make(phone="1")
+    site.target.write(record, {"phone": None}, Who.OURS)  # our update landed, and nobody saw it
+    row = BatchRow("b", 1, "new", "load", "ready/x", "p", (0,), "contacts", "update", "d", "t")
+    sent = Entry(
+        1, "b", "new", "contacts", "record", "k", "update", "intent", record.id,
+        before={"phone": "1"}, after={"phone": None},
+    )  # fmt: skip
+    with Loading(site.workspace, site.target, CATALOG, 1) as loading:
+        with loading.batch(replace(row, deadline=stamp(loading.clock.now()))):
+            loading.journal.append([sent])
+        doubts.settle(loading, Look(site.workspace, site.target, CATALOG))
+    [done] = site.workspace.engine.rows(
+        f"SELECT * FROM {site.workspace.journal.source()} WHERE outcome = 'done'"
+    )
+    assert (dict(done["before"]), dict(done["after"])["phone"]) == ({"phone": "1"}, None)
