@@ -97,7 +97,7 @@ def load(
         must_be_open(workspace, attempt)
         _verify(workspace, plans)
         base = checkpoint.ensure(loading)
-        _settle_doubts(loading, plans)
+        _settle_doubts(loading, plans, loaded)
         for each in chosen:
             _records(loading, each, loaded, sample)
         crosswalk_table(loading)
@@ -212,17 +212,20 @@ def protocol_for(loading: Loading, plan: ObjectPlan) -> RecordProtocol:
     )
 
 
-def _settle_doubts(loading: Loading, plans: Sequence[ObjectPlan]) -> None:
-    """Batches that a former process left open come first, whatever was asked for."""
+def _settle_doubts(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded) -> None:
+    """Batches that a former process left open come first, whatever was asked for, and are counted."""
     if not book.in_doubt(loading.ledger, loading.attempt, ("load", "replay")):
         return
     crosswalk_table(loading)
     for each in plans:
-        loading.run(Cutter(loading, each).in_doubt(), protocol_for(loading, each).run)
+        loaded.objects[each.source] = loading.run(
+            Cutter(loading, each).in_doubt(), protocol_for(loading, each).run
+        )
     crosswalk_table(loading)
     for each in plans:
         for index in range(len(each.links)):
-            loading.run(LinkCutter(loading, f"{each.source}.{index}").in_doubt(), LinkProtocol(loading).run)
+            name = f"{each.source}.{index}"
+            loaded.links[name] = loading.run(LinkCutter(loading, name).in_doubt(), LinkProtocol(loading).run)
 
 
 def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, sample: bool) -> None:
@@ -238,14 +241,13 @@ def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, sample: bool) -
         loading.progress(plan.source, done, total)
         return tally
 
-    tally: Tally = Counter()
+    tally = loaded.objects.setdefault(plan.source, Counter())
     for manifest in cutter.manifests():
         # Generations in order: a delta of a key must not overtake its base.
         if manifest.generation:
             tally.update(loading.run(cutter.pending(manifest, tombstones=True), carry))
         tally.update(loading.run(cutter.pending(manifest), carry))
         crosswalk_table(loading)
-    loaded.objects[plan.source] = tally
 
 
 def _links(loading: Loading, name: str, loaded: Loaded) -> None:
@@ -259,13 +261,12 @@ def _links(loading: Loading, name: str, loaded: Loaded) -> None:
         loading.progress(f"{name} links", done, total)
         return tally
 
-    tally: Tally = Counter()
+    tally = loaded.links.setdefault(name, Counter())
     for manifest in cutter.manifests():
         # Generations in order: a link that a delta takes away must not be made after it was taken away.
         if manifest.generation:
             tally.update(loading.run(cutter.pending(manifest, removing=True), carry))
         tally.update(loading.run(cutter.pending(manifest), carry))
-    loaded.links[name] = tally
 
 
 def _look_around(loading: Loading, base: checkpoint.Checkpoint, loaded: Loaded) -> None:

@@ -28,8 +28,8 @@ from migrate.stages.pipeline import next_ready
 from migrate.store import Manifest
 from migrate.workspace import Workspace
 from tests.unit.bench import HandClock, workspace
-from tests.unit.fake_target import CATALOG, FakeTarget
-from tests.unit.test_load_protocol import PLAN
+from tests.unit.fake_target import CATALOG, FakeTarget, Killed
+from tests.unit.test_load_protocol import PLAN, Case, key
 
 
 class Site:
@@ -187,3 +187,26 @@ def test_a_doubt_is_settled_by_the_fields_that_were_sent_not_by_todays_plan(site
         f"SELECT * FROM {site.workspace.journal.source()} WHERE outcome = 'done'"
     )
     assert (dict(done["before"]), dict(done["after"])["phone"]) == ({"phone": "1"}, None)
+
+
+def test_an_edit_that_a_killed_load_covered_is_told_by_the_one_that_settles_it(
+    tmp_path: Path, site: Site
+) -> None:
+    case = Case(tmp_path / "case", site.workspace.engine)
+    model = SimpleNamespace(objects=[PLAN.model_copy(update={"links": []})])
+    case.workspace.__dict__.update(
+        plan=SimpleNamespace(model=model, digest="d"),
+        target=lambda: case.target,
+        catalog=lambda _role: CATALOG,
+    )
+    site.workspace = case.workspace
+    site.checkpoint(1)
+    case.stage(0, {"c1": {"name": "a"}})
+    load(case.workspace)
+    case.target.faults, case.target.edits = ["killed after"], [(key("c1"), "name", "hers")]
+    case.stage(1, {"c1": {"name": "b"}})
+    with pytest.raises(Killed):
+        load(case.workspace)
+    case.workspace.__dict__.pop("journal")
+    found = load(case.workspace)
+    assert (found.met, found.clean, found.objects["Contact"]["update"]) == (1, False, 1)
