@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from typing import Any
 from migrate.catalog import Catalog
 from migrate.clock import Clock, parse_stamp, stamp
 from migrate.connector import KeepsHistory, Target
+from migrate.engine import parquet, text
 from migrate.errors import InDoubt, MigrateError, SystemRefused
 from migrate.journal import Entry, Journal
 from migrate.ledger import BatchRow, Lease, Ledger
@@ -54,6 +55,9 @@ class Loading:
     phase: str = "load"
     progress: Progress = no_progress
     keep_going: bool = False  # even where the target refuses all
+    baseline: dict[str, list[str]] = field(
+        default_factory=dict
+    )  # by object: Parquet files, `_id` of what stood
     _local: threading.local = field(default_factory=threading.local)
     _stop: threading.Event = field(default_factory=threading.Event)
     _left: threading.Event = field(default_factory=threading.Event)
@@ -243,6 +247,15 @@ class Loading:
         return rest
 
     # -- evidence -----------------------------------------------------------------------------
+
+    def stood_before(self, object: str, ids: Collection[str]) -> set[str]:
+        """Which of these records the target held before this attempt's first write."""
+        files = self.baseline.get(object)
+        if not ids or not files:
+            return set()
+        listed = ", ".join(text(id) for id in ids)
+        rows = self.workspace.engine.rows(f"SELECT _id FROM {parquet(files)} WHERE _id IN ({listed})")
+        return {row["_id"] for row in rows}
 
     def newest(self, object: str, ids: list[str], fields: list[str]) -> dict[str, dict[str, list[Any]]]:
         """Per record and field the versions that the target kept, newest first; empty where it keeps none."""

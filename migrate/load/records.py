@@ -72,12 +72,18 @@ class RecordProtocol(Sender):
         }
         entries = self._refusals(work, items, sent)
         changed: list[tuple[Item, Held]] = []
+        # What no reply of ours named was found by its key: made by a lost call of ours, or long before.
+        looked = {record.id for key, record in found.items() if not sent.done[key]}
+        stood = self.loading.stood_before(self.object, looked)
         for key in sent.done:
             record = found.get(key)
             if record is None:
                 entries.append(
                     self._entry(work, items[key], "refused", reason="gone: deleted right after our write")
                 )
+            elif record.id in stood:
+                reason = f"stood: record {record.id} had this key before this load; it isn't one that we made"
+                entries.append(self._entry(work, items[key], "conflict", reason=reason))
             elif self._differs(items[key].values, record):
                 changed.append((items[key], record))
             else:

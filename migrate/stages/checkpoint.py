@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from migrate.catalog import Catalog
 from migrate.clock import parse_stamp, stamp
 from migrate.connector import Target
-from migrate.errors import Defect
+from migrate.errors import Damaged, Defect
 from migrate.ledger import Ledger
 from migrate.ledger.tables import checkpoints, watermarks
 from migrate.load import Loading
@@ -77,6 +77,21 @@ def _of(row: object) -> Checkpoint:
         facts["name"], facts["attempt"], facts["at"], facts["segment"], marks,
         json.loads(facts["baseline"]), facts["window_end"],
     )  # fmt: skip
+
+
+def files(workspace: Workspace, point: Checkpoint) -> dict[str, list[str]]:
+    """The baseline's Parquet files by object.
+
+    Raises:
+        Damaged: a part of it isn't there any more.
+    """
+    found = {}
+    for object, folder in point.baseline.items():
+        manifest = workspace.store.manifest(folder)
+        if manifest is None:
+            raise Damaged(folder, "the baseline isn't there any more", "Restore it from a backup.")
+        found[object] = workspace.store.files(manifest)
+    return found
 
 
 def ensure(loading: Loading) -> Checkpoint:

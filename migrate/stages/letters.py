@@ -21,6 +21,7 @@ from migrate.load.context import Progress, Tally, no_progress
 from migrate.load.link_work import LinkCutter
 from migrate.load.work import Cutter, crosswalk_table
 from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
+from migrate.stages import checkpoint
 from migrate.stages.load import Loaded, load, must_be_open, protocol_for
 from migrate.stages.pipeline import alone, transform
 from migrate.store import write_aside
@@ -229,6 +230,8 @@ def _resend(workspace: Workspace, progress: Progress) -> dict[str, Tally]:
         Loading(workspace, target, workspace.catalog("target"), attempt, "replay", progress) as loading,
     ):
         must_be_open(workspace, attempt)
+        if point := checkpoint.of_attempt(workspace.ledger, attempt):
+            loading.baseline = checkpoint.files(workspace, point)
         crosswalk_table(loading)
         for each in workspace.plan.model.objects:
             keys = _keys(workspace, each.source, attempt)

@@ -97,6 +97,7 @@ def load(
         must_be_open(workspace, attempt)
         _verify(workspace, plans)
         base = checkpoint.ensure(loading)
+        loading.baseline = checkpoint.files(workspace, base)
         _settle_doubts(loading, plans, loaded)
         for each in chosen:
             _records(loading, each, loaded, sample)
@@ -278,12 +279,9 @@ def _look_around(loading: Loading, base: checkpoint.Checkpoint, loaded: Loaded) 
     loading.clock.sleep(loading.target.limits.settle)
     crosswalk_table(loading)
     keys = checkpoint.key_fields(loading.workspace, base)
-    store = loading.workspace.store
-    for object, folder in base.baseline.items():
-        manifest = store.manifest(folder)
-        files = store.files(manifest) if manifest else []
+    for object, files in loading.baseline.items():
         loaded.swept.append(strays.sweep(loading, object, keys[object], files))
-    for object in base.baseline:
+    for object in loading.baseline:
         loaded.side_links += strays.side_links(loading, object)
 
 

@@ -15,6 +15,7 @@ from migrate.catalog import Catalog
 from migrate.connector import KeepsHistory, Target, Who
 from migrate.diff import diff
 from migrate.engine import parquet
+from migrate.errors import Damaged
 from migrate.load.context import Progress, no_progress
 from migrate.stages.checkpoint import Checkpoint, key_fields, take_baseline
 from migrate.store import Manifest
@@ -69,7 +70,9 @@ def _records(
     store, engine = workspace.store, workspace.engine
     then, now = store.manifest(point.baseline[object]), store.manifest(folder)
     if then is None or now is None:
-        return
+        raise Damaged(
+            point.baseline[object], "the baseline isn't there any more", "Restore it from a backup."
+        )
     schema = catalog.objects[object].fields
     fields = [name for name in then.schema if name in now.schema and name in schema]
     left, right = (_source(store.files(each), fields) for each in (then, now))

@@ -60,6 +60,7 @@ class Case:
         self.fields = list(FIELDS)  # that the plan maps
         self.wins: dict[str, str] = {}
         self.keep_going = False
+        self.baseline: dict[str, list[str]] = {}
 
     def stage(self, generation: int, rows: Mapping[str, Mapping[str, Any]]) -> None:
         """Ready rows by name. `deleted`, `adopt` (a target id) and `version` (a number) say the rest."""
@@ -99,6 +100,7 @@ class Case:
         self.workspace.__dict__.pop("journal", None)
         target: Target = self.target
         with Loading(self.workspace, target, CATALOG, 1, keep_going=self.keep_going) as loading:
+            loading.baseline = self.baseline
             protocol = RecordProtocol(
                 loading, "contacts", self.fields, wins=self.wins, always=["migration_key"], **self.rules
             )
@@ -219,6 +221,20 @@ def test_a_bad_record_is_isolated_and_the_others_of_its_batch_go_through(
     assert {name: row["outcome"] for name, row in case.rows(REFUSED).items()} == dict.fromkeys(
         case.target.bad, "refused"
     )
+
+
+def test_a_record_that_stood_there_with_our_key_is_not_said_to_be_made_by_us(
+    root: Path, engine: Engine
+) -> None:
+    case = Case(root, engine)
+    there = case.target.make(Who.OURS, migration_key=key("c1"), name="a")
+    case._publish("baseline", "contacts", 0, [{"_id": there.id}], pa.schema([("_id", pa.string())]))
+    [manifest] = case.workspace.store.manifests("baseline", "contacts")
+    case.baseline = {"contacts": case.workspace.store.files(manifest)}
+    case.stage(0, {"c1": {"name": "a"}, "c2": {"name": "b"}})
+    case.load()
+    assert set(case.rows(CROSSWALK)) == {key("c2")}
+    assert case.rows(REFUSED)[key("c1")]["reason"].startswith(f"stood: record {there.id} had this key")
 
 
 @pytest.mark.parametrize("good", [None, 0, 50], ids=["none taken", "the first taken", "one later taken"])
