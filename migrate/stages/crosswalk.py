@@ -46,15 +46,20 @@ def rows_of(
         columns: name to DuckDB type.
         generation: adds `_gen`, the artifact's generation.
     """
-    items = ", ".join(
-        f"CAST({identifier(name)} AS {kind}) AS {identifier(name)}" for name, kind in columns.items()
-    )
+    import pyarrow.parquet as pq
+
     nothing = ", ".join(f"NULL::{kind} AS {identifier(name)}" for name, kind in columns.items())
-    selects = [
-        f"SELECT {items}{f', {manifest.generation} AS _gen' if generation else ''} FROM {parquet(files)}"
-        for manifest in manifests
-        if (files := store.files(manifest))
-    ]
+    selects = []
+    for manifest in manifests:
+        if files := store.files(manifest):
+            # Generations differ in their columns where the plan, or the source's schema, was changed between.
+            held = set(pq.read_schema(files[0]).names)
+            items = ", ".join(
+                f"CAST({identifier(name) if name in held else 'NULL'} AS {kind}) AS {identifier(name)}"
+                for name, kind in columns.items()
+            )
+            mark = f", {manifest.generation} AS _gen" if generation else ""
+            selects.append(f"SELECT {items}{mark} FROM {parquet(files)}")
     if not selects:
         selects = [f"SELECT {nothing}{', 0 AS _gen' if generation else ''} WHERE false"]
     return f"({' UNION ALL '.join(selects)})"

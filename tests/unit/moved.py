@@ -96,7 +96,7 @@ TARGET = Catalog(
     owners=(Owner(id="7", email="ada@example.com", name="Ada"),),
     objects={
         "companies": _schema(
-            "companies", *KEYED, _field("name"), _field("phone"),
+            "companies", *KEYED, _field("name"), _field("phone"), _field("city"),
             _field("domain", held=("trim", "lower", "empty_is_null")),
             _field("industry", Kind.PICKLIST, options=_options("TECH=Technology", "AGRI=Agriculture")),
             stamp=None, url="https://app.example.com/companies/{id}",

@@ -126,6 +126,42 @@ def test_one_wrong_value_is_exactly_one_row_and_field(migration: Moved) -> None:
     ]
 
 
+def mapped_later(migration: Moved) -> None:
+    """The plan maps `phone` no more and `city` instead, and was loaded from again."""
+    path = migration.root / "plan.yaml"
+    path.write_text(
+        path.read_text().replace("{from: Phone, wins: longest}", "Name").replace("phone:", "city:")
+    )
+    companies = migration.target.records["companies"]
+    rows = []
+    for id, name in (("101", "Acme"), ("102", "Bolt"), ("55", "Curie")):
+        companies[id] |= {"city": name, "phone": "not ours any more"}
+        values = {**companies[id], "name": name, "_key": companies[id]["migration_key"], "_deleted": False}
+        rows.append({key: value for key, value in values.items() if key != "phone"})
+    fields = ("migration_key", "old_id", "name", "domain", "industry", "city")
+    names = ("_key", "_source_id", "_version", "_target_id", "_deleted", *fields)
+    publish(migration.store, "ready/Account/g0001", rows, texts(*names))
+
+
+def test_a_field_that_the_plan_has_dropped_since_is_not_compared(migration: Moved) -> None:
+    mapped_later(migration)
+
+    result = migration.results("rows")["rows.Account"]
+
+    assert result.verdict is Verdict.PASS, told(result)
+
+
+def test_a_field_that_was_mapped_after_the_first_load_is_compared(migration: Moved) -> None:
+    mapped_later(migration)
+    migration.target.records["companies"]["102"]["city"] = "Bonn"
+
+    result = migration.results("rows")["rows.Account"]
+
+    assert [(row["field"], row["expected"], row["found"]) for row in result.sample] == [
+        ("city", "Bolt", "Bonn")
+    ]
+
+
 def test_a_cent_is_found_by_the_sums_in_its_stage(migration: Moved) -> None:
     migration.target.records["deals"]["301"]["amount"] = "100.11"
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from migrate.engine import identifier, text
 from migrate.held import held_sql
-from migrate.plan.needs import always_written
+from migrate.plan.needs import always_written, written_fields
 from migrate.stages.crosswalk import latest_ready
 from migrate.survivorship import RULES
 from migrate.types import Kind
@@ -62,14 +62,14 @@ def from_wire(expression: str, field: Field) -> str:
 
 
 def columns_of(evidence: Evidence, each: ObjectPlan) -> list[str]:
-    """Target fields that were staged for an object, in their order."""
-    fields = evidence.target_schema(each.target).fields
-    for manifest in evidence.store.manifests("ready", each.source):
+    """Target fields that the plan fills and that were staged for an object, in their order."""
+    fields, wanted = evidence.target_schema(each.target).fields, set(written_fields(each))
+    staged: dict[str, None] = {}
+    # The newest first: a field that was mapped after the first load stands in later generations only.
+    for manifest in reversed(evidence.store.manifests("ready", each.source)):
         if files := evidence.store.files(manifest):
-            return [
-                name for name in pq.read_schema(files[0]).names if not name.startswith("_") and name in fields
-            ]
-    return []
+            staged.update(dict.fromkeys(pq.read_schema(files[0]).names))
+    return [name for name in staged if name in wanted and name in fields]
 
 
 def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
