@@ -237,6 +237,10 @@ class Connector(Protocol):
         """Read the system's objects, fields, picklists, links and owners."""
         ...
 
+    def tenant(self) -> str:
+        """The tenant to which the credentials lead, as `discover` names it; with as few calls as can be."""
+        ...
+
     def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
         """What the credential may do with these objects, without writing anything."""
         ...

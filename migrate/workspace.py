@@ -15,13 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from migrate.errors import UsageError
+from migrate.errors import SystemRefused, UsageError
 from migrate.store import Store, write_aside
 
 if TYPE_CHECKING:
     from migrate.catalog import Catalog
     from migrate.clock import Clock
-    from migrate.connector import Source, Target
+    from migrate.connector import Connector, Source, Target
     from migrate.engine import Engine
     from migrate.journal import Journal
     from migrate.ledger import Ledger
@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 
 Role = Literal["source", "target"]
 LEDGER = "MIGRATE_LEDGER"  # the environment variable with a team's ledger
+
+
+def other_tenant(label: str, tenant: str, bound: str) -> SystemRefused:
+    """The refusal of credentials that lead elsewhere than those of the first discover."""
+    return SystemRefused(
+        label,
+        f"its credentials lead to tenant {tenant}, but this workspace is bound to {bound}",
+        "Use the credentials of the first discover, or begin another workspace for the other tenant.",
+    )
 
 
 class Workspace:
@@ -231,17 +240,38 @@ class Workspace:
         return connect(entry.type, Settings(entry.system, self.credentials(role), options, self.clock))
 
     def source(self) -> Source:
-        """A connector to the source."""
+        """A connector to the source.
+
+        Raises:
+            SystemRefused: the credentials; or they lead to another tenant than the first discover's.
+        """
         connector: Source = self.connector("source")
+        self._same_tenant(connector)
         return connector
 
     def target(self) -> Target:
-        """A connector to the target, told which fields hold the migration key."""
+        """A connector to the target, told which fields hold the migration key.
+
+        Raises:
+            SystemRefused: the credentials; or they lead to another tenant than the first discover's.
+        """
         connector: Target = self.connector("target")
         connector.bind({each.target: each.key.field for each in self.plan.model.objects})
         with contextlib.suppress(UsageError):  # before the first discover there is no catalog to work from
             connector.use(self.catalog("target"))
+        self._same_tenant(connector)
         return connector
+
+    def _same_tenant(self, connector: Connector) -> None:
+        try:
+            bound = self.ledger.system(connector.system).tenant
+        except UsageError:
+            return  # before the first discover nothing is bound
+        with contextlib.ExitStack() as opened:
+            opened.callback(connector.close)
+            if (tenant := connector.tenant()) != bound:
+                raise other_tenant(connector.system, tenant, bound)
+            opened.pop_all()  # it stays open for the caller
 
     # -- catalogs -----------------------------------------------------------------------------
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from migrate.catalog import Catalog
-from migrate.errors import Damaged, SystemRefused
+from migrate.errors import Damaged
 from migrate.ledger.tables import systems
-from migrate.workspace import Role, Workspace
+from migrate.workspace import Role, Workspace, other_tenant
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,7 @@ def _one(workspace: Workspace, role: Role) -> Discovered:
     drift: tuple[str, ...] = ()
     if rows:
         if rows[0].tenant != catalog.tenant:
-            raise SystemRefused(
-                entry.system,
-                f"its credentials lead to tenant {catalog.tenant} ({catalog.tenant_name}), "
-                f"but this workspace is bound to {rows[0].tenant}",
-                "Use the credentials of the first discover, or begin another workspace for the other tenant.",
-            )
+            raise other_tenant(entry.system, f"{catalog.tenant} ({catalog.tenant_name})", str(rows[0].tenant))
         try:
             drift = _drift(workspace.catalog(role), catalog)
         except Damaged as error:  # this very command mends it

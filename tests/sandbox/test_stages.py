@@ -319,6 +319,20 @@ def test_another_tenant_under_the_same_name_is_refused(company: Company) -> None
         workspace.close()
 
 
+@pytest.mark.parametrize("words", ["load", "validate", "rollback plan", "rollback run --yes"])
+def test_no_command_touches_another_tenant_than_the_first_discovers(company: Company, words: str) -> None:
+    company.hubspot.control.post("/seed", {"portal": {"portalId": 999999}})
+    try:
+        code, found = company.run(words)
+    finally:
+        company.hubspot.control.post("/seed", {"portal": {"portalId": 4471203}})
+
+    assert (code, "lead to tenant 999999" in found.get("message", "")) == (3, True), found
+    workspace = Workspace(company.root)
+    assert workspace.ledger.attempt() == 1  # no rollback has begun
+    workspace.close()
+
+
 def test_a_catalog_that_was_damaged_is_mended_by_a_discover(company: Company) -> None:
     for path in (company.root / ".migrate" / "catalog").glob("new-*.json"):
         path.write_bytes(path.read_bytes()[:-20])

@@ -75,6 +75,9 @@ class HubSpotConnector:
     def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
         return scopes.rights(self._portal, objects, write=write)
 
+    def tenant(self) -> str:
+        return self._portal.tenant()
+
     def now(self) -> datetime:
         return self._portal.vendor_now()
 

@@ -158,7 +158,7 @@ class Metadata:
             pair for name in objects for other in main for pair in ((name, other), (other, name))
         )
         links = self._portal.each(lambda pair: self.labels(*pair), pairs)
-        portal = str(account.get("portalId") or self._portal.identity().portal)
+        portal = self._portal.tenant()
         return Catalog(
             type="hubspot",
             tenant=portal,

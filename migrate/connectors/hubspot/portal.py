@@ -154,6 +154,10 @@ class Portal:
                 self.account()  # its time zone says when a daily quota is renewed; later it can't be asked
             return self._identity
 
+    def tenant(self) -> str:
+        """The portal's id, as HubSpot tells it of the account, else of the token."""
+        return str(self.account().get("portalId") or self.identity().portal)
+
     def _told(self) -> Mapping[str, Any]:
         """What HubSpot says of the token, in the words that it has for private apps and service keys."""
         if isinstance(self._auth, Renewed):

@@ -135,6 +135,10 @@ class SalesforceConnector:
             raise SystemRefused(self.system, "a reply has no `Date` header", "Look for a proxy.")
         return http.server_date.astimezone(UTC)
 
+    def tenant(self) -> str:
+        """The organisation's id."""
+        return long_id(str(self._rest.rows("SELECT Id FROM Organization")[0]["Id"]))
+
     def discover(self) -> Catalog:
         """Describe the CRM objects and the custom ones; read the organisation and its users."""
         listed = self._listed()
