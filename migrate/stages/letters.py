@@ -110,7 +110,12 @@ def _newest(workspace: Workspace, key: str) -> dict[str, str | None]:
 
 
 def export(workspace: Workspace, file: Path) -> int:
-    """Write a CSV to fill in: one row for each field of each refused record; returns the rows."""
+    """Write a CSV to fill in: one row for each field of each refused record that an override may change.
+
+    Returns:
+        The rows.
+    """
+    mapped = _mapped(workspace)
     rows = workspace.engine.rows(
         f"""SELECT key FROM ({_refused(workspace)})
         WHERE kind = 'record' AND attempt = {workspace.ledger.attempt()} ORDER BY key"""
@@ -122,10 +127,17 @@ def export(workspace: Workspace, file: Path) -> int:
     for row in rows:
         found = letter(workspace, row["key"])
         for name, value in found.values.items():
+            if name not in mapped.get(found.key.split(".")[1], ()):
+                continue
             writer.writerow([found.key, name, _safe(value or ""), "", "", "", _safe(found.reason)])
             count += 1
     write_aside(file, out.getvalue().encode("utf-8-sig"))
     return count
+
+
+def _mapped(workspace: Workspace) -> dict[str, list[str]]:
+    """The target fields that an override may change, by source object."""
+    return {each.source: list(each.fields) for each in workspace.plan.model.objects}
 
 
 def _safe(value: str) -> str:
@@ -148,7 +160,7 @@ def take_in(workspace: Workspace, file: Path) -> tuple[int, Path]:
     name = workspace.plan.model.overrides
     if name is None:
         raise UsageError("The plan has no `overrides`.", "Add `overrides: overrides.csv` to plan.yaml.")
-    given = _rows_of(file)
+    given, mapped = _rows_of(file), _mapped(workspace)
     fresh: list[list[str]] = []
     mistakes: list[PlanMistake] = []
     for number, row in enumerate(given, start=2):
@@ -158,6 +170,15 @@ def take_in(workspace: Workspace, file: Path) -> tuple[int, Path]:
             mistakes.append(
                 PlanMistake(
                     Position(str(file), number, 1), "`who` and `why` are empty", "Say who decided, and why."
+                )
+            )
+        object, field = [*(row.get("key") or "").split("."), ""][1], row.get("field") or ""
+        if field not in mapped.get(object, ()):
+            mistakes.append(
+                PlanMistake(
+                    Position(str(file), number, 1),
+                    f"`{field}` isn't mapped for `{object}`" if object else "`key` is no migration key",
+                    "Only fields of the plan's `fields` can be overridden; empty `new` in this row.",
                 )
             )
         fresh.append([_plain(row.get(column) or "") for column in OVERRIDE_COLUMNS])

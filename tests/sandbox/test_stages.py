@@ -449,6 +449,7 @@ def test_what_the_target_refuses_goes_out_to_a_sheet_and_comes_back_mended(
     assert company.run(f"dead-letters export {sheet}")[0] == 0
     with sheet.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
+    assert not {"migration_key", "former_owner"} & {row["field"] for row in rows}  # no override changes them
     for row in rows:
         if row["key"] == key and row["field"] == "email":
             row |= {"new": "t.hart@nl.example", "who": "ann", "why": "the other one is her sister's"}
@@ -474,10 +475,15 @@ def test_a_sheet_with_a_gap_is_refused_with_its_line_and_nothing_of_it_is_taken(
 ) -> None:
     before = (company.root / "overrides.csv").read_bytes()
     sheet = tmp_path / "letters.csv"
-    sheet.write_text("key,field,old,new,who,why\nk,email,a,b,ann,because\nk,phone,a,b,,\n")
+    key = "sf.Contact.1"
+    sheet.write_text(f"key,field,old,new,who,why\n{key},email,a,b,ann,because\n{key},phone,a,b,,\n")
     code, found = company.run(f"dead-letters import {sheet}")
     assert code == 2
     assert "letters.csv:3:1" in found["message"]
+    sheet.write_text(f"key,field,old,new,who,why\n{key},migration_key,a,b,ann,because\n")
+    code, found = company.run(f"dead-letters import {sheet}")
+    assert code == 2
+    assert "letters.csv:2:1: `migration_key` isn't mapped for `Contact`" in found["message"]
     sheet.write_bytes("key,field,old,new,who,why\nk,name,a,Müller,ann,because\n".encode("cp1252"))
     code, found = company.run(f"dead-letters import {sheet}")
     assert code == 2, found
