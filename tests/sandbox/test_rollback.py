@@ -204,6 +204,49 @@ def test_a_call_that_lands_after_the_rollback_is_named_and_undone(line: Line, pa
     line.back()
 
 
+def without_deals(plan: str) -> str:
+    """The plan without its last object."""
+    return plan[: plan.index("  - source: Opportunity")] + "cutover: {window: 10 working days}\n"
+
+
+def test_an_object_that_has_gone_out_of_the_plan_is_put_back_all_the_same(line: Line) -> None:
+    line.run("load", codes=(0, 1))
+    whole = (line.root / "plan.yaml").read_text()
+    (line.root / "plan.yaml").write_text(without_deals(whole))
+    try:
+        line.run("transform", codes=(0, 1))
+        line.run("load", codes=(0, 1))
+        line.back()
+    finally:
+        (line.root / "plan.yaml").write_text(whole)
+    line.run("transform", codes=(0, 1))
+
+    assert all(not line.ours(object) for object in OBJECTS)
+
+
+def test_an_object_that_comes_into_the_plan_later_is_verified_too(line: Line) -> None:
+    there = line.truth("deals")
+    whole = (line.root / "plan.yaml").read_text()
+    (line.root / "plan.yaml").write_text(without_deals(whole))
+    try:
+        line.run("transform", codes=(0, 1))
+        line.run("load", codes=(0, 1))
+    finally:
+        (line.root / "plan.yaml").write_text(whole)
+    line.run("transform", codes=(0, 1))
+    line.run("load", codes=(0, 1))
+    held = line.truth("deals")[line.ours("deals")[0]]["properties"]
+    fields = {name: held[name] for name in ("dealname", "pipeline", "dealstage", "migration_key")}
+    line.back()
+
+    assert set(line.truth("deals")) == set(there)
+    line.act(do="create", object="deals", fields=fields)
+    failed = line.run("rollback", "verify", codes=(1,))
+    assert [(each["object"], each["id"]) for each in failed["failures"]] == [("deals", line.ours("deals")[0])]
+    line.act(do="delete", object="deals", id=line.ours("deals")[0])
+    assert line.run("rollback", "verify")["verdict"] == "pass"
+
+
 def test_nothing_is_undone_without_the_systems_name(line: Line) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "migrate", "-w", str(line.root), "rollback", "run"],

@@ -108,6 +108,9 @@ class FakeTarget:
     def discover(self) -> Catalog:
         return CATALOG
 
+    def tenant(self) -> str:
+        return CATALOG.tenant
+
     def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
         return Rights("fake", (), (), ())
 
