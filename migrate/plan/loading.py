@@ -299,6 +299,9 @@ def _translate(detail: ErrorDetails, tree: Tree) -> tuple[PlanMistake, Keys]:
         return PlanMistake(tree.at(*keys), f"`{name}` must be {_KINDS[kind]}, not {shown}.", remedy), keys
     if kind == "literal_error":
         options = [each.strip("' ") for each in str(context["expected"]).replace(" or ", ", ").split(",")]
+        if str(given) in options:  # a text where a number stands, or the other way round
+            what = f'`{name}` is the text `"{given}"`, and must be the number `{given}`.'
+            return PlanMistake(tree.at(*keys), what, "Write it without quotes."), keys
         remedy = suggest(str(given), options, "It can be")
         return PlanMistake(tree.at(*keys), f"`{name}` can't be {_shown(given)}.", remedy), keys
     if kind == "string_pattern_mismatch":

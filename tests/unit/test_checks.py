@@ -102,6 +102,17 @@ def test_a_dead_letter_is_a_warning_with_the_command_that_mends_it(migration: Mo
     assert any("dead-letters replay" in one.command for one in result.decisions)
 
 
+def test_an_ambiguous_match_does_not_say_on_which_side_the_twins_are(migration: Moved) -> None:
+    reject = {"_key": "sf.Opportunity.D3", "_source_id": "D3", "field": "dealname", "value": "Three",
+              "reason": "ambiguous_match", "detail": "several source records match record 9"}  # fmt: skip
+    publish(migration.store, "rejects/Opportunity/g0000", [reject], texts(*reject))
+
+    decision = migration.results("counts")["counts.Opportunity"].decisions[0]
+
+    assert "several records of the target" not in decision.what
+    assert "in the source or in the target" in decision.where
+
+
 def test_a_command_that_mends_can_be_typed_as_it_stands_while_something_remains(migration: Moved) -> None:
     migration.journal = [row for row in migration.journal if row["key"] != "sf.Opportunity.D2"]
     del migration.target.records["deals"]["302"]

@@ -462,3 +462,13 @@ def test_the_lines_that_a_first_plan_suggests_can_be_used_as_they_are(tmp_path: 
     assert deal.dedupe is not None
     assert deal.dedupe.on == ["lower(trim(Email))"]
     assert deal.fields["color"].origin == "Colour"
+
+
+def test_a_number_in_quotes_is_told_from_a_number(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text('version: "1"\n')
+
+    with pytest.raises(PlanError) as caught:
+        load_plan(tmp_path / "plan.yaml")
+
+    assert '`version` is the text `"1"`, and must be the number `1`.' in str(caught.value)
+    assert "Write it without quotes." in str(caught.value)

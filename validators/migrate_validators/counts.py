@@ -146,7 +146,7 @@ _MEND = {
     "required": "Fill the field at the source, or give the plan a value for it",
     "too_long": "Shorten the value in the plan, or choose a longer field",
     "expression": "Mend the value at the source, or the expression in the plan",
-    "ambiguous_match": "Say in overrides.csv which record it is, or clean up the twins in the target",
+    "ambiguous_match": "Clean up the twins, in the source or in the target; `migrate trace` names them",
     "ambiguous_source": "Merge these records at the source, or give one of them another value",
     "duplicate": "Merge these records at the source, or name them under `dedupe`",
 }

@@ -25,7 +25,7 @@ REASONS = {
     "required": "a value is missing that the target requires",
     "too_long": "a text is too long",
     "expression": "a value can't be converted",
-    "ambiguous_match": "several records of the target match it",
+    "ambiguous_match": "no match one to one with a record of the target",
     "ambiguous_source": "several records match one of the target",
     "duplicate": "a value that must be unique is shared",
 }
