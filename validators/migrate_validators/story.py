@@ -205,6 +205,8 @@ def headline(verdict: Verdict, flows: Sequence[dict[str, Any]], results: Sequenc
     sums = [result for result in results if result.check == "sums"]
     if sums and all(result.verdict is Verdict.PASS for result in sums):
         told += " All money that moved agrees to the last digit."
-    elif sums:
+    elif any(result.verdict in (Verdict.FAIL, Verdict.WARN) for result in sums):
         told += " Money differs; see below."
+    elif any(result.verdict is Verdict.ERROR for result in sums):
+        told += " Money was not compared; see below."
     return titles[verdict], told
