@@ -164,6 +164,9 @@ class Who(StrEnum):
     AUTOMATION = "automation"
 
 
+THEIRS = (Who.PERSON, Who.INTEGRATION)  # whose work is never knowingly overwritten
+
+
 @dataclass(frozen=True)
 class Version:
     """One past or present value of a field, newest first in a list."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from migrate.connector import Held, Operation, Version, Who
+from migrate.connector import THEIRS, Held, Operation, Version, Who
 from migrate.journal import Entry
 from migrate.load.context import Loading, Tally
 from migrate.load.sending import Sender, Sent
@@ -18,7 +18,6 @@ from migrate.load.wanted import Spared, Wanted
 from migrate.load.wins import Wins
 from migrate.load.work import NONE, Item, RecordWork, image
 
-THEIRS = (Who.PERSON, Who.INTEGRATION)
 LANDED = "landed"  # how the reason of a record changed at landing begins
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from migrate.connector import Held, Who
+from migrate.connector import THEIRS, Held
 from migrate.load.sending import Sender
 from migrate.load.work import Item, Known, RecordWork
 
@@ -105,9 +105,7 @@ class Wanted:
             since = known.adopted if (known := items[key].known) else ""
             last = {name: next(iter(kept.get(name, [])), None) for name in late}
             found[key] = sorted(
-                n
-                for n, by in last.items()
-                if by is None or (by.who in (Who.PERSON, Who.INTEGRATION) and by.at > since)
+                n for n, by in last.items() if by is None or (by.who in THEIRS and by.at > since)
             )
         return found
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from migrate.catalog import Field
-from migrate.connector import Held, Link, Version, Who
+from migrate.connector import THEIRS, Held, Link, Version, Who
 from migrate.held import held
 from migrate_rollback.model import CODES, Row, Verdict
-
-THEIRS = (Who.PERSON, Who.INTEGRATION)
 
 
 def differing(row: Row, record: Held, fields: Sequence[str]) -> list[str]:
