@@ -57,7 +57,7 @@ def test_a_server_that_goes_away_in_the_midst_ends_the_load_with_5_and_the_next_
     lane = team.lane
     lane.restore("ready")
     seq = oracle.last(lane.hubspot)
-    child = lane.start("load", Order(at=40, side="before", kinds=("commit",), do="stop"))
+    child = lane.start("load", Order(at=15, side="before", kinds=("commit",), do="stop"))
     assert child.until_stopped()
     with psycopg.connect(lane.postgres, autocommit=True) as connection:
         connection.execute("ALTER DATABASE lane ALLOW_CONNECTIONS false")
