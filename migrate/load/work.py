@@ -26,6 +26,8 @@ from migrate.store import Manifest, Part
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from migrate.workspace import Workspace
+
 NONE = "none"  # nothing to send: a tombstone of what was never loaded, or an older version
 
 
@@ -65,10 +67,15 @@ class RecordWork:
     doubt: bool = False
 
 
-def crosswalk_table(loading: Loading) -> None:
+def crosswalk(workspace: Workspace) -> None:
     """(Re)make the engine's table `crosswalk` from the journal; spills to disk where it is large."""
-    query = CROSSWALK.format(journal=loading.journal.source())
-    loading.workspace.engine.run(f"CREATE OR REPLACE TABLE crosswalk AS {query}")
+    query = CROSSWALK.format(journal=workspace.journal.source())
+    workspace.engine.run(f"CREATE OR REPLACE TABLE crosswalk AS {query}")
+
+
+def crosswalk_table(loading: Loading) -> None:
+    """The same, of a load's workspace."""
+    crosswalk(loading.workspace)
 
 
 def batch_name(attempt: int, stage: str, part: str, rows: Sequence[int], operation: str) -> str:

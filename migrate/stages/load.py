@@ -24,11 +24,11 @@ from migrate.load import LinkProtocol, Loading, RecordProtocol, Tally, strays
 from migrate.load.context import Progress, no_progress
 from migrate.load.link_work import LinkCutter
 from migrate.load.strays import Swept
-from migrate.load.work import Cutter, RecordWork, crosswalk_table
+from migrate.load.work import Cutter, RecordWork, crosswalk, crosswalk_table
 from migrate.plan.models import ObjectPlan
 from migrate.plan.needs import always_written, written_fields
 from migrate.stages import checkpoint, pipeline
-from migrate.stages.remaining import crosswalk, foreseen
+from migrate.stages.remaining import foreseen
 from migrate.store import Manifest
 from migrate.workspace import Workspace
 

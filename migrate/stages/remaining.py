@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from migrate.engine import parquet, text
-from migrate.journal import CROSSWALK
 from migrate.ledger import batches as book
 from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest
@@ -28,12 +27,6 @@ class Remaining:
     ready: int
     done: int
     left: int
-
-
-def crosswalk(workspace: Workspace) -> None:
-    """Make the engine's table `crosswalk`, of what is in the target because of us."""
-    query = CROSSWALK.format(journal=workspace.journal.source())
-    workspace.engine.run(f"CREATE OR REPLACE TABLE crosswalk AS {query}")
 
 
 def remaining(workspace: Workspace, source: str, attempt: int) -> Remaining:

@@ -13,9 +13,10 @@ from migrate.journal import REFUSED
 from migrate.ledger import batches as book
 from migrate.ledger.leases import proved_dead
 from migrate.ledger.tables import attempts, leases, measures
+from migrate.load.work import crosswalk
 from migrate.stages.checkpoint import of_attempt
 from migrate.stages.crosswalk import current_ids
-from migrate.stages.remaining import crosswalk, remaining
+from migrate.stages.remaining import remaining
 from migrate.workspace import Workspace
 
 MARGIN = timedelta(hours=1)

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from migrate.engine import Engine
+from migrate.load.work import crosswalk
 from migrate.plan.models import ObjectPlan
-from migrate.stages.remaining import Remaining, crosswalk, foreseen, remaining
+from migrate.stages.remaining import Remaining, foreseen, remaining
 from tests.unit.fake_target import Fault, Killed
 from tests.unit.test_load_protocol import PLAN, Case, key
 
