@@ -1,11 +1,14 @@
 """Which types travel between stages, whatever the vendors call them.
 
 A field has one logical `Kind`; `arrow_type` is how it lies in Parquet. Money is decimal128,
-never a float; instants are UTC with microseconds; a date is a date and has no zone.
+never a float; instants are UTC with microseconds; a date is a date and has no zone. A file is a text
+that names its bytes: `BlobRef`.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -29,6 +32,26 @@ class Kind(StrEnum):
     MULTIPICKLIST = "multipicklist"
     REFERENCE = "reference"
     BINARY = "binary"
+
+
+@dataclass(frozen=True)
+class BlobRef:
+    """A file's bytes, as a field of `Kind.BINARY` is staged: `sha256:<64 hex digits>:<bytes>`."""
+
+    name: str  # the SHA-256
+    bytes: int
+
+    def __str__(self) -> str:
+        return f"sha256:{self.name}:{self.bytes}"
+
+    @classmethod
+    def parse(cls, text: str) -> BlobRef | None:
+        """The reference that a staged value is; None where it is none."""
+        found = _BLOB.fullmatch(text)
+        return cls(found[1], int(found[2])) if found else None
+
+
+_BLOB = re.compile(r"sha256:([0-9a-f]{64}):(0|[1-9][0-9]{0,17})")
 
 
 NUMERIC = frozenset({Kind.INT, Kind.DECIMAL, Kind.MONEY})
@@ -57,7 +80,6 @@ def arrow_type(kind: Kind, precision: int | None = None, scale: int | None = Non
         Kind.DATE: pa.date32(),
         Kind.TIMESTAMP: pa.timestamp("us", tz="UTC"),
         Kind.MULTIPICKLIST: pa.list_(pa.string()),
-        Kind.BINARY: pa.large_binary(),
     }
     return simple.get(kind, pa.string())
 
@@ -74,5 +96,4 @@ def duckdb_type(kind: Kind, precision: int | None = None, scale: int | None = No
         Kind.DATE: "DATE",
         Kind.TIMESTAMP: "TIMESTAMPTZ",
         Kind.MULTIPICKLIST: "VARCHAR[]",
-        Kind.BINARY: "BLOB",
     }.get(kind, "VARCHAR")

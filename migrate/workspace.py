@@ -19,6 +19,7 @@ from migrate.errors import SystemRefused, UsageError
 from migrate.store import Store, write_aside
 
 if TYPE_CHECKING:
+    from migrate.blobs import Blobs
     from migrate.catalog import Catalog
     from migrate.clock import Clock
     from migrate.connector import Connector, Source, Target
@@ -164,6 +165,14 @@ class Workspace:
         """Stage artifacts."""
         self.make()
         return Store(self.state / "stage")
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """The bytes of files."""
+        from migrate.blobs import FolderBlobs
+
+        self.make()
+        return FolderBlobs(self.state / "blobs")
 
     @cached_property
     def journal(self) -> Journal:

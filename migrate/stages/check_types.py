@@ -62,7 +62,7 @@ def misfit(kind: str, target: Field, written: str, zone: str = "UTC") -> tuple[s
             "VARCHAR[]",
             f"Make a list of it: `string_split({written}, ';')` or `[{written}]`.",
         ),
-        Kind.BINARY: ("BLOB", "Only a field of bytes can go into it."),
+        Kind.BINARY: ("VARCHAR", "Only a field that holds a file can go into it."),
     }
     right, remedy = simple[target.kind]
     return None if kind == right else (what, remedy)
@@ -86,7 +86,7 @@ def _wanted(target: Field) -> str:
         Kind.DATE: "a date",
         Kind.TIMESTAMP: "an instant (a timestamp with a zone)",
         Kind.MULTIPICKLIST: "a list of its picklist's values",
-        Kind.BINARY: "bytes",
+        Kind.BINARY: "a file",
     }[target.kind]
 
 
