@@ -70,21 +70,38 @@ def start(vendor: str, port: int, data: Path, tls: bool, speed: float, settings:
 
 @sandbox.command(short_help="Put records and metadata into a sandbox.")
 @url_argument
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--profile", type=click.Choice(["nasty"]),
+    help="Made-up records instead of a FILE; nasty: every trap that old data hold (Salesforce).",
+)  # fmt: skip
 @ca_option
-def seed(url: str, file: Path, ca: Path | None) -> Result:
+def seed(url: str, file: Path | None, profile: str | None, ca: Path | None) -> Result:
     """Put a JSON document of records and metadata into a sandbox; `sample` writes two to begin with.
 
     \b
     migrate sandbox seed http://127.0.0.1:8081 seed.json
+    migrate sandbox seed http://127.0.0.1:8080 --profile nasty
     """
-    try:
-        document = _json(file.read_text(encoding="utf-8"), str(file), "Mend it, or name another file.")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file} isn't UTF-8 (byte {error.start:,}).", "Save it as UTF-8.") from error
+    if (file is None) == (profile is None):
+        raise UsageError("Name either a FILE or a `--profile`.", "`migrate sandbox sample` writes two files.")
+    document = _seed_file(file) if file is not None else _profile()
     with _steering(url, ca) as client:
         answer = client.post("/seed", document)
     return Result("sandbox seed", {"answer": answer}, json.dumps(answer, indent=1))
+
+
+def _seed_file(file: Path) -> Any:
+    try:
+        return _json(file.read_text(encoding="utf-8"), str(file), "Mend it, or name another file.")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} isn't UTF-8 (byte {error.start:,}).", "Save it as UTF-8.") from error
+
+
+def _profile() -> Any:
+    from migrate.demo.nasty import nasty
+
+    return nasty()
 
 
 @sandbox.command(short_help="Write small made-up seeds.")
