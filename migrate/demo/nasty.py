@@ -1,8 +1,8 @@
 """What is the worst that an old org holds? Each trap once or a few times, made up from one seed number.
 
-Texts that break encoders and spreadsheets, numbers that no float holds, days before 1970 and instants inside
-the gaps of summer time, rings and self-references, children whose parents are gone, bodies and files at the
-vendor's limits, one file on fifty records. Everything is legal in a Salesforce org, or was when it was written.
+Texts that break encoders and spreadsheets, numbers that no float holds, days before 1970 and instants in the
+gaps of summer time, rings and self-references, children whose parents are gone, bodies and files at the
+vendor's limits, one file on fifty records. All of it is legal in a Salesforce org, or once was.
 """
 
 from __future__ import annotations
@@ -120,15 +120,16 @@ def _metadata() -> dict[str, Any]:
             {"name": "Region__c", "label": "Region", "type": "reference", "referenceTo": ["Region__c"]},
         ]},
         "Region__c": {"keyPrefix": "aN1", "label": "Region", "labelPlural": "Regions", "fields": [
-            {"name": "Head_Account__c", "label": "Head account", "type": "reference", "referenceTo": ["Account"]},
+            {"name": "Head_Account__c", "label": "Head account", "type": "reference",
+             "referenceTo": ["Account"]},
             {"name": "Parent_Region__c", "label": "Parent region", "type": "reference",
              "referenceTo": ["Region__c"], "childRelationshipName": "Subregions__r"},
         ]},
         "Visit__c": {"keyPrefix": "aN2", "label": "Visit", "labelPlural": "Visits", "fields": [
             {"name": "Account__c", "label": "Account", "type": "reference", "referenceTo": ["Account"],
              "cascadeDelete": True, "nillable": False, "childRelationshipName": "Visits__r"},
-            {"name": "Previous__c", "label": "Previous visit", "type": "reference", "referenceTo": ["Visit__c"],
-             "childRelationshipName": "Next_Visits__r"},
+            {"name": "Previous__c", "label": "Previous visit", "type": "reference",
+             "referenceTo": ["Visit__c"], "childRelationshipName": "Next_Visits__r"},
             {"name": "Day__c", "label": "Day", "type": "date"},
             {"name": "Cost__c", "label": "Cost", "type": "currency", "precision": 18, "scale": 2},
             {"name": "Report__c", "label": "Report", "type": "textarea", "length": 32768},
@@ -148,7 +149,7 @@ def _users() -> list[Row]:
     return [
         {**user(0, "Ångström", "Müller-\U0001f600", "angstrom.mueller@nasty.example"), "Id": _id("User", 0)},
         {**user(1, "Gone", "Since Long", "gone@nasty.example"), "Id": _id("User", 1), "IsActive": False},
-        {**user(2, "O'Brien", "D\"Quote", "obrien@nasty.example"), "Id": _id("User", 2)},
+        {**user(2, "O'Brien", 'D"Quote', "obrien@nasty.example"), "Id": _id("User", 2)},
     ]
 
 
@@ -194,7 +195,7 @@ def _accounts(texts: list[str]) -> Iterator[Row]:
 
 
 def _regions() -> Iterator[Row]:
-    """Four, each with an account that lies in it: a cycle across two objects. The first two name each other."""
+    """Four, each with an account in it: a cycle across two objects. The first two name each other."""
     for number in range(4):
         yield {
             "Id": _id("Region__c", number),

@@ -32,7 +32,7 @@ MARK = "demo.json"  # in a folder that the demo made, and may so remove
 BOUND = 180.0  # seconds, after the set-up
 SETTINGS = {"salesforce": {}, "hubspot": {"tier": "professional"}}
 # What a sandbox gives to everybody who asks; nothing here opens anything but a simulator on loopback.
-CLIENT, SECRET, TOKEN = "reader-app", "sandbox-secret", "pat-na1-sandbox"
+CLIENT, WRITER, SECRET, TOKEN = "reader-app", "admin-app", "sandbox-secret", "pat-na1-sandbox"
 
 FORTH: tuple[tuple[str, tuple[int, ...]], ...] = (  # command, exit codes that are no failure
     ("discover", (0,)),
@@ -139,14 +139,19 @@ def environment(salesforce: Running, hubspot: Running) -> dict[str, str]:
     return inherited | credentials(salesforce, hubspot)
 
 
-def credentials(salesforce: Running, hubspot: Running) -> dict[str, str]:
-    """Only ours."""
+def credentials(salesforce: Running, hubspot: Running, *, back: bool = False) -> dict[str, str]:
+    """Only ours.
+
+    Args:
+        back: HubSpot is the source and Salesforce the target, which must let us write.
+    """
+    old, new = ("NEW_", "LEGACY_") if back else ("LEGACY_", "NEW_")
     return {
-        "LEGACY_INSTANCE_URL": salesforce.url,
-        "LEGACY_CLIENT_ID": CLIENT,
-        "LEGACY_CLIENT_SECRET": SECRET,
-        "NEW_TOKEN": TOKEN,
-        "NEW_BASE_URL": hubspot.url,
+        f"{old}INSTANCE_URL": salesforce.url,
+        f"{old}CLIENT_ID": WRITER if back else CLIENT,
+        f"{old}CLIENT_SECRET": SECRET,
+        f"{new}TOKEN": TOKEN,
+        f"{new}BASE_URL": hubspot.url,
     }
 
 

@@ -169,6 +169,7 @@ class Lane:
     Args:
         options: more keys of the plan's `target` entry, for example `concurrency`.
         postgres: URL of a server that is to hold the ledger, in a database of the lane's own.
+        back: the plan's source is HubSpot, its target Salesforce.
     """
 
     def __init__(
@@ -182,8 +183,9 @@ class Lane:
         options: Mapping[str, object] | None = None,
         folder: Path | None = None,
         postgres: str = "",
+        back: bool = False,
     ) -> None:
-        self.postgres = postgres
+        self.postgres, self.back = postgres, back
         self.base, self.root, self.seed, self.plan = root, root / "workspace", seed, plan
         self.speed, self.longest_call, self.options = speed, longest_call, dict(options or {})
         self._folder = folder
@@ -204,7 +206,7 @@ class Lane:
         for each in (self.salesforce, self.hubspot):
             each.control.post("/clock", {"speed": self.speed})
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LEGACY_", "NEW_"))}
-        self.environment = inherited | credentials(self.salesforce, self.hubspot)
+        self.environment = inherited | credentials(self.salesforce, self.hubspot, back=self.back)
         if self.postgres:
             self._sql("DROP DATABASE IF EXISTS lane WITH (FORCE)", "CREATE DATABASE lane")
             self.environment["MIGRATE_LEDGER"] = self.postgres.replace("/postgres?", "/lane?")
@@ -289,23 +291,28 @@ class Lane:
         """Both sandboxes."""
         return self.salesforce, self.hubspot
 
+    @property
+    def target(self) -> Running:
+        """The sandbox that is written to."""
+        return self.salesforce if self.back else self.hubspot
+
     def requests(self, after: int = 0) -> list[dict[str, Any]]:
-        """Requests that HubSpot got."""
-        return self.hubspot.control.ndjson(f"/requests?after={after}")
+        """Requests that the target got."""
+        return self.target.control.ndjson(f"/requests?after={after}")
 
     def last_request(self) -> int:
-        """Number of HubSpot's newest request."""
+        """Number of the target's newest request."""
         seen = self.requests()
         return int(seen[-1]["number"]) if seen else 0
 
     def fault(self, do: Mapping[str, Any], **on: Any) -> None:
-        """Arm one fault on HubSpot; all others there are gone."""
-        self.hubspot.control.delete("/faults")
-        self.hubspot.control.post("/faults", [{"on": on, "do": dict(do)}])
+        """Arm one fault on the target; all others there are gone."""
+        self.target.control.delete("/faults")
+        self.target.control.post("/faults", [{"on": on, "do": dict(do)}])
 
     def hits(self) -> int:
         """How often the armed faults happened."""
-        return sum(int(each["hits"]) for each in self.hubspot.control.get("/faults"))
+        return sum(int(each["hits"]) for each in self.target.control.get("/faults"))
 
     def settle(self) -> None:
         """Disarm all faults and wait until no request is under way and the silent writers are done."""
@@ -336,10 +343,10 @@ class Lane:
             time.sleep(sandbox_seconds / self.speed)
 
     def wait_held(self, child: Child) -> bool:
-        """Wait until HubSpot holds a request; False if the product ended without that."""
+        """Wait until the target holds a request; False if the product ended without that."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            if self.hubspot.control.get("/health")["held"]:
+            if self.target.control.get("/health")["held"]:
                 return True
             if child.state() == "Z":
                 return False

@@ -1,9 +1,10 @@
 """Does a third system hold what the first one held? Judged by three stores, field by field.
 
-First and third are Salesforce orgs, the middle is HubSpot. A record of the third names its record of the middle
-by migration key, and that one its record of the first. Since both ends have the same schema, a field is compared
-with the field of the same name: values exactly, numbers as decimals, references as the records that they mean,
-users by e-mail address, files by SHA-256. Nothing here knows a connector, a plan or the journal.
+First and third are Salesforce orgs, the middle is HubSpot. A record of the third names its record of the
+middle by migration key, and that one its record of the first. Since both ends have the same schema, a field
+is compared with the field of the same name: values exactly, numbers as decimals, references as the records
+that they mean, users by e-mail address, files by SHA-256. Nothing here knows a connector, a plan or the
+journal.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Org:
 
 
 @dataclass(frozen=True)
-class Exception_:
+class Forced:
     """What a vendor forces to be otherwise. `section`: of its fact sheet; `test`: writes it and sees it."""
 
     object: str
@@ -84,10 +85,11 @@ class Comparison:
         third: Org,
         origins: Mapping[str, str],
         gone: Mapping[str, str],
-        exceptions: Sequence[Exception_] = (),
+        exceptions: Sequence[Forced] = (),
     ) -> None:
         self.first, self.third, self.origins, self.gone = first, third, origins, gone
         self.exceptions = {(each.object, each.field) for each in exceptions}
+        self.prefixes = {id[:3] for id in first.object_of}
         self.done = Compared()
 
     def object(self, name: str, fields: Sequence[str], *, binary: Sequence[str] = ()) -> None:
@@ -102,7 +104,8 @@ class Comparison:
             if id in self.gone:
                 self.done.forced[name, self.gone[id]] += 1
             elif there[id] != 1:
-                self.done.told.append(f"{name} {id} {row.get('Name') or row.get('Subject')}: {there[id]} times")
+                called = row.get("Name") or row.get("Subject")
+                self.done.told.append(f"{name} {id} {called}: {there[id]} times")
         for id, row in self.third.records[name].items():
             was = self.first.records[name].get(self.origins.get(id, ""))
             if was is None:
@@ -126,14 +129,17 @@ class Comparison:
             self.done.references += 1
         if one == other:
             return
-        if isinstance(one, str) and (one in self.gone or one[:3] in _IDS and one not in self.first.object_of):
-            if other is None or self.gone.get(one):
-                self.done.forced[name, f"{column}: points at a record that isn't there"] += 1
-                return
+        if isinstance(one, str) and self._dangling(one) and other is None:
+            self.done.forced[name, f"{column} points at a record that isn't there"] += 1
+            return
         if (name, column) in self.exceptions:
             self.done.forced[name, column] += 1
             return
         self.done.told.append(f"{name}.{column} of {was['Id']}: {one!r:.200}, now {other!r:.200}")
+
+    def _dangling(self, id: str) -> bool:
+        """Whether it is the id of a record that the first org hasn't."""
+        return len(id) == 18 and id[:3] in self.prefixes and id not in self.first.object_of
 
     def _meant(self, value: Any, org: Org) -> Any:
         """A value by what it means; ids of the third as those of the first."""
@@ -173,11 +179,9 @@ class Comparison:
         other = Counter({pair: n for pair, n in other.items() if not str(pair[1]).startswith("user ")})
         self.done.records[name] += sum(one.values())
         self.done.references += 2 * sum(one.values())
-        self.done.told += [f"{name} lost: {pair} x {n}" for pair, n in sorted((one - other).items(), key=repr)]
-        self.done.told += [f"{name} added: {pair} x {n}" for pair, n in sorted((other - one).items(), key=repr)]
-
-
-_IDS = frozenset({"001", "003", "006", "00T", "00U", "02s", "068", "069"})
+        for word, difference in (("lost", one - other), ("added", other - one)):
+            told = sorted(difference.items(), key=repr)
+            self.done.told += [f"{name} {word}: {pair} x {n}" for pair, n in told]
 
 
 def last_part(key: str) -> tuple[str, str, str]:

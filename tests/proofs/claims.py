@@ -84,14 +84,14 @@ class Ground:
 
 
 Shower = Callable[[Ground], Iterator[Line]]
-TABLE: list[tuple[tuple[str, ...], Shower]] = []
+TABLES: dict[str, list[tuple[tuple[str, ...], Shower]]] = {}
 
 
-def shows(*ids: str) -> Callable[[Shower], Shower]:
-    """Register a function as the one that shows these claims."""
+def shows(*ids: str, proof: str = "main") -> Callable[[Shower], Shower]:
+    """Register a function as the one that shows these claims of a proof."""
 
     def register(shower: Shower) -> Shower:
-        TABLE.append((ids, shower))
+        TABLES.setdefault(proof, []).append((ids, shower))
         return shower
 
     return register

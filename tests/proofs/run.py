@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.proofs import bad_input, faults, figures, kills, others, people, stopped
-from tests.proofs.claims import TABLE, Ground, Line, Shower, bounds
+from tests.proofs.claims import TABLES, Ground, Line, Shower, bounds
 
 MODULES = (figures, others, bad_input, people, stopped, faults, kills)
 SHOWN = 6  # of what was wrong, a claim
@@ -37,7 +37,7 @@ def shown(ids: tuple[str, ...], shower: Shower, ground: Ground) -> Iterator[Line
 def main() -> int:
     """The command line of this module."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=("main",))
+    parser.add_argument("name", choices=tuple(TABLES))
     parser.add_argument("--only", action="append", default=[], help="a claim's id; may be repeated")
     parser.add_argument("--step", type=int, default=1, help="only every n-th kill point")
     parser.add_argument("--instants", type=int, default=200)
@@ -50,7 +50,7 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         root = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="proof-")))
         ground = Ground(root.resolve(), step=given.step, instants=given.instants)
-        for ids, shower in TABLE:
+        for ids, shower in TABLES[given.name]:
             named.update(ids)
             if given.only and not set(ids) & set(given.only):
                 continue

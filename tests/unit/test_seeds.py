@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
+import sys
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -14,10 +16,12 @@ import pytest
 
 from migrate.demo.generated import NO_HOME, TYPO, generated
 from migrate.demo.maven import MissingData, maven
+from migrate.demo.nasty import BIG_FILE, SHARED_BY, TEXTS, nasty
 from migrate.demo.run import PLANS, Failed, prepare_folder
 from migrate.demo.shape import FULL, OPERATIONS, SIDE_DOMAINS, TINY, Row, Seed, Sizes, slug
 from migrate.plan import load_plan
 from migrate.sandbox.salesforce.ids import normal_id
+from migrate.sandbox.server import launch
 
 MAVEN = Path(os.environ.get("SHARED_DATA") or Path(__file__).parents[3] / "shared" / "data") / "maven-crm"
 needs_maven = pytest.mark.skipif(
@@ -298,3 +302,32 @@ def test_the_demo_removes_only_folders_that_it_made(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(Failed, match="isn't a folder of the demo"):
         prepare_folder(tmp_path / "mine", "maven-to-hubspot")
+
+
+def test_the_nasty_seed_stands_in_an_org_with_every_trap_in_it(tmp_path: Path) -> None:
+    document = nasty()
+    with launch("salesforce", tmp_path) as org:
+        counted = org.control.post("/seed", document)
+        accounts = org.control.ndjson("/truth/Account")
+        files = org.control.ndjson("/truth/files")
+        links = Counter(row["ContentDocumentId"] for row in org.control.ndjson("/truth/ContentDocumentLink"))
+        emails = org.control.ndjson("/truth/EmailMessage")
+    assert {name: counted[name] for name in document["records"]} == {
+        name: len(rows) for name, rows in document["records"].items()
+    }
+    held = {row["Description"] for row in accounts}
+    assert held >= {text * 3 for text in TEXTS.values()}
+    assert {str(row["Big_Number__c"]) for row in accounts} >= {"9007199254740993", "999999999999999999"}
+    assert max(row["size"] for row in files) == BIG_FILE
+    assert min(row["size"] for row in files) == 0
+    assert max(links.values()) == SHARED_BY
+    assert max(len(row["HtmlBody"]) for row in emails) > 120_000
+    parents = {row["Id"]: row["ParentId"] for row in accounts}
+    assert any(id == parent for id, parent in parents.items()), "one is its own parent"
+
+
+def test_a_profile_or_a_file_is_seeded_but_not_both(tmp_path: Path) -> None:
+    call = [sys.executable, "-m", "migrate", "--json", "sandbox", "seed", "http://127.0.0.1:9"]
+    done = subprocess.run(call, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert "--profile" in json.loads(done.stdout)["message"]
