@@ -23,7 +23,7 @@ class _Model(BaseModel):
 
 def _unknown(value: object) -> bool:
     """Left out of a catalog's text, so that catalogs of before this was known keep their digests."""
-    return value is None
+    return value is None or value == ()
 
 
 class Option(_Model):
@@ -76,7 +76,8 @@ class ObjectSchema(_Model):
     """One object (sObject, table, module) of a system.
 
     `key_by`: how one of its records can carry a migration key. `stamp`: the field that moves
-    with every change. `url`: pattern of a record's page, with `{id}`.
+    with every change. `url`: pattern of a record's page, with `{id}`; `urls`: others that lead to the same
+    record, as they stand in old texts. `short_id`: so many characters of an id name it, too.
     """
 
     name: str
@@ -86,6 +87,8 @@ class ObjectSchema(_Model):
     stamp: str | None = None
     created: str | None = None
     url: str | None = None
+    urls: tuple[str, ...] = Default(default=(), exclude_if=_unknown)
+    short_id: int | None = Default(default=None, exclude_if=_unknown)
     custom: bool = False
     createable: bool = True
     updateable: bool = True

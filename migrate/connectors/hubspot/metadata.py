@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from migrate.catalog import Catalog, Field, LinkType, ObjectSchema, Option, Owner
-from migrate.connectors.hubspot.paths import MAIN, PIPELINED, STANDARD
+from migrate.connectors.hubspot.paths import MAIN, OLD_PAGES, PIPELINED, STANDARD
 from migrate.connectors.hubspot.portal import Portal
 from migrate.errors import UsageError
 from migrate.types import Kind
@@ -211,6 +211,7 @@ class Metadata:
             stamp=stamp_of(object),
             created=created if created in fields else None,
             url=f"{page}/record/{type_id}/{{id}}",
+            urls=(f"{page}/{OLD_PAGES[object]}/{{id}}",) if object in OLD_PAGES else (),
             custom=custom is not None,
         )
 

@@ -24,6 +24,8 @@ STANDARD = {  # plural name as in paths: object type id (HubSpot, object type id
     "emails": "0-49",
     "tasks": "0-27",
 }
+# Records' pages had the object's name in them before they had its id; texts and mails are full of both.
+OLD_PAGES = {"contacts": "contact", "companies": "company", "deals": "deal", "tickets": "ticket"}
 MAIN = ("companies", "contacts", "deals", "tickets")
 PIPELINED = {"deals": ("pipeline", "dealstage"), "tickets": ("hs_pipeline", "hs_pipeline_stage")}
 

@@ -20,6 +20,7 @@ CRM_OBJECTS = (
 )  # fmt: skip
 
 STAMP, CREATED = "SystemModstamp", "CreatedDate"
+SHORT_ID = 15  # the last three of an id's 18 characters repeat the letter case of the others
 
 _KINDS = {
     "id": Kind.STRING,
@@ -80,11 +81,26 @@ def object_schema(described: Mapping[str, Any], instance: str, scales: Mapping[s
         stamp=next((each for each in (STAMP, "LastModifiedDate", CREATED) if each in fields), None),
         created=CREATED if CREATED in fields else None,
         url=f"{instance}/lightning/r/{name}/{{id}}/view",
+        urls=_pages(name, instance),
+        short_id=SHORT_ID,
         custom=bool(described.get("custom")),
         createable=bool(described.get("createable")),
         updateable=bool(described.get("updateable")),
         deletable=bool(described.get("deletable")),
     )
+
+
+def _pages(name: str, instance: str) -> tuple[str, ...]:
+    """Other addresses of a record's page: without the object, in Classic, and at the Lightning host.
+
+    Salesforce Help, "My Domain URL Formats", and Lightning Web Components Developer Guide, "PageReference
+    Types", read 2026-11-26.
+    """
+    lightning = instance.replace(".my.salesforce.com", ".lightning.force.com")
+    hosts = dict.fromkeys((instance, lightning))
+    found = [f"{host}/lightning/r/{name}/{{id}}/view" for host in hosts if host != instance]
+    found += [f"{host}/lightning/r/{{id}}/view" for host in hosts]
+    return (*found, f"{instance}/{{id}}")
 
 
 def _field(raw: Mapping[str, Any], scale: int | None) -> Field | None:
