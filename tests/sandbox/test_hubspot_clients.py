@@ -661,3 +661,24 @@ def test_a_refusal_reaches_the_client_as_json(client: Client) -> None:
     told = json.loads(refused.value.body)
     assert told["errors"][0]["code"] == "PROPERTY_DOESNT_EXIST"
     assert refused.value.headers["X-HubSpot-Correlation-Id"] == told["correlationId"]
+
+
+def test_the_client_reads_and_takes_consent_as_its_models_say(client: Client) -> None:
+    api = client.sdk.communication_preferences
+    from hubspot.communication_preferences import PublicUpdateSubscriptionStatusRequest
+
+    types = client.ask(api.definition_api.get_page).subscription_definitions
+    assert [each.name for each in types][:1] == ["Marketing Information"]
+    wish = PublicUpdateSubscriptionStatusRequest(
+        email_address="grace@x.test",
+        subscription_id=types[0].id,
+        legal_basis="CONSENT_WITH_NOTICE",
+        legal_basis_explanation="Asked on the phone",
+    )
+    assert client.ask(api.status_api.subscribe, wish).status == "SUBSCRIBED"
+    gone = client.ask(api.status_api.unsubscribe, wish)
+    assert (gone.status, gone.legal_basis) == ("NOT_SUBSCRIBED", "CONSENT_WITH_NOTICE")
+    with pytest.raises(Exception, match="unsubscribed"):
+        api.status_api.subscribe(wish)
+    told = client.ask(api.status_api.get_email_status, "grace@x.test")
+    assert {each.id: each.status for each in told.subscription_statuses}[types[0].id] == "NOT_SUBSCRIBED"

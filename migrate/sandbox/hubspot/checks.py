@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from migrate.sandbox.hubspot import filing, finding, standards, stock
+from migrate.sandbox.hubspot import consent, filing, finding, standards, stock
 from migrate.sandbox.hubspot.call import Call
 from migrate.sandbox.hubspot.errors import ApiError, bad_values
 from migrate.sandbox.hubspot.records import Draft, keys_of
@@ -187,6 +187,7 @@ def derived(call: Call, kind: str, values: Values, after: dict[str, str]) -> Val
     if kind == "contacts" and "email" in values:
         address = values["email"]
         told["hs_email_domain"] = address.rpartition("@")[2] if address else None
+        told |= consent.reflections(call, address, after)
     if kind == "line_items" and {"quantity", "price", "discount"} & values.keys():
         quantity, price, discount = (Decimal(after.get(n) or "0") for n in ("quantity", "price", "discount"))
         total = (quantity * (price - discount)).normalize()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from migrate.sandbox.hubspot import file_people, links, merging, objects, records, writes
+from migrate.sandbox.hubspot import consent, file_people, links, merging, objects, records, writes
 from migrate.sandbox.hubspot.call import Actor, Call, user
 from migrate.sandbox.hubspot.errors import ApiError
 from migrate.sandbox.hubspot.seeding import chosen_types
@@ -29,7 +29,8 @@ def act(call: Call, action: Mapping[str, Any]) -> dict[str, Any]:
     `fields` holds values; a create may name `on: {"object", "id"}` (or a list) to stand on; merge names the
     loser as `other`, or several as `losers`; link and unlink name `to_object`, `to` and perhaps `label` or
     `types`; touch gives all records of the object, or those of `ids`, one and the same modified date. For
-    files and folders see `file_people.act`.
+    files and folders see `file_people.act`. On `consent`, whose `id` is an address, a user can subscribe and
+    unsubscribe (from `subscription`, by default everything), and a mail can bounce, with a `reason`.
 
     Raises:
         ValueError: it can't be done.
@@ -43,6 +44,8 @@ def act(call: Call, action: Mapping[str, Any]) -> dict[str, Any]:
 def _act(call: Call, action: Mapping[str, Any]) -> dict[str, Any]:
     if action["object"] in file_people.OBJECTS:
         return file_people.act(call, action)
+    if action["object"] == consent.OBJECT:
+        return _consent(call, action)
     kind = call.catalog.kind(str(action["object"])).name
     do, id = action["do"], int(action.get("id") or 0)
     fields = dict(action.get("fields") or {})
@@ -84,6 +87,18 @@ def _act(call: Call, action: Mapping[str, Any]) -> dict[str, Any]:
     if do == "touch":
         return {"touched": _touch(call, kind, [int(each) for each in action.get("ids") or []])}
     raise ValueError(f"`{do}` is nothing that a user does here.")
+
+
+def _consent(call: Call, action: Mapping[str, Any]) -> dict[str, Any]:
+    address, do = consent.address_of(action["id"]), action["do"]
+    subscription = str(action.get("subscription") or consent.ALL)
+    if do == "bounce":
+        return {"bounced": consent.bounce(call, address, str(action.get("reason") or "UNKNOWN_USER"))}
+    if do not in ("subscribe", "unsubscribe"):
+        raise ValueError(f"`{do}` is nothing that a user does with consent.")
+    status = consent.OUT if do == "unsubscribe" else consent.IN
+    changed = consent.put(call, [consent.Status(address, consent.EMAIL, subscription, status)])
+    return {"changed": sum(changed)}
 
 
 def _touch(call: Call, kind: str, ids: list[int]) -> int:

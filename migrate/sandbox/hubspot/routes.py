@@ -26,6 +26,7 @@ from migrate.sandbox.hubspot import (
     objects,
     owners,
     pipelines,
+    preferences,
     properties,
     schemas,
     search,
@@ -46,6 +47,7 @@ _FORMS: Final = (
     re.compile(r"/crm/(?P<area>associations)/(?P<family>v4)(?P<rest>/.*)?"),
     re.compile(rf"/crm-object-schemas/(?P<family>v3|{_DATED})/(?P<area>schemas)(?P<rest>/.*)?"),
     re.compile(rf"/(?P<area>files)/(?P<family>v3|{_DATED})(?P<rest>/.*)?"),
+    re.compile(rf"/(?P<area>communication-preferences)/(?P<family>v[34]|{_DATED})(?P<rest>/.*)?"),
     re.compile(rf"/(?P<area>account-info)/(?P<family>v3|{_DATED})(?P<rest>/.*)?"),
     re.compile(rf"/(?P<area>oauth)/(?P<family>v[123]|{_DATED})(?P<rest>/.*)?"),
 )
@@ -56,6 +58,14 @@ FILE_SCOPES: Final = {
     FILES_READ: ["files", "files.read", "files.ui_hidden.read"],
     FILES_WRITE: ["files", "files.write"],
     FILES_DELETE: ["files", "files.delete"],
+}
+CONSENT_READ, CONSENT_WRITE, CONSENT_BATCH_READ, CONSENT_BATCH_WRITE = range(11, 15)
+_CONSENT: Final = "communication_preferences"
+CONSENT_SCOPES: Final = {
+    CONSENT_READ: [f"{_CONSENT}.read", f"{_CONSENT}.read_write"],
+    CONSENT_WRITE: [f"{_CONSENT}.read_write", f"{_CONSENT}.write"],
+    CONSENT_BATCH_READ: [f"{_CONSENT}.statuses.batch.read"],
+    CONSENT_BATCH_WRITE: [f"{_CONSENT}.statuses.batch.write"],
 }
 UPLOADS: Final = re.compile(rf"/files/(?:v3|{_DATED})/files(?:/[0-9]+)?/?")  # whose bodies come in parts
 
@@ -78,6 +88,8 @@ def _route(methods: str, template: str, work: Work, needs: int, shape: Shape | N
 
 _FOLDER_TASK = "/files/folders/update/async"
 _IMPORT_TASK = "/files/files/import-from-url/async"
+_PREFERENCES = "/communication-preferences"
+_STATUSES = f"{_PREFERENCES}/statuses"
 _LIMITS = "/associations/definitions/configurations"
 TABLE: Final = (
     _route("POST", "/objects/{type}/batch/create", batches.create, WRITE, shapes.RECORDS),
@@ -214,6 +226,34 @@ TABLE: Final = (
     _route("GET", "/files/folders/{what...}", folders.get, FILES_READ),
     _route("PATCH", "/files/folders/{what...}", folders.update, FILES_WRITE, folders.CHANGE),
     _route("DELETE", "/files/folders/{what...}", folders.archive, FILES_DELETE),
+    _route("GET", f"{_PREFERENCES}/definitions", preferences.definitions, CONSENT_READ),
+    _route(
+        "POST", f"{_STATUSES}/batch/read", preferences.batch_read, CONSENT_BATCH_READ, preferences.ADDRESSES
+    ),
+    _route(
+        "POST", f"{_STATUSES}/batch/write", preferences.batch_write, CONSENT_BATCH_WRITE, preferences.WRITES
+    ),
+    _route(
+        "POST",
+        f"{_STATUSES}/batch/unsubscribe-all",
+        preferences.batch_write_wide,
+        CONSENT_BATCH_WRITE,
+        preferences.ADDRESSES,
+    ),
+    _route(
+        "POST",
+        f"{_STATUSES}/batch/unsubscribe-all/read",
+        preferences.batch_wide,
+        CONSENT_BATCH_READ,
+        preferences.ADDRESSES,
+    ),
+    _route("GET", f"{_STATUSES}/{{address}}/unsubscribe-all", preferences.wide, CONSENT_READ),
+    _route("POST", f"{_STATUSES}/{{address}}/unsubscribe-all", preferences.write_wide, CONSENT_WRITE),
+    _route("GET", f"{_STATUSES}/{{address}}", preferences.statuses, CONSENT_READ),
+    _route("POST", f"{_STATUSES}/{{address}}", preferences.write, CONSENT_WRITE, preferences.WRITE),
+    _route("GET", f"{_PREFERENCES}/status/email/{{address}}", preferences.legacy_status, CONSENT_READ),
+    _route("POST", f"{_PREFERENCES}/subscribe", preferences.subscribe, CONSENT_WRITE, preferences.LEGACY),
+    _route("POST", f"{_PREFERENCES}/unsubscribe", preferences.unsubscribe, CONSENT_WRITE, preferences.LEGACY),
     _route("GET", "/account-info/details", account.details, NONE),
     _route("GET", "/account-info/api-usage/daily/private-apps", account.usage, NONE),
 )
@@ -230,6 +270,12 @@ def common(path: str) -> tuple[str, str] | None:
         if family not in FAMILIES:
             return None
         associating = area == "associations" or (area == "objects" and "/associations/" in rest)
+        if area == "communication-preferences":
+            # v3 has paths of its own; v4 and the dated family share theirs.
+            legacy = rest.startswith(("/status/", "/subscribe", "/unsubscribe"))
+            if rest != "/definitions" and (family == "v3") != legacy:
+                return None
+            return f"/{area}{rest}", family
         if family in ("v3", "v4") and (family == "v4") != associating:
             return None
         return f"/{area}{rest}", family
@@ -258,6 +304,8 @@ def scopes(call: Call, route: Route, path: Mapping[str, str]) -> Sequence[Sequen
         return []
     if route.needs in FILE_SCOPES:
         return [FILE_SCOPES[route.needs]]
+    if route.needs in CONSENT_SCOPES:
+        return [CONSENT_SCOPES[route.needs]]
     if route.needs == OWNERS:
         return [["crm.objects.owners.read"]]
     if route.pattern.pattern.startswith("/schemas"):

@@ -7,13 +7,14 @@ no line in the log of accepted writes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
 from migrate.sandbox.hubspot import (
     auth,
     checks,
+    consent,
     file_people,
     labels,
     links,
@@ -66,6 +67,7 @@ def fresh(call_sql: Any, first_id: int) -> None:
             tables.put(call_sql, "property", kind, definition["name"], definition)
         for pipeline in standards.pipelines(kind):
             tables.put(call_sql, "pipeline", kind, pipeline["id"], pipeline)
+    consent.fresh(call_sql)
     auth.keep(call_sql, TOKEN, "private", APP_ID, standards.SCOPES)
     client = f"{REFRESH['client_id']}:{REFRESH['client_secret']}"
     auth.keep(call_sql, REFRESH["refresh_token"], "refresh", APP_ID + 1, standards.SCOPES, client_id=client)
@@ -119,6 +121,24 @@ PARTS: Mapping[str, shapes.Shape] = {
         )
     ),
     "files": file_people.SEED,
+    "subscriptions": shapes.many(
+        shapes.members(
+            id=shapes.text,
+            name=shapes.text,
+            purpose=shapes.text,
+            isActive=shapes.flag,
+            isInternal=shapes.flag,
+        )
+    ),
+    "consent": shapes.many(
+        shapes.members(
+            address=shapes.text,
+            subscription=shapes.text,
+            status=shapes.text,
+            legalBasis=shapes.text,
+            legalBasisExplanation=shapes.text,
+        )
+    ),
     "records": shapes.table(_RECORDS),
     "links": shapes.many(
         shapes.members(
@@ -207,8 +227,31 @@ def _load(document: Mapping[str, Any], opened: Callable[[], Call]) -> dict[str, 
         labels.define(call, source, target, row["name"], row["label"], row.get("inverseLabel"))
     if document.get("files"):
         counts["files"] = file_people.load(opened(), document["files"])
+    for row in document.get("subscriptions") or []:
+        consent.define(call.sql, row)
     counts |= _records(opened(), document)
+    if document.get("consent"):
+        counts["consent"] = _consent(opened(), document["consent"])
     return counts
+
+
+def _consent(call: Call, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Statuses that people set themselves; `subscription` `*` is everything."""
+    consent.put(
+        call,
+        [
+            consent.Status(
+                consent.address_of(row["address"]),
+                consent.EMAIL,
+                row.get("subscription") or consent.ALL,
+                row.get("status") or consent.OUT,
+                row.get("legalBasis"),
+                row.get("legalBasisExplanation"),
+            )
+            for row in rows
+        ],
+    )
+    return len(rows)
 
 
 def _tokens(call: Call, document: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from migrate.sandbox.clock import SandboxClock
 from migrate.sandbox.hubspot import (
     auth,
     automations,
+    consent,
     fetching,
     filing,
     folders,
@@ -83,6 +84,10 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "file_task_delay": [1, 3],  # seconds
     "signed_url_seconds": 14_400,
     "attachments_must_exist": True,  # ids in hs_attachment_ids
+    "data_privacy": False,  # whether a status needs a legal basis and its explanation
+    "wide_shows_in_statuses": True,  # an opt-out of everything, in the status of each type
+    "consent_batch": True,  # documented for Marketing Hub Enterprise
+    "consent_batch_size": 100,
     "automations": {},
 }
 
@@ -104,7 +109,7 @@ class HubSpotVendor(Vendor):
 
     def setup(self, tx: Tx) -> None:
         """Create the tables and, in an empty store, a fresh portal."""
-        for statement in (*tables.DDL, *filing.DDL):
+        for statement in (*tables.DDL, *filing.DDL, *consent.DDL):
             tx.sql.execute(statement)
         if tables.get_meta(tx.sql, "schema") is None:
             seeding.fresh(tx.sql, int(self.settings["first_id"]))
@@ -282,12 +287,12 @@ class HubSpotVendor(Vendor):
             self._catalog = None
 
     def objects(self, tx: Tx) -> list[str]:
-        """Object types, `links`, `files` and `folders`."""
-        return [*self._known(tx).kinds, "links", "files", "folders"]
+        """Object types, `links`, `files`, `folders`, `consent` and `subscriptions`."""
+        return [*self._known(tx).kinds, "links", "files", "folders", consent.OBJECT, "subscriptions"]
 
     def truth(self, tx: Tx, object: str) -> Iterator[dict[str, Any]]:
         """Every record of a type by id, in the bin, merged or purged too; every link, each way; every file
-        or folder.
+        or folder; every status of consent that is kept, and every subscription type.
 
         Raises:
             KeyError: no such type.
@@ -295,6 +300,12 @@ class HubSpotVendor(Vendor):
         call = self._call(tx, user(0))
         if object == "links":
             yield from links.everything(call)
+            return
+        if object == consent.OBJECT:
+            yield from list(consent.everything(tx.sql))
+            return
+        if object == "subscriptions":
+            yield from consent.types(tx.sql).values()
             return
         if object == "files":
             yield from (filing.told(tx.sql, file) for file in list(filing.files(tx.sql, "1 ORDER BY id")))

@@ -181,6 +181,8 @@ SCOPES: Final = (
     "sales-email-read",
     "communication_preferences.read",
     "communication_preferences.read_write",
+    "communication_preferences.statuses.batch.read",
+    "communication_preferences.statuses.batch.write",
 )
 FREE_MAIL: Final = frozenset(
     [

@@ -96,6 +96,8 @@ lifecyclestage|Lifecycle Stage|enumeration|radio||{_LIFECYCLE}
 hs_lead_status|Lead Status|enumeration|radio||{_LEAD_STATUS}
 hs_marketable_status|Marketing contact status|enumeration|booleancheckbox|r|true=Marketing contact,false=Non-marketing contact
 hs_email_optout|Unsubscribed from all email|bool|booleancheckbox|r
+hs_email_hard_bounce_reason_enum|Email hard bounce reason|enumeration|select|r|CONTENT,OTHER,POLICY,SPAM,UNKNOWN_USER
+hs_email_bad_address|Invalid email address|bool|booleancheckbox|r
 hs_email_domain|Email Domain|string|text|r
 hs_calculated_merged_vids|Merged vids with timestamps of a contact|enumeration|checkbox|rx
 associatedcompanyid|Primary Associated Company ID|number|number|r
