@@ -18,7 +18,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 def objects_option(command: F) -> F:
     """`--object`, any number of times."""
     return click.option(
-        "--object", "objects", multiple=True, help="Only this source object; may be repeated."
+        "--object",
+        "objects",
+        multiple=True,
+        help="Only this source object, or one of its parts; may be repeated.",
     )(command)
 
 

@@ -59,7 +59,7 @@ class LinkCutter:
 
     def __init__(self, loading: Loading, name: str) -> None:
         """Args:
-        name: `<SourceObject>.<index of the link in the plan>`.
+        name: `<entry>.<index of the link in the plan>`.
         """
         self.loading, self.name = loading, name
 

@@ -20,6 +20,7 @@ from migrate.journal import CROSSWALK
 from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
 from migrate.load.context import Loading
+from migrate.plan.keys import entry_sql
 from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest, Part
 
@@ -96,7 +97,7 @@ def image(pairs: Any) -> dict[str, str | None]:
 
 
 class Cutter:
-    """Cuts one source object's ready rows, generation by generation."""
+    """Cuts one entry's ready rows, generation by generation."""
 
     def __init__(self, loading: Loading, plan: ObjectPlan, *, sample: bool = False) -> None:
         """Args:
@@ -107,7 +108,7 @@ class Cutter:
 
     def manifests(self) -> list[Manifest]:
         """Ready generations, oldest first."""
-        return self.loading.workspace.store.manifests("ready", self.plan.source)
+        return self.loading.workspace.store.manifests("ready", self.plan.name)
 
     def in_doubt(self) -> Iterator[RecordWork]:
         """Batches of this object that a former process left open."""
@@ -204,7 +205,7 @@ class Cutter:
     def _over(self, manifest: Manifest, part: Part) -> dict[str, bool]:
         """Keys of a part that aren't in the newest generation's whole state; True: deleted at the source."""
         store = self.loading.workspace.store
-        whole = store.manifests("full", self.plan.source)
+        whole = store.manifests("full", self.plan.name)
         if not whole or whole[-1].generation <= manifest.generation:
             return {}
         later = [each for each in self.manifests() if each.generation > manifest.generation]
@@ -233,7 +234,7 @@ class Cutter:
             staged = " UNION ALL ".join(
                 f"""SELECT "left", "right", label, _deleted, {each.generation} AS gen
                 FROM read_parquet({store.files(each)!r})"""
-                for each in store.manifests("links", f"{self.plan.source}.{index}")
+                for each in store.manifests("links", f"{self.plan.name}.{index}")
                 if each.parts
             )
             if not staged:
@@ -242,7 +243,7 @@ class Cutter:
                 f"""SELECT DISTINCT "left" AS key FROM (
                   SELECT "left", "right", arg_max(_deleted, gen) AS gone FROM ({staged})
                   WHERE "left" IN (SELECT _key FROM read_parquet({path!r})) GROUP BY "left", "right", label)
-                WHERE NOT gone AND split_part("right", '.', 2) <> '{self.plan.source}'
+                WHERE NOT gone AND {entry_sql('"right"')} <> '{self.plan.name}'
                 AND "right" NOT IN (SELECT key FROM crosswalk)"""
             )
             found.update(row["key"] for row in rows)

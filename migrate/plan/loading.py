@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from migrate.errors import PlanError, PlanMistake, Position, UsageError
 from migrate.plan.expressions import suggest
+from migrate.plan.keys import TILDE
 from migrate.plan.maps import (
     Override,
     OwnerMap,
@@ -35,6 +36,7 @@ Keys = tuple[str | int, ...]
 _FORMS = {
     "credentials": "Write `env:PREFIX_` (environment variables that start so) or `file:path`.",
     "system": "A label of letters, digits, `_` and `-`, at most 64 of them.",
+    "part": "A name of small letters, digits and `-`, at most 32 of them.",
 }
 # What takes the place of a mistake without which nothing could be read on; `check` passes over them.
 UNKNOWN = "unknown"
@@ -66,7 +68,7 @@ class Plan:
     """A plan as written, with the place of everything in it.
 
     `mistakes`: what was pruned to read the rest (always empty from `load_plan`). `broken`: fields
-    that are missing only because they were pruned, as (source object, target field).
+    that are missing only because they were pruned, as (entry, target field).
     """
 
     def __init__(
@@ -95,17 +97,33 @@ class Plan:
         """A function from an offset in a text value to its position."""
         return self.tree.locate(*keys)
 
-    def object(self, source: str) -> ObjectPlan:
-        """The entry of a source object.
+    def object(self, name: str) -> ObjectPlan:
+        """The entry of this name (`Source` or `Source~part`).
 
         Raises:
             UsageError: the plan has none.
         """
         for each in self.model.objects:
-            if each.source == source:
+            if each.name == name:
                 return each
-        names = [each.source for each in self.model.objects]
-        raise UsageError(f"The plan has no object `{source}`.", suggest(source, names, "Its objects are"))
+        names = [each.name for each in self.model.objects]
+        raise UsageError(f"The plan has no object `{name}`.", suggest(name, names, "Its objects are"))
+
+    def chosen(self, names: Sequence[str]) -> list[ObjectPlan]:
+        """The entries of these names, in the plan's order; a source object's name means all its parts.
+
+        Args:
+            names: none means all entries.
+
+        Raises:
+            UsageError: the plan has no such entry.
+        """
+        known = {each.name for each in self.model.objects} | {each.source for each in self.model.objects}
+        if unknown := [name for name in names if name not in known]:
+            self.object(unknown[0])
+        return [
+            each for each in self.model.objects if not names or each.name in names or each.source in names
+        ]
 
     def beside(self, file: str) -> Path:
         """A file of the plan; it lies in the plan's folder or below.
@@ -237,7 +255,7 @@ def read_plan(path: Path) -> Plan:
         # From the last to the first, so that an index still means the same entry.
         for keys in sorted({keys for _, keys in translated}, key=_order, reverse=True):
             if len(keys) >= 4 and keys[0] == "objects" and keys[2] == "fields":
-                broken.add((str(data["objects"][keys[1]].get("source")), str(keys[3])))
+                broken.add((_name(data["objects"][keys[1]]), str(keys[3])))
             stand_in = _STAND_INS.get("/".join(map(str, keys)))
             if stand_in:
                 tree.put(keys, stand_in)
@@ -322,11 +340,17 @@ def _value_error(error: Exception, keys: Keys, tree: Tree) -> tuple[PlanMistake,
         entries = tree.data()["objects"]
         seen: set[str] = set()
         for index, entry in enumerate(entries):
-            if entry["source"] in seen:
+            if _name(entry) in seen:
                 twice = ("objects", index)
                 return PlanMistake(tree.at(*twice, "source"), what, remedy), twice
-            seen.add(entry["source"])
+            seen.add(_name(entry))
     return PlanMistake(tree.at(*keys), what, remedy), keys
+
+
+def _name(entry: dict[str, Any]) -> str:
+    """`ObjectPlan.name` of an entry that may have mistakes."""
+    part = entry.get("part")
+    return str(entry.get("source")) + ("" if part is None else f"{TILDE}{part}")
 
 
 def _keys(loc: tuple[str | int, ...]) -> Keys:

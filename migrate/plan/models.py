@@ -21,6 +21,8 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
+from migrate.plan.keys import TILDE
+
 
 class _Model(BaseModel):
     # Strict, so that an editor with the JSON Schema and the command line refuse the same plans.
@@ -156,11 +158,13 @@ class LabelMap(_Model):
 class LinkPlan(_Model):
     """A link from this object's records to another's, via a reference or through a junction object.
 
+    `entry`: which entries of the plan the far end is of, where several go to the target object `to`.
     `missing`: what happens to the record whose parent isn't there: `reject` blocks the record
     itself, `link` loads it and blocks only the link.
     """
 
     to: str
+    entry: str | list[str] | None = None
     via: str | None = None
     through: str | None = None
     left: str | None = None
@@ -180,6 +184,11 @@ class LinkPlan(_Model):
             ],
         }
     )
+
+    @property
+    def entries(self) -> list[str]:
+        """The entries that `entry` names; none where it says nothing."""
+        return [self.entry] if isinstance(self.entry, str) else list(self.entry or ())
 
     @model_validator(mode="after")
     def _one_way(self) -> LinkPlan:
@@ -214,9 +223,10 @@ class CreatePlan(_Model):
 
 
 class ObjectPlan(_Model):
-    """One object's way."""
+    """One object's way. The same source may have several entries, told apart by their `part`."""
 
     source: str
+    part: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] | None = None
     target: str
     where: str | None = None
     key: KeyPlan = KeyPlan()
@@ -229,6 +239,11 @@ class ObjectPlan(_Model):
     links: list[LinkPlan] = []
     insert_only: list[str] = []  # target columns that the vendor takes on insert only
     files: FilesPlan = FilesPlan()
+
+    @property
+    def name(self) -> str:
+        """What the entry is called in stage folders, reports, other entries: `Source` or `Source~part`."""
+        return self.source if self.part is None else f"{self.source}{TILDE}{self.part}"
 
 
 class Calendar(_Model):
@@ -280,8 +295,11 @@ class PlanModel(_Model):
     @field_validator("objects")
     @classmethod
     def _once(cls, objects: list[ObjectPlan]) -> list[ObjectPlan]:
-        sources = [each.source for each in objects]
-        twice = sorted({name for name in sources if sources.count(name) > 1})
+        names = [each.name for each in objects]
+        twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"`{twice[0]}` stands twice.", "Make one entry a source object.")
+            raise ValueError(
+                f"`{twice[0]}` stands twice.",
+                "Make one entry of the two, or give one a `part: <name>`: it makes records of its own.",
+            )
         return objects

@@ -2,7 +2,7 @@
 
 It is made from the models, never by hand; `python -m migrate.plan.schema` prints it, and a test
 compares plans/plan.schema.json with it. Two things it can't say are left to the command line: one
-entry a source object, and everything that needs the catalogs.
+entry a source object and part, and everything that needs the catalogs.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from migrate.engine import Engine
 from migrate.errors import PlanError, PlanMistake, Position
 from migrate.plan import ObjectPlan, Plan
 from migrate.plan.expressions import suggest
+from migrate.plan.keys import entry_of
 from migrate.plan.loading import UNKNOWN
 from migrate.plan.needs import expected
 from migrate.plan.terms import parse_bytes, parse_window
@@ -123,14 +124,28 @@ class _Objects:
         self.tell = fields.tell
 
     def all(self) -> dict[str, CheckedObject]:
+        self._one_key()
         found: dict[str, CheckedObject] = {}
         for index, each in enumerate(self.plan.model.objects):
             source = self._schema(("objects", index, "source"), each.source, self.source, "source")
             target = self._schema(("objects", index, "target"), each.target, self.target, "target")
             checked = self._object(index, each, source, target)
             if checked is not None:
-                found[each.source] = checked
+                found[each.name] = checked
         return found
+
+    def _one_key(self) -> None:
+        """Entries that go to one target object share the field that holds the migration key."""
+        first: dict[str, ObjectPlan] = {}
+        for index, each in enumerate(self.plan.model.objects):
+            other = first.setdefault(each.target, each)
+            if other.key.field != each.key.field:
+                self.tell(
+                    self.plan.at("objects", index, "key"),
+                    f"`{each.name}` and `{other.name}` go to `{each.target}`, with different key fields: "
+                    f"`{each.key.field}` and `{other.key.field}`.",
+                    "Give both the same `key: {field: …}`.",
+                )
 
     def _schema(self, keys: tuple[str | int, ...], name: str, of: Catalog, side: str) -> ObjectSchema | None:
         if name not in of.objects:
@@ -177,7 +192,7 @@ class _Objects:
                 if target is not None and name not in target.fields and name not in each.fields:
                     known = suggest(name, target.fields, "Its fields are")
                     self.tell(at, f"`{name}` isn't a field of `{target.name}`.", known)
-                elif name not in each.fields and (each.source, name) not in self.plan.broken:
+                elif name not in each.fields and (each.name, name) not in self.plan.broken:
                     self.tell(
                         at, f"`{name}` stands under `{key}`, but nothing fills it.", "Map it under `fields`."
                     )
@@ -233,7 +248,7 @@ class _Objects:
             self.fields.findings.warnings.append(
                 PlanMistake(
                     self.plan.at("objects", index, "files"),
-                    f"Files of `{each.source}` aren't moved by this version.",
+                    f"Files of `{each.name}` aren't moved by this version.",
                     "Its records are; keep the old system's files until they are moved otherwise.",
                 )
             )
@@ -338,9 +353,9 @@ def _overrides(plan: Plan, source: Catalog, findings: Findings) -> None:
                 PlanMistake(plan.at("overrides"), what, mistake.remedy) if gone else mistake
             )
         return
-    objects = {each.source: each for each in plan.model.objects}
+    objects = {each.name: each for each in plan.model.objects}
     for each in overrides:
-        family, name, _ = (*each.key.split(".", 2), "", "")[:3]
+        family, name = each.key.split(".", 1)[0], entry_of(each.key)
         if family != source.family:
             findings.mistakes.append(
                 PlanMistake(
@@ -362,7 +377,7 @@ def _overrides(plan: Plan, source: Catalog, findings: Findings) -> None:
 
 
 def _collide(plan: Plan, findings: Findings, collisions: Sequence[Collision]) -> None:
-    places = {each.source: index for index, each in enumerate(plan.model.objects)}
+    places = {each.name: index for index, each in enumerate(plan.model.objects)}
     for each in collisions:
         if each.groups:
             at = plan.at_key("objects", places[each.object], "fields", each.field)

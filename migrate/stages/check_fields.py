@@ -166,10 +166,10 @@ class FieldCheck:
         if field.picklist is not None:
             home, default = self.values.picklist(
                 keys, field.picklist, field.unmapped, field.default, place.options,
-                name=name, object=each.source, written=field.origin, shown=field.origin,
+                name=name, object=each.name, written=field.origin, shown=field.origin,
                 add=self._adder(each.target, place),
             )  # fmt: skip
-        owners = self.values.owners(keys, field, each.source, name) if field.owner is not None else None
+        owners = self.values.owners(keys, field, each.name, name) if field.owner is not None else None
         if field.former is not None and target is not None:
             self._former(keys, field.former, target, each)
         if field.owner is not None and not (place.owner or place.kind == Kind.REFERENCE):
@@ -241,16 +241,21 @@ class FieldCheck:
     def _reference(
         self, keys: Keys, field: FieldPlan, place: Field, expression: Expression, source: ObjectSchema | None
     ) -> None:
-        names = [each.source for each in self.plan.model.objects]
-        if field.reference not in names:
+        entries = {each.name: each for each in self.plan.model.objects}
+        if field.reference not in entries:
+            parts = tuple(name for name, each in entries.items() if each.source == field.reference)
             self.tell(
                 self.plan.at(*keys, "reference"),
-                f"`{field.reference}` isn't a source object of this plan.",
-                suggest(str(field.reference), names, "Its objects are"),
+                f"`{field.reference}` has several parts in this plan: {_list(parts)}."
+                if parts
+                else f"`{field.reference}` isn't a source object of this plan.",
+                "Name the one that is meant."
+                if parts
+                else suggest(str(field.reference), entries, "Its objects are"),
             )
             return
         origin = source.fields[expression.column] if source and expression.column else None
-        if origin is None or field.reference not in origin.references:
+        if origin is None or entries[field.reference].source not in origin.references:
             to = (
                 f"; it refers to {_list(origin.references)}"
                 if origin is not None and origin.references
@@ -344,7 +349,7 @@ class FieldCheck:
                 field.required
                 and field.createable
                 and name not in filled
-                and (each.source, name) not in self.plan.broken
+                and (each.name, name) not in self.plan.broken
             ):
                 near = nearest(name, self._source_names(each.source))
                 hint = f"`{name}: {near}`" if near else f"`{name}: <a source field>`"

@@ -50,9 +50,10 @@ class LinkCheck:
                 )
             else:
                 left = self._reference((*keys, "left"), str(link.left), through, (each.source,))
-                right = self._reference((*keys, "right"), str(link.right), through, self._sources(link.to))
+                right = self._reference((*keys, "right"), str(link.right), through, self._sources(link))
         elif source is not None:
-            right = self._reference((*keys, "via"), str(link.via), source, self._sources(link.to))
+            right = self._reference((*keys, "via"), str(link.via), source, self._sources(link))
+        entries = self._entries(keys, link, right)
         where = (
             self.fields.condition(link.where, (*keys, "where"), holder.fields, holder.name)
             if (link.where is not None and holder is not None)
@@ -61,13 +62,44 @@ class LinkCheck:
         label, label_from, labels, default = self._label(keys, number, link, each, holder, known)
         if right is None or len(self.fields.findings.mistakes) > before:
             return None
-        sources = tuple(name for name in self._sources(link.to) if name in right.references)
         return CheckedLink(
-            link, number, through, left, right, sources, label, label_from, labels, default, where
+            link, number, through, left, right, entries, label, label_from, labels, default, where
         )
 
-    def _sources(self, to: str) -> tuple[str, ...]:
-        return tuple(each.source for each in self.plan.model.objects if each.target == to)
+    def _far(self, link: LinkPlan) -> list[ObjectPlan]:
+        """The plan's entries that the far end may be of."""
+        return [
+            each
+            for each in self.plan.model.objects
+            if each.target == link.to and (not link.entries or each.name in link.entries)
+        ]
+
+    def _sources(self, link: LinkPlan) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(each.source for each in self._far(link)))
+
+    def _entries(self, keys: Keys, link: LinkPlan, right: Field | None) -> tuple[str, ...]:
+        """The entries that the reference leads to, one a source object."""
+        known = [each.name for each in self.plan.model.objects if each.target == link.to]
+        for name in link.entries:
+            if name not in known:
+                self.tell(
+                    self.plan.at(*keys, "entry"),
+                    f"`{name}` isn't an entry of this plan that goes to `{link.to}`.",
+                    suggest(name, known, "Those are"),
+                )
+        found: dict[str, str] = {}
+        for each in self._far(link) if right is not None else ():
+            if each.source not in right.references:  # type: ignore[union-attr]
+                continue
+            if each.source in found:
+                self.tell(
+                    self.plan.at(*keys, "to"),
+                    f"The plan makes several records of `{link.to}` from one of `{each.source}`: "
+                    f"`{found[each.source]}` and `{each.name}`.",
+                    f"Say which is meant: `entry: {each.name}`.",
+                )
+            found.setdefault(each.source, each.name)
+        return tuple(found.values())
 
     def _ends(self, keys: Keys, link: LinkPlan, each: ObjectPlan) -> list[str] | None:
         """The labels between the two target objects; None where they can't be linked."""
@@ -79,7 +111,7 @@ class LinkCheck:
                 suggest(link.to, self.target.objects, "Its objects are"),
             )
             return None
-        if not self._sources(link.to):
+        if not any(other.target == link.to for other in self.plan.model.objects):
             targets = [other.target for other in self.plan.model.objects]
             self.tell(
                 at,
@@ -158,7 +190,7 @@ class LinkCheck:
         at = self.plan.at(*keys, "label")
         labels, default = self.values.picklist(
             (*keys, "label"), link.label.picklist, link.label.unmapped, link.label.default, (),
-            name=f"links.{number}", object=link.through or each.source, written=link.label.from_,
+            name=f"links.{number}", object=link.through or each.name, written=link.label.from_,
             shown=link.label.from_,
             add=lambda label: self._new_label(at, label, each.target, link.to, known, 101),
         )  # fmt: skip

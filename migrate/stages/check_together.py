@@ -23,15 +23,15 @@ def check_together(
     """Add a warning for each combination that the target refuses.
 
     Args:
-        objects: as checked so far, by source object.
+        objects: as checked so far, by entry.
         counts: from `count_combinations`; None before the first extract.
     """
     for index, each in enumerate(plan.model.objects):
-        checked = objects.get(each.source)
+        checked = objects.get(each.name)
         for name, field in checked.fields.items() if checked else ():
             if checked is not None and field.target.within in checked.target.fields:
                 pair = _Pair(plan, ("objects", index, "fields", name), field, checked)
-                findings.warnings.extend(pair.misfits((counts or {}).get((each.source, name))))
+                findings.warnings.extend(pair.misfits((counts or {}).get((each.name, name))))
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Values:
             keys: where the map is named in the plan (the entry that has `picklist`).
             options: the target's; none means that any text will do.
             name: the target field (or label) for messages; `shown`: the source's.
-            object, written: the source object and the expression, as the counts are keyed.
+            object, written: the entry or junction object and the expression, as the counts are keyed.
             add: notes a new option to prepare; None where the target can take none.
         """
         try:

@@ -15,11 +15,12 @@ from migrate.errors import PlanMistake
 from migrate.plan import Expression, FieldPlan, LinkPlan, ObjectPlan, Plan
 from migrate.plan.maps import OwnerMap
 
-# How often each distinct value of (source object, expression as written) was extracted; nulls aren't counted.
+# How often each distinct value of (entry or junction, expression as written) was extracted, nulls and rows
+# that `where` hides left out.
 PicklistCounts = Mapping[tuple[str, str], Mapping[str, int]]
 
 # Records by (value, value of the field that it must fit, or None), both before any map, for each
-# (source object, target field) whose options depend on another field.
+# (entry, target field) whose options depend on another field.
 Combinations = Mapping[tuple[str, str], Mapping[tuple[str, str | None], int]]
 
 
@@ -84,7 +85,7 @@ class CheckedLink:
     """One entry under `links`. `through`: the junction's schema, None for a plain reference.
 
     `left`, `right`: the fields that hold the two ends (`left` None: the record itself). `label`: the
-    fixed label, or None where `labels` maps `label_from`. `sources`: source objects that the far end may be.
+    fixed label, or None where `labels` maps `label_from`. `entries`: of the plan, that the far end may be of.
     """
 
     plan: LinkPlan
@@ -92,7 +93,7 @@ class CheckedLink:
     through: ObjectSchema | None
     left: Field | None
     right: Field
-    sources: tuple[str, ...]
+    entries: tuple[str, ...]
     label: str | None = None
     label_from: Expression | None = None
     labels: Mapping[str, str | None] | None = None

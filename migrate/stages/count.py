@@ -31,23 +31,25 @@ def count_values(
             without parts are left out.
 
     Returns:
-        Counts by (source object, expression as the plan has it); nulls aren't counted, the values of
-        a multi-picklist each on its own. What can't be parsed is left out: `check` tells it.
+        Counts by (entry or junction object, expression as the plan has it); nulls and rows that `where`
+        hides aren't counted, the values of a multi-picklist each on its own. What can't be parsed is left
+        out: `check` tells it.
     """
     found: dict[tuple[str, str], dict[str, int]] = {}
-    for name, text in dict.fromkeys(_mapped(plan)):
-        sql = _sql(plan, source, name, text)
-        if sql is None or not files.get(name):
+    for name, object, condition, text in dict.fromkeys(_mapped(plan)):
+        sql = _sql(plan, source, object, text)
+        where = "true" if condition is None else _sql(plan, source, object, condition)
+        if sql is None or where is None or not files.get(object):
             continue
-        kind = _kind(engine, sql, source.objects[name].fields)
+        kind = _kind(engine, sql, source.objects[object].fields)
         if kind is None:
             continue
         value = f"unnest({sql})" if kind.endswith("[]") else sql
         rows = _rows(
             engine,
             f"SELECT CAST(v AS VARCHAR) AS v, count(*) AS n FROM (SELECT {value} AS v "
-            f"FROM {parquet(files[name])}) WHERE v IS NOT NULL GROUP BY ALL ORDER BY n DESC, v "
-            f"LIMIT {MOST_VALUES}",
+            f"FROM {parquet(files[object])} WHERE {where}) WHERE v IS NOT NULL GROUP BY ALL "
+            f"ORDER BY n DESC, v LIMIT {MOST_VALUES}",
         )
         if rows is not None:
             found[name, text] = {str(row["v"]): int(row["n"]) for row in rows}
@@ -60,7 +62,7 @@ def count_combinations(
     """Records by combination of two values, where the target takes one only with some of the other.
 
     Returns:
-        Counts by (source object, target field), as the values stand before any map; the second is None
+        Counts by (entry, target field), as the values stand before any map; the second is None
         where it is null or nothing fills its field. Rows that `where` hides don't count.
     """
     found: dict[tuple[str, str], dict[tuple[str, str | None], int]] = {}
@@ -85,7 +87,7 @@ def count_combinations(
                 f"ORDER BY n DESC, a, b LIMIT {MOST_VALUES}",
             )
             if rows is not None:
-                found[each.source, name] = {(str(row["a"]), row["b"]): int(row["n"]) for row in rows}
+                found[each.name, name] = {(str(row["a"]), row["b"]): int(row["n"]) for row in rows}
     return found
 
 
@@ -133,18 +135,22 @@ def _collision(
     return (
         None
         if rows is None or not rows[0]["groups"]
-        else Collision(each.source, name, int(rows[0]["groups"]), int(rows[0]["records"]))
+        else Collision(each.name, name, int(rows[0]["groups"]), int(rows[0]["records"]))
     )
 
 
-def _mapped(plan: Plan) -> Iterator[tuple[str, str]]:
+def _mapped(plan: Plan) -> Iterator[tuple[str, str, str | None, str]]:
+    """(key of the counts, source object, condition on its rows, expression) of everything that has a map."""
     for each in plan.model.objects:
         for field in each.fields.values():
             if field.picklist is not None or field.owner is not None:
-                yield each.source, field.origin
+                yield each.name, each.source, each.where, field.origin
         for link in each.links:
             if isinstance(link.label, LabelMap):
-                yield link.through or each.source, link.label.from_
+                if link.through is not None:
+                    yield link.through, link.through, None, link.label.from_
+                else:
+                    yield each.name, each.source, each.where, link.label.from_
 
 
 def _sql(plan: Plan, source: Catalog, name: str, text: str) -> str | None:

@@ -17,6 +17,7 @@ from migrate.engine import Engine, identifier, parquet, text
 from migrate.errors import UsageError
 from migrate.journal import CROSSWALK, REFUSED
 from migrate.plan import Plan
+from migrate.plan.keys import id_sql, key_sql
 from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest, Store, flush_folder, space
 
@@ -27,6 +28,7 @@ LOADED = ("created", "updated", "adopted")
 REFUSALS = ("rejected", "dead_letter", "blocked")  # together: `rejected` in the sum that must add up
 ENDS = {
     "key": "VARCHAR",
+    "entry": "VARCHAR",
     "source_object": "VARCHAR",
     "source_id": "VARCHAR",
     "outcome": "VARCHAR",
@@ -100,10 +102,10 @@ def current_ids(store: Store, object: str, stamp: str | None) -> str:
         WHERE d._id IS NULL OR coalesce(d.at < s.last, d.gen < s.gen))"""
 
 
-def latest_ready(store: Store, source: str, columns: dict[str, str]) -> str:
+def latest_ready(store: Store, entry: str, columns: dict[str, str]) -> str:
     """A query of the latest staged version of each key that isn't a tombstone: `_key` and these columns."""
     wanted = {"_key": "VARCHAR", "_deleted": "BOOLEAN"} | columns
-    manifests = store.manifests("ready", source)
+    manifests = store.manifests("ready", entry)
     names = ", ".join(identifier(name) for name in wanted if name != "_deleted")
     rows = rows_of(store, manifests, wanted, generation=True)
     newest = (
@@ -115,7 +117,7 @@ def latest_ready(store: Store, source: str, columns: dict[str, str]) -> str:
 def ends_into(
     engine: Engine, store: Store, journal: str, plan: Plan, source: Catalog, table: str, attempt: int
 ) -> None:
-    """Make a table of the end of every extracted record of the plan's objects.
+    """Make a table of the end of every extracted record of the plan's entries, one row a record and entry.
 
     Columns as in `ENDS`. Needs the crosswalk as `<table>_crosswalk`, which it makes.
 
@@ -135,16 +137,16 @@ def ends_into(
 
 
 def _ends_of(engine: Engine, store: Store, each: ObjectPlan, source: Catalog, table: str) -> None:
-    prefix = text(f"{source.family}.{each.source}.")
     schema = source.objects.get(each.source)
     keyed = {"_key": "VARCHAR", "reason": "VARCHAR"}
     rejects = rows_of(
-        store, latest(store, "rejects", each.source), keyed | {"field": "VARCHAR", "value": "VARCHAR"}
+        store, latest(store, "rejects", each.name), keyed | {"field": "VARCHAR", "value": "VARCHAR"}
     )
-    merged = rows_of(store, latest(store, "merged", each.source), keyed | {"survivor": "VARCHAR"})
-    skipped = rows_of(store, latest(store, "skipped", each.source), keyed)
-    held_back = store.manifest(f"blocked/{each.source}/current")
+    merged = rows_of(store, latest(store, "merged", each.name), keyed | {"survivor": "VARCHAR"})
+    skipped = rows_of(store, latest(store, "skipped", each.name), keyed)
+    held_back = store.manifest(f"blocked/{each.name}/current")
     blocked = rows_of(store, [held_back] if held_back else [], {"_key": "VARCHAR", "cause": "VARCHAR"})
+    key = key_sql(source.family, each.name, "s._id")
     what = "reason || coalesce(': ' || nullif(field, ''), '') || coalesce(' = ' || value, '')"
     engine.run(
         f"""INSERT INTO {table}
@@ -157,7 +159,7 @@ def _ends_of(engine: Engine, store: Store, each: ObjectPlan, source: Catalog, ta
                 CASE WHEN c.key IS NOT NULL THEN '' WHEN f.key IS NOT NULL THEN f.reason
                 WHEN b._key IS NOT NULL THEN b.cause ELSE 'staged, but not loaded' END AS reason,
                 NULL AS survivor, c.target_id
-            FROM {latest_ready(store, each.source, {})} AS r
+            FROM {latest_ready(store, each.name, {})} AS r
             LEFT JOIN {table}_crosswalk AS c ON c.key = r._key
             LEFT JOIN {table}_refused AS f ON f.key = r._key AND f.kind = 'record'
             LEFT JOIN (SELECT _key, min(cause) AS cause FROM {blocked} GROUP BY _key) AS b ON b._key = r._key
@@ -167,14 +169,14 @@ def _ends_of(engine: Engine, store: Store, each: ObjectPlan, source: Catalog, ta
             UNION ALL SELECT _key, 'rejected', string_agg({what}, '; ' ORDER BY field, reason), NULL, NULL
             FROM {rejects} GROUP BY _key
         )
-        SELECT coalesce(ends._key, {prefix} || s._id), {text(each.source)},
-            coalesce(s._id, substr(ends._key, length({prefix}) + 1)),
+        SELECT coalesce(ends._key, {key}), {text(each.name)}, {text(each.source)},
+            coalesce(s._id, {id_sql(source.family, each.name, "ends._key")}),
             CASE WHEN s._id IS NULL THEN 'unknown' ELSE coalesce(ends.outcome, 'unaccounted') END,
             CASE WHEN s._id IS NULL THEN 'has an end, but was never extracted'
                 ELSE coalesce(ends.reason, 'no stage names it') END,
             ends.survivor, {text(each.target)}, ends.target_id
         FROM {current_ids(store, each.source, schema.stamp if schema else None)} AS s
-        FULL JOIN ends ON ends._key = {prefix} || s._id"""
+        FULL JOIN ends ON ends._key = {key}"""
     )
 
 
@@ -198,7 +200,7 @@ def export(workspace: Workspace, out: Path, format: Literal["csv", "parquet"] = 
     plan, source, target = workspace.plan, workspace.catalog("source"), workspace.catalog("target")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out.absolute().parent} isn't a folder.", "Name a file in one that is there.")
-    if not any(workspace.store.manifests("ready", each.source) for each in plan.model.objects):
+    if not any(workspace.store.manifests("ready", each.name) for each in plan.model.objects):
         raise UsageError("Nothing has been transformed yet.", "Run `migrate transform` first.")
     engine = workspace.engine
     ends_into(
@@ -215,7 +217,7 @@ def export(workspace: Workspace, out: Path, format: Literal["csv", "parquet"] = 
         reader = engine.stream(
             f"""SELECT source_id AS old_id, {_url("source_object", "source_id", source)} AS old_url, key,
             target_object, target_id, {_url("target_object", "target_id", target)} AS new_url, outcome,
-            reason, survivor FROM exported ORDER BY source_object, source_id"""
+            reason, survivor FROM exported ORDER BY source_object, source_id, entry"""
         )
         with space(out), contextlib.ExitStack() as stack:
             writer: pacsv.CSVWriter | pq.ParquetWriter = (

@@ -24,6 +24,7 @@ from migrate.errors import CursorLost, GapTooLong, UsageError
 from migrate.ledger import Ledger
 from migrate.ledger.tables import cursors, extracts, generations
 from migrate.load.context import Progress, no_progress
+from migrate.plan.keys import split_entry
 from migrate.stages.pipeline import alone
 from migrate.stages.snapshot import snapshot
 from migrate.store import Manifest, Part, PartWriter, Store, generation_folder
@@ -76,6 +77,7 @@ def extract(
         NoSpace: the disk refused; what is complete stays.
     """
     needed = objects_needed(workspace)
+    objects = list(dict.fromkeys(split_entry(name)[0] for name in objects))  # once a source object
     if unknown := [name for name in objects if name not in needed]:
         raise UsageError(f"`{unknown[0]}` isn't in the plan.", f"The plan reads {', '.join(needed)}.")
     catalog = workspace.catalog("source")

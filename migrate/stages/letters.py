@@ -20,6 +20,7 @@ from migrate.load import LinkProtocol, Loading
 from migrate.load.context import Progress, Tally, no_progress
 from migrate.load.link_work import LinkCutter
 from migrate.load.work import Cutter, crosswalk_table
+from migrate.plan.keys import entry_of, entry_sql
 from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
 from migrate.stages import checkpoint
 from migrate.stages.load import Loaded, load, must_be_open, protocol_for
@@ -90,11 +91,10 @@ def letter(workspace: Workspace, key: str) -> Letter:
 
 def _newest(workspace: Workspace, key: str) -> dict[str, str | None]:
     """The newest staged row of a record's key, as text; empty for a link."""
-    parts = key.split(".")
-    store = workspace.store
+    store, entry = workspace.store, entry_of(key)
     files = (
-        [name for manifest in reversed(store.manifests("ready", parts[1])) for name in store.files(manifest)]
-        if len(parts) > 2 and ">" not in key
+        [name for manifest in reversed(store.manifests("ready", entry)) for name in store.files(manifest)]
+        if entry and ">" not in key
         else []
     )
     quoted = key.replace("'", "''")
@@ -127,7 +127,7 @@ def export(workspace: Workspace, file: Path) -> int:
     for row in rows:
         found = letter(workspace, row["key"])
         for name, value in found.values.items():
-            if name not in mapped.get(found.key.split(".")[1], ()):
+            if name not in mapped.get(entry_of(found.key), ()):
                 continue
             writer.writerow([found.key, name, _safe(value or ""), "", "", "", _safe(found.reason)])
             count += 1
@@ -136,8 +136,8 @@ def export(workspace: Workspace, file: Path) -> int:
 
 
 def _mapped(workspace: Workspace) -> dict[str, list[str]]:
-    """The target fields that an override may change, by source object."""
-    return {each.source: list(each.fields) for each in workspace.plan.model.objects}
+    """The target fields that an override may change, by entry."""
+    return {each.name: list(each.fields) for each in workspace.plan.model.objects}
 
 
 def _safe(value: str) -> str:
@@ -172,7 +172,7 @@ def take_in(workspace: Workspace, file: Path) -> tuple[int, Path]:
                     Position(str(file), number, 1), "`who` and `why` are empty", "Say who decided, and why."
                 )
             )
-        object, field = [*(row.get("key") or "").split("."), ""][1], row.get("field") or ""
+        object, field = entry_of(row.get("key") or ""), row.get("field") or ""
         if field not in mapped.get(object, ()):
             mistakes.append(
                 PlanMistake(
@@ -255,26 +255,26 @@ def _resend(workspace: Workspace, progress: Progress) -> dict[str, Tally]:
             loading.baseline = checkpoint.files(workspace, point)
         crosswalk_table(loading)
         for each in workspace.plan.model.objects:
-            keys = _keys(workspace, each.source, attempt)
+            keys = _keys(workspace, each.name, attempt)
             if keys:
                 works = Cutter(loading, each).replay(list(keys), [key for key, gone in keys.items() if gone])
-                found[each.source] = loading.run(works, protocol_for(loading, each).run)
+                found[each.name] = loading.run(works, protocol_for(loading, each).run)
         crosswalk_table(loading)
         for each in workspace.plan.model.objects:
             for index in range(len(each.links)):
-                name = f"{each.source}.{index}"
+                name = f"{each.name}.{index}"
                 links = LinkCutter(loading, name).replay(_link_keys(workspace, attempt))
                 found[name] = loading.run(links, LinkProtocol(loading).run)
     return found
 
 
-def _keys(workspace: Workspace, source: str, attempt: int) -> dict[str, bool]:
+def _keys(workspace: Workspace, entry: str, attempt: int) -> dict[str, bool]:
     """Keys of refused records and of those in conflict (both are safe to try again: every rule of the
     protocol is asked again); True where the record that was to be adopted isn't there any more."""
     rows = workspace.engine.rows(
         f"""SELECT key, op = 'adopt' AND starts_with(reason, 'gone:') AS gone
         FROM ({_refused(workspace)}) WHERE kind = 'record' AND attempt = {attempt}
-        AND outcome IN ('refused', 'conflict') AND split_part(key, '.', 2) = '{source}' ORDER BY key"""
+        AND outcome IN ('refused', 'conflict') AND {entry_sql("key")} = '{entry}' ORDER BY key"""
     )
     return {row["key"]: bool(row["gone"]) for row in rows}
 

@@ -38,8 +38,8 @@ class Loaded:
     """What one load did and left. Counts are of this run, but for `blocked`, `refused` and the sweep."""
 
     attempt: int
-    objects: dict[str, Tally] = field(default_factory=dict)  # by source object
-    links: dict[str, Tally] = field(default_factory=dict)  # by source object and index of the link
+    objects: dict[str, Tally] = field(default_factory=dict)  # by entry
+    links: dict[str, Tally] = field(default_factory=dict)  # by entry and index of the link
     blocked: dict[str, int] = field(default_factory=dict)
     refused: int = 0
     swept: list[Swept] = field(default_factory=list)
@@ -79,9 +79,8 @@ def load(
         Parked, SystemRefused: the target; what was done is kept, run again.
     """
     plans = _ordered(workspace.plan.model.objects)
-    if unknown := [name for name in objects if name not in {each.source for each in plans}]:
-        raise UsageError(f"`{unknown[0]}` isn't in the plan.", "Name a source object of the plan.")
-    chosen = [each for each in plans if not objects or each.source in objects]
+    named = workspace.plan.chosen(objects)
+    chosen = [each for each in plans if each in named]
     attempt = _open_attempt(workspace, write=not dry_run)
     loaded = Loaded(attempt)
     if dry_run:
@@ -104,7 +103,7 @@ def load(
         crosswalk_table(loading)
         for each in chosen:
             for index in range(len(each.links)):
-                _links(loading, f"{each.source}.{index}", loaded)
+                _links(loading, f"{each.name}.{index}", loaded)
         _look_around(loading, base, loaded)
         _finish(loading, chosen, loaded, sample)
     return loaded
@@ -114,16 +113,16 @@ def _ordered(plans: Sequence[ObjectPlan]) -> list[ObjectPlan]:
     """Parents before the children that must wait for them; links never make an object wait."""
     by_target: dict[str, list[str]] = {}
     for each in plans:
-        by_target.setdefault(each.target, []).append(each.source)
-    graph: dict[str, set[str]] = {each.source: set() for each in plans}
+        by_target.setdefault(each.target, []).append(each.name)
+    graph: dict[str, set[str]] = {each.name: set() for each in plans}
     for each in plans:
         for link in each.links:
             if link.missing == "reject":
-                graph[each.source].update(name for name in by_target.get(link.to, []) if name != each.source)
+                graph[each.name].update(name for name in by_target.get(link.to, []) if name != each.name)
         for field_plan in each.fields.values():
-            if field_plan.reference and field_plan.reference != each.source:
-                graph[each.source].add(field_plan.reference)
-    named = {each.source: each for each in plans}
+            if field_plan.reference and field_plan.reference != each.name:
+                graph[each.name].add(field_plan.reference)
+    named = {each.name: each for each in plans}
     try:
         return [named[name] for name in TopologicalSorter(graph).static_order() if name in named]
     except CycleError as error:
@@ -137,14 +136,14 @@ def _ordered(plans: Sequence[ObjectPlan]) -> list[ObjectPlan]:
 def _verify(workspace: Workspace, plans: Sequence[ObjectPlan]) -> None:
     """Every ready part against its digest, and their plan against today's, before the first write."""
     for each in plans:
-        workspace.store.must_be_whole("ready", each.source)
-        manifests = workspace.store.manifests("ready", each.source)
+        workspace.store.must_be_whole("ready", each.name)
+        manifests = workspace.store.manifests("ready", each.name)
         if not manifests:
-            raise UsageError(f"`{each.source}` isn't ready.", "Run `migrate transform` first.")
+            raise UsageError(f"`{each.name}` isn't ready.", "Run `migrate transform` first.")
         newest = manifests[-1]
         for index in range(len(each.links)):
-            workspace.store.must_be_whole("links", f"{each.source}.{index}")
-            manifests += workspace.store.manifests("links", f"{each.source}.{index}")
+            workspace.store.must_be_whole("links", f"{each.name}.{index}")
+            manifests += workspace.store.manifests("links", f"{each.name}.{index}")
         for manifest in manifests:
             workspace.store.verify(manifest)
         if newest.facts.get("plan", workspace.plan.digest) != workspace.plan.digest:
@@ -195,8 +194,8 @@ def _dry(workspace: Workspace, plans: Sequence[ObjectPlan], loaded: Loaded, samp
     crosswalk(workspace)
     for each in plans:
         tally = foreseen(workspace, each, loaded.attempt, sample=sample)
-        loaded.blocked[each.source] = tally.pop("blocked", 0)
-        loaded.objects[each.source] = Counter({f"would {op}": number for op, number in tally.items()})
+        loaded.blocked[each.name] = tally.pop("blocked", 0)
+        loaded.objects[each.name] = Counter({f"would {op}": number for op, number in tally.items()})
     return loaded
 
 
@@ -219,13 +218,13 @@ def _settle_doubts(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded
         return
     crosswalk_table(loading)
     for each in plans:
-        loaded.objects[each.source] = loading.run(
+        loaded.objects[each.name] = loading.run(
             Cutter(loading, each).in_doubt(), protocol_for(loading, each).run
         )
     crosswalk_table(loading)
     for each in plans:
         for index in range(len(each.links)):
-            name = f"{each.source}.{index}"
+            name = f"{each.name}.{index}"
             loaded.links[name] = loading.run(LinkCutter(loading, name).in_doubt(), LinkProtocol(loading).run)
 
 
@@ -239,10 +238,10 @@ def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, sample: bool) -
         nonlocal done
         tally = protocol.run(work)
         done += tally["_rows"]
-        loading.progress(plan.source, done, total)
+        loading.progress(plan.name, done, total)
         return tally
 
-    tally = loaded.objects.setdefault(plan.source, Counter())
+    tally = loaded.objects.setdefault(plan.name, Counter())
     for manifest in cutter.manifests():
         # Generations in order: a delta of a key must not overtake its base.
         if manifest.generation:
@@ -288,12 +287,15 @@ def _look_around(loading: Loading, base: checkpoint.Checkpoint, loaded: Loaded) 
 def _finish(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded, sample: bool) -> None:
     """Blocked rows with their causes, watermarks, and the journal made compact."""
     for each in plans:
-        loaded.blocked[each.source] = _blocked_records(loading, each)
+        loaded.blocked[each.name] = _blocked_records(loading, each)
         for index in range(len(each.links)):
-            name = f"{each.source}.{index}"
+            name = f"{each.name}.{index}"
             loaded.blocked[name] = _blocked_links(loading, name)
-        if not sample:
-            _move_watermark(loading, each.source)
+    for source in dict.fromkeys(each.source for each in plans):
+        # Several entries may share a source object; its generation is through only when all of them are.
+        whole = [each for each in loading.workspace.plan.model.objects if each.source == source]
+        if not sample and all(each in plans for each in whole):
+            _move_watermark(loading, source)
     refused = REFUSED.format(journal=loading.journal.source())
     loaded.refused = int(
         loading.workspace.engine.rows(
@@ -328,7 +330,7 @@ def _blocked_records(loading: Loading, plan: ObjectPlan) -> int:
         WHERE file_row_number IN ({", ".join(map(str, rows))})"""
         for path, rows in _waiting(loading, plan)
     ]
-    return _publish_blocked(loading, plan.source, selects, "SELECT ''::VARCHAR AS _key, ''::VARCHAR AS cause")
+    return _publish_blocked(loading, plan.name, selects, "SELECT ''::VARCHAR AS _key, ''::VARCHAR AS cause")
 
 
 def _blocked_links(loading: Loading, name: str) -> int:

@@ -94,7 +94,7 @@ def next_ready(workspace: Workspace) -> int:
     """
     newest = -1
     for each in workspace.plan.model.objects:
-        for manifest in workspace.store.manifests("ready", each.source):
+        for manifest in workspace.store.manifests("ready", each.name):
             newest = max(newest, manifest.generation)
     if newest < 0:
         return 0

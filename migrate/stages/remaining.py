@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from migrate.engine import parquet, text
 from migrate.ledger import batches as book
+from migrate.plan.keys import entry_sql
 from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest
 from migrate.workspace import Workspace
@@ -22,20 +23,20 @@ LOT = 5_000  # ranges of rows in one statement
 
 @dataclass(frozen=True)
 class Remaining:
-    """Records of one source object. `ready`: to be in the target; `left`: to be sent yet, deletions too."""
+    """Records of one entry. `ready`: to be in the target; `left`: to be sent yet, deletions too."""
 
     ready: int
     done: int
     left: int
 
 
-def remaining(workspace: Workspace, source: str, attempt: int) -> Remaining:
-    """Count an object's records. Needs the table `crosswalk`."""
-    manifests = workspace.store.manifests("ready", source)
+def remaining(workspace: Workspace, entry: str, attempt: int) -> Remaining:
+    """Count an entry's records. Needs the table `crosswalk`."""
+    manifests = workspace.store.manifests("ready", entry)
     if len(manifests) == 1:  # each key has one row, and none is a tombstone: no need to read any
         done = sum(last - first + 1 for _, first, last in _settled(workspace, manifests, attempt))
         return Remaining(manifests[0].rows, done, manifests[0].rows - done)
-    _newest(workspace, source, attempt)
+    _newest(workspace, entry, attempt)
     found = workspace.engine.rows(
         """SELECT count(*) FILTER (live) AS ready, count(*) FILTER (live AND settled) AS done,
         count(*) FILTER (NOT settled AND (live OR _deleted AND crosswalk.key IS NOT NULL)) AS "left"
@@ -53,7 +54,7 @@ def foreseen(workspace: Workspace, plan: ObjectPlan, attempt: int, *, sample: bo
     Args:
         sample: only the keys in the engine's table `sample`.
     """
-    _newest(workspace, plan.source, attempt)
+    _newest(workspace, plan.name, attempt)
     _waiting(workspace, plan)
     within = "AND _key IN (SELECT key FROM sample)" if sample else ""
     # The order of the questions is the load's own: see `Cutter.pending`.
@@ -77,11 +78,11 @@ def foreseen(workspace: Workspace, plan: ObjectPlan, attempt: int, *, sample: bo
     return Counter({row["op"]: int(row["n"]) for row in rows})
 
 
-def _newest(workspace: Workspace, source: str, attempt: int) -> None:
+def _newest(workspace: Workspace, entry: str, attempt: int) -> None:
     """Make the engine's table `newest`: the newest row of each key. `settled`: its batch is; `live`: it is to
     be in the target, so neither deleted nor rejected, merged or skipped since."""
     store, engine = workspace.store, workspace.engine
-    manifests = store.manifests("ready", source)
+    manifests = store.manifests("ready", entry)
     engine.run("CREATE OR REPLACE TABLE settled_rows (part VARCHAR, first BIGINT, last BIGINT)")
     lot: list[str] = []
     for part, first, last in _settled(workspace, manifests, attempt):
@@ -105,15 +106,15 @@ def _newest(workspace: Workspace, source: str, attempt: int) -> None:
     engine.run(
         f"""CREATE OR REPLACE TABLE newest AS
         SELECT rows.*, settled_rows.part IS NOT NULL AS settled,
-          NOT _deleted AND {_live(workspace, source)} AS live
+          NOT _deleted AND {_live(workspace, entry)} AS live
         FROM (SELECT * FROM ({" UNION ALL ".join(selects)}) {only}) AS rows
         LEFT JOIN settled_rows ON settled_rows.part = rows.part AND number BETWEEN first AND last"""
     )
 
 
-def _live(workspace: Workspace, source: str) -> str:
+def _live(workspace: Workspace, entry: str) -> str:
     """A condition: the newest generation's whole state has the key, as it has its own rows' keys."""
-    whole = workspace.store.manifests("full", source)
+    whole = workspace.store.manifests("full", entry)
     if not whole:
         return "true"
     files = workspace.store.files(whole[-1])
@@ -138,7 +139,7 @@ def _waiting(workspace: Workspace, plan: ObjectPlan) -> None:
     for index, link in enumerate(plan.links):
         staged = " UNION ALL ".join(
             f"""SELECT "left", "right", label, _deleted, {each.generation} AS gen FROM {parquet(files)}"""
-            for each in store.manifests("links", f"{plan.source}.{index}")
+            for each in store.manifests("links", f"{plan.name}.{index}")
             if (files := store.files(each))
         )
         if link.missing != "reject" or not staged:
@@ -147,6 +148,6 @@ def _waiting(workspace: Workspace, plan: ObjectPlan) -> None:
             f"""INSERT INTO waiting SELECT DISTINCT "left" FROM (
               SELECT "left", "right", arg_max(_deleted, gen) AS gone FROM ({staged})
               GROUP BY "left", "right", label)
-            WHERE NOT gone AND split_part("right", '.', 2) <> {text(plan.source)}
+            WHERE NOT gone AND {entry_sql('"right"')} <> {text(plan.name)}
             AND "right" NOT IN (SELECT key FROM crosswalk)"""
         )

@@ -6,6 +6,7 @@ that no sampled record waits for one that isn't in the sample. Always the same o
 
 from __future__ import annotations
 
+from migrate.plan.keys import belongs_sql
 from migrate.workspace import Workspace
 
 
@@ -16,25 +17,25 @@ def sampled(workspace: Workspace, number: int) -> int:
     ready = [
         path
         for each in plans
-        for manifest in store.manifests("ready", each.source)
+        for manifest in store.manifests("ready", each.name)
         for path in store.files(manifest)
     ]
     links = [
         path
         for each in plans
         for index in range(len(each.links))
-        for manifest in store.manifests("links", f"{each.source}.{index}")
+        for manifest in store.manifests("links", f"{each.name}.{index}")
         for path in store.files(manifest)
     ]
-    first = plans[0].source
+    first = belongs_sql(workspace.catalog("source").family, plans[0].name, "_key")
     engine.run("CREATE OR REPLACE TABLE sample (key VARCHAR PRIMARY KEY)")
     if not ready:
         return 0
     engine.run(
         f"""INSERT INTO sample SELECT DISTINCT _key FROM read_parquet({ready!r})
-        WHERE split_part(_key, '.', 2) = '{first}' AND _key IN (
+        WHERE {first} AND _key IN (
           SELECT _key FROM (SELECT DISTINCT _key FROM read_parquet({ready!r})
-          WHERE split_part(_key, '.', 2) = '{first}') ORDER BY md5(_key) LIMIT {number})"""
+          WHERE {first}) ORDER BY md5(_key) LIMIT {number})"""
     )
     if links:
         edges = f"""(SELECT DISTINCT "left", "right" FROM read_parquet({links!r}) WHERE NOT _deleted)"""

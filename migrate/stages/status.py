@@ -24,7 +24,7 @@ MARGIN = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class ObjectStatus:
-    """Records of one source object, each counted once however many deltas have brought it.
+    """Records of one entry of the plan, each counted once however many deltas have brought it.
 
     `extracted`: in the source as of the last extract; `ready`: of these to be in the target; `done`: of
     these with a settled batch; `left`: still to be sent, deletions included.
@@ -75,9 +75,9 @@ def status(workspace: Workspace) -> Status:
     crosswalk(workspace)
     objects = []
     for each in workspace.plan.model.objects:
-        found = remaining(workspace, each.source, attempt)
+        found = remaining(workspace, each.name, attempt)
         extracted = _extracted(workspace, each.source)
-        objects.append(ObjectStatus(each.source, extracted, found.ready, found.done, found.left))
+        objects.append(ObjectStatus(each.name, extracted, found.ready, found.done, found.left))
     held = [
         _holder(row, workspace.clock.now(), one_host=ledger.backend.one_host)
         for row in ledger.read(

@@ -6,7 +6,7 @@ import pytest
 from migrate_validators.model import Result, Verdict
 from migrate_validators.story import headline
 
-FLOW = {"unexplained": 0, "rejected": 0, "extracted": 3}
+FLOW = {"source": "Account", "unexplained": 0, "rejected": 0, "extracted": 3}
 
 
 @pytest.mark.parametrize(

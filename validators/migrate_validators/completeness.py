@@ -73,7 +73,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         verdict, summary = Verdict.PASS, f"All {len(two.columns)} fields are as full as they should be."
     columns = ("field", "expected", "in the target", "rows more or less")
     return Result(
-        id=f"{ID}.{each.source}", check=ID, object=each.source, title=f"{TITLE}: {each.target}",
+        id=f"{ID}.{each.name}", check=ID, object=each.name, title=f"{TITLE}: {each.target}",
         verdict=verdict, summary=summary, compared=compared,
         figures={"rows": compared, "fields": len(two.columns)},
         tolerance=f"{tolerance:.1%}" if tolerance else "none",

@@ -9,7 +9,7 @@ lines of their own: found = staged + skipped + folded + rejected, staged = made 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from migrate.engine import text
@@ -29,17 +29,19 @@ AGAIN = "migrate transform; migrate load"
 
 
 def check(evidence: Evidence) -> Iterator[Result]:
-    """One result an object, and one for each of its links."""
+    """One result an entry, one for each of its links, and one for each source object with several parts."""
     for each in evidence.objects:
         yield _records(evidence, each)
         for index, link in enumerate(each.links):
             yield _links(evidence, each, index, link)
+    for source in dict.fromkeys(each.source for each in evidence.objects):
+        parts = [each for each in evidence.plan.model.objects if each.source == source]
+        if len(parts) > 1:
+            yield _parts(evidence, source, parts)
 
 
 def _records(evidence: Evidence, each: ObjectPlan) -> Result:
-    object = text(each.source)
-    ours = f"(SELECT * FROM {evidence.ends} WHERE source_object = {object})"
-    prefix = text(evidence.prefix(each))
+    ours = f"(SELECT * FROM {evidence.ends} WHERE entry = {text(each.name)})"
     counts = {
         str(row["outcome"]): int(row["n"])
         for row in evidence.rows(
@@ -55,11 +57,11 @@ def _records(evidence: Evidence, each: ObjectPlan) -> Result:
     counted = int(base.facts["counted"]) if base and "counted" in base.facts else None
     read = base.rows if base else 0
     in_crosswalk = int(
-        evidence.one(f"SELECT count(*) AS n FROM {evidence.crosswalk} WHERE starts_with(key, {prefix})")
+        evidence.one(f"SELECT count(*) AS n FROM {evidence.crosswalk} WHERE {evidence.owns(each, 'key')}")
     )
     in_target = int(
         evidence.one(
-            f"SELECT count(*) AS n FROM {evidence.found(each.target)} WHERE starts_with(_key, {prefix})"
+            f"SELECT count(*) AS n FROM {evidence.found(each.target)} WHERE {evidence.owns(each, '_key')}"
         )
     )
     loaded = sum(counts.get(name, 0) for name in LOADED)
@@ -93,7 +95,7 @@ def _records(evidence: Evidence, each: ObjectPlan) -> Result:
         )
     decisions = list(_decisions(evidence, each))
     rows, row_count, sample = evidence.keep(
-        f"{ID}.{each.source}",
+        f"{ID}.{each.name}",
         f"""SELECT key, source_id, outcome, reason FROM {ours}
         WHERE outcome NOT IN ('created', 'updated', 'adopted', 'merged', 'skipped')
             OR key IN (SELECT key FROM {ours} GROUP BY key HAVING count(*) > 1) ORDER BY outcome, key""",
@@ -109,10 +111,10 @@ def _records(evidence: Evidence, each: ObjectPlan) -> Result:
     else:
         verdict, summary = Verdict.PASS, f"{many(extracted, 'record')} extracted, each with its end."
     return Result(
-        id=f"{ID}.{each.source}",
+        id=f"{ID}.{each.name}",
         check=ID,
-        object=each.source,
-        title=f"{TITLE}: {each.source} to {each.target}",
+        object=each.name,
+        title=f"{TITLE}: {each.name} to {each.target}",
         verdict=verdict,
         summary=summary,
         compared=extracted,
@@ -125,11 +127,57 @@ def _records(evidence: Evidence, each: ObjectPlan) -> Result:
     )
 
 
+def _parts(evidence: Evidence, source: str, parts: Sequence[ObjectPlan]) -> Result:
+    """Fan-out: how many target records a source object's records became, and which of them no part takes."""
+    taken = f"""(SELECT source_id, count(*) FILTER (outcome <> 'skipped') AS parts,
+        count(*) FILTER (outcome IN {LOADED}) AS made FROM {evidence.ends}
+        WHERE source_object = {text(source)} AND outcome <> 'unknown' GROUP BY source_id)"""
+    counts = evidence.rows(
+        f"""SELECT count(*) AS extracted, count(*) FILTER (parts = 1) AS once,
+        count(*) FILTER (parts > 1) AS several, count(*) FILTER (parts = 0) AS nowhere,
+        coalesce(sum(made), 0) AS made FROM {taken}"""
+    )[0]
+    extracted, nowhere = int(counts["extracted"]), int(counts["nowhere"])
+    by_part = {
+        str(row["entry"]): int(row["n"])
+        for row in evidence.rows(
+            f"""SELECT entry, count(*) AS n FROM {evidence.ends}
+            WHERE source_object = {text(source)} AND outcome IN {LOADED} GROUP BY entry ORDER BY entry"""
+        )
+    }
+    rows, row_count, sample = evidence.keep(
+        f"{ID}.{source}.parts", f"SELECT source_id FROM {taken} WHERE parts = 0 ORDER BY source_id"
+    )
+    made = int(counts["made"])
+    summary = f"{many(extracted, 'record')} of {source} became {many(made, 'record')} of the target"
+    if not extracted:
+        verdict, summary = Verdict.EMPTY, "No record was extracted."
+    elif nowhere:
+        verdict, summary = Verdict.WARN, f"{summary}; {nowhere:,} are taken by no part."
+    else:
+        verdict, summary = Verdict.PASS, f"{summary}; every one is taken by a part."
+    decision = Decision(
+        Verdict.WARN, f"{nowhere:,} {source} are taken by none of {', '.join(each.name for each in parts)}",
+        owner="Data owner", where="Accept it, or widen the `where` of a part",
+        command=f"migrate diff {ID}.{source}.parts",
+    )  # fmt: skip
+    return Result(
+        id=f"{ID}.{source}.parts", check=ID, object=source,
+        title=f"Every record in a part: {source}", verdict=verdict, summary=summary, compared=extracted,
+        figures={
+            "extracted": extracted, "taken by one part": int(counts["once"]),
+            "taken by several": int(counts["several"]), "taken by none": nowhere, "records made": made,
+            **{f"made as {each.name}": by_part.get(each.name, 0) for each in parts},
+        },
+        rows=rows, row_count=row_count, sample=sample, decisions=(decision,) if nowhere else (),
+    )  # fmt: skip
+
+
 def _reasons(evidence: Evidence, each: ObjectPlan) -> Table:
     """Merged, skipped and rejected records by reason."""
     found = evidence.rows(
         f"""SELECT outcome, reason, count(*) AS n FROM {evidence.ends}
-        WHERE source_object = {text(each.source)} AND outcome NOT IN ('created', 'updated', 'adopted')
+        WHERE entry = {text(each.name)} AND outcome NOT IN ('created', 'updated', 'adopted')
         GROUP BY ALL ORDER BY outcome, n DESC, reason LIMIT 200"""
     )
     rows = tuple(
@@ -155,7 +203,7 @@ _MEND = {
 def _decisions(evidence: Evidence, each: ObjectPlan) -> Iterator[Decision]:
     rejects = rows_of(
         evidence.store,
-        latest(evidence.store, "rejects", each.source),
+        latest(evidence.store, "rejects", each.name),
         dict.fromkeys(("_key", "field", "reason", "value", "detail"), "VARCHAR"),
     )
     for row in evidence.rows(
@@ -171,7 +219,7 @@ def _decisions(evidence: Evidence, each: ObjectPlan) -> Iterator[Decision]:
         what = f"{field} {named}".strip()
         yield Decision(
             Verdict.WARN,
-            f"{row['n']:,} {each.source} rejected, {reason}" + (f": {what}." if what else "."),
+            f"{row['n']:,} {each.name} rejected, {reason}" + (f": {what}." if what else "."),
             owner="Data owner",
             where=_where(str(row["reason"]), plan),
             command=AGAIN,
@@ -183,13 +231,13 @@ def _decisions(evidence: Evidence, each: ObjectPlan) -> Iterator[Decision]:
     ):
         for row in evidence.rows(
             f"""SELECT reason, count(*) AS n FROM {evidence.ends}
-            WHERE source_object = {text(each.source)} AND outcome = '{outcome}'
+            WHERE entry = {text(each.name)} AND outcome = '{outcome}'
             GROUP BY reason ORDER BY n DESC LIMIT 5"""
         ):
             words = {"dead_letter": "refused by the target", "blocked": "waiting for their parent"}
             yield Decision(
                 Verdict.FAIL if outcome == "unaccounted" else Verdict.WARN,
-                f"{row['n']:,} {each.source} {words.get(outcome, 'without an end')}: {row['reason']}",
+                f"{row['n']:,} {each.name} {words.get(outcome, 'without an end')}: {row['reason']}",
                 owner="Migration engineer",
                 command=remedy,
             )
@@ -202,7 +250,7 @@ def _where(reason: str, plan: FieldPlan | None) -> str:
 
 
 def _links(evidence: Evidence, each: ObjectPlan, index: int, link: LinkPlan) -> Result:
-    name = f"{each.source}.{index}"
+    name = f"{each.name}.{index}"
     newest = latest(evidence.store, "links", name)
     facts = newest[0].facts if newest else {}
     staged = int(evidence.one(f"SELECT count(*) AS n FROM {staged_links(evidence, name)}"))
@@ -258,13 +306,13 @@ def _links(evidence: Evidence, each: ObjectPlan, index: int, link: LinkPlan) -> 
         decisions.append(
             Decision(
                 Verdict.WARN,
-                f"{stuck:,} links {each.source} to {link.to} not made{cause}",
+                f"{stuck:,} links {each.name} to {link.to} not made{cause}",
                 owner="Migration engineer",
                 command=command,
             )
         )
     return Result(
-        id=f"{ID}.{name}", check=ID, object=each.source,
+        id=f"{ID}.{name}", check=ID, object=each.name,
         title=f"Every link accounted for: {each.target} to {link.to} ({link.via or link.through})",
         verdict=verdict, summary=summary, compared=max(figures["found"], staged), figures=figures, rows=rows,
         row_count=row_count, sample=sample, decisions=tuple(decisions),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrate.engine import Engine, identifier, parquet, text
+from migrate.plan.keys import belongs_sql
 from migrate.stages.crosswalk import ends_into
 from migrate.stages.snapshot import LINK_COLUMNS, OURS, snapshot, snapshot_links
 from migrate.types import duckdb_type
@@ -102,9 +103,9 @@ class Evidence:
         """The single value of a query."""
         return next(iter(self.engine.rows(query)[0].values()))
 
-    def prefix(self, each: ObjectPlan) -> str:
-        """What the migration keys of an object begin with."""
-        return f"{self.source.family}.{each.source}."
+    def owns(self, each: ObjectPlan, key: str) -> str:
+        """A condition: the migration key (in SQL) is one of this entry's."""
+        return belongs_sql(self.source.family, each.name, key)
 
     # -- the target, read anew ----------------------------------------------------------------
 

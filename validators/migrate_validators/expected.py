@@ -66,7 +66,7 @@ def columns_of(evidence: Evidence, each: ObjectPlan) -> list[str]:
     fields, wanted = evidence.target_schema(each.target).fields, set(written_fields(each))
     staged: dict[str, None] = {}
     # The newest first: a field that was mapped after the first load stands in later generations only.
-    for manifest in reversed(evidence.store.manifests("ready", each.source)):
+    for manifest in reversed(evidence.store.manifests("ready", each.name)):
         if files := evidence.store.files(manifest):
             staged.update(dict.fromkeys(pq.read_schema(files[0]).names))
     return [name for name in staged if name in wanted and name in fields]
@@ -77,12 +77,12 @@ def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
     fields = evidence.target_schema(each.target).fields
     columns = columns_of(evidence, each)
     done = evidence.__dict__.setdefault("_sides", {})
-    if each.source in done:
-        made: Sides = done[each.source]
+    if each.name in done:
+        made: Sides = done[each.name]
         return made
     staged = latest_ready(
         evidence.store,
-        each.source,
+        each.name,
         {"_version": "TIMESTAMPTZ"} | {name: sql_type(fields[name]) for name in columns},
     )
     references = {name: field.reference for name, field in each.fields.items() if field.reference}
@@ -109,7 +109,7 @@ def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
     adopted = f"""(SELECT key, arg_min(stamp, seq) AS stamp FROM {evidence.journal}
         WHERE kind = 'record' AND op = 'adopt' AND outcome = 'intent' GROUP BY key)"""
     expected = evidence.table(
-        f"expected {each.source}",
+        f"expected {each.name}",
         f"""SELECT r._key, c.target_id AS _id, c.origin AS _origin{"".join(f", {item}" for item in items)}
         FROM {staged} AS r JOIN {evidence.crosswalk} AS c ON c.key = r._key
         LEFT JOIN {adopted} AS a ON a.key = r._key {" ".join(joins)}""",
@@ -119,11 +119,11 @@ def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
         for name in columns
     )
     found = evidence.table(
-        f"found {each.source}",
+        f"found {each.name}",
         f"""SELECT _key, _id{listed} FROM {evidence.found(each.target)}
-        WHERE starts_with(_key, {text(evidence.prefix(each))})""",
+        WHERE {evidence.owns(each, "_key")}""",
     )
-    done[each.source] = made = Sides(expected, found, tuple(columns), tuple(unsure))
+    done[each.name] = made = Sides(expected, found, tuple(columns), tuple(unsure))
     return made
 
 

@@ -31,7 +31,7 @@ def check(evidence: Evidence) -> Iterator[Result]:
     """One result a pair of an object and an entry of its links, and one for its reference fields."""
     for each in evidence.objects:
         for index, link in enumerate(each.links):
-            yield _pair(evidence, each, f"{each.source}.{index}", link.to, str(link.via or link.through))
+            yield _pair(evidence, each, f"{each.name}.{index}", link.to, str(link.via or link.through))
         if each.links:
             yield _additional(evidence, each)
         if any(field.reference for field in each.fields.values()):
@@ -72,7 +72,7 @@ def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str
             ),
         )  # fmt: skip
     return Result(
-        id=f"{ID}.{name}", check=ID, object=each.source, title=f"{TITLE}: {each.target} to {to} ({through})",
+        id=f"{ID}.{name}", check=ID, object=each.name, title=f"{TITLE}: {each.target} to {to} ({through})",
         verdict=verdict, summary=summary, compared=compared,
         figures={"links compared": compared, "missing": row_count}, rows=rows, row_count=row_count,
         sample=sample, decisions=decisions,
@@ -109,7 +109,7 @@ def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
     """Links of our records that the plan didn't ask for, by explanation."""
     plans = [plan for plan in evidence.plan.model.objects if plan.target == each.target]
     names = [
-        f"{plan.source}.{index}" for plan in evidence.plan.model.objects for index in range(len(plan.links))
+        f"{plan.name}.{index}" for plan in evidence.plan.model.objects for index in range(len(plan.links))
     ]
     ours = " UNION ALL ".join(
         f"""SELECT left_object, left_id AS "left", right_object, right_id AS "right", label
@@ -117,14 +117,14 @@ def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
         for name in names
     )
     expected = evidence.table("expected links", ours)
-    keys = " OR ".join(f"starts_with(c.key, {text(evidence.prefix(plan))})" for plan in (each,))
+    keys = evidence.owns(each, "c.key")
     before = evidence.baseline.get(each.target)
     staged = evidence.store.manifest(f"{before}-links") if before else None
     baseline = links_of(evidence.store.files(staged) if staged else [])
     side = f"""(SELECT DISTINCT "left", "right" FROM {evidence.journal}
         WHERE kind = 'side' AND outcome = 'done' AND op = 'link')"""
     extra = evidence.table(
-        f"additional {each.source}",
+        f"additional {each.name}",
         f"""SELECT f.*, CASE
             WHEN EXISTS (SELECT 1 FROM {baseline} AS b WHERE b."left" = f."left" AND b."right" = f."right"
                 AND b.label = f.label AND b.right_object = f.right_object) THEN 'there before the load'
@@ -156,7 +156,7 @@ def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
     )
     unexplained = sum(int(row["n"]) for row in by if row["explanation"] == "unexplained")
     rows, row_count, sample = evidence.keep(
-        f"{ID}.{each.source}.additional",
+        f"{ID}.{each.name}.additional",
         f'SELECT * FROM {extra} ORDER BY explanation DESC, "left", "right", label',
     )
     decisions: tuple[Decision, ...] = ()
@@ -169,7 +169,7 @@ def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
             Decision(
                 Verdict.WARN, f"{unexplained:,} links of our {each.target} that the plan didn't ask for",
                 owner="Data owner", where="Somebody else made them; accept, or remove them in the target",
-                command=f"migrate diff {ID}.{each.source}.additional",
+                command=f"migrate diff {ID}.{each.name}.additional",
             ),
         )  # fmt: skip
     else:
@@ -179,7 +179,7 @@ def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
         str(row["explanation"]): int(row["n"]) for row in by
     }
     return Result(
-        id=f"{ID}.{each.source}.additional", check=ID, object=each.source,
+        id=f"{ID}.{each.name}.additional", check=ID, object=each.name,
         title=f"Additional links of {' and '.join(plan.target for plan in plans[:1])}", verdict=verdict,
         summary=summary, compared=total, figures=figures, rows=rows, row_count=row_count, sample=sample,
         decisions=decisions,
@@ -228,7 +228,7 @@ def _references(evidence: Evidence, each: ObjectPlan) -> Result:
     else:
         verdict, summary = Verdict.PASS, f"All {compared:,} references point where they should."
     return Result(
-        id=f"{ID}.{each.source}.references", check=ID, object=each.source,
+        id=f"{ID}.{each.name}.references", check=ID, object=each.name,
         title=f"References of {each.target}", verdict=verdict, summary=summary, compared=compared,
         figures={"references": compared, "wrong": wrong},
         tables=(Table("By field", ("field", "expected", "found"), tuple(lines), ("expected", "found")),),

@@ -57,7 +57,7 @@ class _Matrix:
 def _object(evidence: Evidence, each: ObjectPlan, mapped: dict[str, FieldPlan]) -> Result:
     matrices = [_matrix(evidence, each, name, field) for name, field in mapped.items()]
     union = " UNION ALL ".join(f"({matrix.wrong})" for matrix in matrices)
-    rows, row_count, sample = evidence.keep(f"{ID}.{each.source}", f"{union} ORDER BY field, key")
+    rows, row_count, sample = evidence.keep(f"{ID}.{each.name}", f"{union} ORDER BY field, key")
     compared = sum(matrix.rows for matrix in matrices)
     cells = sum(matrix.cells for matrix in matrices)
     decisions: tuple[Decision, ...] = ()
@@ -71,14 +71,14 @@ def _object(evidence: Evidence, each: ObjectPlan, mapped: dict[str, FieldPlan]) 
         decisions = (
             Decision(
                 Verdict.FAIL, f"{row_count:,} values of {each.target} aren't where the map puts them",
-                owner="Data owner", command=f"migrate diff {ID}.{each.source}",
+                owner="Data owner", command=f"migrate diff {ID}.{each.name}",
             ),
         )  # fmt: skip
     else:
         verdict = Verdict.PASS
         summary = f"{many(compared, 'value')} compared, all where the maps put them."
     return Result(
-        id=f"{ID}.{each.source}", check=ID, object=each.source, title=f"{TITLE}: {each.target}",
+        id=f"{ID}.{each.name}", check=ID, object=each.name, title=f"{TITLE}: {each.target}",
         verdict=verdict, summary=summary, compared=compared,
         figures={"fields": len(matrices), "values": compared, "pairs of old and new": cells,
                  "wrong": row_count},
@@ -97,7 +97,7 @@ def _matrix(evidence: Evidence, each: ObjectPlan, name: str, field: FieldPlan) -
     staged = rows_of(evidence.store, manifests, {"_id": "VARCHAR"} | types, generation=True)
     homes = _homes(evidence, field, target)
     table = evidence.table(
-        f"cells {each.source} {name}",
+        f"cells {each.name} {name}",
         f"""SELECT e.key, e.target_id AS id, CAST(s.v AS VARCHAR) AS was, f.v AS now, x.origin,
             h.value IS NOT NULL AS known, h.home
         FROM {evidence.ends} AS e
@@ -106,7 +106,7 @@ def _matrix(evidence: Evidence, each: ObjectPlan, name: str, field: FieldPlan) -
         JOIN (SELECT _key, CAST({identifier(name)} AS VARCHAR) AS v FROM {two.found}) AS f ON f._key = e.key
         JOIN {evidence.crosswalk} AS x ON x.key = e.key
         LEFT JOIN {homes} AS h ON h.value = CAST(s.v AS VARCHAR)
-        WHERE e.source_object = {text(each.source)}""",
+        WHERE e.entry = {text(each.name)}""",
     )
     overridden = [one.key for one in evidence.plan.overrides if one.field == name]
     listed = ", ".join(text(key) for key in overridden) or "''"

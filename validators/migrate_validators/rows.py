@@ -69,7 +69,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     )
     unsure = ", ".join(two.unsure)
     rows, row_count, sample = evidence.keep(
-        f"{ID}.{each.source}",
+        f"{ID}.{each.name}",
         f"SELECT * FROM {table} ORDER BY class, key, field",
     )
     harmless = classes[AUTOMATION]
@@ -102,7 +102,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     else:
         verdict, summary = Verdict.PASS, f"All {compared:,} rows agree in all {len(two.columns)} fields."
     return Result(
-        id=f"{ID}.{each.source}", check=ID, object=each.source, title=f"{TITLE}: {each.target}",
+        id=f"{ID}.{each.name}", check=ID, object=each.name, title=f"{TITLE}: {each.target}",
         verdict=verdict, summary=summary.rstrip(".") + ".", compared=compared, figures=figures, rows=rows,
         row_count=row_count, sample=sample, tables=_tables(evidence, each, table) if row_count else (),
         decisions=tuple(_decisions(evidence, each, table)),
@@ -115,13 +115,13 @@ def differing(evidence: Evidence, each: ObjectPlan) -> str:
     Columns: key, id, field (null: the whole record), expected, found, class, writer, written.
     """
     done = evidence.__dict__.setdefault("_differing", {})
-    if each.source not in done:
+    if each.name not in done:
         two = sides(evidence, each)
-        evidence.progress(f"compare {each.source}", 0, 0)
+        evidence.progress(f"compare {each.name}", 0, 0)
         with diff(evidence.engine, two.expected, two.found, "_key", two.columns) as differences:
             query = _explained(evidence, each, two, differences)
-            done[each.source] = evidence.table(f"differing {each.source}", query)
-    return str(done[each.source])
+            done[each.name] = evidence.table(f"differing {each.name}", query)
+    return str(done[each.name])
 
 
 def _words(kind: str) -> str:
@@ -141,7 +141,7 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
     """
     fields = evidence.target_schema(each.target).fields
     found = evidence.table(
-        f"now {each.source}",
+        f"now {each.name}",
         "SELECT "
         + ", ".join(f"NULL::VARCHAR AS {identifier(name)}" for name in _FOUND.names)
         + " WHERE false",
@@ -231,7 +231,7 @@ def _tables(evidence: Evidence, each: ObjectPlan, table: str) -> tuple[Table, ..
 
 
 def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Decision]:
-    show = f"migrate diff {ID}.{each.source}"
+    show = f"migrate diff {ID}.{each.name}"
     labels = evidence.target_schema(each.target).fields
     for row in evidence.rows(
         f"""SELECT class, count(DISTINCT key) AS records,

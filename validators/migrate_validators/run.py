@@ -68,7 +68,7 @@ def validate(
     """Read the target anew, run every check, write the report; returns it.
 
     Args:
-        objects: source objects to look at; default: all of the plan.
+        objects: entries (or source objects) to look at; default: all of the plan.
         progress: told what is being done, how far it is, and of how much (0: not known).
 
     Raises:
@@ -79,14 +79,14 @@ def validate(
     from migrate.plan.needs import expected
 
     plan = workspace.plan
-    chosen = [plan.object(name) for name in objects] or list(plan.model.objects)
+    chosen = plan.chosen(objects)
     store = workspace.store
     for each in chosen:
-        for stage in ("source", "ready"):
-            for manifest in store.manifests(stage, each.source):
+        for stage, name in (("source", each.source), ("ready", each.name)):
+            for manifest in store.manifests(stage, name):
                 store.verify(manifest)
-        if not store.manifests("ready", each.source):
-            raise UsageError(f"`{each.source}` hasn't been transformed.", "Run `migrate transform` first.")
+        if not store.manifests("ready", each.name):
+            raise UsageError(f"`{each.name}` hasn't been transformed.", "Run `migrate transform` first.")
     workspace.journal.verify()
     started = workspace.clock.now()
     attempt = workspace.ledger.attempt()

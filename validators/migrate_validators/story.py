@@ -13,6 +13,7 @@ import migrate
 from migrate.engine import text
 from migrate.journal import LINKS
 from migrate.ledger.tables import checkpoints
+from migrate.plan.keys import split_entry
 from migrate.stages.crosswalk import LOADED, REFUSALS
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import SEVERITY, Decision, Result, Verdict, many
@@ -20,6 +21,7 @@ from migrate_validators.wording import why
 
 if TYPE_CHECKING:
     from migrate.ledger import Ledger
+    from migrate.plan.models import ObjectPlan
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def story(evidence: Evidence, results: Sequence[Result], checkpoint: Point | Non
                    "name": evidence.target.tenant_name, "production": evidence.target.production},
         "read": {object: dict(manifest.facts) | {"rows": manifest.rows}
                  for object, manifest in evidence.__dict__.get("snapshots", {}).items()},
-        "flows": [flow(evidence, each.source, each.target) for each in evidence.objects],
+        "flows": [flow(evidence, each) for each in evidence.objects],
         "names": {result.id: found for result in results if (found := names(evidence, result))},
         "decisions": [_told(one) for one in decisions(results)],
         "way_back": way_back(evidence, checkpoint),
@@ -73,7 +75,7 @@ def names(evidence: Evidence, result: Result) -> dict[str, dict[str, Any]]:
     Returns:
         By field: `label`, and `values` (name by id, of those that occur).
     """
-    known = {each.source: each.target for each in evidence.plan.model.objects}
+    known = {each.name: each.target for each in evidence.plan.model.objects}
     if result.object not in known:
         return {}
     fields = evidence.target_schema(known[result.object]).fields
@@ -94,24 +96,24 @@ def names(evidence: Evidence, result: Result) -> dict[str, dict[str, Any]]:
     return found
 
 
-def flow(evidence: Evidence, source: str, target: str) -> dict[str, Any]:
-    """One object's sum that must add up: extracted = loaded + merged + skipped + rejected."""
+def flow(evidence: Evidence, each: ObjectPlan) -> dict[str, Any]:
+    """One entry's sum that must add up: extracted = loaded + merged + skipped + rejected."""
     counts = {
         str(row["outcome"]): int(row["n"])
         for row in evidence.rows(
             f"""SELECT outcome, count(DISTINCT key) AS n FROM {evidence.ends}
-            WHERE source_object = {text(source)} GROUP BY outcome ORDER BY outcome"""
+            WHERE entry = {text(each.name)} GROUP BY outcome ORDER BY outcome"""
         )
     }
     reasons = evidence.rows(
         f"""SELECT outcome, reason, count(*) AS n FROM {evidence.ends}
-        WHERE source_object = {text(source)} AND outcome NOT IN ('created', 'updated', 'adopted')
+        WHERE entry = {text(each.name)} AND outcome NOT IN ('created', 'updated', 'adopted')
         GROUP BY ALL ORDER BY n DESC, outcome, reason LIMIT 8"""
     )
     extracted = int(
         evidence.one(
             f"""SELECT count(DISTINCT key) AS n FROM {evidence.ends}
-            WHERE source_object = {text(source)} AND outcome <> 'unknown'"""
+            WHERE entry = {text(each.name)} AND outcome <> 'unknown'"""
         )
     )
     parts = {
@@ -121,8 +123,8 @@ def flow(evidence: Evidence, source: str, target: str) -> dict[str, Any]:
         "rejected": sum(counts.get(name, 0) for name in REFUSALS),
     }
     return {
-        "source": source,
-        "target": target,
+        "source": each.name,
+        "target": each.target,
         "extracted": extracted,
         **parts,
         "unexplained": extracted - sum(parts.values()),
@@ -130,7 +132,7 @@ def flow(evidence: Evidence, source: str, target: str) -> dict[str, Any]:
         "reasons": [
             {
                 "end": row["outcome"],
-                "reason": why(evidence, evidence.plan.object(source), row["reason"] or ""),
+                "reason": why(evidence, each, row["reason"] or ""),
                 "records": int(row["n"]),
             }
             for row in reasons
@@ -199,7 +201,8 @@ def headline(verdict: Verdict, flows: Sequence[dict[str, Any]], results: Sequenc
     }
     lost = sum(int(flow["unexplained"]) for flow in flows)
     rejected = sum(int(flow["rejected"]) for flow in flows)
-    total = sum(int(flow["extracted"]) for flow in flows)
+    # Entries that share a source object share its records.
+    total = sum({split_entry(str(flow["source"]))[0]: int(flow["extracted"]) for flow in flows}.values())
     told = "Every record is accounted for" if not lost else f"{many(lost, 'record')} without an explanation"
     told += f"; {many(rejected, 'record')} of {total:,} did not move." if rejected else "."
     sums = [result for result in results if result.check == "sums"]

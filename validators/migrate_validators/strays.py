@@ -64,7 +64,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         for row in evidence.rows(f"SELECT what, count(*) AS n FROM {odd} GROUP BY what ORDER BY what")
     }
     rows, row_count, sample = evidence.keep(
-        f"{ID}.{each.source}", f"SELECT * FROM {odd} ORDER BY what, key, id"
+        f"{ID}.{each.name}", f"SELECT * FROM {odd} ORDER BY what, key, id"
     )
     twins, strays = by.get("twin", 0), by.get("stray", 0)
     late, sides = by.get("side record, not journalled", 0), by.get("side record", 0)
@@ -89,7 +89,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         decisions.append(
             Decision(
                 Verdict.FAIL, f"{twins + strays:,} twins and strays in {object}", owner="Migration engineer",
-                where="A rollback of this attempt removes them", command=f"migrate diff {ID}.{each.source}",
+                where="A rollback of this attempt removes them", command=f"migrate diff {ID}.{each.name}",
             )
         )  # fmt: skip
     elif late:
@@ -100,7 +100,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
             )
         )  # fmt: skip
     return Result(
-        id=f"{ID}.{each.source}", check=ID, object=each.source, title=f"{TITLE}: {object}", verdict=verdict,
+        id=f"{ID}.{each.name}", check=ID, object=each.name, title=f"{TITLE}: {object}", verdict=verdict,
         summary=summary, compared=compared,
         figures={"records looked at": compared, "twins": twins, "strays": strays,
                  "side records, journalled": sides, "side records, not journalled": late},

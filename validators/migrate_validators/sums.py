@@ -109,19 +109,19 @@ def _object(
         decisions = (
             Decision(
                 Verdict.FAIL, f"{wrong:,} sums of {each.target} differ: the rows behind them are listed",
-                owner="Finance", command=f"migrate diff rows.{each.source}",
+                owner="Finance", command=f"migrate diff rows.{each.name}",
             ),
         )  # fmt: skip
     rows, row_count, sample = (None, 0, ())
     if wrong or explained:
         chosen = ", ".join(text(name) for name in wanted)
         rows, row_count, sample = evidence.keep(  # type: ignore[assignment]
-            f"{ID}.{each.source}",
+            f"{ID}.{each.name}",
             f"SELECT key, id, field, expected, found, class, writer, written FROM {differences} "
             f"WHERE field IN ({chosen}) OR field IS NULL ORDER BY key, field",
         )
     return Result(
-        id=f"{ID}.{each.source}", check=ID, object=each.source, title=f"{TITLE}: {each.target}",
+        id=f"{ID}.{each.name}", check=ID, object=each.name, title=f"{TITLE}: {each.target}",
         verdict=verdict, summary=summary, compared=compared, figures=figures,
         tolerance=f"{tolerance}" if tolerance else "none", rows=rows, row_count=row_count, sample=sample,
         tables=tuple(tables), decisions=decisions,
@@ -241,7 +241,7 @@ def _ways(evidence: Evidence, each: ObjectPlan, name: str, figures: dict[str, An
     found = evidence.rows(
         f"""SELECT e.outcome, count(*) AS n, sum(CAST(s.v AS {wide})) AS total FROM {evidence.ends} AS e
         JOIN (SELECT _id, {value} AS v FROM {staged} GROUP BY _id) AS s ON s._id = e.source_id
-        WHERE e.source_object = {text(each.source)} GROUP BY e.outcome
+        WHERE e.entry = {text(each.name)} GROUP BY e.outcome
         ORDER BY total DESC NULLS LAST, e.outcome"""
     )
     whole = Decimal(0)

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from migrate.engine import identifier, parquet, text
 from migrate.errors import Damaged, UsageError
+from migrate.plan.keys import entry_of, key_of, split_entry
 from migrate.stages.crosswalk import ends_into, rows_of
 from migrate.types import TEXTUAL
 from migrate_validators.evidence import shown
@@ -198,12 +199,11 @@ def _keys(workspace: Workspace, journal: str, needle: str) -> list[str]:
             some = " OR ".join(same.format(f"CAST({identifier(name)} AS VARCHAR)") for name in names)
             types = {"_id": "VARCHAR"} | dict.fromkeys(names, "VARCHAR")
             rows = rows_of(workspace.store, workspace.store.manifests("source", each.source), types)
-            prefix = f"{catalog.family}.{each.source}."
             hits = engine.rows(
                 f"SELECT DISTINCT _id FROM {rows} WHERE {some or 'false'} ORDER BY _id LIMIT {MOST}"
             )
             if hits:
-                keys += [f"{prefix}{row['_id']}" for row in hits]
+                keys += [key_of(catalog.family, each.name, row["_id"]) for row in hits]
                 break
     return keys
 
@@ -212,10 +212,11 @@ def _way(workspace: Workspace, journal: str, key: str) -> Way:
     engine, store = workspace.engine, workspace.store
     ends = engine.rows(f"SELECT * FROM traced WHERE key = {text(key)}")
     end = ends[0] if ends else {}
-    object = str(end.get("source_object") or key.split(".")[1] if "." in key else "")
-    way = Way(key, object, str(end.get("outcome") or "known to the journal only"))
-    id = str(end.get("source_id") or key.rpartition(".")[2])
-    for manifest in store.manifests("source", object):
+    entry = str(end.get("entry") or entry_of(key))
+    source, suffix = split_entry(entry)
+    way = Way(key, entry, str(end.get("outcome") or "known to the journal only"))
+    id = str(end.get("source_id") or key.rpartition(".")[2].removesuffix(suffix))
+    for manifest in store.manifests("source", source):
         for row in _rows(workspace, store.files(manifest), f"_id = {text(id)}"):
             way.steps.append(Step("source", f"extracted, generation {manifest.generation}", row))
     stages = (
@@ -223,7 +224,7 @@ def _way(workspace: Workspace, journal: str, key: str) -> Way:
         ("skipped", "skipped"), ("rejects", "rejected"),
     )  # fmt: skip
     for stage, what in stages:
-        for manifest in store.manifests(stage, object):
+        for manifest in store.manifests(stage, entry):
             for row in _rows(workspace, store.files(manifest), f"_key = {text(key)}"):
                 way.steps.append(Step("transform", f"{what}, generation {manifest.generation}", row))
     for row in engine.rows(

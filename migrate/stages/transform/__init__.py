@@ -46,12 +46,12 @@ def transform(
         checked: what `check` made of this plan and these catalogs.
         generation: 0 is the base; a delta holds what differs from the generations before.
         engine: reads and writes the store's folder; its memory limit bounds this stage.
-        progress: called with a source object, its rows done and its rows in all.
+        progress: called with an entry's name, its rows done and its rows in all.
         crosswalk: query of the engine for `key`, `target_id` of records that are in the target already; they
             need no match.
 
     Returns:
-        The counts by source object, in the plan's order.
+        The counts by entry, in the plan's order.
 
     Raises:
         UsageError: an artifact that is needed isn't there, or a Python function can't be loaded.
@@ -73,9 +73,9 @@ def transform(
     )  # fmt: skip
     try:
         for number, each in enumerate(plan.model.objects):
-            work.objects[each.source] = ObjectWork(
-                number, each, checked.objects[each.source], columns(work, number, each.source),
-                f"{source.family}.{each.source}.", f"{work.schema}.o",
+            work.objects[each.name] = ObjectWork(
+                number, each, checked.objects[each.name], columns(work, number, each.name),
+                source.family, f"{work.schema}.o",
             )  # fmt: skip
         for one in work.objects.values():
             for step in (evaluate, override, too_long, known, dedupe, required, collisions, match, follow):

@@ -28,7 +28,7 @@ def known(work: Work, each: ObjectWork) -> None:
     types = {"_key": "VARCHAR", "_hash": "VARCHAR", "_target_id": "VARCHAR", "_deleted": "BOOLEAN"}
     staged = " UNION ALL ".join(
         f"SELECT *, {number} AS _gen FROM {work.scan(manifest, types)}"
-        for number, manifest in work.earlier("ready", each.source)
+        for number, manifest in work.earlier("ready", each.name)
     )
     empty = ", ".join(f"NULL::{kind} AS {name}" for name, kind in types.items())
     work.run(
@@ -44,7 +44,7 @@ def known(work: Work, each: ObjectWork) -> None:
         SELECT coalesce(p._key, c.key) AS _key, p._key IS NOT NULL AS staged, c.target_id
         FROM {each.table("prior")} AS p FULL JOIN
             (SELECT key, any_value(target_id) AS target_id FROM {work.schema}.crosswalk
-             WHERE starts_with(key, {text(each.prefix)}) GROUP BY key) AS c ON c.key = p._key"""
+             WHERE {each.owns("key")} GROUP BY key) AS c ON c.key = p._key"""
     )
 
 

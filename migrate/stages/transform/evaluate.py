@@ -32,9 +32,9 @@ ACTIVITY = "LastActivityDate"  # what a source calls the day of the last activit
 MISTAKE = "STRUCT(field VARCHAR, reason VARCHAR, value VARCHAR, detail VARCHAR)"
 
 
-def columns(work: Work, number: int, source: str) -> list[Column]:
+def columns(work: Work, number: int, entry: str) -> list[Column]:
     """The target fields of an object's ready rows, in order: identity, the plan's fields, former owners."""
-    checked = work.checked.objects[source]
+    checked = work.checked.objects[entry]
     plan = checked.plan
 
     def own(name: str, label: str) -> Field:
@@ -55,7 +55,7 @@ def columns(work: Work, number: int, source: str) -> list[Column]:
     names = [column.name for column in found]
     for twice in sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(
-            f"`{twice}` of `{plan.target}` is filled twice by the plan's object {number} (`{source}`)",
+            f"`{twice}` of `{plan.target}` is filled twice by the plan's object {number} (`{entry}`)",
             "Give the key, the old id, the old URL and the former owner fields of their own.",
         )
     return found

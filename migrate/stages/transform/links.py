@@ -2,8 +2,8 @@
 
 A link comes from a reference of the object (`via`) or from a junction object (`through`). Both ends
 are migration keys, moved to the survivor where a record was merged; an end that was skipped or
-rejected stays, and the load blocks the link with the cause. A pair stands once per label, with the
-lowest source id.
+rejected stays, and the load blocks the link with the cause. Of a source object with several parts, what a
+part skips is another part's to link, and is skipped. A pair stands once per label, with the lowest source id.
 
 A reference has one parent. Where records with different parents were merged, the first in the order
 of the group keeps the label; the others' parents are linked with the label `default`, if the target
@@ -57,10 +57,10 @@ class LinkCounts:
 
 
 def link(work: Work, each: ObjectWork, index: int) -> LinkCounts:
-    """Stage one entry of the plan's `links`: `links/<Object>.<index>` and its rejects."""
+    """Stage one entry of the plan's `links`: `links/<entry>.<index>` and its rejects."""
     checked = each.checked.links[index]
     plan = checked.plan
-    name = f"{each.source}.{index}"
+    name = f"{each.name}.{index}"
     table = each.table(f"link{index}")
     _found(work, each, checked, table)
     _checked(work, each, checked, table)
@@ -123,7 +123,7 @@ def _found(work: Work, each: ObjectWork, link: CheckedLink, table: str) -> None:
 
 def _right_key(work: Work, link: CheckedLink) -> str:
     """The migration key of the right end; where it may be of several objects, of the one that has the id."""
-    first, *others = (work.objects[source] for source in link.sources)
+    first, *others = (work.objects[name] for name in link.entries)
     cases = "".join(
         f"WHEN raw.right_id IN (SELECT _id FROM {current(work, each.source)}) "
         f"THEN {each.key('raw.right_id')} "
@@ -131,6 +131,20 @@ def _right_key(work: Work, link: CheckedLink) -> str:
     )
     key = first.key("raw.right_id")
     return f"CASE {cases}ELSE {key} END" if cases else key
+
+
+def _elsewhere(work: Work) -> str:
+    """A condition on a link's keys: one end is skipped here and is, perhaps, of another part of its source.
+
+    Of a source object with several parts every part sees every reference; the parts that a record isn't
+    of pass over its links.
+    """
+    shared = [
+        one for one in work.objects.values()
+        if any(o.source == one.source and o is not one for o in work.objects.values())
+    ]  # fmt: skip
+    skipped = " UNION ALL ".join(f"SELECT _key FROM {one.table('skipped')}" for one in shared)
+    return f"k.left_key IN ({skipped}) OR k.right_key IN ({skipped})" if shared else "false"
 
 
 def _checked(work: Work, each: ObjectWork, checked: CheckedLink, table: str) -> None:
@@ -157,12 +171,14 @@ def _checked(work: Work, each: ObjectWork, checked: CheckedLink, table: str) -> 
             f"THEN coalesce(h.home, {text(UNLABELLED)}) ELSE {other} END"
         )
         unmapped = f"{filled('k.label.v')} AND h.value IS NULL AND {other} IS NULL"
+    elsewhere = _elsewhere(work)
     work.run(
         f"""CREATE TABLE {table}_ends AS
         SELECT k.sid, coalesce(l.survivor, k.left_key) AS "left",
             coalesce(r.survivor, k.right_key) AS "right",
             {label} AS label, coalesce(l.rank, 1) AS rank, k.label.v AS given,
             CASE WHEN k.pass IS NOT NULL AND NOT coalesce(k.pass.v, false) THEN 'where'
+                WHEN {elsewhere} THEN 'where'
                 WHEN k.left_id IS NULL OR k.right_id IS NULL THEN 'required'
                 WHEN k.pass IS NULL OR k.label IS NULL THEN 'expression'
                 WHEN {unmapped} THEN 'unmapped_picklist'
@@ -175,7 +191,7 @@ def _checked(work: Work, each: ObjectWork, checked: CheckedLink, table: str) -> 
     if plan.via:
         # One parent per label: later members of a merged group don't bring a second one.
         work.run(
-            f'CREATE TABLE {table}_first AS '
+            f"CREATE TABLE {table}_first AS "
             f'SELECT "left", label, arg_min("right", struct_pack(rank, sid)) AS "right" '
             f"FROM {table}_ends WHERE reason = '' AND label <> {text(UNLABELLED)} GROUP BY \"left\", label"
         )

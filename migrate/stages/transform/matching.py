@@ -26,7 +26,7 @@ def match(work: Work, each: ObjectWork) -> None:
     types = {"_key": "VARCHAR", "target_id": "VARCHAR", "field": "VARCHAR", "value": "VARCHAR"}
     work.run(f"CREATE TABLE {matches} ({', '.join(f'{name} {kind}' for name, kind in types.items())})")
     work.run(f"CREATE TABLE {each.table('before')} AS SELECT * FROM {matches}")
-    for _, manifest in work.earlier("matches", each.source):
+    for _, manifest in work.earlier("matches", each.name):
         work.run(f"INSERT INTO {each.table('before')} SELECT * FROM {work.scan(manifest, types)}")
     if not each.plan.match:
         return
@@ -46,7 +46,7 @@ def match(work: Work, each: ObjectWork) -> None:
         work.run(f"CREATE TABLE {base} AS SELECT NULL::VARCHAR AS _id, {found} WHERE false")
     if len({c.name for c in columns}) < len(set(each.plan.match)):
         raise UsageError(
-            f"`match` of `{each.source}` names a field that the plan doesn't fill", "Map it under `fields`."
+            f"`match` of `{each.name}` names a field that the plan doesn't fill", "Map it under `fields`."
         )
     for column in columns:
         _by(work, each, column.sql, column.name, normal(f"v.{column.sql}", column))
@@ -58,7 +58,7 @@ def _by(work: Work, each: ObjectWork, sql: str, name: str, same: str) -> None:
     taken = (
         f"SELECT target_id, _key FROM {matches} UNION ALL SELECT target_id, _key FROM {each.table('before')} "
         f"UNION ALL SELECT target_id, key FROM {work.schema}.crosswalk "
-        f"WHERE starts_with(key, {text(each.prefix)})"
+        f"WHERE {each.owns('key')}"
     )
     # The join comes first: what it finds is small, and the exclusions are then cheap in memory.
     work.run(

@@ -12,6 +12,7 @@ from collections import defaultdict
 import pyarrow as pa
 
 from migrate.engine import text
+from migrate.plan.keys import entry_of
 from migrate.stages.transform.homes import resolve
 from migrate.stages.transform.work import Column, ObjectWork, Work, as_text
 
@@ -22,7 +23,7 @@ def override(work: Work, each: ObjectWork) -> None:
     """Apply the overrides of this object's records to `values` and `mistakes`."""
     wanted: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     for row in work.plan.overrides:
-        if row.key.startswith(each.prefix):
+        if entry_of(row.key) == each.name:
             wanted[row.field][row.key] = (row.old or "", row.new or "")
     known = {column.name: column for column in each.columns if column.sql.startswith(("f", "w"))}
     for index, (name, rows) in enumerate(sorted(wanted.items())):

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from migrate.engine import text
 from migrate.errors import Defect
+from migrate.plan.keys import key_sql
 from migrate.stages.transform.links import LinkCounts
 from migrate.stages.transform.publish import (
     FULL,
@@ -72,7 +73,7 @@ def count(work: Work, each: ObjectWork) -> dict[str, int]:
     ends = counts["ready"] + counts["merged"] + counts["skipped"] + counts["rejected"]
     if counts["extracted"] != ends:
         raise Defect(
-            f"`{each.source}`: {counts['extracted']:,} records were extracted, {ends:,} have an end "
+            f"`{each.name}`: {counts['extracted']:,} records were extracted, {ends:,} have an end "
             f"({', '.join(f'{name} {number:,}' for name, number in counts.items())})."
         )
     return counts
@@ -83,20 +84,20 @@ def stage(work: Work, each: ObjectWork, counts: Mapping[str, int]) -> ObjectCoun
     facts = {**counts, "warnings": each.warnings}
     named = "_key, _id AS _source_id"
     publish(
-        work, "rejects", each.source,
+        work, "rejects", each.name,
         f"SELECT {named}, field, reason, value, detail FROM {each.table('mistakes')} ORDER BY ALL",
         REJECT, facts,
     )  # fmt: skip
     publish(
-        work, "merged", each.source,
+        work, "merged", each.name,
         f"SELECT {named}, survivor, reason FROM {each.table('merged')} ORDER BY _key", MERGED, facts,
     )  # fmt: skip
     publish(
-        work, "skipped", each.source,
+        work, "skipped", each.name,
         f"SELECT {named}, 'where' AS reason FROM {each.table('skipped')} ORDER BY _key", SKIPPED, facts,
     )  # fmt: skip
     publish(
-        work, "matches", each.source,
+        work, "matches", each.name,
         f"SELECT _key, target_id, field, value FROM {each.table('matches')} ORDER BY _key", MATCH, facts,
     )  # fmt: skip
     adopt, changed, tombstones = _ready(work, each, counts["ready"])
@@ -129,10 +130,10 @@ def _ready(work: Work, each: ObjectWork, total: int) -> tuple[int, int, int]:
         column.name: f"{column.field.kind}:{column.field.vendor_type}" for column in each.columns
     }
     adopt = tombstones = done = 0
-    work.progress(each.source, 0, total)
+    work.progress(each.name, 0, total)
     with (
-        Artifact(work, "full", each.source, arrow_schema(FULL), FULL) as full,
-        Artifact(work, "ready", each.source, schema, logical) as artifact,
+        Artifact(work, "full", each.name, arrow_schema(FULL), FULL) as full,
+        Artifact(work, "ready", each.name, schema, logical) as artifact,
     ):
         for batch in batches(work, _rows(work, each)):
             table = pa.Table.from_batches([batch]).rename_columns([*schema.names, "_changed"])
@@ -142,9 +143,9 @@ def _ready(work: Work, each: ObjectWork, total: int) -> tuple[int, int, int]:
             adopt += kept.num_rows - kept["_target_id"].null_count
             tombstones += table.num_rows - kept.num_rows
             done += kept.num_rows
-            work.progress(each.source, done, total)
+            work.progress(each.name, done, total)
         if done != total:
-            raise Defect(f"`{each.source}`: {total:,} records are ready, but {done:,} were written.")
+            raise Defect(f"`{each.name}`: {total:,} records are ready, but {done:,} were written.")
         full.publish({})
         changed = artifact.rows - tombstones
         facts = {"ready": done, "adopt": adopt, "changed": changed, "tombstones": tombstones}
@@ -161,7 +162,7 @@ def _rows(work: Work, each: ObjectWork) -> str:
         value = f"v.{column.sql}"
         if column.reference is not None:
             value = f"nullif(trim({value}), '')"
-            key = f"{text(f'{work.source.family}.{column.reference}.')} || {value}"
+            key = key_sql(work.source.family, column.reference, value)
             if column.reference in work.objects:
                 merged = work.objects[column.reference].table("merged")
                 joins.append(f"LEFT JOIN {merged} AS r{index} ON r{index}._key = {key}")

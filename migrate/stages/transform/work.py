@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from migrate.catalog import Catalog, Field, ObjectSchema
-from migrate.engine import Engine, identifier, parquet, text
+from migrate.engine import Engine, identifier, parquet
 from migrate.errors import UsageError
 from migrate.plan import Plan
+from migrate.plan.keys import belongs_sql, key_sql
 from migrate.plan.models import ObjectPlan
 from migrate.stages.checked import Checked, CheckedObject
 from migrate.store import Manifest, Store, generation_folder
@@ -34,7 +35,7 @@ class Column:
     name: str
     field: Field
     sql: str
-    reference: str | None = None  # source object whose migration key the value becomes
+    reference: str | None = None  # entry whose migration key the value becomes
     former_of: str | None = None  # `sql` of the owner column whose former owner it keeps
 
     @property
@@ -54,12 +55,18 @@ class ObjectWork:
     plan: ObjectPlan
     checked: CheckedObject
     columns: list[Column]
-    prefix: str  # of its migration keys: `family.Object.`
+    family: str  # with which its migration keys begin
     base: str
     warnings: list[str] = field(default_factory=list)
 
     @property
+    def name(self) -> str:
+        """The entry's name: of its stage folders, and in sums."""
+        return self.plan.name
+
+    @property
     def source(self) -> str:
+        """The source object; several entries may share it."""
         return self.plan.source
 
     def table(self, what: str) -> str:
@@ -67,7 +74,11 @@ class ObjectWork:
 
     def key(self, id_sql: str) -> str:
         """The migration key of an id, in SQL."""
-        return f"{text(self.prefix)} || {id_sql}"
+        return key_sql(self.family, self.name, id_sql)
+
+    def owns(self, key: str) -> str:
+        """A condition: the migration key (in SQL) is one of this entry's."""
+        return belongs_sql(self.family, self.name, key)
 
     @property
     def live(self) -> str:
@@ -98,7 +109,7 @@ class Work:
         self.store, self.generation, self.engine = store, generation, engine
         self.progress: Progress = progress or (lambda _object, _done, _total: None)
         self.schema = f"transform_{uuid.uuid4().hex}"
-        self.objects: dict[str, ObjectWork] = {}
+        self.objects: dict[str, ObjectWork] = {}  # by the entry's name
         self.sources: dict[str, str] = {}  # source object -> its current state
         self._verified: set[str] = set()
         engine.run(f"CREATE SCHEMA {self.schema}")
@@ -158,7 +169,7 @@ class Work:
         return manifest
 
     def earlier(self, stage: str, object: str) -> list[tuple[int, Manifest]]:
-        """This object's artifacts of the generations before this one, oldest first."""
+        """An entry's artifacts of the generations before this one, oldest first."""
         found = (
             (number, self.manifest(generation_folder(stage, object, number)))
             for number in range(self.generation)
