@@ -5,10 +5,12 @@ One small class a vendor. `test_conformance` asks every connector the same; noth
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +18,7 @@ from typing import Any, Protocol
 from migrate.clock import SandboxClock
 from migrate.connector import NewField, SchemaChange, Settings, Source, Target
 from migrate.connectors.hubspot import HubSpotConnector
+from migrate.connectors.mime import MimeConnector
 from migrate.connectors.salesforce import SalesforceConnector
 from migrate.sandbox.server import Running, launch
 
@@ -42,8 +45,8 @@ def row(number: int) -> tuple[str, Decimal | None]:
 
 
 class Harness(Protocol):
-    """One vendor's sandbox with `ROWS` records of `object`, each with a text, a number, `WHOLE`
-    and its own `mark`."""
+    """One source with `ROWS` records of `object`, each with a text, a number, `WHOLE` and its own `mark`;
+    `number` and `whole` are "" where a source holds no numbers of ours."""
 
     object: str
     text: str
@@ -51,6 +54,7 @@ class Harness(Protocol):
     whole: str
     mark: str
     pages: int  # at least so many are read
+    remembers: bool  # which records were deleted, and when
 
     def connect(self) -> Source: ...
     def edit(self, id: str) -> None: ...
@@ -66,6 +70,7 @@ class Base:
 
     running: Running
     opened: list[Any] = field(default_factory=list)
+    remembers: bool = True
 
     def clock(self) -> SandboxClock:
         return SandboxClock(datetime.fromisoformat(self.running.control.get("/clock")["now"]), SPEED)
@@ -180,6 +185,45 @@ class HubSpot(Base):
             if not each["archived"] and each["properties"].get("jobtitle", "")[:1] == "m"
         ]
         return {each["id"]: int(each["properties"]["jobtitle"][1:]) for each in live}
+
+
+@dataclass
+class Mime:
+    """A folder of messages; the clock stamps the files."""
+
+    folder: Path
+    clock: SandboxClock = field(default_factory=lambda: SandboxClock(datetime.now(UTC), SPEED))
+    object, text, number, whole, mark = "messages", "text", "", "", "subject"
+    pages, remembers = 3, False
+
+    def __post_init__(self) -> None:
+        for number in range(ROWS):
+            said, _ = row(number)
+            head = f"From: a@b.test\nSubject: m{number}\nContent-Type: text/plain; charset=utf-8\n\n"
+            path = self.folder / f"{number % 7}" / f"{number}.eml"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(head.encode() + said.encode())
+
+    def connect(self) -> Source:
+        options: dict[str, object] = {"archive": "trial", "page_rows": 100}
+        source: Source = MimeConnector(Settings("mail", {"folder": str(self.folder)}, options, self.clock))
+        return source
+
+    def _paths(self) -> dict[str, Path]:
+        return {
+            hashlib.sha256(str(path.relative_to(self.folder)).encode()).hexdigest()[:32]: path
+            for path in self.folder.glob("*/*.eml")
+        }
+
+    def edit(self, id: str) -> None:
+        moment = self.clock.now().timestamp()
+        os.utime(self._paths()[id], (moment, moment))
+
+    def delete(self, id: str) -> None:
+        self._paths()[id].unlink()
+
+    def marks(self) -> dict[str, int]:
+        return {id: int(path.stem) for id, path in self._paths().items()}
 
 
 @contextmanager
