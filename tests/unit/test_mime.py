@@ -126,6 +126,7 @@ def test_the_company_s_own_addresses_tell_the_direction(
         (b"Subject: gr\xc3\xbc\xc3\x9fe\n\n", "subject", "grüße", ""),
         (b"Subject: =?utf-8?q?a=C3?= =?utf-8?q?=A4?=\n\n", "subject", "aä", ""),
         (b"Subject: =?x-no-such?q?abc?=\n\n", "subject", "abc", "unknown charset"),
+        (b"Subject: =?u\xfef-16?b?YQ==?=\n\n", "subject", "a", "unknown charset `u\\udcfef-16`"),
         (b"Subject: =?utf-8?b?!!!?= x\n\n", "subject", "x", ""),
         (b"Subject: C:\\users\\u1234\n\n", "subject", "C:\\users\\u1234", ""),
         (b"Subject: two\n lines\n\n", "subject", "two lines", ""),

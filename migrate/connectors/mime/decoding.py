@@ -42,7 +42,8 @@ def attempt(defects: list[str], what: str, work: Callable[[], T], otherwise: T) 
 
 
 def note(defects: list[str], what: str) -> None:
-    """Note a defect, each once."""
+    """Note a defect, each once; what it quotes may be bytes that are no text."""
+    what = what.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
     if what not in defects:
         defects.append(what)
 
