@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from migrate.cli.output import Result, Session, table
 from migrate.cli.stages import objects_option
+
+if TYPE_CHECKING:
+    from migrate.stages.handing_out import Format
+    from migrate.stages.redirects import Server
+
+_FORMATS: dict[str, Format] = {".xlsx": "xlsx", ".db": "sqlite", ".sqlite": "sqlite", ".parquet": "parquet"}
 
 
 @click.command(short_help="Read the target again and compare every row.")
@@ -85,22 +91,42 @@ def crosswalk() -> None:
 @crosswalk.command(short_help="Write every record's old id, new id and outcome.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True,
-    help="How the file is written.",
+    "--format", "form", type=click.Choice(["csv", "xlsx", "sqlite", "parquet"]),
+    help="How the file is written; default: by its name, else csv.",
 )  # fmt: skip
 @click.pass_obj
-def export(session: Session, file: Path, form: str) -> Result:
-    """Write every source record's old id and URL, its new ones, and its outcome.
+def export(session: Session, file: Path, form: Format | None) -> Result:
+    """Write every source record's old ids and URL, its new ones, and its outcome; also if it wasn't moved.
 
     \b
     migrate crosswalk export crosswalk.csv
+    migrate crosswalk export crosswalk.xlsx
     """
-    from migrate.stages.crosswalk import export as run
+    from migrate.stages.exporting import export as run
 
-    kind: Literal["csv", "parquet"] = "parquet" if form == "parquet" else "csv"
     with session.workspace() as workspace:
-        rows = run(workspace, file, kind)
+        rows = run(workspace, file, form or _FORMATS.get(file.suffix.lower(), "csv"))
     return Result("crosswalk export", {"file": file, "rows": rows}, f"{rows:,} rows in {file}.")
+
+
+@crosswalk.command(short_help="Write where old links lead now.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--server", type=click.Choice(["nginx", "apache", "json"]), default="nginx", show_default=True,
+    help="Who is to serve it: a `map` block, the text of a RewriteMap, or one JSON object.",
+)  # fmt: skip
+@click.pass_obj
+def redirects(session: Session, file: Path, server: Server) -> Result:
+    """Write a static map of old paths to new addresses, a line for each form of a moved record's old link.
+
+    \b
+    migrate crosswalk redirects moved.map
+    """
+    from migrate.stages.redirects import redirects as run
+
+    with session.workspace() as workspace:
+        lines = run(workspace, file, server)
+    return Result("crosswalk redirects", {"file": file, "lines": lines}, f"{lines:,} lines in {file}.")
 
 
 @click.command(short_help="Say where everything stands.")

@@ -7,22 +7,13 @@ stages' artifacts and the journal; the target isn't asked.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
 from migrate.catalog import Catalog
 from migrate.engine import Engine, identifier, parquet, text
-from migrate.errors import UsageError
 from migrate.journal import CROSSWALK, REFUSED
 from migrate.plan import Plan
 from migrate.plan.keys import id_sql, key_sql
 from migrate.plan.models import ObjectPlan
-from migrate.store import Manifest, Store, flush_folder, space
-
-if TYPE_CHECKING:
-    from migrate.workspace import Workspace
+from migrate.store import Manifest, Store
 
 LOADED = ("created", "updated", "adopted")
 REFUSALS = ("rejected", "dead_letter", "blocked")  # together: `rejected` in the sum that must add up
@@ -178,74 +169,3 @@ def _ends_of(engine: Engine, store: Store, each: ObjectPlan, source: Catalog, ta
         FROM {current_ids(store, each.source, schema.stamp if schema else None)} AS s
         FULL JOIN ends ON ends._key = {key}"""
     )
-
-
-def export(workspace: Workspace, out: Path, format: Literal["csv", "parquet"] = "csv") -> int:
-    """Write every extracted record's old id and URL with its new ones and its outcome.
-
-    Columns: old_id, old_url, key, target_object, target_id, new_url, outcome, reason, survivor. Of a
-    merged record the target is its survivor's. Written aside and renamed; streamed.
-
-    Returns:
-        Rows written.
-
-    Raises:
-        UsageError: nothing has been transformed yet, or the folder isn't there.
-        NoSpace: the disk refused.
-    """
-    import pyarrow as pa
-    import pyarrow.csv as pacsv
-    import pyarrow.parquet as pq
-
-    plan, source, target = workspace.plan, workspace.catalog("source"), workspace.catalog("target")
-    if not out.absolute().parent.is_dir():
-        raise UsageError(f"{out.absolute().parent} isn't a folder.", "Name a file in one that is there.")
-    if not any(workspace.store.manifests("ready", each.name) for each in plan.model.objects):
-        raise UsageError("Nothing has been transformed yet.", "Run `migrate transform` first.")
-    engine = workspace.engine
-    ends_into(
-        engine,
-        workspace.store,
-        workspace.journal.source(),
-        plan,
-        source,
-        "exported",
-        workspace.ledger.attempt(),
-    )
-    aside, rows = out.with_name(f".{out.name}.aside"), 0
-    try:
-        reader = engine.stream(
-            f"""SELECT source_id AS old_id, {_url("source_object", "source_id", source)} AS old_url, key,
-            target_object, target_id, {_url("target_object", "target_id", target)} AS new_url, outcome,
-            reason, survivor FROM exported ORDER BY source_object, source_id, entry"""
-        )
-        with space(out), contextlib.ExitStack() as stack:
-            writer: pacsv.CSVWriter | pq.ParquetWriter = (
-                pacsv.CSVWriter(aside, reader.schema)
-                if format == "csv"
-                else pq.ParquetWriter(aside, reader.schema)
-            )
-            stack.enter_context(writer)
-            for batch in reader:
-                writer.write_table(pa.Table.from_batches([batch]))
-                rows += batch.num_rows
-        with space(out):
-            with aside.open("rb+") as written:
-                os.fsync(written.fileno())
-            aside.replace(out)
-            flush_folder(out.absolute().parent)
-    finally:
-        aside.unlink(missing_ok=True)
-        for name in ("exported", "exported_crosswalk", "exported_refused"):
-            engine.run(f"DROP TABLE IF EXISTS {name}")
-    return rows
-
-
-def _url(object: str, id: str, catalog: Catalog) -> str:
-    """SQL for the page of a record; null where the vendor's pattern isn't known."""
-    cases = [
-        f"WHEN {object} = {text(name)} THEN replace({text(schema.url)}, '{{id}}', {id})"
-        for name, schema in catalog.objects.items()
-        if schema.url
-    ]
-    return f"CASE {' '.join(cases)} END" if cases else "NULL::VARCHAR"

@@ -85,8 +85,11 @@ SOURCE = Catalog(
     type="salesforce", tenant="00D", family="sf", api="v67", discovered=AT,
     objects={
         "Account": _schema("Account", _field("Name"), _field("Website"), _field("Industry", Kind.PICKLIST),
-                           _field("Phone"), _field("ParentId", Kind.REFERENCE)),
-        "Contact": _schema("Contact", _field("Email"), _field("AccountId", Kind.REFERENCE)),
+                           _field("Phone"), _field("ParentId", Kind.REFERENCE),
+                           url="https://old.example.com/Account/{id}", short_id=1,
+                           urls=("https://classic.example.com/old/Account/{id}", "https://old.example.com/{id}")),
+        "Contact": _schema("Contact", _field("Email"), _field("AccountId", Kind.REFERENCE),
+                           url="https://old.example.com/Contact/{id}"),
         "Opportunity": _schema("Opportunity", _field("Name"), _field("Amount", Kind.MONEY, precision=18, scale=2),
                                _field("CloseDate", Kind.DATE), _field("StageName", Kind.PICKLIST)),
     },
@@ -101,7 +104,7 @@ TARGET = Catalog(
             _field("industry", Kind.PICKLIST, options=_options("TECH=Technology", "AGRI=Agriculture")),
             stamp=None, url="https://app.example.com/companies/{id}",
         ),
-        "contacts": _schema("contacts", *KEYED, _field("email")),
+        "contacts": _schema("contacts", *KEYED, _field("email"), url="https://app.example.com/contacts/{id}"),
         "deals": _schema(
             "deals", *KEYED, _field("dealname"), _field("amount", Kind.MONEY, precision=18, scale=2),
             _field("closedate", Kind.DATE),

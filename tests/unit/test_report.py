@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from xml.etree import ElementTree
 
+import pandas
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from migrate_validators import Report, differences, latest, trace
@@ -23,9 +27,14 @@ from migrate_validators.story import story
 from migrate.connector import Target, Version, Who
 from migrate.errors import Damaged, UsageError
 from migrate.plan import load_plan
-from migrate.stages.crosswalk import export
+from migrate.stages import handing_out
+from migrate.stages.exporting import export
+from migrate.stages.redirects import redirects
 from migrate.stages.snapshot import snapshot, snapshot_links
 from tests.unit.moved import SOURCE, TARGET, Moved, moved
+
+if TYPE_CHECKING:
+    from migrate.stages.handing_out import Format
 
 AT = "2026-03-14T12:00:00.000000Z"
 
@@ -217,6 +226,68 @@ def test_the_crosswalk_names_every_record_with_its_end(migration: Moved, tmp_pat
     assert found["sf.Account.A1"]["new_url"] == "https://app.example.com/companies/101"
     assert found["sf.Opportunity.D3"]["reason"].startswith("unmapped_picklist")
     assert export(workspace(migration), tmp_path / "crosswalk.parquet", "parquet") == 9
+
+
+def test_every_format_of_the_crosswalk_holds_the_same_texts(migration: Moved, tmp_path: Path) -> None:
+    migration.evidence().close()
+    there = workspace(migration)
+    formats: tuple[Format, ...] = ("csv", "xlsx", "sqlite", "parquet")
+    for name in formats:
+        assert export(there, tmp_path / f"c.{name}", name) == 9
+
+    with (tmp_path / "c.csv").open(newline="") as source:
+        header, *plain = list(csv.reader(source))
+    with closing(sqlite3.connect(tmp_path / "c.sqlite")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        kept = database.execute("SELECT * FROM crosswalk").fetchall()
+    sheet = pandas.read_excel(tmp_path / "c.xlsx", engine="calamine", dtype=str, keep_default_na=False)
+    columns = pq.read_table(tmp_path / "c.parquet").to_pylist()
+    assert header == list(sheet.columns) == list(columns[0])
+    assert [list(row) for row in sheet.itertuples(index=False)] == plain
+    assert [[value or "" for value in row] for row in kept] == plain
+    assert [[value or "" for value in row.values()] for row in columns] == plain
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".aside")]
+
+
+def test_a_workbook_takes_no_text_for_a_formula_and_goes_on_in_a_further_sheet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handing_out, "SHEET_ROWS", 3)
+    texts = ["=1+1", "0007", "x" * 40_000, "http://example.com", None]
+    batch = pa.record_batch({"a": pa.array(texts, pa.string())})
+    path = tmp_path / "book.xlsx"
+    with handing_out.writer(path, "xlsx", batch.schema, "rows", ()) as sink:
+        sink.write(batch)
+    sheets = pandas.read_excel(path, engine="calamine", sheet_name=None, dtype=str, keep_default_na=False)
+    found = [value for sheet in sheets.values() for value in sheet["a"]]
+    assert list(sheets) == ["rows", "rows 2", "rows 3"]
+    assert found[:2] == texts[:2]
+    assert len(found[2]) == handing_out.CELL
+    assert found[3] == texts[3]
+
+
+def test_redirects_lead_every_old_address_of_a_moved_record_to_the_new_one(
+    migration: Moved, tmp_path: Path
+) -> None:
+    migration.evidence().close()
+    there = workspace(migration)
+    lines = redirects(there, tmp_path / "moved.json", "json")
+    found = json.loads((tmp_path / "moved.json").read_text())
+    assert len(found) == lines
+    moved = "https://app.example.com/companies/101"
+    leading = sorted(path for path, new in found.items() if new == moved)
+    assert leading == ["/A1", "/Account/A1", "/old/Account/A1"]
+    assert "/Account/A" not in found  # a short form that two records have
+    merged, survivor = found["/Contact/C2"], found["/Contact/C1"]
+    assert merged == survivor
+    assert not [path for path in found if path.endswith("/D3")]  # rejected: leads nowhere
+
+    assert redirects(there, tmp_path / "moved.map", "nginx") == lines
+    text = (tmp_path / "moved.map").read_text()
+    assert text.startswith("map $uri $moved_to {\n")
+    assert text.count(";\n") == lines
+    assert f'  "/Account/A1" "{moved}";\n' in text
+    assert redirects(there, tmp_path / "moved.txt", "apache") == lines
 
 
 def test_a_snapshot_has_every_record_and_link_typed(migration: Moved) -> None:
