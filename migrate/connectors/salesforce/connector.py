@@ -182,7 +182,7 @@ class SalesforceConnector:
         conditions = soql.window(schema.stamp, query.since, query.until)
         if query.deleted:
             return self._rest.count(query.object, ["IsDeleted = true", *conditions], all=True)
-        return self._rest.count(query.object, conditions)
+        return self._rest.count(query.object, [*conditions, *_live(schema)], all=bool(_live(schema)))
 
     def read(self, query: Query, *, after: str | None) -> Iterator[Page]:
         """Records from the cursor on; with `query.deleted` tombstones (`_id`, `_at`) instead of fields.
@@ -198,30 +198,33 @@ class SalesforceConnector:
             return
         columns = self._columns(schema, query.fields)
         fields = list(dict.fromkeys(["Id", *query.fields]))
-        conditions = soql.window(schema.stamp, query.since, query.until)
+        conditions = [*soql.window(schema.stamp, query.since, query.until), *_live(schema)]
+        archived = bool(_live(schema))
         if after is not None and after.startswith(PREFIX):
             last = after[len(PREFIX) :]
-            yield from self._rest.pages(query.object, fields, conditions, columns, last=last)
+            yield from self._rest.pages(query.object, fields, conditions, columns, last=last, all=archived)
             return
         place = Place.parse(after) if after is not None else None
         if after is not None and place is None:
             raise UsageError(f"`{after}` is no cursor of a Salesforce extract.")
         if place is None:
-            place = self._start(query.object, fields, conditions)
+            place = self._start(query.object, fields, conditions, all=archived)
             if place is None:
-                yield from self._rest.pages(query.object, fields, conditions, columns)
+                yield from self._rest.pages(query.object, fields, conditions, columns, all=archived)
                 return
             yield Page(empty(columns), str(place))
         yield from self._bulk.pages(query.object, place, columns)
 
-    def _start(self, object: str, fields: Sequence[str], conditions: Sequence[str]) -> Place | None:
+    def _start(
+        self, object: str, fields: Sequence[str], conditions: Sequence[str], *, all: bool
+    ) -> Place | None:
         """A new bulk job, or None where REST serves better."""
         text = soql.select(object, fields, conditions)
         fits = self._rest.fits(text)
-        if fits and self._rest.count(object, conditions) < self._bulk_threshold:
+        if fits and self._rest.count(object, conditions, all=all) < self._bulk_threshold:
             return None
         try:
-            return Place(self._bulk.create(text))
+            return Place(self._bulk.create(text, all=all))
         except NotByBulk as failure:
             if fits:
                 return None
@@ -314,3 +317,12 @@ class SalesforceConnector:
         if not isinstance(value, (list, tuple)):
             raise UsageError(f"`{name}` of system `{self.system}` is a list of names.")
         return [str(each) for each in value]
+
+
+def _live(schema: ObjectSchema) -> list[str]:
+    """For what the org archives (tasks and events after a year): ask the archive too, less the deleted.
+
+    `query` leaves archived activities out and `queryAll` brings deleted records along (Salesforce, REST API
+    Developer Guide "QueryAll", and help "Archived Activities", read 2026-11-26).
+    """
+    return ["IsDeleted = false"] if {"IsArchived", "IsDeleted"} <= schema.fields.keys() else []

@@ -17,6 +17,7 @@ from migrate.types import Kind
 CRM_OBJECTS = (
     "User", "Account", "Contact", "Lead", "Opportunity", "OpportunityContactRole", "Case",
     "Campaign", "CampaignMember", "Product2", "Task", "Event",
+    "TaskRelation", "EventRelation", "EmailMessage", "EmailMessageRelation", "Note",
 )  # fmt: skip
 
 STAMP, CREATED = "SystemModstamp", "CreatedDate"
