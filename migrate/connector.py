@@ -335,6 +335,35 @@ class Target(Source, Protocol):
 
 
 @runtime_checkable
+class Merges(Protocol):
+    """A source whose users merge records, and which tells who survived."""
+
+    def merges(
+        self,
+        object: str,
+        since: datetime | None,
+        extracted: Callable[[Sequence[str]], Iterator[pa.RecordBatch]],
+    ) -> Iterator[pa.RecordBatch]:
+        """Merged records and their survivors: `_id`, `survivor`, both strings. Chains may stand as they are.
+
+        Args:
+            since: merges from then on; more of them do no harm.
+            extracted: `_id` and these fields of the records just extracted, for vendors who keep the
+                ids of merged records with the survivor, so that nothing is asked twice.
+        """
+        ...
+
+
+@runtime_checkable
+class HidesDeletions(Protocol):
+    """A source that doesn't tell every deletion; a delta then compares the ids that are there."""
+
+    def hides_deletions(self, object: str) -> bool:
+        """Whether some records of this object go without a tombstone (merged, purged)."""
+        ...
+
+
+@runtime_checkable
 class KeepsHistory(Protocol):
     """A target that tells who wrote a field, and when."""
 

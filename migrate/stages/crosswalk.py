@@ -13,6 +13,7 @@ from migrate.journal import CROSSWALK, REFUSED
 from migrate.plan import Plan
 from migrate.plan.keys import id_sql, key_sql
 from migrate.plan.models import ObjectPlan
+from migrate.stages.departed import MERGED, survivors
 from migrate.store import Manifest, Store
 
 LOADED = ("created", "updated", "adopted")
@@ -91,6 +92,15 @@ def current_ids(store: Store, object: str, stamp: str | None) -> str:
     return f"""(SELECT s._id FROM (SELECT _id, {last} AS last, max(_gen) AS gen FROM {rows} GROUP BY _id) AS s
         LEFT JOIN (SELECT _id, max(_at) AS at, max(_gen) AS gen FROM {dead} GROUP BY _id) AS d USING (_id)
         WHERE d._id IS NULL OR coalesce(d.at < s.last, d.gen < s.gen))"""
+
+
+def merged_at_source(store: Store, object: str, stamp: str | None) -> str:
+    """A query of records that were merged into another one at the source: `_id`, `survivor` (an id)."""
+    files: list[str] = []
+    for manifest in store.manifests("source", object):
+        told = store.manifest(manifest.folder + MERGED)
+        files += store.files(told) if told is not None else []
+    return survivors(files, current_ids(store, object, stamp))
 
 
 def latest_ready(store: Store, entry: str, columns: dict[str, str]) -> str:

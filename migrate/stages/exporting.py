@@ -13,7 +13,9 @@ from pathlib import Path
 from migrate.catalog import Catalog
 from migrate.engine import text
 from migrate.errors import UsageError
-from migrate.stages.crosswalk import ends_into
+from migrate.plan.keys import key_sql
+from migrate.plan.models import ObjectPlan
+from migrate.stages.crosswalk import ends_into, merged_at_source
 from migrate.stages.handing_out import Format, writer
 from migrate.store import flush_folder, space
 from migrate.workspace import Workspace
@@ -22,6 +24,7 @@ COLUMNS = (
     "old_id", "old_url", "key", "target_object", "target_id", "new_url", "outcome", "reason", "survivor",
     "old_id_short",
 )  # fmt: skip
+MERGED_AT_SOURCE = "merged_at_source"
 LOOKED_UP = ("old_id", "old_id_short", "old_url", "target_id")
 
 
@@ -29,7 +32,8 @@ def export(workspace: Workspace, out: Path, format: Format = "csv") -> int:
     """Write every extracted record's old id and address with its new ones and its outcome.
 
     Columns: `COLUMNS`. `old_id_short` is the short form by which the vendor's reports and links name the
-    record; null where it has none. Of a merged record the target is its survivor's.
+    record; null where it has none. Of a merged record the target is its survivor's; records that users had
+    merged at the source, which were never extracted or are gone since, are there too.
 
     Returns:
         Rows written.
@@ -70,6 +74,8 @@ def ends(workspace: Workspace) -> Iterator[str]:
         "ended",
         workspace.ledger.attempt(),
     )
+    for each in plan.model.objects:
+        _merged_at_source(workspace, each, source)
     try:
         engine.run(
             f"""CREATE OR REPLACE VIEW exported AS SELECT source_object, entry, source_id AS old_id,
@@ -82,6 +88,21 @@ def ends(workspace: Workspace) -> Iterator[str]:
         engine.run("DROP VIEW IF EXISTS exported")
         for name in ("ended", "ended_crosswalk", "ended_refused"):
             engine.run(f"DROP TABLE IF EXISTS {name}")
+
+
+def _merged_at_source(workspace: Workspace, each: ObjectPlan, source: Catalog) -> None:
+    """Add the records that users of the source had merged into others: they have their survivor's end."""
+    schema = source.objects.get(each.source)
+    merged = merged_at_source(workspace.store, each.source, schema.stamp if schema else None)
+    key, survivor = (key_sql(source.family, each.name, f"m.{name}") for name in ("_id", "survivor"))
+    workspace.engine.run(
+        f"""INSERT INTO ended (key, entry, source_object, source_id, outcome, reason, survivor,
+            target_object, target_id)
+        SELECT {key}, {text(each.name)}, {text(each.source)}, m._id, {text(MERGED_AT_SOURCE)},
+            'merged into ' || m.survivor || ' by a user of the source', coalesce(e.survivor, {survivor}),
+            {text(each.target)}, e.target_id
+        FROM {merged} AS m LEFT JOIN ended AS e ON e.key = {survivor}"""
+    )
 
 
 @contextmanager

@@ -13,18 +13,19 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from migrate.catalog import Catalog, ObjectSchema
 from migrate.clock import parse_stamp, stamp
 from migrate.connector import Query, Source
-from migrate.errors import CursorLost, GapTooLong, UsageError
+from migrate.errors import CursorLost, UsageError
 from migrate.ledger import Ledger
 from migrate.ledger.tables import cursors, extracts, generations
 from migrate.load.context import Progress, no_progress
 from migrate.plan.keys import split_entry
+from migrate.stages.departed import merges, tombstones
 from migrate.stages.pipeline import alone
 from migrate.stages.snapshot import snapshot
 from migrate.store import Manifest, Part, PartWriter, Store, generation_folder
@@ -127,7 +128,8 @@ def _object(
     except CursorLost:
         _forget(store, ledger, folder, keep_query=True)
         parts, started = _read(workspace, source, query, schema, folder, progress)
-    deleted = _tombstones(workspace, source, query, generation) if known else 0
+    deleted = tombstones(workspace, source, query, schema, generation, parts) if known else 0
+    merges(workspace, source, query, generation, parts)
     rows = sum(part.rows for part in parts)
     manifest = Manifest(
         folder,
@@ -209,7 +211,8 @@ def _read(
     cursor = rows[-1].cursor if rows else state.cursor
     if rows and cursor is None:
         return parts, str(state.started)  # killed after the last part, before the manifest
-    total = source.count(query)
+    # Objects without a stamp are links, whose count costs as much as reading them.
+    total = source.count(query) if schema.stamp is not None else 0
     done = sum(part.rows for part in parts)
     writer = workspace.store.writer(
         folder, arrow_schema(schema, query.fields), part_rows=1 << 62, first=len(parts)
@@ -251,59 +254,6 @@ def _keep(ledger: Ledger, folder: str, writer: PartWriter, number: int, cursor: 
             sha256=part.sha256,
             cursor=cursor,
         )
-
-
-def _tombstones(workspace: Workspace, source: Source, query: Query, generation: int) -> int:
-    """Records deleted since: from the vendor's log, or, past its memory, by a sweep of all ids."""
-    import pyarrow as pa
-
-    store = workspace.store
-    folder = generation_folder("source", query.object, generation) + "-deleted"
-    store.discard(folder)
-    schema = pa.schema([("_id", pa.string()), ("_at", pa.timestamp("us", tz="UTC"))])
-    with store.writer(folder, schema) as writer:
-        try:
-            for page in source.read(Query(query.object, (), since=query.since, deleted=True), after=None):
-                if page.batch.num_rows:
-                    writer.write(_columns(page.batch, schema))
-        except GapTooLong:
-            for batch in _vanished(workspace, source, query.object):
-                writer.write(batch)
-    rows = sum(part.rows for part in writer.parts)
-    store.publish(Manifest(folder, "source-deleted", query.object, generation, rows, tuple(writer.parts)))
-    return rows
-
-
-def _columns(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
-    import pyarrow as pa
-
-    table = pa.Table.from_batches([batch])
-    for field in schema:
-        if field.name not in table.schema.names:
-            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-    return table.select(schema.names).cast(schema)
-
-
-def _vanished(workspace: Workspace, source: Source, object: str) -> Any:
-    """Ids that earlier generations hold and the source no longer has."""
-    store = workspace.store
-    folder = f"source/{object}/ids"
-    store.discard(folder)
-    import pyarrow as pa
-
-    with store.writer(folder, pa.schema([("_id", pa.string())])) as writer:
-        for page in source.read(Query(object, ()), after=None):
-            if page.batch.num_rows:
-                writer.write(pa.Table.from_batches([page.batch]).select(["_id"]))
-    now = store.publish(
-        Manifest(folder, "source-ids", object, 0, sum(p.rows for p in writer.parts), tuple(writer.parts))
-    )
-    known = [path for manifest in store.manifests("source", object) for path in store.files(manifest)]
-    at = stamp(workspace.clock.now())
-    return workspace.engine.stream(
-        f"""SELECT DISTINCT _id, TIMESTAMPTZ '{at}' AS _at FROM read_parquet({known!r})
-        WHERE _id NOT IN (SELECT _id FROM read_parquet({store.files(now)!r}))"""
-    )
 
 
 def snapshot_targets(

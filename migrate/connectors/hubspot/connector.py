@@ -23,10 +23,12 @@ from migrate.connector import (
     Settings,
     Version,
 )
+from migrate.connectors.hubspot import associations, merged, owners, values, writing
 from migrate.connectors.hubspot import rights as scopes
-from migrate.connectors.hubspot import values, writing
+from migrate.connectors.hubspot.associations import Associations
 from migrate.connectors.hubspot.linking import Linking
 from migrate.connectors.hubspot.metadata import ACTIVITIES, Metadata
+from migrate.connectors.hubspot.paths import OWNERS
 from migrate.connectors.hubspot.portal import Portal
 from migrate.connectors.hubspot.preparing import Preparing
 from migrate.connectors.hubspot.reading import Reading
@@ -39,7 +41,8 @@ class HubSpotConnector:
     Credentials: `token` (a private app's or a service key), or `client_id`, `client_secret` and
     `refresh_token` (an OAuth app's); `base_url` (default https://api.hubapi.com), `ca` (a CA bundle).
     Options: `api` (a date such as `2026-03`, or `v3`), `share` of the rate limit, `longest_call` in
-    seconds, `concurrency` (most calls in flight, default 6).
+    seconds, `concurrency` (most calls in flight, default 6), `scales` (`object.property`: digits behind the
+    point of numbers that have more than ten).
     """
 
     type = "hubspot"
@@ -51,6 +54,7 @@ class HubSpotConnector:
         self._metadata = Metadata(self._portal)
         self._reading = Reading(self._portal, self._metadata)
         self._linking = Linking(self._portal, self._metadata, self._reading)
+        self._associations = Associations(self._portal, self._metadata)
         self._preparing = Preparing(self._portal, self._metadata)
         self._keys: dict[str, str] = {}
 
@@ -70,7 +74,9 @@ class HubSpotConnector:
 
     def discover(self) -> Catalog:
         self._metadata.forget()
-        return self._metadata.catalog()
+        catalog = self._metadata.catalog()
+        beside = {OWNERS: owners.schema()} | associations.schemas(catalog.links)
+        return catalog.model_copy(update={"objects": catalog.objects | beside})
 
     def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
         return scopes.rights(self._portal, objects, write=write)
@@ -85,10 +91,35 @@ class HubSpotConnector:
         self._portal.close()
 
     def count(self, query: Query) -> int:
+        if query.object == OWNERS:
+            return owners.count(self._portal, query)
+        if self._is_links(query.object):
+            return self._associations.count(query)
         return self._reading.count(query)
 
     def read(self, query: Query, *, after: str | None) -> Iterator[Page]:
+        if query.object == OWNERS:
+            return owners.read(self._portal, query, after)
+        if self._is_links(query.object):
+            return self._associations.read(query, after)
         return self._reading.read(query, after)
+
+    def merges(
+        self,
+        object: str,
+        since: datetime | None,  # noqa: ARG002 - what was extracted has the merges of its window
+        extracted: Callable[[Sequence[str]], Iterator[pa.RecordBatch]],
+    ) -> Iterator[pa.RecordBatch]:
+        if object == OWNERS or self._is_links(object):
+            return iter(())
+        return merged.merges(self._metadata.fields(object), extracted)
+
+    def hides_deletions(self, object: str) -> bool:
+        """Merged and purged records are in no list of archived ones."""
+        return object != OWNERS
+
+    def _is_links(self, object: str) -> bool:
+        return object not in self._metadata.objects() and "_to_" in object
 
     def use(self, catalog: Catalog) -> None:
         """Work from a catalog that `discover` took before, instead of reading it all again."""

@@ -12,13 +12,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from migrate.catalog import Catalog, Field, LinkType, ObjectSchema, Option, Owner
-from migrate.connectors.hubspot.paths import MAIN, OLD_PAGES, PIPELINED, STANDARD
+from migrate.connectors.hubspot.paths import (
+    CUSTOM,
+    MAIN,
+    OLD_PAGES,
+    ORDER,
+    OWNERS,
+    PIPELINED,
+    STANDARD,
+)
 from migrate.connectors.hubspot.portal import Portal
 from migrate.errors import UsageError
 from migrate.types import Kind
 
 ACTIVITIES = frozenset({"notes", "calls", "emails", "meetings", "tasks"})
 LONGEST_TEXT = 65_536
+ASSOCIATION = "association"  # the vendor's type of every field of a link
 _PRIMARY = frozenset({1, 2, 5, 6, 25, 26})
 _NAMED = {13: "child", 14: "parent"}  # the label says what the right-hand company is to the left-hand one
 _REQUIRED = dict.fromkeys(ACTIVITIES, frozenset({"hs_timestamp"})) | {
@@ -50,8 +59,12 @@ class Metadata:
     def use(self, catalog: Catalog) -> None:
         """Take what a former `discover` read; what is unknown to it is still read from the portal."""
         with self._reading:
-            self._fields = {name: dict(schema.fields) for name, schema in catalog.objects.items()}
-            self._readable = list(catalog.objects)
+            self._fields = {
+                name: dict(schema.fields)
+                for name, schema in catalog.objects.items()
+                if name != OWNERS and not is_association(schema)
+            }
+            self._readable = list(self._fields)
             pairs: dict[tuple[str, str], list[LinkType]] = {
                 (left, right): [] for left in self._readable for right in self._readable
             }
@@ -150,6 +163,22 @@ class Metadata:
             f"Labels: {', '.join(sorted(each.label for each in types)) or 'none'}.",
         )
 
+    def pair(self, name: str) -> tuple[str, str]:
+        """The two objects whose links are the source object of this name.
+
+        Raises:
+            UsageError: there are none.
+        """
+        for left in self.objects():
+            if name.startswith(f"{left}_to_") and name.removeprefix(f"{left}_to_") in self.objects():
+                right = name.removeprefix(f"{left}_to_")
+                if association_name(left, right) == name:
+                    return left, right
+        raise UsageError(
+            f"`{self._portal.system}` has no links `{name}` that this token may read",
+            "They are named `<object>_to_<object>`, such as `contacts_to_companies`; see `migrate discover`.",
+        )
+
     def catalog(self) -> Catalog:
         account = self._portal.account()
         objects = self.objects()
@@ -226,6 +255,10 @@ class Metadata:
             str(each["name"]): field_of(each, each["name"] in required, pipelines.get(each["name"]))
             for each in properties
         }
+        for name, field in fields.items():
+            digits = self._portal.scales.get(f"{object}.{name}")
+            if digits is not None and field.kind in (Kind.DECIMAL, Kind.MONEY):
+                fields[name] = field.model_copy(update={"precision": 38, "scale": digits})
         return object, _piped(object, fields) if pipelines else fields
 
     def _required(self, object: str) -> frozenset[str]:
@@ -274,6 +307,21 @@ def _piped(object: str, fields: dict[str, Field]) -> dict[str, Field]:
         pipeline_field: pipeline.model_copy(update={"default": first}),
         stage_field: stage.model_copy(update={"within": pipeline_field}),
     }
+
+
+def association_name(left: str, right: str) -> str:
+    """The source object of the links between two objects: what hangs under the other is named first."""
+    first, second = sorted((left, right), key=lambda name: (_place(name), name))
+    return f"{first}_to_{second}"
+
+
+def _place(object: str) -> float:
+    return ORDER.index(object) if object in ORDER else CUSTOM - 0.5
+
+
+def is_association(schema: ObjectSchema) -> bool:
+    """Whether a catalog's object holds links."""
+    return "type_id" in schema.fields and schema.fields["type_id"].vendor_type == ASSOCIATION
 
 
 def stamp_of(object: str) -> str:

@@ -22,7 +22,7 @@ from migrate.connectors.http import Http, Reply
 from migrate.connectors.hubspot.auth import Renewed, auth_of
 from migrate.connectors.hubspot.paths import DEFAULT_API, Paths
 from migrate.connectors.hubspot.replies import classifier, results
-from migrate.errors import Parked, Retriable
+from migrate.errors import Parked, Retriable, UsageError
 
 BASE_URL = "https://api.hubapi.com"
 SMALLEST_TIER = 10.0  # calls a second: 100 in ten seconds
@@ -53,6 +53,10 @@ class Portal:
         ca = settings.credentials.get("ca") or options.get("ca")
         self.system, self.clock = settings.system, settings.clock
         self.paths = Paths(str(options.get("api") or DEFAULT_API))
+        scales = options.get("scales") or {}
+        if not isinstance(scales, Mapping):
+            raise UsageError("`scales` maps `object.property` to a number of digits.")
+        self.scales = {str(field): int(count) for field, count in scales.items()}
         self._share = _number(options.get("share"), 0.8)
         self._rate = 0.0
         self._caching = threading.RLock()

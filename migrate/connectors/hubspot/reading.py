@@ -16,17 +16,18 @@ import pyarrow as pa
 
 from migrate.catalog import Field
 from migrate.connector import Held, Page, Query, Version
+from migrate.connectors.hubspot.merged import FIELDS as _MERGED
+from migrate.connectors.hubspot.merged import ids_in
 from migrate.connectors.hubspot.metadata import Metadata, stamp_of
 from migrate.connectors.hubspot.portal import Portal, chunks, next_after
 from migrate.connectors.hubspot.replies import results
-from migrate.connectors.hubspot.values import canonical, decode, instant, instant_text
+from migrate.connectors.hubspot.values import BadValue, canonical, decode, instant, instant_text
 from migrate.connectors.hubspot.who import source_of, version
 
 PAGE = 100
 WITH_HISTORY = 50
 LONGEST_QUERY = 12_000  # characters of property names; a URL beyond 16 KB is refused with 414
 _SOURCE = ("hs_object_source", "hs_object_source_id")
-_MERGED = ("hs_merged_object_ids", "hs_calculated_merged_vids")
 
 Record = Mapping[str, Any]
 
@@ -78,7 +79,12 @@ class Reading:
         wanted = list(dict.fromkeys([*names, stamp, *(_SOURCE if tells else ())]))
         for records, cursor in self._list(query.object, wanted, archived=query.deleted, after=after):
             kept = [record for record in records if _within(query, record, stamp)]
-            yield Page(_batch_of(query, fields, names, kept, app), cursor)
+            try:
+                batch = _batch_of(query, fields, names, kept, app)
+            except BadValue as failure:
+                id = str(kept[failure.row]["id"])
+                raise failure.refusal(self._portal.system, query.object, id) from failure
+            yield Page(batch, cursor)
 
     def count(self, query: Query) -> int:
         """By search, whose index may lag; deleted records by their list, for search hides them."""
@@ -209,8 +215,7 @@ def _answers(
 
 def _merged_ids(record: Record) -> set[str]:
     properties = record.get("properties") or {}
-    entries = ";".join(str(properties.get(name) or "") for name in _MERGED).split(";")
-    return {entry.partition(":")[0].strip() for entry in entries if entry.strip()}
+    return {id for name in _MERGED for id in ids_in(properties.get(name))}
 
 
 def _within(query: Query, record: Record, stamp: str) -> bool:

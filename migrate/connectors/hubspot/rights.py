@@ -10,14 +10,17 @@ from collections.abc import Sequence
 
 from migrate.connector import Rights
 from migrate.connectors.hubspot.metadata import ACTIVITIES
-from migrate.connectors.hubspot.paths import STANDARD
+from migrate.connectors.hubspot.paths import OWNERS, STANDARD
 from migrate.connectors.hubspot.portal import Portal
 
 
 def needed(objects: Sequence[str], *, write: bool) -> set[str]:
     """Scopes for reading, or also for writing, these objects."""
     found: set[str] = set()
-    for name in objects:
+    ends = (end for name in objects for end in (name.split("_to_") if name not in STANDARD else [name]))
+    for name in ends:
+        if name == OWNERS:
+            continue
         if name == "tickets":
             found.add("tickets")
             continue

@@ -9,7 +9,7 @@ options of a multi-checkbox sorted (HubSpot documents no order for them).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from migrate.catalog import Field
+from migrate.errors import SystemRefused
 from migrate.types import NUMERIC, Kind, arrow_type
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -136,30 +137,68 @@ def decode(
     return [decode_column(fields[name], [row.get(name) for row in rows]) for name in names]
 
 
+class BadValue(ValueError):
+    """A value that its property's type can't hold exactly. `row`: its place in the column."""
+
+    def __init__(self, field: str, value: str, type: str, row: int) -> None:
+        self.field, self.value, self.type, self.row = field, value, type, row
+        super().__init__(field, value, type, row)
+
+    def refusal(self, system: str, object: str, id: str) -> SystemRefused:
+        """The error for people."""
+        return SystemRefused(
+            system,
+            f"{object} {id}: `{self.field}` holds `{self.value}`, which is no {self.type}",
+            "Correct the record, or tell the property's digits behind the point in the plan's entry of the "
+            f"system: `scales: {{{object}.{self.field}: 15}}`.",
+            code="BAD_VALUE",
+        )
+
+
 def decode_column(field: Field, values: Sequence[str | None]) -> pa.Array:
-    """One column; text that isn't of the property's type becomes null."""
+    """One column.
+
+    What HubSpot calculates (floats with many digits, mostly) is rounded to the catalog's digits, and is
+    null where it isn't of its type.
+
+    Raises:
+        BadValue: a value that people can write isn't of its property's type, or has more digits.
+    """
     target = arrow_type(field.kind, field.precision, field.scale)
     texts = [value or None for value in values]
-    found: list[Any]
-    match field.kind:
-        case Kind.BOOL:
-            found = [None if text is None else text.lower() == "true" for text in texts]
-        case Kind.DECIMAL | Kind.MONEY:
-            step = Decimal(1).scaleb(-target.scale)
-            found = [_quantized(text, step) for text in texts]
-        case Kind.INT:
-            found = [int(value) if text and (value := number(text)) is not None else None for text in texts]
-        case Kind.DATE:
-            found = [day(text) if text else None for text in texts]
-        case Kind.TIMESTAMP:
-            found = [instant(text) if text else None for text in texts]
-        case Kind.MULTIPICKLIST:
-            found = [sorted({part for part in text.split(";") if part}) if text else None for text in texts]
-        case _:
-            found = list(texts)
+    read = _reader(field.kind, target)
+    found = [None if text is None else read(text) for text in texts]
+    if field.createable:
+        for row, (text, value) in enumerate(zip(texts, found, strict=True)):
+            if text is not None and (value is None or not _exact(field.kind, text, value)):
+                raise BadValue(field.name, text, str(target), row)
     return pa.array(found, type=target)
 
 
-def _quantized(text: str | None, step: Decimal) -> Decimal | None:
-    value = number(text) if text else None
-    return None if value is None else value.quantize(step, rounding=ROUND_HALF_EVEN, context=_WIDE)
+def _reader(kind: Kind, target: pa.DataType) -> Callable[[str], Any]:
+    match kind:
+        case Kind.BOOL:
+            return lambda text: {"true": True, "false": False}.get(text.lower())
+        case Kind.DECIMAL | Kind.MONEY:
+            step, most = Decimal(1).scaleb(-target.scale), Decimal(1).scaleb(target.precision - target.scale)
+            return lambda text: _quantized(text, step, most)
+        case Kind.INT:
+            return lambda text: None if (value := number(text)) is None else int(value)
+        case Kind.DATE:
+            return day
+        case Kind.TIMESTAMP:
+            return instant
+        case Kind.MULTIPICKLIST:
+            return lambda text: sorted({part for part in text.split(";") if part})
+    return lambda text: text
+
+
+def _exact(kind: Kind, text: str, value: Any) -> bool:
+    return kind not in NUMERIC or number(text) == value
+
+
+def _quantized(text: str, step: Decimal, most: Decimal) -> Decimal | None:
+    value = number(text)
+    if value is None or abs(value) >= most:
+        return None
+    return value.quantize(step, rounding=ROUND_HALF_EVEN, context=_WIDE)

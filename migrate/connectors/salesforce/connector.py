@@ -7,9 +7,9 @@ A share of the org's daily API calls is left to the people who still work there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migrate.catalog import Catalog, ObjectSchema, Owner
 from migrate.connector import Limits, Page, Query, Rights, Settings
@@ -24,6 +24,9 @@ from migrate.connectors.salesforce.rest import PREFIX, Rest
 from migrate.connectors.salesforce.rights import rights
 from migrate.connectors.salesforce.values import Column, column, empty
 from migrate.errors import Parked, SystemRefused, UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 API = "66.0"  # Spring '26
 LOGIN_URL = "https://login.salesforce.com"
@@ -214,6 +217,21 @@ class SalesforceConnector:
                 return
             yield Page(empty(columns), str(place))
         yield from self._bulk.pages(query.object, place, columns)
+
+    def merges(
+        self,
+        object: str,
+        since: datetime | None,
+        extracted: Callable[[Sequence[str]], Iterator[pa.RecordBatch]],  # noqa: ARG002 - losers name theirs
+    ) -> Iterator[pa.RecordBatch]:
+        """Losers of merges that are still in the recycle bin, with their masters.
+
+        Of merges that are older than the bin remembers nothing can be told.
+        """
+        schema, _ = self._object(object)
+        if deleted.MASTER not in schema.fields:
+            return iter(())
+        return deleted.merged(self._rest, object, soql.window(schema.stamp, since, None))
 
     def _start(
         self, object: str, fields: Sequence[str], conditions: Sequence[str], *, all: bool

@@ -25,6 +25,8 @@ from migrate.errors import GapTooLong, Parked, SystemRefused
 
 PREFIX = "deleted:"
 TOMBSTONES = pa.schema([("_id", pa.string()), ("_at", pa.timestamp("us", tz="UTC"))])
+MERGES = pa.schema([("_id", pa.string()), ("survivor", pa.string())])
+MASTER = "MasterRecordId"
 MINUTE = timedelta(minutes=1)
 LAG_WAIT, LAG_TRIES = 30.0, 20
 
@@ -111,6 +113,32 @@ def from_bin(
             return
         last = str(records[-1]["Id"])
         yield Page(batch, f"{PREFIX}{last}")
+
+
+def merged(rest: Rest, object: str, conditions: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """`_id` and `survivor` of merged records, by `queryAll`: a loser's `MasterRecordId` names its master.
+
+    Salesforce, Object Reference "Account" (`MasterRecordId`), read 2026-11-26.
+    """
+    last = ""
+    while True:
+        later = [f"Id > {soql.text(last)}"] if last else []
+        answer = rest.query(
+            soql.select(
+                object,
+                ["Id", MASTER],
+                ["IsDeleted = true", f"{MASTER} != null", *conditions, *later],
+                "ORDER BY Id LIMIT 2000",
+            ),
+            all=True,
+        )
+        records = answer["records"]
+        rows = [{"_id": long_id(each["Id"]), "survivor": long_id(each[MASTER])} for each in records]
+        if rows:
+            yield pa.RecordBatch.from_pylist(rows, schema=MERGES)
+        if not records or (answer.get("done", True) and len(records) < 2000):
+            return
+        last = str(records[-1]["Id"])
 
 
 def _minute(at: datetime) -> datetime:

@@ -8,6 +8,7 @@ latest version; one that was brought back has a later stamp and counts again.
 from __future__ import annotations
 
 from migrate.engine import identifier
+from migrate.stages.departed import DELETED, MERGED, survivors
 from migrate.stages.transform.work import Work
 from migrate.store import generation_folder
 from migrate.types import duckdb_type
@@ -18,7 +19,8 @@ _PLACE = ", file_index AS _file, file_row_number AS _row"
 def current(work: Work, object: str) -> str:
     """The view of an object's current state: `_id` and every field of the catalog, typed.
 
-    A second table `<view>_gone` has `_id` and `_at` of the records that were deleted at the source.
+    A second table `<view>_gone` has `_id` and `_at` of the records that were deleted at the source, a
+    third one, `<view>_merged`, `_id` and `survivor` of those that were merged into another there.
 
     Raises:
         UsageError: the object's base extract isn't there.
@@ -32,14 +34,16 @@ def current(work: Work, object: str) -> str:
         name: duckdb_type(field.kind, field.precision, field.scale) for name, field in schema.fields.items()
     }
     extracts = [(0, work.needed(generation_folder("source", object, 0), f"extract --object {object}"))]
-    deletions = []
+    deletions, merged = [], []
     # Every published extract counts, however many ready generations have been made of them.
     folders = (work.store.root / "source" / object).glob("g[0-9][0-9][0-9][0-9]*")
     newest = max((int(folder.name[1:5]) for folder in folders), default=0)
     for number in range(newest + 1):
         if number and (delta := work.manifest(generation_folder("source", object, number))):
             extracts.append((number, delta))
-        if gone := work.manifest(generation_folder("source", object, number) + "-deleted"):
+        if folded := work.manifest(generation_folder("source", object, number) + MERGED):
+            merged += work.store.files(folded)
+        if gone := work.manifest(generation_folder("source", object, number) + DELETED):
             deletions.append((number, gone))
 
     deleted = " UNION ALL ".join(
@@ -79,5 +83,6 @@ def current(work: Work, object: str) -> str:
         f"CREATE TABLE {view}_gone AS SELECT _id, _at FROM {view}_dead "
         f"ANTI JOIN (SELECT _id FROM {view}) USING (_id)"
     )
+    work.run(f"CREATE TABLE {view}_merged AS FROM {survivors(merged, f'(SELECT _id FROM {view})')}")
     work.sources[object] = view
     return view

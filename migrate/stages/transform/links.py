@@ -20,7 +20,7 @@ from migrate.stages.checked import CheckedLink
 from migrate.stages.transform.current import current
 from migrate.stages.transform.homes import home_table
 from migrate.stages.transform.publish import REJECT, publish
-from migrate.stages.transform.work import ObjectWork, Work, attempt, filled
+from migrate.stages.transform.work import ObjectWork, Work, attempt, filled, followed
 
 LINK = {
     "left": "VARCHAR",
@@ -125,7 +125,8 @@ def _right_key(work: Work, link: CheckedLink) -> str:
     """The migration key of the right end; where it may be of several objects, of the one that has the id."""
     first, *others = (work.objects[name] for name in link.entries)
     cases = "".join(
-        f"WHEN raw.right_id IN (SELECT _id FROM {current(work, each.source)}) "
+        f"WHEN raw.right_id IN (SELECT _id FROM {current(work, each.source)} "
+        f"UNION ALL SELECT _id FROM {current(work, each.source)}_merged) "
         f"THEN {each.key('raw.right_id')} "
         for each in others
     )
@@ -149,9 +150,7 @@ def _elsewhere(work: Work) -> str:
 
 def _checked(work: Work, each: ObjectWork, checked: CheckedLink, table: str) -> None:
     """`<table>_all`: every found link with its end; `<table>_pairs`: those that are to be there."""
-    survivors = " UNION ALL ".join(
-        f"SELECT _key, survivor, rank FROM {other.table('merged')}" for other in work.objects.values()
-    )
+    survivors = " UNION ALL ".join(followed(work, other) for other in work.objects.values())
     plan = checked.plan
     label, join, unmapped = text(checked.label or UNLABELLED), "", "false"
     if isinstance(plan.label, LabelMap):

@@ -28,7 +28,7 @@ from migrate.stages.transform.publish import (
     batches,
     publish,
 )
-from migrate.stages.transform.work import Column, ObjectWork, Work
+from migrate.stages.transform.work import Column, ObjectWork, Work, followed
 from migrate.types import Kind
 
 
@@ -164,8 +164,8 @@ def _rows(work: Work, each: ObjectWork) -> str:
             value = f"nullif(trim({value}), '')"
             key = key_sql(work.source.family, column.reference, value)
             if column.reference in work.objects:
-                merged = work.objects[column.reference].table("merged")
-                joins.append(f"LEFT JOIN {merged} AS r{index} ON r{index}._key = {key}")
+                merged = followed(work, work.objects[column.reference])
+                joins.append(f"LEFT JOIN ({merged}) AS r{index} ON r{index}._key = {key}")
                 key = f"coalesce(r{index}.survivor, {key})"
             value = key
         items.append(f"{value} AS c{index}")

@@ -195,6 +195,20 @@ class Work:
         return f"(SELECT {items}{extra} FROM {parquet(files)})"
 
 
+def followed(work: Work, each: ObjectWork) -> str:
+    """A query of records that became another one, here or at the source: `_key`, `survivor`, `rank`.
+
+    A record that was merged at the source is in no extract any more, yet others may still name it.
+    """
+    merged = each.table("merged")
+    return (
+        f"SELECT _key, survivor, rank FROM {merged} UNION ALL "
+        f"SELECT {each.key('s._id')}, coalesce(m.survivor, {each.key('s.survivor')}), 1 "
+        f"FROM {work.sources[each.source]}_merged AS s LEFT JOIN {merged} AS m "
+        f"ON m._key = {each.key('s.survivor')}"
+    )
+
+
 def filled(sql: str) -> str:
     """Whether a text expression is neither null nor blank."""
     return f"coalesce(trim({sql}) <> '', false)"
