@@ -152,6 +152,7 @@ class _FolderWriter:
         self._root, self._place = root, path
         self._aside = root / ".aside" / uuid.uuid4().hex
         self._digest, self._size = hashlib.sha256(), 0
+        self._md5 = hashlib.md5(usedforsecurity=False)
         self._out: IO[bytes] | None = None
 
     def __enter__(self) -> _FolderWriter:
@@ -171,12 +172,13 @@ class _FolderWriter:
 
     def write(self, chunk: bytes) -> None:
         self._digest.update(chunk)
+        self._md5.update(chunk)
         self._size += len(chunk)
         with space(self._aside):
             self._open().write(chunk)
 
     def finish(self) -> BlobRef:
-        out, ref = self._open(), BlobRef(self._digest.hexdigest(), self._size)
+        out, ref = self._open(), BlobRef(self._digest.hexdigest(), self._size, self._md5.hexdigest())
         path = self._place(ref.name)
         with space(path):
             out.flush()

@@ -36,22 +36,26 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class BlobRef:
-    """A file's bytes, as a field of `Kind.BINARY` is staged: `sha256:<64 hex digits>:<bytes>`."""
+    """A file's bytes, as a field of `Kind.BINARY` is staged: `sha256:<64 hex digits>:<bytes>:<MD5, 32>`.
+
+    The MD5 is there because it is what vendors tell of a file that they hold; nothing is known by it.
+    """
 
     name: str  # the SHA-256
     bytes: int
+    md5: str
 
     def __str__(self) -> str:
-        return f"sha256:{self.name}:{self.bytes}"
+        return f"sha256:{self.name}:{self.bytes}:{self.md5}"
 
     @classmethod
     def parse(cls, text: str) -> BlobRef | None:
         """The reference that a staged value is; None where it is none."""
         found = _BLOB.fullmatch(text)
-        return cls(found[1], int(found[2])) if found else None
+        return cls(found[1], int(found[2]), found[3]) if found else None
 
 
-_BLOB = re.compile(r"sha256:([0-9a-f]{64}):(0|[1-9][0-9]{0,17})")
+_BLOB = re.compile(r"sha256:([0-9a-f]{64}):(0|[1-9][0-9]{0,17}):([0-9a-f]{32})")
 
 
 NUMERIC = frozenset({Kind.INT, Kind.DECIMAL, Kind.MONEY})

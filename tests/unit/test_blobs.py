@@ -31,7 +31,8 @@ def test_what_is_written_in_any_chunks_comes_back_under_its_digest(
 
     ref = kept(blobs, *chunks)
 
-    assert ref == BlobRef(hashlib.sha256(whole).hexdigest(), len(whole))
+    md5 = hashlib.md5(whole, usedforsecurity=False).hexdigest()
+    assert ref == BlobRef(hashlib.sha256(whole).hexdigest(), len(whole), md5)
     assert BlobRef.parse(str(ref)) == ref
     assert b"".join(read_blob(blobs, ref)) == whole
 
@@ -83,7 +84,7 @@ def test_a_damaged_blob_is_never_given_whole_and_is_set_aside(tmp_path: Path, da
 
 
 def test_a_blob_that_is_not_there_is_named(tmp_path: Path) -> None:
-    ref = BlobRef("0" * 64, 1)
+    ref = BlobRef("0" * 64, 1, "0" * 32)
 
     with pytest.raises(Damaged, match="isn't there"):
         list(read_blob(FolderBlobs(tmp_path), ref))
@@ -121,7 +122,14 @@ def test_many_threads_that_keep_the_same_content_keep_it_once(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["", "sha256:", "sha256:" + "0" * 64, "sha256:" + "0" * 64 + ":-1", "sha256:" + "0" * 64 + ":01", "x"],
+    [
+        "",
+        "sha256:",
+        "sha256:" + "0" * 64,
+        "sha256:" + "0" * 64 + ":-1:" + "0" * 32,
+        "sha256:" + "0" * 64 + ":01:" + "0" * 32,
+        "x",
+    ],
 )
 def test_what_is_no_reference_is_not_taken_for_one(text: str) -> None:
     assert BlobRef.parse(text) is None
