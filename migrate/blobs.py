@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ from migrate.store import drop, flush_folder, space
 from migrate.types import BlobRef
 
 CHUNK = 1 << 18  # bytes
+STALE = 3600.0  # seconds; a blob that is being written gets a chunk more often than that
 
 
 class BlobWriter(Protocol):
@@ -78,7 +81,11 @@ class Blobs(Protocol):
         ...
 
     def clean(self) -> None:
-        """Remove what processes that died left unfinished. Only while nobody writes."""
+        """Remove what processes that died left unfinished: what nobody has written to for `STALE` seconds."""
+        ...
+
+    def room(self) -> int | None:
+        """Bytes that are free where blobs lie; None where that has no bound."""
         ...
 
 
@@ -140,9 +147,16 @@ class FolderBlobs:
         with contextlib.suppress(FileNotFoundError):  # somebody else has found it out too
             path.replace(path.with_name(f"{path.name}.damaged"))
 
-    def clean(self) -> None:
+    def clean(self, stale: float = STALE) -> None:
         for path in (self.root / ".aside").glob("*"):
-            drop(path)
+            with contextlib.suppress(FileNotFoundError):  # finished meanwhile
+                if time.time() - path.stat().st_mtime >= stale:
+                    drop(path)
+
+    def room(self) -> int | None:
+        with space(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            return shutil.disk_usage(self.root).free
 
 
 class _FolderWriter:

@@ -61,6 +61,12 @@ class Field(_Model):
     within: str | None = Default(default=None, exclude_if=_unknown)
     default: str | None = Default(default=None, exclude_if=_unknown)  # of a new record without a value
     held: tuple[str, ...] = ()  # what the vendor makes of a value: names out of `migrate.held`
+    # Of a file (`Kind.BINARY`): the fields of the same record that tell its bytes, its MD5 (hex) and its
+    # name, and the most bytes that the vendor takes.
+    size_in: str | None = Default(default=None, exclude_if=_unknown)
+    md5_in: str | None = Default(default=None, exclude_if=_unknown)
+    name_in: str | None = Default(default=None, exclude_if=_unknown)
+    max_bytes: int | None = Default(default=None, exclude_if=_unknown)
 
 
 class LinkType(_Model):
@@ -77,7 +83,9 @@ class ObjectSchema(_Model):
 
     `key_by`: how one of its records can carry a migration key. `stamp`: the field that moves
     with every change. `url`: pattern of a record's page, with `{id}`; `urls`: others that lead to the same
-    record, as they stand in old texts. `short_id`: so many characters of an id name it, too.
+    record, as they stand in old texts. `short_id`: so many characters of an id name it, too. `key_field`: the
+    only field that can hold a migration key, where the vendor takes no field of ours; then no other can be
+    made either. `prefix`: how each id begins, where an id tells its object.
     """
 
     name: str
@@ -93,6 +101,8 @@ class ObjectSchema(_Model):
     createable: bool = True
     updateable: bool = True
     deletable: bool = True
+    key_field: str | None = Default(default=None, exclude_if=_unknown)
+    prefix: str | None = Default(default=None, exclude_if=_unknown)
 
 
 class Owner(_Model):

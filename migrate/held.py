@@ -9,17 +9,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from migrate.types import BlobRef
+
 
 def _lower(character: str) -> str:
     """Letter by letter, as DuckDB does it; `str.lower` knows final sigmas and makes two of one `İ`."""
     return character.lower()[:1]
 
 
+def _by_md5(value: str) -> str:
+    """A staged file as a vendor tells of it that knows size and MD5."""
+    ref = BlobRef.parse(value)
+    return f"md5:{ref.md5}:{ref.bytes}" if ref else value
+
+
+def _by_size(value: str) -> str:
+    """A staged file as a vendor tells of it that knows its size alone."""
+    ref = BlobRef.parse(value)
+    return f"bytes:{ref.bytes}" if ref else value
+
+
+_STAGED = "regexp_full_match({0}, 'sha256:[0-9a-f]{{64}}:(0|[1-9][0-9]{{0,17}}):[0-9a-f]{{32}}')"
+
 RULES: dict[str, tuple[Callable[[str], str | None], str]] = {
     # name: (Python on a wire value, DuckDB expression over {0})
     "trim": (lambda value: value.strip(" \t\r\n"), "trim({0}, ' ' || chr(9) || chr(10) || chr(13))"),
     "lower": (lambda value: "".join(map(_lower, value)), "lower({0})"),
     "empty_is_null": (lambda value: value or None, "nullif({0}, '')"),
+    "file_md5": (
+        _by_md5,
+        f"CASE WHEN {_STAGED} THEN 'md5:' || split_part({{0}}, ':', 4) || ':' || split_part({{0}}, ':', 3) "
+        "ELSE {0} END",
+    ),
+    "file_size": (
+        _by_size,
+        f"CASE WHEN {_STAGED} THEN 'bytes:' || split_part({{0}}, ':', 3) ELSE {{0}} END",
+    ),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -30,8 +30,9 @@ def objects_option(command: F) -> F:
 @click.option(
     "--since-watermark", is_flag=True, help="Read only what changed or was deleted since the last extract."
 )
+@click.option("--refused", is_flag=True, help="Fetch the files again that the source refused before.")
 @click.pass_obj
-def extract(session: Session, objects: tuple[str, ...], since_watermark: bool) -> Result:
+def extract(session: Session, objects: tuple[str, ...], since_watermark: bool, refused: bool) -> Result:
     """Read the source into Parquet, with counts by a second route.
 
     Goes on where it was stopped. Next: `migrate check`, then `migrate transform`.
@@ -42,7 +43,7 @@ def extract(session: Session, objects: tuple[str, ...], since_watermark: bool) -
     from migrate.stages.extract import extract as run
 
     with session.workspace() as workspace, session.bars() as bars:
-        found = run(workspace, objects, since_watermark=since_watermark, progress=bars)
+        found = run(workspace, objects, since_watermark=since_watermark, refused=refused, progress=bars)
     rows = [
         (e.object, e.generation, e.rows, e.counted, e.deleted, "read" if e.fresh else "there already")
         for e in found
@@ -51,7 +52,17 @@ def extract(session: Session, objects: tuple[str, ...], since_watermark: bool) -
     odd = [e for e in found if e.fresh and e.rows != e.counted]
     if odd:
         text += "\nRead and counted differ: the source is alive; the next delta brings the rest."
-    return Result("extract", {"objects": found}, text, 1 if odd else 0)
+    files = [each for e in found for each in e.files]
+    if files:
+        listed = [(f.name, f.generation, f.bytes, said(f.counts)) for f in files]
+        text += "\n\n" + table(listed, ("files of", "generation", "bytes", ""))
+    missing = any(name != "stored" for f in files for name in f.counts)
+    return Result("extract", {"objects": found}, text, 1 if odd or missing else 0)
+
+
+def said(counts: Mapping[str, int]) -> str:
+    """Counts by outcome, as one text."""
+    return ", ".join(f"{number:,} {name}" for name, number in counts.items())
 
 
 @click.command(short_help="Turn records into rows for the target.")

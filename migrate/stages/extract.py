@@ -3,7 +3,7 @@
 The watermark of a generation is the vendor's time *before* its reading began; the next delta starts
 an overlap earlier, so that rows committed late are read again rather than lost. Each part's cursor
 is in the ledger with it: a killed extract goes on after the last part. Counts come by a second
-route and stand in the manifest beside the rows.
+route and stand in the manifest beside the rows. Files follow their records: see `files`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from migrate.ledger.tables import cursors, extracts, generations
 from migrate.load.context import Progress, no_progress
 from migrate.plan.keys import split_entry
 from migrate.stages.departed import merges, tombstones
+from migrate.stages.files import Fetched, fetch_files
 from migrate.stages.pipeline import alone
 from migrate.stages.snapshot import snapshot
 from migrate.store import Manifest, Part, PartWriter, Store, generation_folder
@@ -49,6 +50,7 @@ class Extracted:
     counted: int
     deleted: int
     fresh: bool  # false: it was there already
+    files: tuple[Fetched, ...] = ()  # of each field of files that the plan moves, if any was fetched now
 
 
 def objects_needed(workspace: Workspace) -> list[str]:
@@ -68,9 +70,13 @@ def extract(
     objects: Sequence[str] = (),
     *,
     since_watermark: bool = False,
+    refused: bool = False,
     progress: Progress = no_progress,
 ) -> list[Extracted]:
     """Extract the base, or with `since_watermark` the next delta; and a snapshot of the target to match.
+
+    Args:
+        refused: fetch the files again that the source refused, or gave damaged, before.
 
     Raises:
         UsageError: an unknown object, or a delta before its base.
@@ -83,9 +89,12 @@ def extract(
         raise UsageError(f"`{unknown[0]}` isn't in the plan.", f"The plan reads {', '.join(needed)}.")
     catalog = workspace.catalog("source")
     with alone(workspace, "extract"), closing(workspace.source()) as source:
-        done = [
-            _object(workspace, source, catalog, name, since_watermark, progress) for name in objects or needed
-        ]
+        workspace.blobs.clean()
+        done = []
+        for name in objects or needed:
+            records = _object(workspace, source, catalog, name, since_watermark, progress)
+            files = fetch_files(workspace, source, catalog, name, progress, again=refused)
+            done.append(replace(records, files=tuple(files)))
     snapshot_targets(workspace, progress, again=since_watermark)
     return done
 

@@ -63,6 +63,8 @@ def test_what_a_killed_process_left_is_cleaned_and_never_taken_for_a_blob(tmp_pa
 
         assert list(FolderBlobs(tmp_path).names()) == []
         FolderBlobs(tmp_path).clean()
+        assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1  # somebody may be at it
+        FolderBlobs(tmp_path).clean(stale=0)
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

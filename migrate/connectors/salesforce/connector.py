@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from migrate.catalog import Catalog, ObjectSchema, Owner
 from migrate.connector import Limits, Page, Query, Rights, Settings
 from migrate.connectors.http import Http
-from migrate.connectors.salesforce import deleted, soql
+from migrate.connectors.salesforce import blobs, deleted, documents, soql
 from migrate.connectors.salesforce.auth import Login
 from migrate.connectors.salesforce.bulk import PAGE_ROWS, Bulk, NotByBulk, Place
 from migrate.connectors.salesforce.describe import is_crm_object, object_schema
@@ -22,7 +22,7 @@ from migrate.connectors.salesforce.ids import long_id
 from migrate.connectors.salesforce.replies import classifier
 from migrate.connectors.salesforce.rest import PREFIX, Rest
 from migrate.connectors.salesforce.rights import rights
-from migrate.connectors.salesforce.values import Column, column, empty
+from migrate.connectors.salesforce.values import column, empty
 from migrate.errors import Parked, SystemRefused, UsageError
 
 if TYPE_CHECKING:
@@ -183,6 +183,8 @@ class SalesforceConnector:
         """`SELECT COUNT()` over the query's window; for deletions, those still in the recycle bin."""
         schema, _ = self._object(query.object)
         conditions = soql.window(schema.stamp, query.since, query.until)
+        if query.object == documents.LINK and not query.deleted:
+            return documents.count(self._rest, conditions)
         if query.deleted:
             return self._rest.count(query.object, ["IsDeleted = true", *conditions], all=True)
         return self._rest.count(query.object, [*conditions, *_live(schema)], all=bool(_live(schema)))
@@ -199,10 +201,24 @@ class SalesforceConnector:
         if query.deleted:
             yield from self._deleted(query, schema, replicateable, after)
             return
-        columns = self._columns(schema, query.fields)
-        fields = list(dict.fromkeys(["Id", *query.fields]))
+        asked = blobs.told_by(schema.fields, self._known(schema, query.fields))
+        for page in self._pages(schema, asked, query, after):
+            yield Page(blobs.with_files(schema.fields, query.fields, page.batch), page.cursor)
+
+    def read_blob(self, object: str, id: str, field: str) -> Iterator[bytes]:
+        """The bytes of a file, streamed."""
+        return blobs.read(self._http, self._base, object, id, field)
+
+    def _pages(
+        self, schema: ObjectSchema, names: Sequence[str], query: Query, after: str | None
+    ) -> Iterator[Page]:
+        columns = [column(schema.fields[name]) for name in names]
+        fields = list(dict.fromkeys(["Id", *names]))
         conditions = [*soql.window(schema.stamp, query.since, query.until), *_live(schema)]
         archived = bool(_live(schema))
+        if query.object == documents.LINK:
+            yield from documents.pages(self._rest, self.system, fields, conditions, columns, after)
+            return
         if after is not None and after.startswith(PREFIX):
             last = after[len(PREFIX) :]
             yield from self._rest.pages(query.object, fields, conditions, columns, last=last, all=archived)
@@ -266,14 +282,14 @@ class SalesforceConnector:
         conditions = soql.window(schema.stamp, query.since, until)
         yield from deleted.from_bin(self._rest, query.object, conditions, str(schema.stamp), after)
 
-    def _columns(self, schema: ObjectSchema, fields: Sequence[str]) -> list[Column]:
+    def _known(self, schema: ObjectSchema, fields: Sequence[str]) -> Sequence[str]:
         for name in fields:
             if name not in schema.fields:
                 raise UsageError(
                     f"`{schema.name}` has no field `{name}` that this user may read.",
                     "Run `migrate discover` again.",
                 )
-        return [column(schema.fields[name]) for name in fields]
+        return fields
 
     def _listed(self) -> dict[str, Mapping[str, Any]]:
         answer = self._http.call("GET", f"{self._base}/sobjects/", write=False).json()

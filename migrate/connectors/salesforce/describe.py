@@ -1,7 +1,7 @@
 """What do Salesforce's describe calls say in the catalog's words?
 
-Compound fields (address, location) and binary ones are left out: bulk jobs refuse the first, files are
-moved apart from records. Describe shows a user only what it may see, so a missing object or field is
+Compound fields (address, location) are left out: bulk jobs refuse them. Binary ones are files, whose bytes
+are fetched apart from records. Describe shows a user only what it may see, so a missing object or field is
 a sign of missing rights. Salesforce, REST API Developer Guide "sObject Describe", and Object Reference
 "Field Types" and "Primitive Data Types", read 2026-11-23.
 """
@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from migrate.catalog import Field, ObjectSchema, Option
+from migrate.connectors.salesforce.blobs import files
 from migrate.types import Kind
 
 CRM_OBJECTS = (
     "User", "Account", "Contact", "Lead", "Opportunity", "OpportunityContactRole", "Case",
     "Campaign", "CampaignMember", "Product2", "Task", "Event",
-    "TaskRelation", "EventRelation", "EmailMessage", "EmailMessageRelation", "Note",
+    "TaskRelation", "EventRelation", "EmailMessage", "EmailMessageRelation", "Note", "Attachment",
+    "ContentVersion", "ContentDocument", "ContentDocumentLink", "ContentNote",
 )  # fmt: skip
 
 STAMP, CREATED = "SystemModstamp", "CreatedDate"
@@ -47,7 +49,8 @@ _KINDS = {
     "picklist": Kind.PICKLIST,
     "multipicklist": Kind.MULTIPICKLIST,
     "reference": Kind.REFERENCE,
-}  # without address, location, base64, complexvalue: compound or binary
+    "base64": Kind.BINARY,
+}  # without address, location, complexvalue: compound
 
 _NUMBERS = (Kind.DECIMAL, Kind.MONEY)
 
@@ -74,6 +77,7 @@ def object_schema(described: Mapping[str, Any], instance: str, scales: Mapping[s
         field = _field(raw, scales.get(f"{name}.{raw['name']}"))
         if field is not None:
             fields[field.name] = field
+    fields |= files(name, fields)
     return ObjectSchema(
         name=name,
         label=str(described.get("label") or name),
@@ -88,6 +92,7 @@ def object_schema(described: Mapping[str, Any], instance: str, scales: Mapping[s
         createable=bool(described.get("createable")),
         updateable=bool(described.get("updateable")),
         deletable=bool(described.get("deletable")),
+        prefix=str(described["keyPrefix"]) if described.get("keyPrefix") else None,
     )
 
 

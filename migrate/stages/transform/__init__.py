@@ -61,6 +61,7 @@ def transform(
     """
     from migrate.stages.transform.dedupe import collisions, dedupe, follow, known, required, too_long
     from migrate.stages.transform.evaluate import columns, evaluate
+    from migrate.stages.transform.files import files
     from migrate.stages.transform.links import LinkCounts, link
     from migrate.stages.transform.matching import match
     from migrate.stages.transform.overrides import override
@@ -78,7 +79,9 @@ def transform(
                 source.family, f"{work.schema}.o",
             )  # fmt: skip
         for one in work.objects.values():
-            for step in (evaluate, override, too_long, known, dedupe, required, collisions, match, follow):
+            evaluate(work, one)
+            files(work, one)
+            for step in (override, too_long, known, dedupe, required, collisions, match, follow):
                 step(work, one)
         # Survivors of every object are known from here on; references and links follow them.
         ends = {name: count(work, one) for name, one in work.objects.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from migrate.engine import identifier
 from migrate.stages.departed import DELETED, MERGED, survivors
+from migrate.stages.transform.files import join_files
 from migrate.stages.transform.work import Work
 from migrate.store import generation_folder
 from migrate.types import duckdb_type
@@ -73,12 +74,13 @@ def current(work: Work, object: str) -> str:
         WHERE dead._id IS NULL OR coalesce(dead._at < latest._stamp, dead._gen < latest._gen)"""
     )
     if len(extracts) == 1 and work.one(f"SELECT count(*) FROM {view}_latest") == extracts[0][1].rows:
-        work.run(f"CREATE VIEW {view} AS SELECT * FROM {work.scan(extracts[0][1], types)}")
+        work.run(f"CREATE VIEW {view}_bare AS SELECT * FROM {work.scan(extracts[0][1], types)}")
     else:
         work.run(
-            f"CREATE VIEW {view} AS SELECT {', '.join(identifier(name) for name in types)} "
+            f"CREATE VIEW {view}_bare AS SELECT {', '.join(identifier(name) for name in types)} "
             f"FROM ({rows}) JOIN {view}_latest USING (_gen, _file, _row)"
         )
+    join_files(work, object, f"{view}_bare", view)
     work.run(
         f"CREATE TABLE {view}_gone AS SELECT _id, _at FROM {view}_dead "
         f"ANTI JOIN (SELECT _id FROM {view}) USING (_id)"

@@ -121,7 +121,7 @@ def _gate(work: Work, each: ObjectWork, rows: str) -> str:
     """What the plan's `where` lets through; fills `skipped`. Rows for which it raises stay in `gate`."""
     skipped = each.table("skipped")
     if each.checked.where is None:
-        work.run(f"CREATE TABLE {skipped} AS SELECT ''::VARCHAR AS _key, ''::VARCHAR AS _id WHERE false")
+        work.run(f"CREATE TABLE {skipped} (_key VARCHAR, _id VARCHAR, reason VARCHAR)")
         return rows
     sql = each.checked.where.sql
     gate = each.table("gate")
@@ -129,7 +129,7 @@ def _gate(work: Work, each: ObjectWork, rows: str) -> str:
         f"CREATE TABLE {gate} AS SELECT _id, {attempt(f'CAST(({sql}) AS BOOLEAN)')} AS _pass FROM {rows}"
     )
     work.run(
-        f"CREATE TABLE {skipped} AS SELECT {each.key('_id')} AS _key, _id FROM {gate} "
+        f"CREATE TABLE {skipped} AS SELECT {each.key('_id')} AS _key, _id, 'where' AS reason FROM {gate} "
         "WHERE _pass IS NOT NULL AND NOT coalesce(_pass.v, false)"
     )
     return f"(SELECT s.* FROM {rows} AS s JOIN {gate} AS g USING (_id) WHERE g._pass.v)"

@@ -94,7 +94,7 @@ def stage(work: Work, each: ObjectWork, counts: Mapping[str, int]) -> ObjectCoun
     )  # fmt: skip
     publish(
         work, "skipped", each.name,
-        f"SELECT {named}, 'where' AS reason FROM {each.table('skipped')} ORDER BY _key", SKIPPED, facts,
+        f"SELECT {named}, reason FROM {each.table('skipped')} ORDER BY _key", SKIPPED, facts,
     )  # fmt: skip
     publish(
         work, "matches", each.name,

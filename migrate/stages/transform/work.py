@@ -111,6 +111,7 @@ class Work:
         self.schema = f"transform_{uuid.uuid4().hex}"
         self.objects: dict[str, ObjectWork] = {}  # by the entry's name
         self.sources: dict[str, str] = {}  # source object -> its current state
+        self.files: dict[tuple[str, str], str] = {}  # source object and field -> what became of its files
         self._verified: set[str] = set()
         engine.run(f"CREATE SCHEMA {self.schema}")
         none = "SELECT ''::VARCHAR AS key, ''::VARCHAR AS target_id WHERE false"
