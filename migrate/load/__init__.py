@@ -1,6 +1,6 @@
 """How does a record get into the target once, whatever happens? The load protocol.
 
-`work` cuts staged rows into batches, `records` and `links` carry them through intent, before-image,
+`cutting` cuts staged rows into batches, `records` and `links` carry them through intent, before-image,
 send, outcome and settlement, `sending` settles calls without an answer, `strays` looks for what
 should not be there. Nothing here knows a vendor; everything goes through a connector's declared abilities.
 """

@@ -18,8 +18,9 @@ from migrate.errors import PlanError, PlanMistake, Position, UsageError
 from migrate.journal import REFUSED
 from migrate.load import LinkProtocol, Loading
 from migrate.load.context import Progress, Tally, no_progress
+from migrate.load.cutting import Cutter
 from migrate.load.link_work import LinkCutter
-from migrate.load.work import Cutter, crosswalk_table
+from migrate.load.work import crosswalk_table
 from migrate.plan.keys import entry_of, entry_sql
 from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
 from migrate.stages import checkpoint

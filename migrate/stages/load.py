@@ -22,9 +22,10 @@ from migrate.ledger import batches as book
 from migrate.ledger.tables import attempts, generations, watermarks
 from migrate.load import LinkProtocol, Loading, RecordProtocol, Tally, strays
 from migrate.load.context import Progress, no_progress
+from migrate.load.cutting import Cutter
 from migrate.load.link_work import LinkCutter
 from migrate.load.strays import Swept
-from migrate.load.work import Cutter, RecordWork, crosswalk, crosswalk_table
+from migrate.load.work import RecordWork, crosswalk, crosswalk_table
 from migrate.plan.models import ObjectPlan
 from migrate.plan.needs import always_written, written_fields
 from migrate.stages import checkpoint, pipeline

@@ -19,8 +19,9 @@ from migrate.errors import InDoubt, LeaseLost, SystemRefused
 from migrate.journal import CROSSWALK, LINKS, REFUSED
 from migrate.ledger import batches as book
 from migrate.load import LinkProtocol, Loading, RecordProtocol
+from migrate.load.cutting import Cutter
 from migrate.load.link_work import LinkCutter
-from migrate.load.work import Cutter, crosswalk_table
+from migrate.load.work import crosswalk_table
 from migrate.plan.models import ObjectPlan
 from migrate.stages import checkpoint
 from migrate.store import Manifest

@@ -1,0 +1,188 @@
+"""How is a record changed that is there already? Only as we left it, and with what stood there kept.
+
+A before-image is durable before the call is made. A call in doubt is settled by it: the record is as it
+was (send), as it was sent (done), or neither (a conflict).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from migrate.connector import Held, Operation, Version, Who
+from migrate.journal import Entry
+from migrate.load.context import Loading
+from migrate.load.outcomes import Outcomes, landing
+from migrate.load.sending import Sent
+from migrate.load.wanted import Spared, Wanted
+from migrate.load.wins import Wins
+from migrate.load.work import Item, RecordWork, image
+
+
+class Changer(Outcomes):
+    """Carries batches of records to update or to adopt."""
+
+    def __init__(self, loading: Loading, object: str, fields: Sequence[str], *, conflict: str,
+                 wins: dict[str, str], always: Sequence[str]) -> None:  # fmt: skip
+        """Args: as `RecordProtocol`."""
+        super().__init__(loading, object, fields)
+        self.wanted = Wanted(self, conflict, Wins(loading, object, wins), set(always))
+
+    def entries(self, work: RecordWork) -> list[Entry]:
+        """Write what may be written; the outcomes."""
+        items = {item.key: item for item in work.items}
+        entries: list[Entry] = []
+        before = self._journalled(work) if work.doubt else {}
+        if before:
+            self.loading.wait_landing(work.batch.deadline)
+        records = {
+            record.asked: record
+            for record in self.target.read_back(self.object, self.fields, ids=[str(i.id) for i in work.items])
+        }
+        taken = self.wanted.taken(items, records)
+        writes: dict[str, Item] = {}
+        images: dict[str, Held] = {}
+        settled: dict[str, Held] = {}
+        for key, item in items.items():
+            record = records.get(str(item.id))
+            if record is None or record.id != item.id:
+                reason = (
+                    "gone: the target record was deleted"
+                    if record is None
+                    else (f"merged: the target record is now {record.id}")
+                )
+                entries.append(self._entry(work, item, "conflict", reason=reason))
+                continue
+            if earlier := before.get(key):
+                self._settle_doubt(work, item, earlier, record, entries, writes, images, settled)
+                continue
+            try:
+                wanted = self.wanted.fields_of(work, item, record, taken.get(key, ()))
+            except Spared as why:
+                entries.append(self._entry(work, item, why.outcome, target_id=why.target_id, reason=str(why)))
+                continue
+            images[key] = record
+            writes[key] = replace(item, values=wanted)
+        self.loading.journal.append(
+            self._entry(work, items[key], "intent", target_id=images[key].id, before=self._image(images[key]),
+                        after=writes[key].values, stamp=images[key].stamp)
+            for key in writes
+            if key not in before
+        )  # fmt: skip
+        sent = Sent()
+        to_send = {key: item for key, item in writes.items() if item.values and key not in settled}
+        self._send_all(Operation.UPDATE, to_send, sent, images)
+        sent.done.update({key: "" for key, item in writes.items() if not item.values})
+        for key in settled:
+            sent.done[key] = ""
+        entries.extend(self._refusals(work, items, sent))
+        entries.extend(self._changed(work, items, writes, images | settled, sent))
+        return entries
+
+    def _settle_doubt(
+        self,
+        work: RecordWork,
+        item: Item,
+        earlier: Entry,
+        record: Held,
+        entries: list[Entry],
+        writes: dict[str, Item],
+        images: dict[str, Held],
+        settled: dict[str, Held],
+    ) -> None:
+        """An update that may have been executed: as before (send), as sent (done), or neither (conflict)."""
+        was = Held(record.id, record.asked, earlier.before, earlier.stamp)
+        as_before = record.stamp == earlier.stamp and all(
+            record.values.get(name) == earlier.before.get(name) for name in earlier.after
+        )
+        as_sent = all(
+            self.held(name, value) == record.values.get(name) for name, value in earlier.after.items()
+        )
+        if as_before:
+            writes[item.key] = replace(item, values=dict(earlier.after))
+            images[item.key] = was
+        elif as_sent:
+            settled[item.key] = was
+            writes[item.key] = replace(item, values=dict(earlier.after))
+        else:
+            names = [n for n, v in earlier.after.items() if self.held(n, v) != record.values.get(n)]
+            reason = f"changed: {', '.join(names)} changed while our write was in doubt"
+            entries.append(
+                self._entry(work, item, "conflict", target_id=record.id, before=earlier.before, reason=reason)
+            )
+
+    def _changed(self, work: RecordWork, items: dict[str, Item], writes: dict[str, Item],
+                 images: dict[str, Held], sent: Sent) -> list[Entry]:  # fmt: skip
+        """After-images of what was updated, and the edits that our write covered."""
+        ids = {str(items[key].id): key for key in sent.done}
+        entries: list[Entry] = []
+        records = {r.asked: r for r in self.target.read_back(self.object, self.fields, ids=list(ids))}
+        written = sorted({name for key in sent.done for name in writes[key].values})
+        versions = self.loading.newest(
+            self.object, [i for i, key in ids.items() if writes[key].values], written
+        )
+        changed: list[tuple[Item, Held]] = []
+        for id, key in ids.items():
+            record, item = records.get(id), writes[key]
+            if record is None:
+                entries.append(
+                    self._entry(work, items[key], "conflict", reason="gone: deleted right after our write")
+                )
+                continue
+            entries.extend(self._lost_edits(work, item, record, images[key], versions.get(id, {})))
+            # What we didn't write must be as the before-image has it: else somebody has written since.
+            moved = {
+                name: images[key].values.get(name)
+                for name in self.fields
+                if name not in item.values and record.values.get(name) != images[key].values.get(name)
+            }
+            if moved or self._differs(item.values, record):
+                changed.append((replace(item, values={**item.values, **moved}), record))
+                continue
+            at = sent.done[key]
+            entries.append(
+                self._entry(work, items[key], "done", target_id=id, before=self._image(images[key]),
+                            after=self._image(record), stamp=record.stamp if at == record.stamp else "")
+            )  # fmt: skip
+        for item, record, sides, after in self._landed(changed):
+            entries.append(
+                self._entry(work, items[item.key], "done", target_id=record.id,
+                            before=self._image(images[item.key]), after={**self._image(record), **after},
+                            reason=landing(after))
+            )  # fmt: skip
+            entries.extend(self._sides(work, item, record, sides))
+        return entries
+
+    def _lost_edits(self, work: RecordWork, item: Item, record: Held, before: Held,
+                    versions: dict[str, list[Version]]) -> list[Entry]:  # fmt: skip
+        """Edits between our read and our write: the version under ours isn't our before-image."""
+        lost: dict[str, str | None] = {}
+        names = []
+        for name in item.values:
+            kept = versions.get(name, [])
+            ours = next((n for n, version in enumerate(kept) if version.who is Who.OURS), None)
+            if ours is None or ours + 1 >= len(kept):
+                continue
+            under = kept[ours + 1]
+            if under.value != before.values.get(name) and under.at > before.stamp:
+                lost[name] = under.value
+                names.append(f"{name} by {under.name or under.who}")
+        if not lost:
+            return []
+        reason = f"lost_edit: our write covered a newer value of {', '.join(names)}"
+        return [self._entry(work, item, "lost_edit", target_id=record.id, before=lost, reason=reason)]
+
+    def _journalled(self, work: RecordWork) -> dict[str, Entry]:
+        """The before-images that a former process made durable for this batch."""
+        rows = self.loading.workspace.engine.rows(
+            f"""SELECT key, target_id, "before", "after", stamp FROM {self.loading.journal.source()}
+            WHERE batch = '{work.batch.id}' AND outcome = 'intent' AND kind = 'record' ORDER BY seq"""
+        )
+        return {
+            row["key"]: Entry(
+                self.loading.attempt, work.batch.id, self.loading.system, self.object, "record", row["key"],
+                work.operation, "intent", row["target_id"], before=image(row["before"]),
+                after=image(row["after"]), stamp=row["stamp"] or "",
+            )
+            for row in rows
+        }  # fmt: skip
