@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from migrate.catalog import Field
 from migrate.errors import Defect, NoSpace
+from migrate.macros import MACROS
 from migrate.types import duckdb_type
 
 MEMORY_LIMIT = "512MB"  # DuckDB's own bound; a process needs about twice as much
@@ -77,6 +78,8 @@ class Engine:
             "SET GLOBAL lock_configuration = true",
         ):
             self._connection.execute(setting)
+        for macro in MACROS:
+            self._connection.execute(macro)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same database, with the same limits."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from migrate.catalog import Field
@@ -162,3 +165,24 @@ def test_what_a_case_over_literals_can_give_is_known() -> None:
     )
     assert found.outcomes == ("a", None, "b")
     assert parse_expression("CASE WHEN true THEN Name END", fields("Name"), AT).outcomes is None
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine(threads=1) as made:
+        yield made
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=st.text(
+        st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"], blacklist_characters="<>"), min_size=1
+    ).map(lambda name: " ".join(name.split())).filter(bool)
+)  # fmt: skip
+def test_a_name_survives_its_way_into_mail_headers_and_back(engine: Engine, name: str) -> None:
+    headers = f"email_headers('a@b.test', {text(name)}, NULL, NULL, NULL)"
+    row = engine.rows(
+        f"SELECT person_name(header_people({headers}, 'from')[1]) AS name, "
+        f"person_email(header_people({headers}, 'from')[1]) AS email"
+    )[0]
+    assert (row["name"], row["email"]) == (name, "a@b.test")
