@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import IO, Protocol
 
 from migrate.errors import Damaged
-from migrate.store import drop, flush_folder, space
+from migrate.storage import drop, flush_folder, space
 from migrate.types import BlobRef
 
 CHUNK = 1 << 18  # bytes

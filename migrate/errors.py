@@ -12,6 +12,7 @@ what happened, to what, what to do. Every class has the exit code of the command
     |- CursorLost               3   the place in a source's results is gone; that object is read anew
     |- GapTooLong               3   the vendor forgot deletions in the window; every id is compared
     |- LeaseLost, LeaseHeld     4   stops at once and writes nothing more
+    |- Overtaken                4   another process wrote there first; its artifact holds, ours is dropped
     |- Damaged, NoSpace         5   our own artifacts or disk; nothing is read on
 """
 
@@ -225,6 +226,22 @@ class LeaseLost(MigrateError):
         return (
             f"The lease on `{self.system}` is lost ({self.why}); this process has stopped writing.\n"
             "  Run `migrate status` to see who holds it now."
+        )
+
+
+class Overtaken(MigrateError):
+    """Another process has published an artifact that we were about to publish; what it wrote holds."""
+
+    exit_code = 4
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        super().__init__(place)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.place} was written by another process meanwhile; its content holds, ours was dropped.\n"
+            "  See who else is at work in this workspace (`migrate status`), then run the command again."
         )
 
 

@@ -1,8 +1,11 @@
 """Where do a stage's rows lie, and are they whole? Parquet parts and the manifest that names them.
 
-A part is written aside, flushed to disk and renamed; a manifest is published the same way and
-last. What no manifest names does not exist; what a manifest names must have its digest, else it
-is set aside and nothing is read on. Paths in a manifest are relative to its folder.
+A part is kept whole under its name; a manifest is published the same way and last. What no manifest
+names does not exist; what a manifest names must have its digest, else it is set aside and nothing is
+read on. Paths in a manifest are relative to its folder.
+
+Where the workspace is remote, a part's name carries its digest, so that nobody ever overwrites a part that
+a manifest names; and a manifest takes the place only of the one that its writer knew.
 """
 
 from __future__ import annotations
@@ -10,15 +13,26 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import shutil
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from migrate.errors import Damaged, NoSpace
+from migrate.errors import Damaged, Overtaken
+from migrate.storage import (
+    ANY,
+    Storage,
+    Taken,
+    at_once,
+    drop,
+    flush_folder,
+    sha256_of,
+    space,
+    storage_of,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +42,10 @@ PART_ROWS = 50_000
 # stamps, a dictionary only costs time and room (a fifth of both, with pyarrow's own 1 MB).
 DICTIONARY = 1 << 14
 FORMAT = 1
+MANIFEST = "manifest.json"
+UNNAMED = timedelta(days=1)
+_NEXT = "next"
+_GENERATION = re.compile(r"g\d{4}")
 
 
 @dataclass(frozen=True)
@@ -63,66 +81,21 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-@contextlib.contextmanager
-def space(path: Path) -> Iterator[None]:
-    """Turn an operating system's refusal to write into `NoSpace`, naming the path."""
-    try:
-        yield
-    except OSError as error:
-        raise NoSpace(str(path), error.strerror or str(error)) from error
-
-
-def flush_folder(folder: Path) -> None:
-    """Make a rename in this folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_aside(path: Path, content: bytes) -> None:
-    """Write a whole file: aside, flushed, renamed. A reader sees the old one or the new one."""
-    aside = path.with_name(f".{path.name}.aside")
-    try:
-        with space(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with aside.open("wb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
-            aside.replace(path)
-            flush_folder(path.parent)
-    except NoSpace:
-        drop(aside)
-        raise
-
-
-def drop(aside: Path) -> None:
-    """Give back the space of a file that could not be finished."""
-    with contextlib.suppress(OSError):
-        aside.unlink(missing_ok=True)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, streamed."""
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
-
-
 class PartWriter:
     """Writes record batches into parts of at most `part_rows` rows; `parts` lists the closed ones."""
 
-    def __init__(self, folder: Path, schema: pa.Schema, part_rows: int, first: int = 0) -> None:
-        self._folder, self._schema, self._part_rows = folder, schema, part_rows
+    def __init__(
+        self, storage: Storage, folder: str, schema: pa.Schema, part_rows: int, first: int = 0
+    ) -> None:
+        self._storage, self._folder, self._schema, self._part_rows = storage, folder, schema, part_rows
         self._number = first
         self._writer: Any = None
+        self._aside: Path | None = None
         self._rows = 0
         self.parts: list[Part] = []
 
     def __enter__(self) -> PartWriter:
-        with space(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
+        self._storage.aside(self._name())  # makes the folder, and says at once where that can't be
         return self
 
     def __exit__(
@@ -136,13 +109,11 @@ class PartWriter:
                 # The part is not named by anyone; what matters is the error that is under way.
                 with contextlib.suppress(OSError):
                     self._writer.close()
-                drop(self._aside())
+            if self._aside is not None:
+                drop(self._aside)
 
-    def _name(self) -> str:
-        return f"part-{self._number:05d}.parquet"
-
-    def _aside(self) -> Path:
-        return self._folder / f".{self._name()}.aside"
+    def _name(self, digest: str = "") -> str:
+        return f"{self._folder}/part-{self._number:05d}{digest and '-'}{digest[:16]}.parquet"
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
         """Append rows (cast to the writer's schema); closes parts as they fill.
@@ -166,55 +137,106 @@ class PartWriter:
     def _append(self, table: pa.Table) -> None:
         import pyarrow.parquet as pq
 
-        with space(self._folder / self._name()):
+        if self._aside is None:
+            self._aside = self._storage.aside(self._name())
+        with space(self._aside):
             if self._writer is None:
                 self._writer = pq.ParquetWriter(
-                    self._aside(), self._schema, compression="zstd", dictionary_pagesize_limit=DICTIONARY
+                    self._aside, self._schema, compression="zstd", dictionary_pagesize_limit=DICTIONARY
                 )
             self._writer.write_table(table)
         self._rows += table.num_rows
 
     def close_part(self) -> Part | None:
-        """Finish the part under way, if it has rows: flush, rename, digest."""
-        if self._writer is None:
+        """Finish the part under way, if it has rows: it is durable when this returns."""
+        if self._writer is None or self._aside is None:
             return None
-        aside, path = self._aside(), self._folder / self._name()
-        with space(path):
+        with space(self._aside):
             self._writer.close()
-            with aside.open("rb+") as out:
-                os.fsync(out.fileno())
-            digest = sha256_of(aside)
-            size = aside.stat().st_size
-            aside.replace(path)
-            flush_folder(self._folder)
-        part = Part(path.name, self._rows, size, digest)
+            digest, size = sha256_of(self._aside), self._aside.stat().st_size
+        key = self._name(digest if self._storage.remote else "")
+        self._storage.keep(key, self._aside, digest)
+        part = Part(key.rpartition("/")[2], self._rows, size, digest)
         self.parts.append(part)
-        self._writer, self._rows = None, 0
+        self._writer, self._aside, self._rows = None, None, 0
         self._number += 1
         return part
 
 
 class Store:
-    """Stage artifacts under one folder (`.migrate/stage`)."""
+    """Stage artifacts under one root (`.migrate/stage`, or the same on S3)."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, place: Path | Storage) -> None:
+        self.storage = storage_of(place)
+        self._tags: dict[str, str] = {}  # of the manifest that was there when a folder was begun
 
     def writer(
         self, folder: str, schema: pa.Schema, *, part_rows: int = PART_ROWS, first: int = 0
     ) -> PartWriter:
         """A writer into `folder`; `first` is the number of its first part (to go on after a crash)."""
-        return PartWriter(self.root / folder, schema, part_rows, first)
+        if self.storage.remote:
+            self._tags[folder] = self.storage.tag(f"{folder}/{MANIFEST}")
+        return PartWriter(self.storage, folder, schema, part_rows, first)
+
+    def rewriter(self, folder: str, schema: pa.Schema, *, part_rows: int = PART_ROWS) -> PartWriter:
+        """A writer of parts that shall take the place of a folder's, at `replace` and not before."""
+        if self.storage.remote:
+            return self.writer(folder, schema, part_rows=part_rows)  # a part's name is its content's
+        self.discard(f"{folder}/{_NEXT}")
+        return self.writer(f"{folder}/{_NEXT}", schema, part_rows=part_rows)
+
+    def replace(self, manifest: Manifest) -> Manifest:
+        """Publish what a `rewriter` wrote. Where the rows are the same as before, the old parts stay.
+
+        In a folder the old manifest goes, the parts change places, and the new manifest comes: a kill in
+        between leaves no manifest, hence no artifact, and the stage is run again.
+        """
+        if not self.storage.remote:
+            former = self.manifest(manifest.folder)
+            if former is None or former.parts != manifest.parts or not self._there(former):
+                self._exchange(manifest)
+            self.discard(f"{manifest.folder}/{_NEXT}")
+        return self.publish(manifest)
+
+    def _there(self, manifest: Manifest) -> bool:
+        paths = [(self.path(manifest, part), part.bytes) for part in manifest.parts]
+        return all(path.exists() and path.stat().st_size == size for path, size in paths)
+
+    def _exchange(self, manifest: Manifest) -> None:
+        folder = Path(self.storage.address(manifest.folder))
+        with space(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / MANIFEST).unlink(missing_ok=True)
+            flush_folder(folder)
+            for old in folder.glob("part-*.parquet"):
+                old.unlink()
+            for part in manifest.parts:
+                (folder / _NEXT / part.name).replace(folder / part.name)
+            flush_folder(folder)
 
     def publish(self, manifest: Manifest) -> Manifest:
         """Publish whole: from now on the stage's output is these parts and nothing else.
 
         Raises:
             NoSpace: the disk refused; the former manifest, if any, still holds.
+            Overtaken: another process has published there since the writer was opened; its output holds.
         """
         content = json.dumps({"format": FORMAT, **asdict(manifest)}, indent=1, sort_keys=True).encode()
-        write_aside(self.root / manifest.folder / "manifest.json", content)
+        key = f"{manifest.folder}/{MANIFEST}"
+        try:
+            self._tags[manifest.folder] = self.storage.write(
+                key, content, self._tags.get(manifest.folder, ANY)
+            )
+        except Taken as error:
+            raise Overtaken(self.storage.address(key)) from error
+        if self.storage.remote:
+            self._sweep(manifest)
         return manifest
+
+    def _sweep(self, manifest: Manifest) -> None:
+        """Remove parts that nobody names and that are too old to be another writer's work under way."""
+        named = {f"{manifest.folder}/{name}" for name in (MANIFEST, *(part.name for part in manifest.parts))}
+        self.storage.remove(set(self.storage.older(manifest.folder, UNNAMED)) - named)
 
     def manifest(self, folder: str) -> Manifest | None:
         """The published manifest of a folder, or None.
@@ -222,34 +244,36 @@ class Store:
         Raises:
             Damaged: the manifest is there and can't be read.
         """
-        path = self.root / folder / "manifest.json"
+        key = f"{folder}/{MANIFEST}"
         try:
-            content = json.loads(path.read_bytes())
+            content = json.loads(self.storage.read(key)[0])
             if content.pop("format") != FORMAT:
-                raise Damaged(str(path), "was written by another version of the format")
+                raise Damaged(self.storage.address(key), "was written by another version of the format")
             content["parts"] = tuple(Part(**part) for part in content["parts"])
             return Manifest(**content)
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise Damaged(
-                str(path), f"is not a manifest ({error})", "Run the stage that wrote it again."
-            ) from error
+            words = f"is not a manifest ({error})"
+            raise Damaged(self.storage.address(key), words, "Run the stage that wrote it again.") from error
+
+    def generations(self, stage: str, object: str) -> list[int]:
+        """Numbers of an object's generations at a stage that have any folder, published or not, ascending."""
+        names = self.storage.folders(f"{stage}/{object}")
+        return sorted({int(name[1:5]) for name in names if _GENERATION.match(name)})
 
     def manifests(self, stage: str, object: str) -> list[Manifest]:
         """All published generations of an object at a stage, oldest first (deleted-record folders aside)."""
-        base = self.root / stage / object
-        folders = sorted(path.parent.name for path in base.glob("g[0-9][0-9][0-9][0-9]/manifest.json"))
-        found = [self.manifest(f"{stage}/{object}/{name}") for name in folders]
+        folders = [generation_folder(stage, object, number) for number in self.generations(stage, object)]
+        found = at_once(self.storage, self.manifest, folders)
         return [manifest for manifest in found if manifest is not None]
 
     def damaged(self, stage: str, object: str) -> list[str]:
         """Folders of an object whose artifact was set aside and hasn't been written anew."""
-        base = self.root / stage / object
-        found = [path.parent for path in base.glob("*/manifest.json.damaged")]
-        return sorted(
-            str(folder.relative_to(self.root)) for folder in found if not (folder / "manifest.json").exists()
-        )
+        keys = set(self.storage.keys(f"{stage}/{object}"))
+        ends = f"/{MANIFEST}.damaged"
+        folders = [key.removesuffix(ends) for key in keys if key.endswith(ends)]
+        return sorted(folder for folder in folders if f"{folder}/{MANIFEST}" not in keys)
 
     def must_be_whole(self, stage: str, object: str) -> None:
         """Make sure that no generation of an object is missing because it was set aside.
@@ -259,7 +283,7 @@ class Store:
         """
         for folder in self.damaged(stage, object):
             remedy = f"Run `migrate {_command(stage)}` again; it writes `{object}` anew."
-            raise Damaged(str(self.root / folder), "was damaged and set aside", remedy)
+            raise Damaged(self.storage.address(folder), "was damaged and set aside", remedy)
 
     def verify(self, manifest: Manifest) -> None:
         """Compare every part with its digest; a part that differs is set aside.
@@ -267,40 +291,110 @@ class Store:
         Raises:
             Damaged: a part is absent or differs; names it and the stage to run again.
         """
+        keys = [f"{manifest.folder}/{part.name}" for part in manifest.parts]
+        for part, found in zip(manifest.parts, at_once(self.storage, self.storage.find, keys), strict=True):
+            if found is None:
+                raise self._missing(manifest, part)
+            if (found.bytes, found.sha256) != (part.bytes, part.sha256):
+                raise self._spoilt(manifest, part)
+
+    def _missing(self, manifest: Manifest, part: Part) -> Damaged:
+        place = self.storage.address(f"{manifest.folder}/{part.name}")
+        return Damaged(place, "is missing, though the manifest names it", _remedy(manifest))
+
+    def _spoilt(self, manifest: Manifest, part: Part) -> Damaged:
+        key = f"{manifest.folder}/{part.name}"
+        aside = self.storage.set_aside(key)
+        self.storage.set_aside(f"{manifest.folder}/{MANIFEST}")
+        words = f"differs from its digest and was set aside as {aside}"
+        return Damaged(self.storage.address(key), words, _remedy(manifest))
+
+    def path(self, manifest: Manifest, name: Part | str) -> Path:
+        """The local path of a part, or of a copy of it.
+
+        Raises:
+            Damaged: a remote part is absent or differs, or the manifest names no such part.
+        """
+        part = name if isinstance(name, Part) else self._part(manifest, name)
+        try:
+            return self.storage.local(f"{manifest.folder}/{part.name}", part.sha256)
+        except FileNotFoundError as error:
+            raise self._missing(manifest, part) from error
+        except Damaged as error:
+            raise self._spoilt(manifest, part) from error
+
+    def _part(self, manifest: Manifest, name: str) -> Part:
         for part in manifest.parts:
-            path = self.root / manifest.folder / part.name
-            remedy = f"Run `migrate {_command(manifest.stage)}` again; it writes `{manifest.object}` anew."
-            if not path.exists():
-                raise Damaged(str(path), "is missing, though the manifest names it", remedy)
-            if path.stat().st_size != part.bytes or sha256_of(path) != part.sha256:
-                aside = path.with_name(f"{path.name}.damaged")
-                path.replace(aside)
-                manifest_path = self.root / manifest.folder / "manifest.json"
-                manifest_path.replace(manifest_path.with_name("manifest.json.damaged"))
-                raise Damaged(str(path), f"differs from its digest and was set aside as {aside.name}", remedy)
+            if part.name == name:
+                return part
+        place = self.storage.address(f"{manifest.folder}/{name}")
+        raise Damaged(place, "is no longer in the manifest", "Restore the stage folder from a backup.")
+
+    def named(self, folder: str, name: str) -> Path:
+        """The local path of a part by folder and name, whether or not its manifest is still there.
+
+        Raises:
+            Damaged: it isn't there.
+        """
+        manifest = self.manifest(folder)
+        if manifest is not None and any(part.name == name for part in manifest.parts):
+            return self.path(manifest, name)
+        try:
+            return self.storage.local(f"{folder}/{name}")
+        except FileNotFoundError as error:
+            place = self.storage.address(f"{folder}/{name}")
+            raise Damaged(place, "is missing", "Restore the stage folder from a backup.") from error
+
+    def paths(self, folder: str, parts: Sequence[Part]) -> list[str]:
+        """Local paths of parts that are to be published in this folder and aren't yet.
+
+        Raises:
+            Damaged: a remote part is absent or differs.
+        """
+        names = [(f"{folder}/{part.name}", part.sha256) for part in parts]
+        try:
+            found = at_once(self.storage, lambda each: self.storage.local(*each), names)
+            return [str(path) for path in found]
+        except FileNotFoundError as error:
+            remedy = "Run `migrate extract` again."
+            raise Damaged(self.storage.address(folder), "lacks a part that was written", remedy) from error
 
     def files(self, manifest: Manifest) -> list[str]:
-        """Absolute paths of the parts, in order."""
-        return [str(self.root / manifest.folder / part.name) for part in manifest.parts]
+        """Absolute local paths of the parts, in order."""
+        paths = at_once(self.storage, lambda part: self.path(manifest, part), manifest.parts)
+        return [str(path) for path in paths]
 
     def read(self, manifest: Manifest, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Stream the rows, part by part."""
         import pyarrow.parquet as pq
 
-        for path in self.files(manifest):
-            with pq.ParquetFile(path) as source:
+        for part in manifest.parts:
+            with pq.ParquetFile(self.path(manifest, part)) as source:
                 yield from source.iter_batches(columns=list(columns) if columns else None)
 
     def discard(self, folder: str) -> None:
         """Remove a folder's artifact: the manifest first, so that half of it never counts."""
-        base = self.root / folder
-        (base / "manifest.json").unlink(missing_ok=True)
-        if base.exists():
-            shutil.rmtree(base)
+        key = f"{folder}/{MANIFEST}"
+        if self.storage.remote:
+            # Only what this manifest names: what else lies there may be another writer's, or ages away.
+            with contextlib.suppress(Damaged):
+                if former := self.manifest(folder):
+                    self.storage.remove([key])
+                    self.storage.remove(f"{folder}/{part.name}" for part in former.parts)
+                    return
+            self.storage.remove([key])
+            return
+        self.storage.remove([key])
+        self.storage.clean(folder)
+        self.storage.remove(self.storage.keys(folder))
 
 
 def _command(stage: str) -> str:
     return {"source": "extract", "target": "extract"}.get(stage.split("/")[0], "transform")
+
+
+def _remedy(manifest: Manifest) -> str:
+    return f"Run `migrate {_command(manifest.stage)}` again; it writes `{manifest.object}` anew."
 
 
 def generation_folder(stage: str, object: str, generation: int) -> str:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from migrate.errors import SystemRefused, UsageError
-from migrate.store import Store, write_aside
+from migrate.storage import write_aside
+from migrate.store import Store
 
 if TYPE_CHECKING:
     from migrate.blobs import Blobs

@@ -116,7 +116,7 @@ def sample(folder: Path) -> Result:
     """
     from migrate.demo.generated import generated
     from migrate.demo.shape import TINY
-    from migrate.store import write_aside
+    from migrate.storage import write_aside
 
     made = generated(TINY)
     files = [folder / "salesforce.json", folder / "hubspot.json"]

@@ -23,7 +23,7 @@ from migrate.journal.entry import DUCKDB, Entry, schema
 from migrate.ledger.database import Ledger, Transaction
 from migrate.ledger.leases import Lease
 from migrate.ledger.tables import segments
-from migrate.store import drop, flush_folder, sha256_of, space
+from migrate.storage import drop, flush_folder, sha256_of, space
 
 if TYPE_CHECKING:
     import pyarrow as pa

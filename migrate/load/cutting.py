@@ -147,7 +147,7 @@ class Cutter:
         )
         files = store.files(whole[-1])
         live = f"SELECT _key FROM read_parquet({files!r})" if files else "SELECT ''"
-        path = str(store.root / manifest.folder / part.name)
+        path = str(store.path(manifest, part))
         rows = self.loading.workspace.engine.rows(
             f"""SELECT _key, _key IN ({gone or "SELECT ''"}) AS dead FROM read_parquet({path!r})
             WHERE _key NOT IN ({live})"""
@@ -158,7 +158,7 @@ class Cutter:
         """Keys of a part whose records must wait for a parent (`missing: reject`) that isn't there yet."""
         store = self.loading.workspace.store
         found: set[str] = set()
-        path = str(store.root / manifest.folder / part.name)
+        path = str(store.path(manifest, part))
         for index, link in enumerate(self.plan.links):
             if link.missing != "reject":
                 continue
@@ -184,7 +184,7 @@ class Cutter:
         """Keys of a part that are not in the sample, where only a sample is to be loaded."""
         if not self.sample:
             return set()
-        path = str(self.loading.workspace.store.root / manifest.folder / part.name)
+        path = str(self.loading.workspace.store.path(manifest, part))
         rows = self.loading.workspace.engine.rows(
             f"SELECT _key FROM read_parquet({path!r}) WHERE _key NOT IN (SELECT key FROM sample)"
         )
@@ -223,7 +223,7 @@ class Cutter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = self.loading.workspace.store.root / manifest.folder / part.name
+        path = self.loading.workspace.store.path(manifest, part)
         try:
             content = path.read_bytes()
             if hashlib.sha256(content).hexdigest() != part.sha256:

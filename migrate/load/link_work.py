@@ -142,7 +142,7 @@ class LinkCutter:
     def _resolved(self, manifest: Manifest, part: str) -> Iterator[LinkItem]:
         """Rows of a part that can be carried out, in its order: those to be made whose two ends are in the
         crosswalk, and those to be removed, for what has no end in the target any more is gone."""
-        path = self.loading.workspace.store.root / manifest.folder / part
+        path = self.loading.workspace.store.path(manifest, part)
         reader = self.loading.workspace.engine.stream(
             f"""SELECT links.file_row_number AS row, links."left" AS lk, links."right" AS rk,
               links.left_object AS lo, links.right_object AS ro, links.label AS label,

@@ -57,9 +57,9 @@ def tombstones(
                 compare = True
         writer.close_part()
         if compare:
-            told = [str(store.root / folder / part.name) for part in writer.parts]
+            told = store.paths(folder, writer.parts)
             now = (
-                [str(store.root / _folder(query, generation) / part.name) for part in parts]
+                store.paths(_folder(query, generation), parts)
                 if schema.stamp is None
                 else _there(workspace, source, query.object)
             )
@@ -86,8 +86,8 @@ def merges(workspace: Workspace, source: Source, query: Query, generation: int, 
     columns = pa.schema([("_id", pa.string()), ("survivor", pa.string())])
 
     def extracted(fields: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        for part in parts:
-            with pq.ParquetFile(store.root / _folder(query, generation) / part.name) as file:
+        for path in store.paths(_folder(query, generation), parts):
+            with pq.ParquetFile(path) as file:
                 yield from file.iter_batches(columns=["_id", *fields])
 
     with store.writer(folder, columns) as writer:
@@ -162,7 +162,7 @@ def _vanished(
         gone = store.manifest(manifest.folder + DELETED)
         if gone is not None:
             dead.append((manifest.generation, store.files(gone)))
-    seen.append((generation, [str(store.root / _folder(query, generation) / part.name) for part in parts]))
+    seen.append((generation, store.paths(_folder(query, generation), parts)))
     dead.append((generation, list(told)))
     at = stamp(workspace.clock.now())
     return workspace.engine.stream(

@@ -17,7 +17,7 @@ from migrate.plan.keys import key_sql
 from migrate.plan.models import ObjectPlan
 from migrate.stages.crosswalk import ends_into, merged_at_source
 from migrate.stages.handing_out import Format, writer
-from migrate.store import flush_folder, space
+from migrate.storage import flush_folder, space
 from migrate.workspace import Workspace
 
 COLUMNS = (

@@ -182,7 +182,7 @@ class _Fetch:
             there: what was fetched when the plan asked for less.
         """
         parts = [*(there.parts if there else ()), *self._parts()]
-        self._todo([str(self.store.root / self.folder / part.name) for part in parts])
+        self._todo(self.store.paths(self.folder, parts))
         left = self.workspace.engine.rows(
             f"SELECT coalesce(sum(size), 0)::BIGINT AS bytes FROM files_todo WHERE {self._fits}"
         )[0]["bytes"]

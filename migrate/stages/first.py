@@ -7,7 +7,7 @@ from pathlib import Path
 
 from migrate.errors import UsageError
 from migrate.stages.discover import discover
-from migrate.store import write_aside
+from migrate.storage import write_aside
 from migrate.workspace import Workspace
 
 _SKELETON = """\

@@ -26,7 +26,7 @@ from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
 from migrate.stages import checkpoint
 from migrate.stages.load import Loaded, load, must_be_open, protocol_for
 from migrate.stages.pipeline import alone, transform
-from migrate.store import write_aside
+from migrate.storage import write_aside
 from migrate.workspace import Workspace
 
 _FORMULA = ("=", "+", "-", "@", "\t", "'")  # how a text begins that a spreadsheet would change

@@ -314,14 +314,14 @@ def _pending_rows(loading: Loading, manifests: Sequence[Manifest]) -> Iterator[t
             done = book.rows_done(loading.ledger, loading.attempt, manifest.folder, part.name)
             rows = [row for row in range(part.rows) if row not in done]
             if rows:
-                yield str(loading.workspace.store.root / manifest.folder / part.name), rows
+                yield str(loading.workspace.store.path(manifest, part)), rows
 
 
 def _waiting(loading: Loading, plan: ObjectPlan) -> Iterator[tuple[str, list[int]]]:
     cutter = Cutter(loading, plan)
     for manifest in cutter.manifests():
         for part, rows in cutter.waiting(manifest):
-            yield str(loading.workspace.store.root / manifest.folder / part), rows
+            yield str(loading.workspace.store.path(manifest, part)), rows
 
 
 def _blocked_records(loading: Loading, plan: ObjectPlan) -> int:

@@ -95,7 +95,7 @@ def _newest(workspace: Workspace, entry: str, attempt: int) -> None:
     selects = [
         f"""SELECT _key, _version, _target_id, coalesce(_deleted, false) AS _deleted,
         {each.generation} AS gen, {text(f"{each.folder}/{part.name}")} AS part, file_row_number AS number
-        FROM read_parquet({text(str(store.root / each.folder / part.name))}, file_row_number=true)"""
+        FROM read_parquet({text(str(store.path(each, part)))}, file_row_number=true)"""
         for each in manifests
         for part in each.parts
     ] or [

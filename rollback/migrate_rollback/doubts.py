@@ -65,7 +65,7 @@ def _staged(loading: Loading, batch: BatchRow) -> dict[str, str]:
     """Key and source version of the batch's rows, as they were staged."""
     import pyarrow.parquet as pq
 
-    path = loading.workspace.store.root / batch.stage / batch.part
+    path = loading.workspace.store.named(batch.stage, batch.part)
     table = pq.read_table(path, columns=["_key", "_version"]).take(list(batch.rows))
     versions = table["_version"].cast("string").to_pylist()
     return dict(zip(table["_key"].to_pylist(), (text or "" for text in versions), strict=True))

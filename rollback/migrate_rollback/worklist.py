@@ -237,17 +237,17 @@ def left(loading: Loading, manifest: Manifest) -> int:
 def read(workspace: Workspace, manifest: Manifest) -> Iterator[list[Row]]:
     """A list's rows, part by part."""
     for part in manifest.parts:
-        yield _part_rows(workspace, manifest.folder, part.name)
+        yield _part_rows(workspace, manifest, part.name)
 
 
 def _rows(loading: Loading, manifest: Manifest, part: str) -> list[Row]:
-    return _part_rows(loading.workspace, manifest.folder, part)
+    return _part_rows(loading.workspace, manifest, part)
 
 
-def _part_rows(workspace: Workspace, folder: str, part: str) -> list[Row]:
+def _part_rows(workspace: Workspace, manifest: Manifest, part: str) -> list[Row]:
     import pyarrow.parquet as pq
 
-    table = pq.read_table(workspace.store.root / folder / part)
+    table = pq.read_table(workspace.store.path(manifest, part))
     return [row_of(number, cells) for number, cells in enumerate(table.to_pylist())]
 
 

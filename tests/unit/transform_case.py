@@ -195,7 +195,7 @@ class World:
     def transform(
         self, plan: Plan, generation: int = 0, memory: str = "512MB", **more: Any
     ) -> dict[str, ObjectCounts]:
-        with Engine(memory, self.root / "spill", folders=[self.store.root]) as engine:
+        with Engine(memory, self.root / "spill", folders=[self.root / "stage"]) as engine:
             checked = check(plan, self.source, self.target)
             return transform(
                 checked=checked, plan=plan, source=self.source, target=self.target, store=self.store,

@@ -19,7 +19,7 @@ from xml.etree import ElementTree as Xml
 from markupsafe import Markup, escape
 
 from migrate.errors import Damaged, UsageError
-from migrate.store import write_aside
+from migrate.storage import write_aside
 from migrate_validators.model import Result, Verdict, worst
 from migrate_validators.story import headline
 from migrate_validators.wording import COLUMNS, FIGURES, moment, span, told

@@ -37,8 +37,7 @@ def current(work: Work, object: str) -> str:
     extracts = [(0, work.needed(generation_folder("source", object, 0), f"extract --object {object}"))]
     deletions, merged = [], []
     # Every published extract counts, however many ready generations have been made of them.
-    folders = (work.store.root / "source" / object).glob("g[0-9][0-9][0-9][0-9]*")
-    newest = max((int(folder.name[1:5]) for folder in folders), default=0)
+    newest = max(work.store.generations("source", object), default=0)
     for number in range(newest + 1):
         if number and (delta := work.manifest(generation_folder("source", object, number))):
             extracts.append((number, delta))

@@ -8,8 +8,6 @@ archive, the file is skipped, for the text that links to it is another field's o
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from migrate.engine import identifier, text
 from migrate.errors import UsageError
 from migrate.plan.terms import parse_bytes
@@ -30,8 +28,7 @@ def join_files(work: Work, object: str, bare: str, view: str) -> None:
     found: dict[str, str] = {}
     for number, name in enumerate(fields):
         parts = []
-        for folder in _folders(work.store.root / STAGE / artifact(object, name)):
-            generation = int(folder.name[1:])
+        for generation in work.store.generations(STAGE, artifact(object, name)):
             manifest = work.manifest(generation_folder(STAGE, artifact(object, name), generation))
             if manifest is not None:
                 parts.append(f"SELECT *, {generation} AS _gen FROM {work.scan(manifest, _TOLD)}")
@@ -47,10 +44,6 @@ def join_files(work: Work, object: str, bare: str, view: str) -> None:
     joins = " ".join(f"LEFT JOIN {table} ON {table}._id = s._id" for table in found.values())
     replaced = f" REPLACE ({items})" if found else ""
     work.run(f"CREATE VIEW {view} AS SELECT s.*{replaced} FROM {bare} AS s {joins}")
-
-
-def _folders(base: Path) -> list[Path]:
-    return sorted(path for path in base.glob("g[0-9][0-9][0-9][0-9]") if path.is_dir())
 
 
 def files(work: Work, each: ObjectWork) -> None:

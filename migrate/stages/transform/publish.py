@@ -2,9 +2,8 @@
 
 Parts have a fixed number of rows, and each is one row group, so that the same rows give the same
 bytes and (part, row range) names the same records on every run. New parts are written beside the
-old ones; then the old manifest goes, the parts change places, and the new manifest comes. A kill
-in between leaves no manifest, hence no artifact, and the stage is run again. When the rows are the
-same as before, the old parts stay untouched.
+old ones and take their place as one (`Store.replace`). When the rows are the same as before, the old
+parts stay untouched.
 """
 
 from __future__ import annotations
@@ -16,10 +15,9 @@ from typing import Any
 import pyarrow as pa
 
 from migrate.stages.transform.work import Work
-from migrate.store import Manifest, PartWriter, Store, flush_folder, generation_folder, space
+from migrate.store import Manifest, PartWriter, generation_folder
 
 PART_ROWS = 5_000
-_ASIDE = "next"
 
 KEYED = {"_key": "VARCHAR", "_source_id": "VARCHAR"}
 REJECT = KEYED | {"field": "VARCHAR", "reason": "VARCHAR", "value": "VARCHAR", "detail": "VARCHAR"}
@@ -49,8 +47,7 @@ class Artifact:
             "target_catalog": work.target.digest(),
         }
         self.folder = generation_folder(stage, object, work.generation)
-        self._store.discard(f"{self.folder}/{_ASIDE}")
-        self._writer: PartWriter = self._store.writer(f"{self.folder}/{_ASIDE}", schema, part_rows=PART_ROWS)
+        self._writer: PartWriter = self._store.rewriter(self.folder, schema, part_rows=PART_ROWS)
         self._waiting: list[pa.Table] = []
         self._held = 0
         self.rows = 0
@@ -88,30 +85,7 @@ class Artifact:
             self.folder, self._stage, self._object, self._generation, self.rows, parts, self._logical,
             self._facts | dict(facts),
         )  # fmt: skip
-        former = self._store.manifest(self.folder)
-        if former is None or former.parts != parts or not _there(self._store, former):
-            _exchange(self._store, manifest)
-        self._store.discard(f"{self.folder}/{_ASIDE}")
-        return self._store.publish(manifest)
-
-
-def _there(store: Store, manifest: Manifest) -> bool:
-    paths = [store.root / manifest.folder / part.name for part in manifest.parts]
-    sizes = [part.bytes for part in manifest.parts]
-    return all(path.exists() and path.stat().st_size == size for path, size in zip(paths, sizes, strict=True))
-
-
-def _exchange(store: Store, manifest: Manifest) -> None:
-    folder = store.root / manifest.folder
-    with space(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "manifest.json").unlink(missing_ok=True)
-        flush_folder(folder)
-        for old in folder.glob("part-*.parquet"):
-            old.unlink()
-        for part in manifest.parts:
-            (folder / _ASIDE / part.name).replace(folder / part.name)
-        flush_folder(folder)
+        return self._store.replace(manifest)
 
 
 def publish(
