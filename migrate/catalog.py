@@ -105,6 +105,21 @@ class ObjectSchema(_Model):
     prefix: str | None = Default(default=None, exclude_if=_unknown)
 
 
+class NewObjects(_Model):
+    """What a custom object of this system is, before anybody has made it.
+
+    `pattern`: a regular expression for the whole name. `example`: such a name. `fields`, `key_by`, `stamp`,
+    `created`: what every one of them has from its first day.
+    """
+
+    pattern: str
+    example: str
+    fields: dict[str, Field]
+    key_by: Literal["unique field", "by parent and digest", "none"] = "unique field"
+    stamp: str | None = None
+    created: str | None = None
+
+
 class Owner(_Model):
     """A user who may own records. `active` false: kept, but takes no new records.
 
@@ -131,6 +146,8 @@ class Catalog(_Model):
     links: tuple[LinkType, ...] = ()
     owners: tuple[Owner, ...] = ()
     currency: str | None = None
+    # None: its objects can't be made by `prepare`.
+    new_objects: NewObjects | None = Default(default=None, exclude_if=_unknown)
     discovered: datetime = Default(exclude=False)
 
     def digest(self) -> str:

@@ -180,18 +180,6 @@ class Version:
 
 
 @dataclass(frozen=True)
-class NewField:
-    """A field that the target lacks and the plan needs; `unique`: it holds the migration key."""
-
-    object: str
-    name: str
-    label: str
-    kind: str
-    unique: bool = False
-    description: str = ""
-
-
-@dataclass(frozen=True)
 class NewOption:
     """A picklist value that the target lacks and the plan adds."""
 
@@ -199,6 +187,50 @@ class NewOption:
     field: str
     value: str
     label: str
+
+
+@dataclass(frozen=True)
+class NewField:
+    """A field that the target lacks and the plan needs. `unique`: two records never share a value of it.
+
+    `kind`: a word of `migrate.types.Kind`. `length` in characters, `precision` and `scale` in decimal
+    digits; None: the connector's choice. `required`: the target refuses a record without it. `reference`:
+    the target object that it refers to. `options`: the values of a picklist.
+    """
+
+    object: str
+    name: str
+    label: str
+    kind: str
+    unique: bool = False
+    description: str = ""
+    length: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+    required: bool = False
+    reference: str | None = None
+    options: tuple[NewOption, ...] = ()
+
+
+@dataclass(frozen=True)
+class NewObject:
+    """An object that the target lacks and the plan makes.
+
+    `name_field`: the field that names a record for people; one of `fields`, or one that every new object
+    has from its first day. `fields`: all that the plan makes with it; each stands among the changes, too,
+    and counts as made with the object where the connector makes both in one call. `links`: objects whose
+    records its records are linked to.
+    """
+
+    object: str
+    label: str
+    plural: str
+    name_field: str
+    description: str = ""
+    fields: tuple[NewField, ...] = ()
+    searchable: tuple[str, ...] = ()
+    secondary: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,7 +242,7 @@ class NewLabel:
     label: str
 
 
-SchemaChange = NewField | NewOption | NewLabel
+SchemaChange = NewObject | NewField | NewOption | NewLabel
 
 
 @dataclass(frozen=True)

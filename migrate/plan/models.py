@@ -217,9 +217,41 @@ class FilesPlan(_Model):
 class CreatePlan(_Model):
     """A field that the target lacks; `prepare` makes it. Key, old id, old URL and former need no entry."""
 
-    kind: Literal["string", "text", "bool", "decimal", "date", "timestamp", "picklist"] = "string"
+    kind: Literal[
+        "string", "text", "bool", "int", "decimal", "money", "date", "timestamp", "time", "picklist",
+        "multipicklist", "reference",
+    ] = "string"  # fmt: skip
     label: str | None = None
+    description: str | None = None
     picklist: str | None = None  # a map beside the plan, whose target values become the options
+    options: list[str] = []  # or the values themselves
+    length: Annotated[int, Field(gt=0)] | None = None  # characters
+    precision: Annotated[int, Field(gt=0)] | None = None  # decimal digits in all
+    scale: Annotated[int, Field(ge=0)] | None = None  # of them behind the point
+    required: bool = False
+    unique: bool = False
+    reference: str | None = None  # target object that a reference refers to
+
+    @model_validator(mode="after")
+    def _whole(self) -> CreatePlan:
+        if (self.kind == "reference") != (self.reference is not None):
+            raise ValueError(
+                "`kind: reference` and `reference` go together.", "Name the target object that it refers to."
+            )
+        if self.picklist is not None and self.options:
+            raise ValueError("`picklist` and `options` exclude each other.", "Remove one of the two.")
+        return self
+
+
+class NewObjectPlan(_Model):
+    """A target object that `prepare` makes where it is missing; its fields stand under `create`."""
+
+    label: str  # of one record
+    plural: str
+    name_field: str  # the target field that names a record for people
+    description: str | None = None
+    searchable: list[str] = []  # target fields that the target's search looks into, where it lets one choose
+    secondary: list[str] = []  # target fields shown beside the name, where it lets one choose
 
 
 class ObjectPlan(_Model):
@@ -235,6 +267,7 @@ class ObjectPlan(_Model):
     ambiguous: Literal["reject"] = "reject"
     conflict: Literal["hold", "source", "target"] = "hold"  # a delta meets a record changed in the target
     fields: dict[str, Annotated[FieldPlan, BeforeValidator(_field), _ShortForm()]]
+    create_object: NewObjectPlan | None = None
     create: dict[str, CreatePlan] = {}
     links: list[LinkPlan] = []
     insert_only: list[str] = []  # target columns that the vendor takes on insert only

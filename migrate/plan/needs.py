@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrate.catalog import Catalog, Field, Option
+from migrate.catalog import Catalog, Field, LinkType, ObjectSchema, Option
 from migrate.plan.loading import Plan
 from migrate.plan.models import CreatePlan, ObjectPlan
 from migrate.types import Kind
 
 KEY_LENGTH = 255
+UNLABELLED = "default"
 
 
 def fields_of(plan: ObjectPlan) -> dict[str, CreatePlan]:
@@ -44,41 +45,89 @@ def always_written(plan: ObjectPlan) -> list[str]:
 def missing(plan: Plan, target: Catalog) -> Iterator[tuple[str, str, Field]]:
     """(object, name, field as it will be) of each field that `prepare` makes; once a target object."""
     seen: set[tuple[str, str]] = set()
+    made = new_objects(plan, target)
     for each in plan.model.objects:
-        schema = target.objects.get(each.target)
+        schema = target.objects.get(each.target) or made.get(each.target)
         if schema is None:
             continue
         for name, wanted in fields_of(each).items():
             if name in schema.fields or (each.target, name) in seen:
                 continue
             seen.add((each.target, name))
-            unique = name == each.key.field
-            options: tuple[Option, ...] = ()
-            if wanted.picklist:
-                values = dict.fromkeys(v for v in plan.picklist(wanted.picklist).home.values() if v)
-                options = tuple(Option(value=value, label=value) for value in values)
-            yield (
-                each.target,
-                name,
-                Field(
-                    name=name,
-                    label=wanted.label or name,
-                    kind=Kind(wanted.kind),
-                    vendor_type="made by prepare",
-                    unique=unique,
-                    external_id=unique,
-                    custom=True,
-                    restricted=bool(options),
-                    options=options,
-                    held=("trim", "empty_is_null") if Kind(wanted.kind) in (Kind.STRING, Kind.TEXT) else (),
-                ),
-            )
+            yield each.target, name, _field(plan, name, wanted, key=name == each.key.field)
+
+
+def _field(plan: Plan, name: str, wanted: CreatePlan, *, key: bool) -> Field:
+    kind = Kind(wanted.kind)
+    values = list(wanted.options)
+    if wanted.picklist:
+        values = [value for value in plan.picklist(wanted.picklist).home.values() if value]
+    options = tuple(Option(value=value, label=value) for value in dict.fromkeys(values))
+    decimal = kind in (Kind.DECIMAL, Kind.MONEY)
+    return Field(
+        name=name,
+        label=wanted.label or name,
+        kind=kind,
+        vendor_type="made by prepare",
+        length=wanted.length if kind in (Kind.STRING, Kind.TEXT) else None,
+        precision=wanted.precision if decimal else None,
+        scale=wanted.scale if decimal else None,
+        required=wanted.required,
+        unique=key or wanted.unique,
+        external_id=key,
+        custom=True,
+        restricted=bool(options),
+        references=(wanted.reference,) if wanted.reference else (),
+        options=options,
+        held=("trim", "empty_is_null") if kind in (Kind.STRING, Kind.TEXT) else (),
+    )
+
+
+def new_objects(plan: Plan, target: Catalog) -> dict[str, ObjectSchema]:
+    """Target objects that `prepare` makes, as they are on their first day, by name."""
+    born = target.new_objects
+    if born is None:
+        return {}
+    return {
+        each.target: ObjectSchema(
+            name=each.target,
+            label=each.create_object.plural,
+            fields=born.fields,
+            key_by=born.key_by,
+            stamp=born.stamp,
+            created=born.created,
+            custom=True,
+        )
+        for each in plan.model.objects
+        if each.create_object is not None and each.target not in target.objects
+    }
+
+
+def new_links(plan: Plan, target: Catalog) -> Iterator[LinkType]:
+    """Unlabelled links, both ways, of pairs that the plan links and `prepare` joins.
+
+    Only pairs with a custom object are joined, and only in a target that knows links of its own.
+    """
+    if not target.links:
+        return
+    custom = {name for name, schema in target.objects.items() if schema.custom} | set(
+        new_objects(plan, target)
+    )
+    there = {(link.left, link.right) for link in target.links}
+    for each in plan.model.objects:
+        for link in each.links:
+            if (each.target, link.to) in there or not {each.target, link.to} & custom:
+                continue
+            for left, right in dict.fromkeys(((each.target, link.to), (link.to, each.target))):
+                there.add((left, right))
+                yield LinkType(left=left, right=right, label=UNLABELLED, wire="")
 
 
 def expected(plan: Plan, target: Catalog) -> Catalog:
     """The target's catalog as it will be after `prepare`."""
-    objects = dict(target.objects)
+    objects = {**target.objects, **new_objects(plan, target)}
     for object, name, field in missing(plan, target):
         schema = objects[object]
         objects[object] = schema.model_copy(update={"fields": {**schema.fields, name: field}})
-    return target.model_copy(update={"objects": objects})
+    links = (*target.links, *new_links(plan, target))
+    return target.model_copy(update={"objects": objects, "links": links})

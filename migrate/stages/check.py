@@ -23,6 +23,7 @@ from migrate.plan.needs import expected
 from migrate.plan.terms import parse_bytes, parse_window
 from migrate.stages.check_fields import FieldCheck
 from migrate.stages.check_links import LinkCheck
+from migrate.stages.check_new import check_new
 from migrate.stages.check_together import check_together
 from migrate.stages.check_values import Values
 from migrate.stages.checked import (
@@ -171,6 +172,7 @@ class _Objects:
         fields = self.fields.fields(index, each, source, target)
         links = self.links.links(index, each, source)
         self._mapped(index, each, target)
+        check_new(self.plan, index, each, self.target, self.tell)
         if target is not None:
             self._key(index, each, target)
         self._files(index, each)

@@ -1,4 +1,4 @@
-"""What does the target lack for this plan, and can it be made? Fields, options, link labels.
+"""What does the target lack for this plan, and can it be made? Objects, fields, options, link labels.
 
 Every change is journalled before it is asked for; making what is there already is no change. What
 `prepare` makes stays after a rollback (the report lists it as residue): removing a field would
@@ -11,18 +11,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from migrate.catalog import Catalog
+from migrate.catalog import Catalog, Field
 from migrate.clock import stamp
-from migrate.connector import NewField, NewLabel, NewOption, SchemaChange
+from migrate.connector import NewField, NewLabel, NewObject, NewOption, SchemaChange
 from migrate.errors import SystemRefused
 from migrate.journal import Entry
 from migrate.ledger import BatchRow
 from migrate.load import Loading
 from migrate.plan import Plan
-from migrate.plan.models import LabelMap
-from migrate.plan.needs import missing
+from migrate.plan.models import LabelMap, NewObjectPlan, ObjectPlan
+from migrate.plan.needs import missing, new_objects
 from migrate.stages.discover import discover
-from migrate.types import Kind
 from migrate.workspace import Workspace
 
 
@@ -37,6 +36,8 @@ class Prepared:
     def words(self) -> str:
         """The change in words."""
         change = self.change
+        if isinstance(change, NewObject):
+            return f"{change.object}: object `{change.label}`"
         if isinstance(change, NewField):
             return f"{change.object}.{change.name} ({change.kind}{', unique' if change.unique else ''})"
         if isinstance(change, NewOption):
@@ -51,12 +52,14 @@ def changes(plan: Plan, target: Catalog, added: Sequence[NewOption] = ()) -> lis
         added: picklist values of the source without a home, where the plan says `unmapped: add`.
     """
     found: list[SchemaChange] = []
-    for object, name, field in missing(plan, target):
-        found.append(
-            NewField(object, name, field.label, field.kind.value, field.unique, "Made by the migration.")
-        )
-        if field.kind is Kind.PICKLIST:
-            found.extend(NewOption(object, name, option.value, option.label) for option in field.options)
+    fields = [_new_field(object, name, field) for object, name, field in missing(plan, target)]
+    made = new_objects(plan, target)
+    for each in plan.model.objects:
+        if each.create_object is not None and each.target in made:
+            found.append(_new_object(each, each.create_object, fields, plan))
+            del made[each.target]
+    for field in fields:
+        found += [field, *field.options]
     labels = {(link.left, link.right, link.label) for link in target.links}
     for each in plan.model.objects:
         for link in each.links:
@@ -66,6 +69,39 @@ def changes(plan: Plan, target: Catalog, added: Sequence[NewOption] = ()) -> lis
                 if (each.target, link.to, label) not in labels
             )
     return list(dict.fromkeys([*found, *added]))
+
+
+def _new_object(each: ObjectPlan, wanted: NewObjectPlan, fields: Sequence[NewField], plan: Plan) -> NewObject:
+    to = [link.to for link in each.links]
+    to += [other.target for other in plan.model.objects for link in other.links if link.to == each.target]
+    return NewObject(
+        each.target,
+        wanted.label,
+        wanted.plural,
+        wanted.name_field,
+        wanted.description or "Made by the migration.",
+        tuple(field for field in fields if field.object == each.target),
+        tuple(wanted.searchable),
+        tuple(wanted.secondary),
+        tuple(dict.fromkeys(to)),
+    )
+
+
+def _new_field(object: str, name: str, field: Field) -> NewField:
+    return NewField(
+        object,
+        name,
+        field.label,
+        field.kind.value,
+        field.unique,
+        "Made by the migration.",
+        field.length,
+        field.precision,
+        field.scale,
+        field.required,
+        field.references[0] if field.references else None,
+        tuple(NewOption(object, name, option.value, option.label) for option in field.options),
+    )
 
 
 def _labels(plan: Plan, label: str | LabelMap) -> list[str]:

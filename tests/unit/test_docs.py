@@ -150,6 +150,7 @@ SECTIONS = {
     "DedupePlan": "`dedupe`",
     "FieldPlan": "A field",
     "CreatePlan": "`create`",
+    "NewObjectPlan": "`create_object`",
     "LinkPlan": "A link",
     "FilesPlan": "`files`",
     "ValidatePlan": "`validate`",

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from migrate.catalog import Catalog, Field, LinkType, ObjectSchema, Option, Owner
+from migrate.catalog import Catalog, Field, LinkType, NewObjects, ObjectSchema, Option, Owner
 from migrate.connectors.hubspot.paths import (
     CUSTOM,
+    CUSTOM_PREFIX,
     MAIN,
     OLD_PAGES,
     ORDER,
@@ -37,6 +38,28 @@ _REQUIRED = dict.fromkeys(ACTIVITIES, frozenset({"hs_timestamp"})) | {
 # Ids of the pipeline that each account begins with, and that a record without one goes to (HubSpot,
 # pipelines, read 2026-11-26). Where it was removed, the page is silent; the first in order is likely.
 _FIRST_PIPELINE = ("default", "0")
+
+
+# What HubSpot gives every custom object (custom objects guide, read 2026-11-26).
+NEW_OBJECTS = NewObjects(
+    pattern=r"p_[a-z][a-z0-9_]{0,97}",
+    example="p_property",
+    fields={
+        field.name: field
+        for field in (
+            Field(name="hs_object_id", label="Record ID", kind=Kind.DECIMAL, vendor_type="number/number",
+                  unique=True, createable=False, updateable=False),
+            Field(name="hs_createdate", label="Object create date/time", kind=Kind.TIMESTAMP,
+                  vendor_type="datetime/date", createable=False, updateable=False),
+            Field(name="hs_lastmodifieddate", label="Object last modified date/time", kind=Kind.TIMESTAMP,
+                  vendor_type="datetime/date", createable=False, updateable=False),
+            Field(name="hubspot_owner_id", label="Owner", kind=Kind.REFERENCE,
+                  vendor_type="enumeration/select", owner=True),
+        )
+    },
+    stamp="hs_lastmodifieddate",
+    created="hs_createdate",
+)  # fmt: skip
 
 
 class Metadata:
@@ -85,7 +108,7 @@ class Metadata:
         """Objects that this token may read: standard ones first."""
         with self._reading:
             if self._readable is None:
-                names = [*STANDARD, *(str(schema["fullyQualifiedName"]) for schema in self.custom())]
+                names = [*STANDARD, *(custom_name(schema) for schema in self.custom())]
                 found = self._portal.each(self._load, [name for name in names if name not in self._fields])
                 self._fields |= {name: fields for name, fields in found if fields}
                 self._readable = [name for name in names if self._fields.get(name)]
@@ -199,6 +222,7 @@ class Metadata:
             links=tuple(each for types in links for each in types),
             owners=tuple(self.owners()),
             currency=account.get("companyCurrency") or None,
+            new_objects=NEW_OBJECTS,
             discovered=self._portal.clock.now(),
         )
 
@@ -226,7 +250,7 @@ class Metadata:
             return self._people
 
     def _schema(self, object: str, account: Mapping[str, Any]) -> ObjectSchema:
-        custom = next((each for each in self.custom() if each["fullyQualifiedName"] == object), None)
+        custom = next((each for each in self.custom() if custom_name(each) == object), None)
         labels = (custom or {}).get("labels") or {}
         type_id = str((custom or {}).get("objectTypeId") or STANDARD.get(object, ""))
         page = f"https://{account.get('uiDomain') or 'app.hubspot.com'}/contacts/{account.get('portalId')}"
@@ -313,6 +337,12 @@ def association_name(left: str, right: str) -> str:
     """The source object of the links between two objects: what hangs under the other is named first."""
     first, second = sorted((left, right), key=lambda name: (_place(name), name))
     return f"{first}_to_{second}"
+
+
+def custom_name(schema: Mapping[str, Any]) -> str:
+    """What plans and catalogs call a custom object: the same in every portal."""
+    qualified = str(schema.get("fullyQualifiedName") or f"p_{schema.get('name')}")
+    return CUSTOM_PREFIX + qualified.partition("_")[2]
 
 
 def _place(object: str) -> float:

@@ -7,6 +7,7 @@ serve the same store. HubSpot ends support of v4 on 2027-03-30 and of v3 in Sept
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 DEFAULT_API = "2026-03"
@@ -32,34 +33,49 @@ ORDER = ("notes", "emails", "calls", "meetings", "tasks", "line_items", "tickets
          "companies", "products")  # fmt: skip
 CUSTOM = ORDER.index("tickets")
 OWNERS = "owners"
+CUSTOM_PREFIX = "p_"
 PIPELINED = {"deals": ("pipeline", "dealstage"), "tickets": ("hs_pipeline", "hs_pipeline_stage")}
 
 
 class Paths:
-    """Paths of one API version: `v3` for the numbered family, else a date."""
+    """Paths of one API version: `v3` for the numbered family, else a date.
 
-    def __init__(self, api: str) -> None:
+    `tenant` tells the portal's id: a custom object is called `p_<name>` by plans and catalogs, whatever
+    the portal, and `p<portal>_<name>` by HubSpot (custom objects guide, read 2026-11-26).
+    """
+
+    def __init__(self, api: str, tenant: Callable[[], str] = str) -> None:
+        self._tenant = tenant
         self.api = "v3" if api.lower() in ("v3", "v4", "3", "4") else api
         self._numbered = self.api == "v3"
 
+    def qualified(self, object: str) -> str:
+        """HubSpot's own name of an object."""
+        return f"p{self._tenant()}_{object[2:]}" if object.startswith(CUSTOM_PREFIX) else object
+
     def objects(self, object: str, tail: str = "") -> str:
-        return self._at("/crm/v3/objects", "/crm/objects", object, tail)
+        return self._at("/crm/v3/objects", "/crm/objects", self.qualified(object), tail)
 
     def properties(self, object: str, tail: str = "") -> str:
-        return self._at("/crm/v3/properties", "/crm/properties", object, tail)
+        return self._at("/crm/v3/properties", "/crm/properties", self.qualified(object), tail)
 
     def pipelines(self, object: str) -> str:
-        return self._at("/crm/v3/pipelines", "/crm/pipelines", object, "")
+        return self._at("/crm/v3/pipelines", "/crm/pipelines", self.qualified(object), "")
 
     def associations(self, left: str, right: str, tail: str) -> str:
-        return self._at("/crm/v4/associations", "/crm/associations", f"{left}/{right}", tail)
+        pair = f"{self.qualified(left)}/{self.qualified(right)}"
+        return self._at("/crm/v4/associations", "/crm/associations", pair, tail)
 
     def owners(self) -> str:
         return "/crm/v3/owners" if self._numbered else f"/crm/owners/{self.api}"
 
-    def schemas(self, object: str = "") -> str:
+    def schemas(self, object: str = "", tail: str = "") -> str:
         version = "v3" if self._numbered else self.api
-        return f"/crm-object-schemas/{version}/schemas" + (f"/{quote(object)}" if object else "")
+        return (
+            f"/crm-object-schemas/{version}/schemas"
+            + (f"/{quote(self.qualified(object))}" if object else "")
+            + tail
+        )
 
     def account(self) -> str:
         return "/account-info/v3/details" if self._numbered else f"/account-info/{self.api}/details"

@@ -52,7 +52,7 @@ class Portal:
         base_url = settings.credentials.get("base_url") or str(options.get("base_url") or BASE_URL)
         ca = settings.credentials.get("ca") or options.get("ca")
         self.system, self.clock = settings.system, settings.clock
-        self.paths = Paths(str(options.get("api") or DEFAULT_API))
+        self.paths = Paths(str(options.get("api") or DEFAULT_API), self.tenant)
         scales = options.get("scales") or {}
         if not isinstance(scales, Mapping):
             raise UsageError("`scales` maps `object.property` to a number of digits.")

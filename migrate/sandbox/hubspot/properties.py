@@ -134,7 +134,7 @@ def define(call: Call, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         "hidden": bool(body.get("hidden", False)),
         "hubspotDefined": False,
         "formField": bool(body.get("formField", False)),
-        "showCurrencySymbol": False,
+        "showCurrencySymbol": bool(body.get("showCurrencySymbol")),
         "modificationMetadata": {
             "archivable": True,
             "readOnlyDefinition": False,

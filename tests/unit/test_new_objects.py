@@ -1,0 +1,168 @@
+"""Objects that the target lacks: a plan makes them, is checked against them, and says what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from migrate.catalog import Catalog, NewObjects
+from migrate.connector import NewField, NewLabel, NewObject, NewOption
+from migrate.errors import PlanError
+from migrate.plan import load_plan
+from migrate.plan.needs import expected
+from migrate.stages.check import check
+from migrate.stages.prepare import changes
+from migrate.types import Kind
+from tests.unit.planning import HEAD, field, hubspot, options, salesforce, schema, write
+
+BORN = NewObjects(
+    pattern="p_[a-z_]+",
+    example="p_thing",
+    fields={each.name: each for each in (field("hs_id", createable=False, updateable=False),)},
+    stamp="hs_id",
+)
+PLAN = """\
+objects:
+  - source: Broker__c
+    target: p_broker
+    create_object: {label: Broker, plural: Brokers, name_field: broker_name, searchable: [broker_name]}
+    create:
+      broker_name: {kind: string, label: Name, length: 80, required: true}
+    fields: {broker_name: Name}
+  - source: Property__c
+    target: p_property
+    create_object: {label: Property, plural: Properties, name_field: address}
+    create:
+      address: {kind: string}
+      price: {kind: decimal, precision: 18, scale: 2}
+      status: {kind: picklist, options: [New, Sold]}
+      code: {kind: string, unique: true}
+    fields:
+      address: Name
+      price: Price__c
+      status: {from: Status__c, picklist: picklists/status.csv}
+      code: Code__c
+    links:
+      - {to: p_broker, via: Broker__c, label: broker}
+      - {to: companies, via: Account__c}
+  - source: Account
+    target: companies
+    fields: {name: Name}
+"""
+STATUS = "source,count,target,note\nNew,1,New,\nSold,2,Sold,\n"
+
+
+def source() -> Catalog:
+    made = salesforce()
+    objects = [
+        schema("Broker__c", field("Id"), field("Name"), custom=True),
+        schema(
+            "Property__c",
+            field("Id"),
+            field("Name"),
+            field("Price__c", Kind.DECIMAL, precision=18, scale=2),
+            field("Status__c", Kind.PICKLIST, options=options("New", "Sold")),
+            field("Code__c"),
+            field("Broker__c", Kind.REFERENCE, references=("Broker__c",)),
+            field("Account__c", Kind.REFERENCE, references=("Account",)),
+            custom=True,
+        ),
+    ]
+    return made.model_copy(update={"objects": made.objects | {each.name: each for each in objects}})
+
+
+def target(born: NewObjects | None = BORN) -> Catalog:
+    return hubspot().model_copy(update={"new_objects": born})
+
+
+def mistakes(folder: Path, plan: str, held: Catalog | None = None) -> list[str]:
+    path = write(folder, HEAD + plan, picklists__status_csv=STATUS)
+    with pytest.raises(PlanError) as failure:
+        check(load_plan(path), source(), held or target(), connectors=["salesforce", "hubspot"])
+    return [f"{each.at.line}: {each.what}" for each in failure.value.mistakes]
+
+
+def test_a_plan_is_sound_before_its_objects_are_made_and_says_what_prepare_makes(tmp_path: Path) -> None:
+    plan = load_plan(write(tmp_path, HEAD + PLAN, picklists__status_csv=STATUS))
+    checked = check(plan, source(), target(), connectors=["salesforce", "hubspot"])
+    made = checked.target.objects["p_property"]
+    assert made.custom
+    assert {"hs_id", "address", "price", "status", "code", "migration_key"} == set(made.fields)
+    assert (made.fields["price"].precision, made.fields["price"].scale) == (18, 2)
+    assert [option.value for option in made.fields["status"].options] == ["New", "Sold"]
+    assert checked.target.objects["p_broker"].fields["broker_name"].length == 80
+
+    found = changes(plan, target())
+    broker, prop = [each for each in found if isinstance(each, NewObject)]
+    assert (broker.object, broker.name_field, broker.searchable) == (
+        "p_broker", "broker_name", ("broker_name",)
+    )  # fmt: skip
+    assert prop.links == ("p_broker", "companies")
+    assert broker.links == ("p_property",)
+    of_broker = [each for each in found if isinstance(each, NewField) and each.object == "p_broker"]
+    assert broker.fields == tuple(of_broker)
+    assert NewField(
+        "p_broker", "broker_name", "Name", "string", description="Made by the migration.", length=80,
+        required=True,
+    ) in of_broker  # fmt: skip
+    assert NewOption("p_property", "status", "Sold", "Sold") in found
+    assert NewLabel("p_property", "p_broker", "broker") in found
+    assert NewLabel("p_property", "companies", "default") in found
+    kinds = [type(each) for each in found]
+    assert kinds.index(NewField) > max(n for n, kind in enumerate(kinds) if kind is NewObject)
+    assert kinds.index(NewLabel) > max(n for n, kind in enumerate(kinds) if kind is NewField)
+
+
+def test_once_the_objects_are_there_nothing_is_made_again(tmp_path: Path) -> None:
+    plan = load_plan(write(tmp_path, HEAD + PLAN, picklists__status_csv=STATUS))
+    there = expected(plan, target())
+    assert [each for each in changes(plan, there) if not isinstance(each, NewLabel)] == []
+
+
+def test_a_target_that_makes_no_objects_is_told(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, PLAN, target(None))
+    assert any("can't be made, so `p_broker` can't either" in each for each in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("target: p_broker", "target: Broker", "`Broker` can't be the name of a new object"),
+        ("name_field: address", "name_field: adress", "`adress` isn't a field of `p_property`"),
+        ("searchable: [broker_name]", "searchable: [nam]", "`nam` isn't a field of `p_broker`"),
+        ("code: {kind: string, unique: true}", "code: {kind: reference, reference: p_brokr}",
+         "`p_brokr` isn't an object of the target"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_new_object_is_told_with_its_place(
+    tmp_path: Path, old: str, new: str, what: str
+) -> None:
+    assert old in PLAN
+    plan = PLAN.replace(old, new)
+    line = HEAD.count("\n") + next(
+        n for n, text in enumerate(plan.splitlines(), 1) if new.split(",")[0] in text
+    )
+    found = mistakes(tmp_path, plan)
+    assert any(what in each and each.startswith(f"{line}:") for each in found), found
+
+
+def test_an_object_that_is_made_twice_differently_is_told(tmp_path: Path) -> None:
+    twice = (
+        PLAN
+        + """\
+  - source: Broker__c
+    part: again
+    target: p_broker
+    create_object: {label: Agent, plural: Agents, name_field: broker_name}
+    fields: {broker_name: Name}
+"""
+    )
+    assert any("is made twice, differently" in each for each in mistakes(tmp_path, twice))
+
+
+def test_a_reference_needs_the_object_that_it_refers_to(tmp_path: Path) -> None:
+    plan = PLAN.replace("code: {kind: string, unique: true}", "code: {kind: reference}")
+    path = write(tmp_path, HEAD + plan, picklists__status_csv=STATUS)
+    with pytest.raises(PlanError, match="`kind: reference` and `reference` go together"):
+        load_plan(path)
