@@ -41,6 +41,11 @@ class Limits:
     longest_call: float  # seconds after which a write that was sent can't land any more
     settle: float = 0.0  # seconds within which the vendor's own automations follow a write
     recycle_days: int | None = None
+    records_in: Mapping[str, int] = field(default_factory=dict)  # of an object that takes fewer in a call
+
+    def records_of(self, object: str) -> int:
+        """Records of this object in one write call, or in what is sent as one batch."""
+        return self.records_in.get(object, self.write_records)
 
 
 @dataclass(frozen=True)

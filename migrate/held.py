@@ -7,6 +7,7 @@ the row check uses the SQL form. Both are tested against each other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from migrate.types import BlobRef
@@ -29,6 +30,35 @@ def _by_size(value: str) -> str:
     return f"bytes:{ref.bytes}" if ref else value
 
 
+_SPACES = (0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
+_TRIMMED = "".join(map(chr, _SPACES))
+_UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f]+")
+_ENDING = re.compile(r"\.[A-Za-z0-9]{1,10}$")
+LONGEST_NAME = 255  # characters
+
+
+def _file_name(value: str) -> str:
+    """A file's name without separators and control characters, that keeps its ending when it is cut."""
+    name = _UNSAFE.sub("_", value).strip(_TRIMMED)
+    ending = found[0] if (found := _ENDING.search(name)) else ""
+    name = name[: len(name) - len(ending)][: LONGEST_NAME - len(ending)].strip(_TRIMMED) + ending
+    return "_" if name in ("", ".", "..") else name
+
+
+def _file_name_sql() -> str:
+    """The same; a list of one and a lambda give each step's value a name."""
+    spaces = " || ".join(f"chr({code})" for code in _SPACES)
+
+    def step(given: str, made: str) -> str:
+        return f"list_transform([{given}], lambda n: {made})[1]"
+
+    name = step("{0}", rf"trim(regexp_replace(n, '[/\\\x00-\x1f\x7f]+', '_', 'g'), {spaces})")
+    ending = r"regexp_extract(n, '\.[A-Za-z0-9]{{1,10}}$')"
+    stem = f"left(left(n, length(n) - length({ending})), {LONGEST_NAME} - length({ending}))"
+    cut = step(name, f"trim({stem}, {spaces}) || {ending}")
+    return step(cut, "CASE WHEN n IN ('', '.', '..') THEN '_' ELSE n END")
+
+
 _STAGED = "regexp_full_match({0}, 'sha256:[0-9a-f]{{64}}:(0|[1-9][0-9]{{0,17}}):[0-9a-f]{{32}}')"
 
 RULES: dict[str, tuple[Callable[[str], str | None], str]] = {
@@ -41,6 +71,7 @@ RULES: dict[str, tuple[Callable[[str], str | None], str]] = {
         f"CASE WHEN {_STAGED} THEN 'md5:' || split_part({{0}}, ':', 4) || ':' || split_part({{0}}, ':', 3) "
         "ELSE {0} END",
     ),
+    "file_name": (_file_name, _file_name_sql()),
     "file_size": (
         _by_size,
         f"CASE WHEN {_STAGED} THEN 'bytes:' || split_part({{0}}, ':', 3) ELSE {{0}} END",

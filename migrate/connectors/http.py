@@ -35,6 +35,7 @@ from migrate.connectors.answers import (
     standard,
 )
 from migrate.connectors.pace import Pace
+from migrate.connectors.uploading import Sending, Upload
 from migrate.errors import InDoubt, Parked, Retriable, SystemRefused, UsageError
 
 __all__ = [
@@ -190,6 +191,7 @@ class Http:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         content: bytes | None = None,
+        upload: Upload | None = None,
         headers: Mapping[str, str] | None = None,
         write: bool,
         ok: tuple[int, ...] | None = None,
@@ -199,6 +201,7 @@ class Http:
 
         Args:
             path: below the base URL, or a whole URL (credentials go to the base URL's origin only).
+            upload: a body that streams; its write counts from its last chunk on (see `uploading`).
             write: whether the call may change something at the vendor.
             ok: statuses beside 2xx that are the caller's to read; any other is a `SystemRefused`.
             raw: the body isn't JSON (files, CSV) and isn't looked at. Replies that call themselves CSV,
@@ -215,14 +218,15 @@ class Http:
             with self.pace.slot():
                 if write:
                     self.before_write()  # after the wait for our turn, so that it sees the moment of sending
+                sending = Sending(upload, self.before_write) if upload else None
                 try:
                     response = self._client.request(
                         method,
                         self._url(path),
                         params=params,
                         json=json,
-                        content=content,
-                        headers={**self._auth_headers(path), **(headers or {})},
+                        content=content if sending is None else iter(sending),
+                        headers={**self._auth_headers(path), **_of(upload), **(headers or {})},
                     )
                 except _CONNECT_FAILED as error:
                     response, failure = (
@@ -233,7 +237,7 @@ class Http:
                     )
                 except (httpx2.HTTPError, httpx2.StreamError) as error:
                     what = f"{method} {path}: no full answer ({type(error).__name__})"
-                    if write:
+                    if write and (sending is None or sending.whole):
                         raise InDoubt(self.system, what) from None
                     response, failure = None, Judgement(Verdict.BROKEN, what)
             if response is None:
@@ -394,6 +398,11 @@ def _trusting(system: str, authority: str) -> ssl.SSLContext:
             f"({error.strerror or error}).",
             "CA among its credentials must name a PEM file.",
         ) from error
+
+
+def _of(upload: Upload | None) -> dict[str, str]:
+    """An upload's headers: its length is known, so that nothing less is taken for the whole."""
+    return {"Content-Type": upload.media, "Content-Length": str(upload.length)} if upload else {}
 
 
 def _nothing() -> None:

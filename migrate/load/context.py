@@ -13,11 +13,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
+from migrate.blobs import read_blob
 from migrate.catalog import Catalog
 from migrate.clock import Clock, parse_stamp, stamp
-from migrate.connector import KeepsHistory, Target
+from migrate.connector import KeepsHistory, TakesBlobs, Target
 from migrate.engine import parquet, text
 from migrate.errors import InDoubt, MigrateError, SystemRefused
 from migrate.journal import Entry, Journal
@@ -72,6 +74,8 @@ class Loading:
         self.lease = Lease.take(self.ledger, self.system, 2 * longest + 60)
         self.journal.open(self.lease)
         self.target.before_write = self._before_write
+        if isinstance(self.target, TakesBlobs):
+            self.target.blobs = partial(read_blob, self.workspace.blobs)
         self._left.clear()
         threading.Thread(target=self._keep, name="lease", daemon=True).start()
         return self

@@ -58,7 +58,7 @@ class Cutter:
             tombstones: only the records to delete. They go first, for a new survivor of merged records
                 may bear the unique value of the one that goes.
         """
-        size = self.loading.target.limits.write_records
+        size = self.loading.target.limits.records_of(self.plan.target)
         for part in manifest.parts:
             done = book.rows_done(self.loading.ledger, self.loading.attempt, manifest.folder, part.name)
             if len(done) >= part.rows:
@@ -92,7 +92,7 @@ class Cutter:
             vanished: keys whose record was to be adopted and isn't in the target any more; they are created.
         """
         open_keys = set(keys)
-        size = self.loading.target.limits.write_records
+        size = self.loading.target.limits.records_of(self.plan.target)
         for manifest in reversed(self.manifests()):
             for part in manifest.parts:
                 if not open_keys:

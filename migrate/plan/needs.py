@@ -48,7 +48,7 @@ def missing(plan: Plan, target: Catalog) -> Iterator[tuple[str, str, Field]]:
     made = new_objects(plan, target)
     for each in plan.model.objects:
         schema = target.objects.get(each.target) or made.get(each.target)
-        if schema is None:
+        if schema is None or schema.key_field is not None:  # it takes no field of ours; `check` tells it
             continue
         for name, wanted in fields_of(each).items():
             if name in schema.fields or (each.target, name) in seen:

@@ -212,6 +212,8 @@ class _Objects:
         if len(set(names)) < len(names):
             self.tell(at, "`key` names one field for two things.", "Give each of them a field of its own.")
             return
+        if target.key_field is not None:
+            self._closed(index, each, target, target.key_field)
         there = target.fields.get(each.key.field)
         if there is None:
             return
@@ -238,6 +240,22 @@ class _Objects:
                     f"`{name}` can't hold it: it must be a text field that can be written.",
                     "Name another.",
                 )
+
+    def _closed(self, index: int, each: ObjectPlan, target: ObjectSchema, only: str) -> None:
+        """A target object that takes no field of ours has one place for the key, and none for more."""
+        for part, name in (
+            ("field", each.key.field),
+            ("old_id", each.key.old_id),
+            ("old_url", each.key.old_url),
+        ):
+            if name and name not in target.fields:
+                remedy = f"Write `field: {only}`, or leave it out." if part == "field" else "Leave it out."
+                at = self.plan.at("objects", index, "key", part)
+                self.tell(at, f"`{target.name}` takes no field of ours, such as `{name}`.", remedy)
+        for name in each.create:
+            if name not in target.fields:
+                at = self.plan.at_key("objects", index, "create", name)
+                self.tell(at, f"`{target.name}` takes no field of ours, such as `{name}`.", "Leave it out.")
 
     def _files(self, index: int, each: ObjectPlan) -> None:
         if each.files.max_bytes is not None:

@@ -207,7 +207,7 @@ class FieldCheck:
                     f"Cast it: `CAST({written} AS VARCHAR)`.",
                 )
             return
-        wrong = misfit(kind, place, written, self.zone)
+        wrong = misfit(kind, place, written, self.zone) or _file_misfit(place, expression, source)
         if wrong is not None:
             self.tell(expression.at, *wrong)
         elif place.options and place.kind in (Kind.PICKLIST, Kind.MULTIPICKLIST):
@@ -366,3 +366,24 @@ class FieldCheck:
 
 def _list(names: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def _file_misfit(
+    place: Field, expression: Expression, source: ObjectSchema | None
+) -> tuple[str, str] | None:  # fmt: skip
+    """A file goes where a file is taken, and nothing else does; what is wrong with it, and the remedy."""
+    fields = source.fields if source is not None else {}
+    files = [name for name in expression.inputs if name in fields and fields[name].kind is Kind.BINARY]
+    written = expression.text.strip()
+    if place.kind is Kind.BINARY and not files:
+        right = [name for name, field in fields.items() if field.kind is Kind.BINARY]
+        return f"`{place.name}` holds a file, and `{written}` gives none.", suggest(
+            written, right, "Fields that hold a file are"
+        )
+    if place.kind is not Kind.BINARY and written in files:
+        return (
+            f"`{written}` is a file, and `{place.name}` holds none.",
+            "Map it to a field that holds a file, or take a part of its name: "
+            f"`split_part({written}, ':', 2)` is its SHA-256.",
+        )
+    return None

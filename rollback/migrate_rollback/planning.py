@@ -121,7 +121,7 @@ def _reckoned(workspace: Workspace, look: Look, work: Manifest | None) -> float:
     limits = look.target.limits
     calls = 40.0
     for row in workspace.engine.rows("SELECT object, count(*) AS n FROM undo_records GROUP BY object"):
-        batches = math.ceil(int(row["n"]) / limits.write_records)
+        batches = math.ceil(int(row["n"]) / limits.records_of(row["object"]))
         others = len(look.target.linked_objects(row["object"]))
         calls += 3 * batches + others * math.ceil(int(row["n"]) / limits.link_reads)
     return calls / (limits.calls_per_second or 10.0)

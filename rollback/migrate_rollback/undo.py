@@ -43,7 +43,7 @@ class RecordUndo:
         """Carry a lot to the settlement of its batches."""
         tally: Tally = Counter()
         foreign = self.look.foreign(lot.object, lot.rows) if lot.action == "delete" else {}
-        size = len(lot.rows) if lot.doubt else self.target.limits.write_records
+        size = len(lot.rows) if lot.doubt else self.target.limits.records_of(lot.object)
         for rows in chunks(lot.rows, size):
             self._batch(lot, rows, foreign, tally)
         tally["_rows"] = len(lot.rows)

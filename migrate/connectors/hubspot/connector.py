@@ -18,20 +18,23 @@ from migrate.connector import (
     Outcome,
     Page,
     Query,
+    ReadBlob,
     Rights,
     SchemaChange,
     Settings,
     Version,
 )
-from migrate.connectors.hubspot import associations, merged, owners, values, writing
+from migrate.connectors.hubspot import associations, filing, merged, owners, values, writing
 from migrate.connectors.hubspot import rights as scopes
 from migrate.connectors.hubspot.associations import Associations
+from migrate.connectors.hubspot.filing import Filing
 from migrate.connectors.hubspot.linking import Linking
 from migrate.connectors.hubspot.metadata import ACTIVITIES, Metadata
-from migrate.connectors.hubspot.paths import OWNERS
+from migrate.connectors.hubspot.paths import FILES, OWNERS
 from migrate.connectors.hubspot.portal import Portal
 from migrate.connectors.hubspot.preparing import Preparing
 from migrate.connectors.hubspot.reading import Reading
+from migrate.connectors.hubspot.uploads import Uploads
 from migrate.errors import Defect
 
 
@@ -41,7 +44,8 @@ class HubSpotConnector:
     Credentials: `token` (a private app's or a service key), or `client_id`, `client_secret` and
     `refresh_token` (an OAuth app's); `base_url` (default https://api.hubapi.com), `ca` (a CA bundle).
     Options: `api` (a date such as `2026-03`, or `v3`), `share` of the rate limit, `longest_call` in
-    seconds, `concurrency` (most calls in flight, default 6), `scales` (`object.property`: digits behind the
+    seconds, `concurrency` (most calls in flight, default 6), `files_folder` (of the files that we make,
+    default `migrated`), `scales` (`object.property`: digits behind the
     point of numbers that have more than ten).
     """
 
@@ -56,6 +60,8 @@ class HubSpotConnector:
         self._linking = Linking(self._portal, self._metadata, self._reading)
         self._associations = Associations(self._portal, self._metadata)
         self._preparing = Preparing(self._portal, self._metadata)
+        self._filing = Filing(self._portal, str(settings.options.get("files_folder") or filing.ROOT))
+        self._uploads = Uploads(self._filing)
         self._keys: dict[str, str] = {}
 
     @property
@@ -72,10 +78,28 @@ class HubSpotConnector:
     def before_write(self, call: Callable[[], None]) -> None:
         self._portal.http.before_write = call
 
+    @property
+    def blobs(self) -> ReadBlob:
+        """Gives the bytes of staged files."""
+        return self._uploads.blobs
+
+    @blobs.setter
+    def blobs(self, read: ReadBlob) -> None:
+        self._uploads.blobs = read
+
+    def read_blob(self, object: str, id: str, field: str) -> Iterator[bytes]:
+        """The bytes of a file, streamed."""
+        if object != FILES or field != filing.CONTENT:
+            raise Defect(f"`{object}.{field}` holds no file")
+        return self._filing.read_blob(id)
+
     def discover(self) -> Catalog:
         self._metadata.forget()
         catalog = self._metadata.catalog()
         beside = {OWNERS: owners.schema()} | associations.schemas(catalog.links)
+        if self._filing.readable():
+            domain = str(self._portal.account().get("uiDomain") or "")
+            beside[FILES] = filing.schema(catalog.tenant, domain)
         return catalog.model_copy(update={"objects": catalog.objects | beside})
 
     def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
@@ -93,6 +117,8 @@ class HubSpotConnector:
     def count(self, query: Query) -> int:
         if query.object == OWNERS:
             return owners.count(self._portal, query)
+        if query.object == FILES:
+            return self._filing.count(query)
         if self._is_links(query.object):
             return self._associations.count(query)
         return self._reading.count(query)
@@ -100,6 +126,8 @@ class HubSpotConnector:
     def read(self, query: Query, *, after: str | None) -> Iterator[Page]:
         if query.object == OWNERS:
             return owners.read(self._portal, query, after)
+        if query.object == FILES:
+            return self._filing.read(query, after)
         if self._is_links(query.object):
             return self._associations.read(query, after)
         return self._reading.read(query, after)
@@ -110,7 +138,7 @@ class HubSpotConnector:
         since: datetime | None,  # noqa: ARG002 - what was extracted has the merges of its window
         extracted: Callable[[Sequence[str]], Iterator[pa.RecordBatch]],
     ) -> Iterator[pa.RecordBatch]:
-        if object == OWNERS or self._is_links(object):
+        if object in (OWNERS, FILES) or self._is_links(object):
             return iter(())
         return merged.merges(self._metadata.fields(object), extracted)
 
@@ -132,7 +160,7 @@ class HubSpotConnector:
         return self._preparing.prepare(changes)
 
     def safe_create(self, object: str) -> Literal["unique", "settled"]:
-        return "settled" if object in ACTIVITIES else "unique"
+        return "settled" if object in ACTIVITIES or object == FILES else "unique"
 
     def encode(self, object: str, batch: pa.RecordBatch) -> list[dict[str, str | None]]:  # noqa: ARG002
         return values.encode(batch)  # the Arrow type alone decides, whatever the object
@@ -140,26 +168,30 @@ class HubSpotConnector:
     def read_back(
         self, object: str, fields: Sequence[str], *, ids: Sequence[str] = (), keys: Sequence[str] = ()
     ) -> list[Held]:
+        if object == FILES:
+            return self._uploads.read_back(fields, ids, keys)
         if keys and object not in self._keys:
             raise Defect(f"`{object}` is read by key and no key field is bound")
         return self._reading.read_back(object, fields, ids, keys, self._keys.get(object))
 
     def sweep(self, object: str, fields: Sequence[str]) -> Iterator[Held]:
-        return self._reading.sweep(object, fields)
+        return self._filing.sweep(fields) if object == FILES else self._reading.sweep(object, fields)
 
     def read_links(self, left: str, ids: Sequence[str], right: str) -> list[Link]:
-        return self._linking.read(left, ids, right)
+        return [] if FILES in (left, right) else self._linking.read(left, ids, right)
 
     def linked_objects(self, object: str) -> list[str]:
-        return self._linking.linked_objects(object)
+        return [] if object == FILES else self._linking.linked_objects(object)
 
     def send(self, batch: Batch) -> list[Outcome]:
         if batch.operation in (Operation.LINK, Operation.UNLINK):
             return self._linking.send(batch) if batch.links else []
+        if batch.object == FILES:
+            return self._uploads.send(batch)
         return writing.send(self._portal, batch, self._keys.get(batch.object)) if batch.writes else []
 
     def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:
-        return self._reading.history(object, ids, fields)
+        return {} if object == FILES else self._reading.history(object, ids, fields)
 
     def made_by_automation(self, links: Sequence[Link]) -> set[Link]:
         return self._linking.made_by_automation(links)

@@ -15,6 +15,7 @@ from migrate.catalog import Catalog, Field, LinkType, NewObjects, ObjectSchema, 
 from migrate.connectors.hubspot.paths import (
     CUSTOM,
     CUSTOM_PREFIX,
+    FILES,
     MAIN,
     OLD_PAGES,
     ORDER,
@@ -85,7 +86,7 @@ class Metadata:
             self._fields = {
                 name: dict(schema.fields)
                 for name, schema in catalog.objects.items()
-                if name != OWNERS and not is_association(schema)
+                if name not in (OWNERS, FILES) and not is_association(schema)
             }
             self._readable = list(self._fields)
             pairs: dict[tuple[str, str], list[LinkType]] = {

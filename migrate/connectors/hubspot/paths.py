@@ -27,6 +27,7 @@ STANDARD = {  # plural name as in paths: object type id (HubSpot, object type id
 }
 # Records' pages had the object's name in them before they had its id; texts and mails are full of both.
 OLD_PAGES = {"contacts": "contact", "companies": "company", "deals": "deal", "tickets": "ticket"}
+FILES = "files"  # no CRM object, but an object of the catalog
 MAIN = ("companies", "contacts", "deals", "tickets")
 # The end of a link that is named first: what hangs under the other. Custom objects stand at `CUSTOM`.
 ORDER = ("notes", "emails", "calls", "meetings", "tasks", "line_items", "tickets", "deals", "contacts",
@@ -76,6 +77,10 @@ class Paths:
             + (f"/{quote(self.qualified(object))}" if object else "")
             + tail
         )
+
+    def files(self, tail: str) -> str:
+        """Of the files tool: `/files…` or `/folders…` below it."""
+        return f"/files/{'v3' if self._numbered else self.api}{tail}"
 
     def account(self) -> str:
         return "/account-info/v3/details" if self._numbered else f"/account-info/{self.api}/details"

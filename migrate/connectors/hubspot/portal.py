@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from migrate.connector import Limits, Settings
 from migrate.connectors.http import Http, Reply
 from migrate.connectors.hubspot.auth import Renewed, auth_of
-from migrate.connectors.hubspot.paths import DEFAULT_API, Paths
+from migrate.connectors.hubspot.paths import DEFAULT_API, FILES, Paths
 from migrate.connectors.hubspot.replies import classifier, results
 from migrate.errors import Parked, Retriable, UsageError
 
@@ -28,6 +28,7 @@ BASE_URL = "https://api.hubapi.com"
 SMALLEST_TIER = 10.0  # calls a second: 100 in ten seconds
 CONCURRENCY = 6  # HubSpot names no cap; its own Node client keeps six in flight
 LONGEST_CALL = 100.0
+FILES_AT_ONCE = 8  # a call each; together they share an intent and a settlement
 SETTLE = 10.0  # seconds; companies made from e-mail domains and enrichment follow within seconds
 
 A = TypeVar("A")
@@ -74,6 +75,7 @@ class Portal:
             longest_call=longest,
             settle=SETTLE,
             recycle_days=90,
+            records_in={FILES: FILES_AT_ONCE},
         )
         verify = str(ca) if ca else True
         self._auth = auth_of(settings, base_url=base_url, path=self.paths.token(), verify=verify)

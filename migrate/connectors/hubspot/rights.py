@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from migrate.connector import Rights
 from migrate.connectors.hubspot.metadata import ACTIVITIES
-from migrate.connectors.hubspot.paths import OWNERS, STANDARD
+from migrate.connectors.hubspot.paths import FILES, OWNERS, STANDARD
 from migrate.connectors.hubspot.portal import Portal
 
 
@@ -20,6 +20,9 @@ def needed(objects: Sequence[str], *, write: bool) -> set[str]:
     ends = (end for name in objects for end in (name.split("_to_") if name not in STANDARD else [name]))
     for name in ends:
         if name == OWNERS:
+            continue
+        if name == FILES:
+            found.add("files")
             continue
         if name == "tickets":
             found.add("tickets")
