@@ -19,7 +19,7 @@ from sqlglot.errors import SqlglotError
 
 from migrate.catalog import Field
 from migrate.errors import PlanError, PlanMistake, Position
-from migrate.plan.functions import FUNCTIONS, REFUSED, TYPES, allowed_nodes
+from migrate.plan.functions import AGGREGATES, FUNCTIONS, REFUSED, TYPES, allowed_nodes
 
 LONGEST = 10_000  # characters
 
@@ -53,6 +53,7 @@ def parse_expression(
     owner: str = "",
     tables: tuple[str, ...] = (),
     locate: Callable[[int], Position] | None = None,
+    aggregates: bool = False,
 ) -> Expression:
     """Parse one expression of a plan.
 
@@ -63,11 +64,12 @@ def parse_expression(
         owner: whose fields these are, for the message (`Account`).
         tables: qualifiers that a column must carry (`source`, `target` in `wins`); none by default.
         locate: position of a character of the text; default: on the line of `at`.
+        aggregates: it is one value over many records, which have an `_id`.
 
     Raises:
         PlanError: with everything that is wrong in it.
     """
-    return _Parser(text, fields, at, owner, tables, locate).parse()
+    return _Parser(text, fields, at, owner, tables, locate, aggregates).parse()
 
 
 def nearest(name: str, candidates: Iterable[str], *, least: float = 65) -> str | None:
@@ -99,8 +101,10 @@ class _Parser:
         owner: str,
         tables: tuple[str, ...],
         locate: Callable[[int], Position] | None,
+        aggregates: bool,
     ) -> None:
         self.text, self.fields, self.start, self.owner, self.tables = text, fields, at, owner, tables
+        self.aggregates = aggregates
         self.locate = locate or self._on_the_line
         self.folded: dict[str, list[str]] = {}
         for name in fields:
@@ -130,6 +134,8 @@ class _Parser:
                 self._resolve(node)
         if self.mistakes:
             raise PlanError(self.mistakes)
+        if self.aggregates:
+            _break_ties(tree)
         plain = tree.unnest()
         return Expression(
             text=self.text,
@@ -199,6 +205,8 @@ class _Parser:
 
     def _why_not(self, node: exp.Expr, allowed: tuple[type[exp.Expr], ...]) -> tuple[str, str] | None:
         written = self._written(node)
+        if self.aggregates and (over := _over_many(node)) is not None:
+            return over or None
         if isinstance(node, exp.RegexpLike) and "start" not in node.meta:
             # DuckDB's `~` matches the whole text; sqlglot takes it for `regexp_matches`, which doesn't.
             return "`~` can't stand in an expression.", "Write `regexp_matches(…, '^…$')`."
@@ -281,6 +289,33 @@ class _Parser:
         if table:
             node.set("table", exp.to_identifier(table.lower(), quoted=True))
         self.inputs[f"{table.lower()}.{spelt[0]}" if table else spelt[0]] = None
+
+
+def _over_many(node: exp.Expr) -> tuple[str, str] | tuple[()] | None:
+    """What an expression over many records may have besides: () if it may; None: none of these."""
+    if isinstance(node, exp.GroupConcat) and not isinstance(node.this, exp.Order):
+        return "`string_agg` doesn't say in which order.", "Write `string_agg(…, ', ' ORDER BY …)`."
+    if isinstance(node, tuple(AGGREGATES.values())):
+        return ()
+    if isinstance(node, exp.AggFunc):
+        return (
+            f"The aggregate `{node.sql_names()[0].lower()}` isn't allowed here.",
+            f"They are: {', '.join(sorted(AGGREGATES))}.",
+        )
+    star = isinstance(node, exp.Star) and isinstance(node.parent, exp.Count)
+    return () if star or isinstance(node, (exp.Order, exp.Ordered, exp.Distinct)) else None
+
+
+def _break_ties(tree: exp.Expr) -> None:
+    """Where the order decides and two records are equal in it, the id decides."""
+
+    def id() -> exp.Column:
+        return exp.column("_id", quoted=True)
+
+    for node in list(tree.find_all(exp.ArgMin, exp.ArgMax)):
+        node.set("expression", exp.Tuple(expressions=[node.expression, id()]))
+    for order in list(tree.find_all(exp.Order)):
+        order.append("expressions", exp.Ordered(this=id()))
 
 
 def _outcomes(node: exp.Expr) -> tuple[str | None, ...] | None:

@@ -112,6 +112,14 @@ TYPES = {
     "INTERVAL": "INTERVAL",
 }  # fmt: skip
 
+# What may stand in an expression over many records of another object (`related`). Those that depend on an
+# order take one, and records that are equal in it come in the order of their ids.
+AGGREGATES: dict[str, type[exp.Expr]] = {
+    "min": exp.Min, "max": exp.Max, "sum": exp.Sum, "count": exp.Count, "arg_min": exp.ArgMin,
+    "arg_max": exp.ArgMax, "string_agg": exp.GroupConcat, "bool_or": exp.LogicalOr,
+    "bool_and": exp.LogicalAnd,
+}  # fmt: skip
+
 # What to say of syntax that people try and that can't be; the first that fits is said.
 REFUSED: tuple[tuple[type[exp.Expr], str, str], ...] = (
     (exp.Window, "a window function", "An expression sees one record; put totals into `validate.checks`."),

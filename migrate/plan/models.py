@@ -254,12 +254,34 @@ class NewObjectPlan(_Model):
     secondary: list[str] = []  # target fields shown beside the name, where it lets one choose
 
 
+class SpansPlan(_Model):
+    """Rows of a history as spans of time: `value` from `at` (`since`) to the next other value (`until`)."""
+
+    value: str  # an expression over the history's fields
+    at: str
+
+
+class RelatedPlan(_Model):
+    """A value that comes out of another object's records, as a further field of this one.
+
+    `take` is one aggregate over the records of `of` whose `by` is this record's id (or its `equals`).
+    """
+
+    of: str
+    by: str
+    equals: str | None = None  # an expression over this object's fields, instead of the id
+    spans: SpansPlan | None = None
+    where: str | None = None
+    take: str
+
+
 class ObjectPlan(_Model):
     """One object's way. The same source may have several entries, told apart by their `part`."""
 
     source: str
     part: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] | None = None
     target: str
+    related: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")], RelatedPlan] = {}
     where: str | None = None
     key: KeyPlan = KeyPlan()
     dedupe: DedupePlan | None = None

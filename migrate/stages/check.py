@@ -38,6 +38,7 @@ from migrate.stages.checked import (
     PicklistCounts,
     Unmapped,
 )
+from migrate.stages.related import CheckedRelated, Related, extended
 from migrate.types import NUMERIC, Kind
 
 __all__ = [
@@ -123,6 +124,7 @@ class _Objects:
     ) -> None:
         self.plan, self.source, self.target, self.fields, self.links = plan, source, target, fields, links
         self.tell = fields.tell
+        self.related = Related(plan, source, fields.engine, fields.findings.mistakes.append)
 
     def all(self) -> dict[str, CheckedObject]:
         self._one_key()
@@ -130,7 +132,9 @@ class _Objects:
         for index, each in enumerate(self.plan.model.objects):
             source = self._schema(("objects", index, "source"), each.source, self.source, "source")
             target = self._schema(("objects", index, "target"), each.target, self.target, "target")
-            checked = self._object(index, each, source, target)
+            related = self.related.of(index, each)
+            source = extended(source, related) if source is not None else None
+            checked = self._object(index, each, source, target, related)
             if checked is not None:
                 found[each.name] = checked
         return found
@@ -158,7 +162,12 @@ class _Objects:
         return of.objects.get(name)
 
     def _object(
-        self, index: int, each: ObjectPlan, source: ObjectSchema | None, target: ObjectSchema | None
+        self,
+        index: int,
+        each: ObjectPlan,
+        source: ObjectSchema | None,
+        target: ObjectSchema | None,
+        related: tuple[CheckedRelated, ...],
     ) -> CheckedObject | None:
         keys = ("objects", index)
         where, dedupe = None, []
@@ -178,7 +187,7 @@ class _Objects:
         self._files(index, each)
         if source is None or target is None:
             return None
-        return CheckedObject(each, source, target, fields, links, where, tuple(dedupe))
+        return CheckedObject(each, source, target, fields, links, where, tuple(dedupe), related)
 
     def _mapped(self, index: int, each: ObjectPlan, target: ObjectSchema | None) -> None:
         """Fields that are named again under `match` and `insert_only` must be mapped."""

@@ -14,6 +14,7 @@ from migrate.connector import NewLabel, NewOption
 from migrate.errors import PlanMistake
 from migrate.plan import Expression, FieldPlan, LinkPlan, ObjectPlan, Plan
 from migrate.plan.maps import OwnerMap
+from migrate.stages.related import CheckedRelated
 
 # How often each distinct value of (entry or junction, expression as written) was extracted, nulls and rows
 # that `where` hides left out.
@@ -103,7 +104,7 @@ class CheckedLink:
 
 @dataclass(frozen=True)
 class CheckedObject:
-    """One object's way, with everything resolved."""
+    """One object's way, with everything resolved. `source` has the further fields out of `related`, too."""
 
     plan: ObjectPlan
     source: ObjectSchema
@@ -112,6 +113,7 @@ class CheckedObject:
     links: tuple[CheckedLink, ...] = ()
     where: Expression | None = None
     dedupe: tuple[Expression, ...] = ()
+    related: tuple[CheckedRelated, ...] = ()
 
 
 @dataclass(frozen=True)

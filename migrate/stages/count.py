@@ -17,6 +17,7 @@ from migrate.engine import Engine, parquet
 from migrate.errors import Defect, PlanError
 from migrate.plan import LabelMap, ObjectPlan, Plan, parse_expression
 from migrate.stages.checked import Collision
+from migrate.stages.related import Related, extended, joined
 
 MOST_VALUES = 10_000  # distinct values of one expression; a picklist has fewer
 
@@ -36,19 +37,21 @@ def count_values(
         out: `check` tells it.
     """
     found: dict[tuple[str, str], dict[str, int]] = {}
+    seen = _Seen(plan, source, files, engine)
     for name, object, condition, text in dict.fromkeys(_mapped(plan)):
-        sql = _sql(plan, source, object, text)
-        where = "true" if condition is None else _sql(plan, source, object, condition)
+        fields = seen.fields(name, object)
+        sql = _sql(plan, fields, text)
+        where = "true" if condition is None else _sql(plan, fields, condition)
         if sql is None or where is None or not files.get(object):
             continue
-        kind = _kind(engine, sql, source.objects[object].fields)
+        kind = _kind(engine, sql, fields)
         if kind is None:
             continue
         value = f"unnest({sql})" if kind.endswith("[]") else sql
         rows = _rows(
             engine,
             f"SELECT CAST(v AS VARCHAR) AS v, count(*) AS n FROM (SELECT {value} AS v "
-            f"FROM {parquet(files[object])} WHERE {where}) WHERE v IS NOT NULL GROUP BY ALL "
+            f"FROM {seen.rows(name, object)} WHERE {where}) WHERE v IS NOT NULL GROUP BY ALL "
             f"ORDER BY n DESC, v LIMIT {MOST_VALUES}",
         )
         if rows is not None:
@@ -66,24 +69,26 @@ def count_combinations(
         where it is null or nothing fills its field. Rows that `where` hides don't count.
     """
     found: dict[tuple[str, str], dict[tuple[str, str | None], int]] = {}
+    seen = _Seen(plan, source, files, engine)
     for each in plan.model.objects:
         schema, parts = target.objects.get(each.target), files.get(each.source)
         if schema is None or not parts or each.source not in source.objects:
             continue
-        where = "true" if each.where is None else _sql(plan, source, each.source, each.where)
+        fields = seen.fields(each.name, each.source)
+        where = "true" if each.where is None else _sql(plan, fields, each.where)
         for name, field in each.fields.items():
             within = schema.fields[name].within if name in schema.fields else None
             if within is None or where is None:
                 continue
             other = each.fields.get(within)
-            inner = _sql(plan, source, each.source, field.origin)
-            outer = "NULL" if other is None else _sql(plan, source, each.source, other.origin)
+            inner = _sql(plan, fields, field.origin)
+            outer = "NULL" if other is None else _sql(plan, fields, other.origin)
             if inner is None or outer is None:
                 continue
             rows = _rows(
                 engine,
                 f"SELECT CAST({inner} AS VARCHAR) AS a, CAST({outer} AS VARCHAR) AS b, count(*) AS n "
-                f"FROM {parquet(parts)} WHERE {where} GROUP BY ALL HAVING a <> '' "
+                f"FROM {seen.rows(each.name, each.source)} WHERE {where} GROUP BY ALL HAVING a <> '' "
                 f"ORDER BY n DESC, a, b LIMIT {MOST_VALUES}",
             )
             if rows is not None:
@@ -100,6 +105,7 @@ def count_collisions(
     that `where` hides don't count. Texts are compared without regard to case, as vendors do.
     """
     found: list[Collision] = []
+    seen = _Seen(plan, source, files, engine)
     for each in plan.model.objects:
         schema, parts = target.objects.get(each.target), files.get(each.source)
         if schema is None or not parts or each.source not in source.objects:
@@ -108,29 +114,28 @@ def count_collisions(
             unique = name in schema.fields and schema.fields[name].unique
             if not (unique or name in each.match) or field.picklist or field.owner or field.python:
                 continue
-            collision = _collision(plan, source, each, name, field.origin, parts, engine)
+            collision = _collision(plan, seen, each, name, field.origin)
             if collision is not None:
                 found.append(collision)
     return found
 
 
-def _collision(
-    plan: Plan, source: Catalog, each: ObjectPlan, name: str, text: str, parts: Sequence[str], engine: Engine
-) -> Collision | None:
-    value = _sql(plan, source, each.source, text)
-    where = _sql(plan, source, each.source, each.where) if each.where is not None else "true"
+def _collision(plan: Plan, seen: _Seen, each: ObjectPlan, name: str, text: str) -> Collision | None:
+    fields = seen.fields(each.name, each.source)
+    value = _sql(plan, fields, text)
+    where = _sql(plan, fields, each.where) if each.where is not None else "true"
     if value is None or where is None:
         return None
-    groups = [_sql(plan, source, each.source, on) for on in (each.dedupe.on if each.dedupe else [])]
+    groups = [_sql(plan, fields, on) for on in (each.dedupe.on if each.dedupe else [])]
     # Records that `dedupe` puts together count as one; those without a value to go by stand alone.
     same = ", ".join(f"CAST({sql} AS VARCHAR)" for sql in groups if sql)
     merged = (each.dedupe is not None and each.dedupe.losers == "merge") and bool(same)
     one = f"coalesce(nullif(concat_ws('|', {same}), ''), _id)" if merged else "_id"
     rows = _rows(
-        engine,
+        seen.engine,
         f"SELECT count(*) AS groups, CAST(coalesce(sum(n), 0) AS BIGINT) AS records FROM ("
         f"SELECT v, count(DISTINCT one) AS n FROM (SELECT lower(CAST({value} AS VARCHAR)) AS v, {one} AS one "
-        f"FROM {parquet(parts)} WHERE {where}) WHERE v <> '' GROUP BY v HAVING n > 1)",
+        f"FROM {seen.rows(each.name, each.source)} WHERE {where}) WHERE v <> '' GROUP BY v HAVING n > 1)",
     )
     return (
         None
@@ -153,12 +158,35 @@ def _mapped(plan: Plan) -> Iterator[tuple[str, str, str | None, str]]:
                     yield each.name, each.source, each.where, link.label.from_
 
 
-def _sql(plan: Plan, source: Catalog, name: str, text: str) -> str | None:
-    schema = source.objects.get(name)
-    if schema is None:
-        return None
+class _Seen:
+    """What an entry's expressions see in the extract: its object's rows, and what comes out of others'."""
+
+    def __init__(
+        self, plan: Plan, source: Catalog, files: Mapping[str, Sequence[str]], engine: Engine
+    ) -> None:
+        self.engine, self._source, self._files = engine, source, files
+        related = Related(plan, source, engine, lambda _mistake: None)  # `check` tells them
+        self._related = {
+            each.name: tuple(one for one in related.of(index, each) if files.get(one.of))
+            for index, each in enumerate(plan.model.objects)
+            if each.related
+        }
+
+    def fields(self, name: str, object: str) -> Mapping[str, Field]:
+        schema = self._source.objects.get(object)
+        return extended(schema, self._related.get(name, ())).fields if schema else {}
+
+    def rows(self, name: str, object: str) -> str:
+        return joined(
+            parquet(self._files[object]),
+            self._related.get(name, ()),
+            lambda other: parquet(self._files[other]),
+        )
+
+
+def _sql(plan: Plan, fields: Mapping[str, Field], text: str) -> str | None:
     try:
-        return parse_expression(text, schema.fields, plan.at("objects")).sql
+        return parse_expression(text, fields, plan.at("objects")).sql
     except PlanError:
         return None  # `check` tells it, with its place
 

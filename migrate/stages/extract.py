@@ -28,6 +28,7 @@ from migrate.plan.keys import split_entry
 from migrate.stages.departed import merges, tombstones
 from migrate.stages.files import Fetched, fetch_files
 from migrate.stages.pipeline import alone
+from migrate.stages.related import objects as related_objects
 from migrate.stages.snapshot import snapshot
 from migrate.store import Manifest, Part, PartWriter, Store, generation_folder
 from migrate.types import Kind, arrow_type
@@ -54,7 +55,7 @@ class Extracted:
 
 
 def objects_needed(workspace: Workspace) -> list[str]:
-    """Source objects that the plan reads, junctions included."""
+    """Source objects that the plan reads, junctions and related ones included."""
     found: dict[str, None] = {}
     for each in workspace.plan.model.objects:
         found[each.source] = None
@@ -62,6 +63,7 @@ def objects_needed(workspace: Workspace) -> list[str]:
         for link in each.links:
             if link.through:
                 found[link.through] = None
+    found |= dict.fromkeys(related_objects(workspace.plan.model.objects))
     return list(found)
 
 

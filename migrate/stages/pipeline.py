@@ -58,9 +58,12 @@ def checked(workspace: Workspace) -> Checked:
 
 
 def _objects(plan: Plan) -> list[str]:
-    """Source objects that the plan names, junctions included."""
-    junctions = [link.through for each in plan.model.objects for link in each.links if link.through]
-    return list(dict.fromkeys([*(each.source for each in plan.model.objects), *junctions]))
+    """Source objects that the plan names, junctions and related ones included."""
+    from migrate.stages.related import objects
+
+    entries = plan.model.objects
+    junctions = [link.through for each in entries for link in each.links if link.through]
+    return list(dict.fromkeys([*(each.source for each in entries), *junctions, *objects(entries)]))
 
 
 @contextmanager

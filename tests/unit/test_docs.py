@@ -148,6 +148,7 @@ SECTIONS = {
     "ObjectPlan": "An entry of `objects`",
     "KeyPlan": "`key`",
     "DedupePlan": "`dedupe`",
+    "RelatedPlan": "`related`: values out of other objects",
     "FieldPlan": "A field",
     "CreatePlan": "`create`",
     "NewObjectPlan": "`create_object`",
@@ -156,7 +157,11 @@ SECTIONS = {
     "ValidatePlan": "`validate`",
     "CutoverPlan": "`cutover`",
 }
-WITHIN = {"LabelMap": ("A link", "label"), "SumPlan": ("`validate`", "sums")}
+WITHIN = {
+    "SpansPlan": ("`related`: values out of other objects", "spans"),
+    "LabelMap": ("A link", "label"),
+    "SumPlan": ("`validate`", "sums"),
+}
 
 
 def sections() -> dict[str, str]:

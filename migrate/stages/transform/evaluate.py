@@ -21,6 +21,7 @@ from migrate.catalog import Field
 from migrate.engine import identifier, reason, text
 from migrate.errors import UsageError
 from migrate.stages.checked import CheckedField
+from migrate.stages.related import joined
 from migrate.stages.transform.current import current
 from migrate.stages.transform.functions import Function
 from migrate.stages.transform.homes import home_table, owner_table, picklist_home
@@ -67,7 +68,7 @@ def evaluate(work: Work, each: ObjectWork) -> None:
     `values`: `_key`, `_id`, `_stamp`, `_created`, `_activity`, `_url`, `d0..` (dedupe expressions as
     text) and one column a target field. `mistakes`: `_key`, `_id`, field, reason, value, detail.
     """
-    rows = current(work, each.source)
+    rows = own_rows(work, each)
     gate = _gate(work, each, rows)
     fields = list(each.checked.fields.values())
     helpers = {
@@ -115,6 +116,11 @@ def evaluate(work: Work, each: ObjectWork) -> None:
             f"'the plan''s `where` raises for this record' FROM {each.table('gate')} WHERE _pass IS NULL"
         )
     _explain(work, each, rows)
+
+
+def own_rows(work: Work, each: ObjectWork) -> str:
+    """SQL: what the entry's expressions see, the further fields out of other objects included."""
+    return joined(current(work, each.source), each.checked.related, lambda object: current(work, object))
 
 
 def _gate(work: Work, each: ObjectWork, rows: str) -> str:

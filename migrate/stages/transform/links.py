@@ -18,6 +18,7 @@ from migrate.engine import identifier, text
 from migrate.plan.models import LabelMap, LinkPlan
 from migrate.stages.checked import CheckedLink
 from migrate.stages.transform.current import current
+from migrate.stages.transform.evaluate import own_rows
 from migrate.stages.transform.homes import home_table
 from migrate.stages.transform.publish import REJECT, publish
 from migrate.stages.transform.work import ObjectWork, Work, attempt, filled, followed
@@ -102,7 +103,7 @@ def link(work: Work, each: ObjectWork, index: int) -> LinkCounts:
 
 def _found(work: Work, each: ObjectWork, link: CheckedLink, table: str) -> None:
     """`<table>_keys`: sid, left and right keys as the source has them, label value, where."""
-    rows = current(work, link.through.name if link.through else each.source)
+    rows = current(work, link.through.name) if link.through else own_rows(work, each)
     left = identifier(link.left.name) if link.left else "_id"
     right = identifier(link.right.name)
     label, where = "{'v': NULL::VARCHAR}", "{'v': true}"
