@@ -123,7 +123,7 @@ def test_a_picklist_map_counts_values_that_come_out_of_another_object(world: Wor
         """,
         stages_csv="source,count,target,note\n",
     )
-    with Engine("256MB", world.root / "spill", folders=[world.store.root]) as engine:
+    with Engine("256MB", world.root / "spill", folders=[world.root / "stage"]) as engine:
         files = {
             name: world.store.files(world.store.manifests("source", name)[0])
             for name in ("Deal", "StageHistory")
