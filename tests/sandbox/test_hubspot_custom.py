@@ -66,7 +66,7 @@ CHANGES: list[SchemaChange] = [
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with launch("hubspot", tmp_path_factory.mktemp("hubspot"), speed=SPEED) as running:
-        running.control.post("/seed", {"portal": {"id": PORTAL}})
+        running.control.post("/seed", {"portal": {"portalId": PORTAL}})
         running.control.post("/save", {"to": str(tmp_path_factory.mktemp("saved") / "empty.db")})
         yield running
 

@@ -43,7 +43,7 @@ PERSON = "ann@example.com"
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with launch("hubspot", tmp_path_factory.mktemp("hubspot"), speed=SPEED) as running:
         owners = [{"email": PERSON}, {"email": "gone@example.com", "archived": True}]
-        running.control.post("/seed", {"portal": {"id": 4471203}, "owners": owners})
+        running.control.post("/seed", {"portal": {"portalId": 4471203}, "owners": owners})
         yield running
 
 
