@@ -214,6 +214,20 @@ class FilesPlan(_Model):
     oversize: Literal["reject", "link", "skip"] = "reject"
 
 
+class ActivityPlan(_Model):
+    """What tells an activity's time, so that nothing that the target brings by itself is loaded twice.
+
+    `at`: when it happened or is due, an instant. `synced`: the target's own mailbox or calendar brings its
+    like, so `mailbox_sync_from` bounds it. `open`: true while it is still to be done. `future`: what happens
+    to what is open, or later than the extract.
+    """
+
+    at: str
+    synced: bool = True
+    open: str | None = None
+    future: Literal["skip", "load"] = "skip"
+
+
 class CreatePlan(_Model):
     """A field that the target lacks; `prepare` makes it. Key, old id, old URL and former need no entry."""
 
@@ -283,6 +297,7 @@ class ObjectPlan(_Model):
     target: str
     related: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")], RelatedPlan] = {}
     where: str | None = None
+    activity: ActivityPlan | None = None
     key: KeyPlan = KeyPlan()
     dedupe: DedupePlan | None = None
     match: list[str] = []
@@ -344,6 +359,7 @@ class PlanModel(_Model):
     validate_: Annotated[ValidatePlan, Field(alias="validate")] = ValidatePlan()
     cutover: CutoverPlan = CutoverPlan()
     overrides: str | None = None  # CSV beside the plan
+    mailbox_sync_from: str | None = None  # a day (in the calendar's zone) or an instant
 
     model_config = ConfigDict(populate_by_name=True)
 

@@ -21,6 +21,7 @@ from migrate.plan.keys import entry_of
 from migrate.plan.loading import UNKNOWN
 from migrate.plan.needs import expected
 from migrate.plan.terms import parse_bytes, parse_window
+from migrate.stages.check_activity import check_activity, check_sync
 from migrate.stages.check_fields import FieldCheck
 from migrate.stages.check_links import LinkCheck
 from migrate.stages.check_new import check_new
@@ -100,6 +101,7 @@ def check(
             engine.close()
     _systems(plan, findings, connectors)
     _calendar(plan, findings)
+    check_sync(plan, findings)
     _validate(plan, target, findings, checks)
     _overrides(plan, source, findings)
     _collide(plan, findings, collisions)
@@ -179,6 +181,7 @@ class _Objects:
                 if on is not None and self.fields.type_of(on, source.fields) is not None:
                     dedupe.append(on)
         fields = self.fields.fields(index, each, source, target)
+        activity = check_activity(index, each, source, self.fields) if source is not None else None
         links = self.links.links(index, each, source)
         self._mapped(index, each, target)
         check_new(self.plan, index, each, self.target, self.tell)
@@ -187,7 +190,9 @@ class _Objects:
         self._files(index, each)
         if source is None or target is None:
             return None
-        return CheckedObject(each, source, target, fields, links, where, tuple(dedupe), related)
+        return CheckedObject(
+            each, source, target, fields, links, where, tuple(dedupe), related, activity
+        )
 
     def _mapped(self, index: int, each: ObjectPlan, target: ObjectSchema | None) -> None:
         """Fields that are named again under `match` and `insert_only` must be mapped."""

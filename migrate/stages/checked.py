@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from migrate.catalog import Catalog, Field, ObjectSchema, Owner
@@ -14,6 +15,7 @@ from migrate.connector import NewLabel, NewOption
 from migrate.errors import PlanMistake
 from migrate.plan import Expression, FieldPlan, LinkPlan, ObjectPlan, Plan
 from migrate.plan.maps import OwnerMap
+from migrate.plan.models import ActivityPlan
 from migrate.stages.related import CheckedRelated
 
 # How often each distinct value of (entry or junction, expression as written) was extracted, nulls and rows
@@ -103,6 +105,16 @@ class CheckedLink:
 
 
 @dataclass(frozen=True)
+class CheckedActivity:
+    """When an activity happened. `until`: from when on the target itself brings its like."""
+
+    plan: ActivityPlan
+    at: Expression
+    open: Expression | None
+    until: datetime | None
+
+
+@dataclass(frozen=True)
 class CheckedObject:
     """One object's way, with everything resolved. `source` has the further fields out of `related`, too."""
 
@@ -114,6 +126,7 @@ class CheckedObject:
     where: Expression | None = None
     dedupe: tuple[Expression, ...] = ()
     related: tuple[CheckedRelated, ...] = ()
+    activity: CheckedActivity | None = None
 
 
 @dataclass(frozen=True)

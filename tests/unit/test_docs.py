@@ -146,6 +146,7 @@ SECTIONS = {
     "SystemPlan": "`source`, `target`",
     "Calendar": "`calendar`",
     "ObjectPlan": "An entry of `objects`",
+    "ActivityPlan": "`activity`",
     "KeyPlan": "`key`",
     "DedupePlan": "`dedupe`",
     "RelatedPlan": "`related`: values out of other objects",

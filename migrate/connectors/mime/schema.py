@@ -82,7 +82,7 @@ OBJECTS: dict[str, ObjectSchema] = {
         _field("size", "Bytes", Kind.INT, nullable=False),
         _field("defects", "What was guessed or lost", Kind.TEXT),
         _MODIFIED,
-        _field("content", "Content", Kind.BINARY, nullable=False),
+        _field("content", "Content", Kind.BINARY, nullable=False, size_in="size"),
     ),
     ADDRESSES: _object(
         ADDRESSES, "Addresses",

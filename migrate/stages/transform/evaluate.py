@@ -24,6 +24,7 @@ from migrate.stages.checked import CheckedField
 from migrate.stages.related import joined
 from migrate.stages.transform.current import current
 from migrate.stages.transform.functions import Function
+from migrate.stages.transform.gate import gate, stopped
 from migrate.stages.transform.homes import home_table, owner_table, picklist_home
 from migrate.stages.transform.work import Column, ObjectWork, Work, attempt, filled
 from migrate.types import Kind
@@ -69,10 +70,12 @@ def evaluate(work: Work, each: ObjectWork) -> None:
     text) and one column a target field. `mistakes`: `_key`, `_id`, field, reason, value, detail.
     """
     rows = own_rows(work, each)
-    gate = _gate(work, each, rows)
+    passed = gate(work, each, rows)
     fields = list(each.checked.fields.values())
     helpers = {
-        index: _python(work, each, index, field, gate) for index, field in enumerate(fields) if field.function
+        index: _python(work, each, index, field, passed)
+        for index, field in enumerate(fields)
+        if field.function
     }
     inner = [*_identity(each)]
     joins: list[str] = []
@@ -102,43 +105,20 @@ def evaluate(work: Work, each: ObjectWork) -> None:
         f"""CREATE TABLE {each.table("values")} AS
         SELECT {", ".join(["raw._key", "raw._id", "_stamp", "_created", "_activity", "_url", *outer])},
             CAST({found} AS {MISTAKE}[]) AS _mistakes
-        FROM (SELECT {", ".join(inner)} FROM {gate}) AS raw {" ".join(joins)}"""
+        FROM (SELECT {", ".join(inner)} FROM {passed}) AS raw {" ".join(joins)}"""
     )
     work.run(
         f"CREATE TABLE {each.table('mistakes')} AS SELECT _key, _id, unnest(_mistakes, recursive := true) "
         f"FROM {each.table('values')} WHERE len(_mistakes) > 0"
     )
     work.run(f"ALTER TABLE {each.table('values')} DROP COLUMN _mistakes")
-    if gate != rows:
-        work.run(
-            f"INSERT INTO {each.table('mistakes')} "
-            f"SELECT {each.key('_id')}, _id, 'where', 'expression', NULL, "
-            f"'the plan''s `where` raises for this record' FROM {each.table('gate')} WHERE _pass IS NULL"
-        )
+    stopped(work, each)
     _explain(work, each, rows)
 
 
 def own_rows(work: Work, each: ObjectWork) -> str:
     """SQL: what the entry's expressions see, the further fields out of other objects included."""
     return joined(current(work, each.source), each.checked.related, lambda object: current(work, object))
-
-
-def _gate(work: Work, each: ObjectWork, rows: str) -> str:
-    """What the plan's `where` lets through; fills `skipped`. Rows for which it raises stay in `gate`."""
-    skipped = each.table("skipped")
-    if each.checked.where is None:
-        work.run(f"CREATE TABLE {skipped} (_key VARCHAR, _id VARCHAR, reason VARCHAR)")
-        return rows
-    sql = each.checked.where.sql
-    gate = each.table("gate")
-    work.run(
-        f"CREATE TABLE {gate} AS SELECT _id, {attempt(f'CAST(({sql}) AS BOOLEAN)')} AS _pass FROM {rows}"
-    )
-    work.run(
-        f"CREATE TABLE {skipped} AS SELECT {each.key('_id')} AS _key, _id, 'where' AS reason FROM {gate} "
-        "WHERE _pass IS NOT NULL AND NOT coalesce(_pass.v, false)"
-    )
-    return f"(SELECT s.* FROM {rows} AS s JOIN {gate} AS g USING (_id) WHERE g._pass.v)"
 
 
 def _identity(each: ObjectWork) -> Iterator[str]:

@@ -135,8 +135,8 @@ def _right_key(work: Work, link: CheckedLink) -> str:
     return f"CASE {cases}ELSE {key} END" if cases else key
 
 
-def _elsewhere(work: Work) -> str:
-    """A condition on a link's keys: one end is skipped here and is, perhaps, of another part of its source.
+def _elsewhere(work: Work, each: ObjectWork) -> str:
+    """A condition on a link's keys: its record is skipped, or one end is, perhaps, of another part.
 
     Of a source object with several parts every part sees every reference; the parts that a record isn't
     of pass over its links.
@@ -146,7 +146,8 @@ def _elsewhere(work: Work) -> str:
         if any(o.source == one.source and o is not one for o in work.objects.values())
     ]  # fmt: skip
     skipped = " UNION ALL ".join(f"SELECT _key FROM {one.table('skipped')}" for one in shared)
-    return f"k.left_key IN ({skipped}) OR k.right_key IN ({skipped})" if shared else "false"
+    own = f"k.left_key IN (SELECT _key FROM {each.table('skipped')})"
+    return f"{own} OR k.left_key IN ({skipped}) OR k.right_key IN ({skipped})" if shared else own
 
 
 def _checked(work: Work, each: ObjectWork, checked: CheckedLink, table: str) -> None:
@@ -171,7 +172,7 @@ def _checked(work: Work, each: ObjectWork, checked: CheckedLink, table: str) -> 
             f"THEN coalesce(h.home, {text(UNLABELLED)}) ELSE {other} END"
         )
         unmapped = f"{filled('k.label.v')} AND h.value IS NULL AND {other} IS NULL"
-    elsewhere = _elsewhere(work)
+    elsewhere = _elsewhere(work, each)
     work.run(
         f"""CREATE TABLE {table}_ends AS
         SELECT k.sid, coalesce(l.survivor, k.left_key) AS "left",
