@@ -60,6 +60,7 @@ class Field(_Model):
     # The field whose value decides which options are valid: their `parent`.
     within: str | None = Default(default=None, exclude_if=_unknown)
     default: str | None = Default(default=None, exclude_if=_unknown)  # of a new record without a value
+    html: bool | None = Default(default=None, exclude_if=_unknown)  # its text is HTML
     held: tuple[str, ...] = ()  # what the vendor makes of a value: names out of `migrate.held`
     # Of a file (`Kind.BINARY`): the fields of the same record that tell its bytes, its MD5 (hex) and its
     # name, and the most bytes that the vendor takes.

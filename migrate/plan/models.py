@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
+from migrate.cutting import NOTE
 from migrate.plan.keys import TILDE
 
 
@@ -78,6 +79,8 @@ class FieldPlan(_Model):
     former: str | None = None  # target field that keeps the former owner's name
     reference: str | None = None  # source object whose target id this field holds
     python: str | None = None  # module:function, Arrow array in and out
+    oversize: Literal["reject", "cut"] = "reject"  # a text that is longer than the target takes
+    cut_note: str = NOTE  # stands where a text was cut
     wins: str | None = None  # survivorship rule or an expression over source.x and target.x
 
     model_config = ConfigDict(

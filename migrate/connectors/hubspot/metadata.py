@@ -427,6 +427,7 @@ def field_of(entry: Mapping[str, Any], required: bool, options: tuple[Option, ..
         restricted=kind in (Kind.PICKLIST, Kind.MULTIPICKLIST) and not entry.get("externalOptions"),
         owner=is_owner(entry),
         options=own if options is None else options,
+        html=True if entry.get("fieldType") == "html" else None,
         held=held_rules(entry, kind),
     )
 

@@ -52,6 +52,7 @@ _KINDS = {
     "base64": Kind.BINARY,
 }  # without address, location, complexvalue: compound
 
+_HTML = ("HtmlBody",)  # of e-mails; the describe says so of rich text only
 _NUMBERS = (Kind.DECIMAL, Kind.MONEY)
 
 
@@ -140,6 +141,7 @@ def _field(raw: Mapping[str, Any], scale: int | None) -> Field | None:
         restricted=bool(raw.get("restrictedPicklist")),
         references=references,
         owner="User" in references,
+        html=True if raw.get("htmlFormatted") or raw["name"] in _HTML else None,
         options=tuple(
             Option(
                 value=str(each["value"]),

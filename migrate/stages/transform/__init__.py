@@ -59,7 +59,8 @@ def transform(
         NoSpace: the disk refused, or the memory limit is too small.
         Defect: extracted isn't ready + merged + skipped + rejected; nothing was published then.
     """
-    from migrate.stages.transform.dedupe import collisions, dedupe, follow, known, required, too_long
+    from migrate.stages.transform.cuts import too_long
+    from migrate.stages.transform.dedupe import collisions, dedupe, follow, known, required
     from migrate.stages.transform.evaluate import columns, evaluate
     from migrate.stages.transform.files import files
     from migrate.stages.transform.links import LinkCounts, link

@@ -16,7 +16,6 @@ from __future__ import annotations
 from migrate.engine import text
 from migrate.held import held_sql
 from migrate.stages.transform.work import Column, ObjectWork, Work, as_text, filled
-from migrate.types import Kind
 
 _AGE = "coalesce(_created, _stamp)"
 _TIES = f"{_AGE} ASC NULLS LAST, _id"
@@ -46,23 +45,6 @@ def known(work: Work, each: ObjectWork) -> None:
             (SELECT key, any_value(target_id) AS target_id FROM {work.schema}.crosswalk
              WHERE {each.owns("key")} GROUP BY key) AS c ON c.key = p._key"""
     )
-
-
-def too_long(work: Work, each: ObjectWork) -> None:
-    """Reject texts that are longer than the target takes."""
-    for column in each.columns:
-        if (
-            column.field.kind not in (Kind.STRING, Kind.TEXT)
-            or not column.field.length
-            or column.type != "VARCHAR"
-        ):
-            continue
-        work.run(
-            f"INSERT INTO {each.table('mistakes')} "
-            f"SELECT _key, _id, {text(column.name)}, 'too_long', {column.sql}, "
-            f"length({column.sql}) || {text(f' characters; the target takes {column.field.length}')} "
-            f"FROM {each.table('values')} WHERE length({column.sql}) > {column.field.length}"
-        )
 
 
 def dedupe(work: Work, each: ObjectWork) -> None:

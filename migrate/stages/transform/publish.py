@@ -25,11 +25,11 @@ MERGED = KEYED | {"survivor": "VARCHAR", "reason": "VARCHAR"}
 SKIPPED = KEYED | {"reason": "VARCHAR"}
 MATCH = {"_key": "VARCHAR", "target_id": "VARCHAR", "field": "VARCHAR", "value": "VARCHAR"}
 FULL = {"_key": "VARCHAR", "_hash": "VARCHAR"}
-_ARROW = {"VARCHAR": pa.string(), "BOOLEAN": pa.bool_()}
+_ARROW = {"VARCHAR": pa.string(), "BOOLEAN": pa.bool_(), "BIGINT": pa.int64()}
 
 
 def arrow_schema(types: Mapping[str, str]) -> pa.Schema:
-    """The Arrow schema of an artifact that has only texts and flags."""
+    """The Arrow schema of an artifact that has only texts, flags and whole numbers."""
     return pa.schema([(name, _ARROW[kind]) for name, kind in types.items()])
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from migrate.engine import text
 from migrate.errors import Defect
 from migrate.plan.keys import key_sql
+from migrate.stages.transform.cuts import CUT
 from migrate.stages.transform.links import LinkCounts
 from migrate.stages.transform.publish import (
     FULL,
@@ -96,6 +97,8 @@ def stage(work: Work, each: ObjectWork, counts: Mapping[str, int]) -> ObjectCoun
         work, "skipped", each.name,
         f"SELECT {named}, reason FROM {each.table('skipped')} ORDER BY _key", SKIPPED, facts,
     )  # fmt: skip
+    cut = f"SELECT {', '.join(CUT)} FROM {each.table('cuts')} ORDER BY _key, field"
+    publish(work, "cuts", each.name, cut, CUT, facts)
     publish(
         work, "matches", each.name,
         f"SELECT _key, target_id, field, value FROM {each.table('matches')} ORDER BY _key", MATCH, facts,
