@@ -240,11 +240,12 @@ class NewObject:
 
 @dataclass(frozen=True)
 class NewLabel:
-    """A link label that the target lacks and the plan uses."""
+    """A link label that the target lacks and the plan uses. `inverse`: how it reads from the right end."""
 
     left: str
     right: str
     label: str
+    inverse: str | None = None
 
 
 SchemaChange = NewObject | NewField | NewOption | NewLabel

@@ -175,6 +175,7 @@ class LinkPlan(_Model):
     label: Annotated[Annotated[str, Tag("text")] | Annotated[LabelMap, Tag("map")], Discriminator(_label)] = (
         "default"
     )
+    inverse: str | None = None  # how a label that `prepare` makes reads from the other end
     missing: Literal["reject", "link"] = "link"
     where: str | None = None
 
@@ -184,6 +185,7 @@ class LinkPlan(_Model):
             "allOf": [
                 _if(_text("through"), _text("left", "right")),
                 _if({"anyOf": [_text("left"), _text("right")]}, _text("through")),
+                _if(_text("inverse"), _text("label")),
             ],
         }
     )
@@ -195,6 +197,8 @@ class LinkPlan(_Model):
 
     @model_validator(mode="after")
     def _one_way(self) -> LinkPlan:
+        if self.inverse is not None and (not isinstance(self.label, str) or self.label == "default"):
+            raise ValueError("`inverse` goes with a `label` of its own.", "Add `label: <text>`.")
         if (self.via is None) == (self.through is None):
             raise ValueError("The link needs exactly one of `via` and `through`.", "Name one of them.")
         if self.through is not None and (self.left is None or self.right is None):

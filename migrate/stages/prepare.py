@@ -42,7 +42,8 @@ class Prepared:
             return f"{change.object}.{change.name} ({change.kind}{', unique' if change.unique else ''})"
         if isinstance(change, NewOption):
             return f"{change.object}.{change.field}: option `{change.value}`"
-        return f"{change.left} to {change.right}: label `{change.label}`"
+        back = f", seen from there `{change.inverse}`" if change.inverse else ""
+        return f"{change.left} to {change.right}: label `{change.label}`{back}"
 
 
 def changes(plan: Plan, target: Catalog, added: Sequence[NewOption] = ()) -> list[SchemaChange]:
@@ -64,7 +65,7 @@ def changes(plan: Plan, target: Catalog, added: Sequence[NewOption] = ()) -> lis
     for each in plan.model.objects:
         for link in each.links:
             found.extend(
-                NewLabel(each.target, link.to, label)
+                NewLabel(each.target, link.to, label, link.inverse if label == link.label else None)
                 for label in _labels(plan, link.label)
                 if (each.target, link.to, label) not in labels
             )

@@ -200,3 +200,11 @@ def test_hubspots_own_objects_cant_be_joined_by_the_plan(hubspot: HubSpotConnect
     label = NewLabel("products", "calls", "sold in")
     [(_, outcome)] = hubspot.prepare([label])
     assert outcome == "refused: HubSpot doesn't link products to calls"
+
+
+def test_a_label_can_read_otherwise_from_the_other_end(hubspot: HubSpotConnector) -> None:
+    label = NewLabel("companies", "companies", "Buys through", "Buys for")
+    assert hubspot.prepare([label]) == [(label, "made")]
+    assert hubspot.prepare([label]) == [(label, "there")]
+    found = {each.label for each in hubspot.discover().links if each.left == each.right == "companies"}
+    assert {"Buys through", "Buys for"} <= found

@@ -172,6 +172,8 @@ class Preparing:
                 return refused or "made"
         name = re.sub(r"[^a-z0-9]+", "_", change.label.lower()).strip("_") or "label"
         body: dict[str, Any] = {"label": change.label, "name": name if name[0].isalpha() else f"l_{name}"}
+        if change.inverse is not None:
+            body["inverseLabel"] = change.inverse
         reply = self._post(self._portal.paths.associations(change.left, change.right, "/labels"), body)
         self._metadata.forget()
         if reply.status == 409 and there():

@@ -1,0 +1,291 @@
+"""Which two plans move a whole Salesforce org into HubSpot and out again, into another org?
+
+Written for whatever the first org holds: every createable field that has a value there. Standard properties
+take what they are for; every other field gets a property of its own (`x_...`), of its own kind. References
+become associations with a label of their own, and references again. Texts that HubSpot's longest property
+can't hold go in pieces.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from migrate.catalog import Catalog, Field
+from migrate.types import Kind
+
+LONGEST = 60_000  # characters of a piece; HubSpot's properties hold 65,536
+GUARD = "\u00b6"  # ends a piece, so that no blank stands at its edge
+KEY, BACK_KEY = "migration_key", "Migration_Key__c"
+USERS = frozenset({"OwnerId", "CreatedById", "LastModifiedById"})
+AUDIT = ("CreatedDate", "LastModifiedDate")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One object's way there and back.
+
+    `standard`: Salesforce field -> HubSpot property. `where`: which records it is the way of. `part`: where
+    several ways share a source object. `constant`: properties that HubSpot demands, as expressions, and that
+    aren't brought back. `without`: fields that aren't moved.
+    """
+
+    source: str
+    target: str
+    standard: Mapping[str, str] = field(default_factory=dict)
+    where: str | None = None
+    part: str | None = None
+    constant: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The entry's name in the plan there."""
+        return f"{self.source}~{self.part}" if self.part else self.source
+
+    @property
+    def custom(self) -> bool:
+        """Whether HubSpot has no such object yet."""
+        return self.target.startswith("p_")
+
+
+MAIN = (
+    Way("Account", "companies", {"Name": "name", "Phone": "phone", "BillingCity": "city",
+                                 "NumberOfEmployees": "numberofemployees", "AnnualRevenue": "annualrevenue"}),
+    Way("Contact", "contacts", {"Email": "email", "FirstName": "firstname", "LastName": "lastname",
+                                "Phone": "phone", "Title": "jobtitle"}),
+    Way("Opportunity", "deals", {"Name": "dealname", "Amount": "amount"},
+        constant={"pipeline": "'default'", "dealstage": "'appointmentscheduled'"}),
+)  # fmt: skip
+
+
+def ways(catalog: Catalog, objects: Mapping[str, int]) -> list[Way]:
+    """The ways of everything that the org holds.
+
+    Args:
+        objects: how many records it has of each.
+    """
+    custom = [
+        Way(name, f"p_{name.removesuffix('__c').lower()}")
+        for name, schema in catalog.objects.items()
+        if schema.custom and objects.get(name)
+    ]
+    return [way for way in MAIN if objects.get(way.source)] + custom
+
+
+class Plans:
+    """Both plans for one org.
+
+    Args:
+        catalog: of the first org.
+        records: what it holds, by object.
+    """
+
+    def __init__(self, catalog: Catalog, records: Mapping[str, list[dict[str, Any]]]) -> None:
+        self.catalog = catalog
+        self.filled = {
+            name: {column for row in rows for column, value in row.items() if value not in (None, "")}
+            for name, rows in records.items()
+        }
+        self.records = records
+        counts = {name: len(rows) for name, rows in records.items()}
+        self.ways = ways(catalog, counts)
+        self.targets = {way.source: way.target for way in self.ways}
+
+    def movable(self, way: Way) -> list[Field]:
+        """The fields of an object that go there and back."""
+        return [
+            each
+            for each in self.catalog.objects[way.source].fields.values()
+            if (each.name in AUDIT or each.createable)
+            and each.name in self.filled[way.source]
+            and each.name not in (*USERS, *way.without)
+            and not each.calculated
+        ]
+
+    def there(self, folder: Path) -> None:
+        """Write the plan into HubSpot."""
+        _write(folder, "salesforce", "hubspot", [self._there(way) for way in self.ways])
+
+    def back(self, folder: Path) -> None:
+        """Write the plan out of HubSpot into another org."""
+        _write(folder, "hubspot", "salesforce", [self._back(way) for way in self.ways])
+
+    # -- there --------------------------------------------------------------------------------
+
+    def _there(self, way: Way) -> dict[str, Any]:
+        fields: dict[str, Any] = dict(way.constant)
+        create: dict[str, Any] = {}
+        links: list[dict[str, Any]] = []
+        for each in self.movable(way):
+            if each.references:
+                links += self._links(way, each)
+            elif each.name in way.standard:
+                fields[way.standard[each.name]] = each.name
+            elif pieces := _pieces(each):
+                for number, piece in enumerate(pieces):
+                    cut = f"substring({each.name}, {number * LONGEST + 1}, {LONGEST})"
+                    fields[piece] = f"nullif({cut}, '') || '{GUARD}'"
+                    create[piece] = {"kind": "text", "label": f"{each.label} {number + 1}"}
+            else:
+                fields[_property(each)] = each.name
+                create[_property(each)] = self._created(way, each)
+        if "OwnerId" in self.catalog.objects[way.source].fields:
+            fields["hubspot_owner_id"] = {
+                "from": "OwnerId", "owner": "owners.csv", "inactive": STAND_IN, "former": FORMER,
+            }  # fmt: skip
+        entry = _entry(way.source, way.target, KEY, fields, create) | {"links": links}
+        if way.part:
+            entry["part"] = way.part
+        if way.where:
+            entry["where"] = way.where
+        if way.custom:
+            label = self.catalog.objects[way.source].label
+            entry["create_object"] = {"label": label, "plural": f"{label}s", "name_field": "x_name"}
+        return entry
+
+    def _links(self, way: Way, each: Field) -> list[dict[str, Any]]:
+        links = []
+        for name in each.references:
+            if name in self.targets:
+                link: dict[str, Any] = {"to": self.targets[name], "via": each.name, "label": label(way, each)}
+                if self.targets[name] == way.target:
+                    link["inverse"] = f"{label(way, each)} of"
+                links.append(link)
+        return links
+
+    def _created(self, way: Way, each: Field) -> dict[str, Any]:
+        kind = _KINDS.get(each.kind, "string")
+        made: dict[str, Any] = {"kind": kind, "label": each.label}
+        if kind in ("picklist", "multipicklist"):
+            made["options"] = self._options(way, each)
+        return made
+
+    def _options(self, way: Way, each: Field) -> list[str]:
+        """Values that stand in records, and those that the list knows."""
+        seen = [row.get(each.name) for row in self.records[way.source]]
+        values = [part for value in seen if value for part in str(value).split(";")]
+        return list(dict.fromkeys([*values, *(option.value.strip() for option in each.options)]))
+
+    # -- back ---------------------------------------------------------------------------------
+
+    def _back(self, way: Way) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        create: dict[str, Any] = {}
+        related: dict[str, Any] = {}
+        for each in self.movable(way):
+            if each.references:
+                there = next((name for name in each.references if name in self.targets), None)
+                if there is None:
+                    continue
+                name = f"to_{each.name.lower()}"
+                related |= self._related(way, each, there, name)
+                found = f"coalesce({name}, {name}_back)" if f"{name}_back" in related else name
+                fields[each.name] = {"from": found, "reference": self._entries(there), "missing": "later"}
+            elif each.name in way.standard:
+                fields[each.name] = way.standard[each.name]
+            elif pieces := _pieces(each):
+                cut = (f"coalesce(left({piece}, length({piece}) - 1), '')" for piece in pieces)
+                fields[each.name] = f"nullif({' || '.join(cut)}, '')"
+            else:
+                fields[each.name] = _property(each)
+            if each.custom:
+                create[each.name] = self._made(way, each)
+        if "OwnerId" in self.catalog.objects[way.source].fields:
+            fields["OwnerId"] = {"from": "hubspot_owner_id", "owner": "owners.csv", "inactive": STAND_IN}
+        entry = _entry(way.target, way.source, BACK_KEY, fields, create)
+        entry["insert_only"] = [name for name in AUDIT if name in fields]
+        if related:
+            entry["related"] = related
+        if way.custom:
+            label = self.catalog.objects[way.source].label
+            entry["create_object"] = {"label": label, "plural": f"{label}s", "name_field": "Name"}
+        return entry
+
+    def _entries(self, source: str) -> str | list[str]:
+        found = [way.target for way in self.ways if way.source == source]
+        return found[0] if len(found) == 1 else found
+
+    def _related(self, way: Way, each: Field, there: str, name: str) -> dict[str, Any]:
+        """The other end of the association that the reference became."""
+        left, right = way.target, self.targets[there]
+        here, text = f"label = '{label(way, each)}'", f"label = '{label(way, each)} of'"
+        if left == right:  # read from the lower id, with the label as it reads from there
+            pair = f"{left}_to_{left}"
+            return {
+                name: {"of": pair, "by": "left", "where": here, "take": "min(right)"},
+                f"{name}_back": {"of": pair, "by": "right", "where": text, "take": "min(left)"},
+            }
+        pair, mine, other = self.pairs(left, right)
+        return {name: {"of": pair, "by": mine, "where": here, "take": f"min({other})"}}
+
+    def pairs(self, left: str, right: str) -> tuple[str, str, str]:
+        """The association object of a pair, and its fields for the two ends."""
+        if f"{left}_to_{right}" in self.associations:
+            return f"{left}_to_{right}", "left", "right"
+        return f"{right}_to_{left}", "right", "left"
+
+    associations: frozenset[str] = frozenset()  # of the middle's catalog, before `back`
+
+    def _made(self, way: Way, each: Field) -> dict[str, Any]:
+        made = self._created(way, each) | {"kind": str(each.kind)}
+        if each.kind is Kind.REFERENCE:
+            made["reference"] = next(name for name in each.references if name in self.targets)
+        for key in ("length", "precision", "scale"):
+            if (value := getattr(each, key)) and not (key == "length" and each.kind in _UNSIZED):
+                made[key] = value
+        return made
+
+
+def _property(field: Field) -> str:
+    return "x_" + field.name.removesuffix("__c").lower()
+
+
+def _pieces(each: Field) -> list[str]:
+    """Properties of a text that one can't hold; none where one can."""
+    if each.kind is not Kind.TEXT or (each.length or 0) <= LONGEST:
+        return []
+    return [f"{_property(each)}_{number}" for number in range(-(-int(each.length or 0) // LONGEST))]
+
+
+def label(way: Way, each: Field) -> str:
+    """The label of the association that a reference becomes."""
+    return f"{way.source.removesuffix('__c')} {each.name.removesuffix('__c')}"
+
+
+STAND_IN = "ops@nasty.example"  # owns there what nobody owns any more
+FORMER = "x_former_owner"
+_KINDS = {
+    Kind.PICKLIST: "picklist", Kind.MULTIPICKLIST: "multipicklist", Kind.TEXT: "text", Kind.BOOL: "bool",
+    Kind.INT: "int", Kind.DECIMAL: "decimal", Kind.MONEY: "decimal", Kind.DATE: "date",
+    Kind.TIMESTAMP: "timestamp",
+}  # fmt: skip
+_UNSIZED = (Kind.PICKLIST, Kind.MULTIPICKLIST, Kind.REFERENCE, Kind.BOOL)
+
+
+def _entry(
+    source: str, target: str, key: str, fields: Mapping[str, Any], create: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "source": source, "target": target, "key": {"field": key}, "fields": dict(fields),
+        "create": dict(create),
+    }  # fmt: skip
+
+
+def _write(folder: Path, source: str, target: str, entries: list[dict[str, Any]]) -> None:
+    plan = {
+        "version": 1,
+        "source": {"system": "legacy", "type": source, "credentials": "env:LEGACY_", "clock": "sandbox"},
+        "target": {"system": "new", "type": target, "credentials": "env:NEW_", "clock": "sandbox",
+                   "longest_call": 2},
+        "objects": entries,
+    }  # fmt: skip
+    text = io.StringIO()
+    YAML(typ="safe", pure=True).dump(plan, text)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plan.yaml").write_text(text.getvalue(), encoding="utf-8")
