@@ -200,7 +200,8 @@ class NewField:
 
     `kind`: a word of `migrate.types.Kind`. `length` in characters, `precision` and `scale` in decimal
     digits; None: the connector's choice. `required`: the target refuses a record without it. `reference`:
-    the target object that it refers to. `options`: the values of a picklist.
+    the target object that it refers to; with `detail` a record belongs to the one that it refers to, and
+    goes with it, where the vendor knows such references. `options`: the values of a picklist.
     """
 
     object: str
@@ -215,6 +216,7 @@ class NewField:
     required: bool = False
     reference: str | None = None
     options: tuple[NewOption, ...] = ()
+    detail: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from migrate.types import BlobRef
 
@@ -61,9 +62,27 @@ def _file_name_sql() -> str:
 
 _STAGED = "regexp_full_match({0}, 'sha256:[0-9a-f]{{64}}:(0|[1-9][0-9]{{0,17}}):[0-9a-f]{{32}}')"
 
-RULES: dict[str, tuple[Callable[[str], str | None], str]] = {
+_BLANKS = "".join(map(chr, range(1, 33)))  # what Java's `String.trim` takes for blank, but for NUL
+_FRACTION = re.compile(r"\.[0-9][0-9][0-9]Z\Z")
+
+ON_NULL = frozenset({"null_is_false"})  # rules that say something of no value at all
+
+RULES: dict[str, tuple[Callable[[Any], str | None], str]] = {
     # name: (Python on a wire value, DuckDB expression over {0})
     "trim": (lambda value: value.strip(" \t\r\n"), "trim({0}, ' ' || chr(9) || chr(10) || chr(13))"),
+    "trim_blanks": (
+        lambda value: value.strip(_BLANKS),
+        r"regexp_replace({0}, '^[\x01-\x20]+|[\x01-\x20]+$', '', 'g')",
+    ),
+    "trim_end": (
+        lambda value: value.rstrip(_BLANKS),
+        r"regexp_replace({0}, '[\x01-\x20]+$', '')",
+    ),
+    "seconds": (  # an instant of the wire loses its milliseconds
+        lambda value: _FRACTION.sub(".000Z", value),
+        r"regexp_replace({0}, '\.[0-9][0-9][0-9]Z$', '.000Z')",
+    ),
+    "null_is_false": (lambda value: "false" if value is None else value, "coalesce({0}, 'false')"),
     "lower": (lambda value: "".join(map(_lower, value)), "lower({0})"),
     "empty_is_null": (lambda value: value or None, "nullif({0}, '')"),
     "file_md5": (
@@ -82,8 +101,8 @@ RULES: dict[str, tuple[Callable[[str], str | None], str]] = {
 def held(rules: Sequence[str], value: str | None) -> str | None:
     """The value as the vendor would hold it."""
     for rule in rules:
-        if value is None:
-            return None
+        if value is None and rule not in ON_NULL:
+            continue
         value = RULES[rule][0](value)
     return value
 

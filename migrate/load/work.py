@@ -15,7 +15,6 @@ from migrate.load.context import Loading
 from migrate.plan.models import ObjectPlan
 
 if TYPE_CHECKING:
-
     from migrate.workspace import Workspace
 
 NONE = "none"  # nothing to send: a tombstone of what was never loaded, or an older version

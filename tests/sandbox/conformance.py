@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from migrate.clock import SandboxClock
-from migrate.connector import NewField, SchemaChange, Settings, Source, Target
+from migrate.connector import Batch, NewField, Operation, SchemaChange, Settings, Source, Target, Write
 from migrate.connectors.hubspot import HubSpotConnector
 from migrate.connectors.mime import MimeConnector
 from migrate.connectors.salesforce import SalesforceConnector
@@ -61,6 +61,37 @@ class Harness(Protocol):
     def delete(self, id: str) -> None: ...
     def marks(self) -> dict[str, int]:
         """Which record has which mark, from the sandbox's own store: id to number."""
+        ...
+
+
+class TargetHarness(Protocol):
+    """One vendor's sandbox that takes records. Fields go by what they are for: `first`, `second`, `phone`
+    (short texts), `text` (a long one), `exact`, `met`, `born`, `vip`."""
+
+    running: Running
+    object: str
+    key: str
+    names: Mapping[str, str]
+    fields: Sequence[SchemaChange]
+    create_path: str
+    links: bool  # whether the vendor has links that are no records and no fields
+
+    def target(self) -> Target: ...
+    def record(self, key: str, **values: str | None) -> Write: ...
+    def bad(self, key: str) -> Write:
+        """A record that the vendor refuses for what it holds."""
+        ...
+
+    def edit(self, id: str) -> None:
+        """A person gives the phone the value `1`."""
+        ...
+
+    def live(self) -> list[str]:
+        """Ids of the live records, from the sandbox's own store."""
+        ...
+
+    def throttle(self, *, on: bool) -> None:
+        """Let the vendor refuse the next writes as too many at a time, or let it take them again."""
         ...
 
 
@@ -131,6 +162,13 @@ class HubSpot(Base):
     object, text, number, whole, mark = "contacts", "message", "exact", "whole", "jobtitle"
     pages = 3
     person = "ann@example.com"
+    key, create_path, links = "migration_key", "batch/create", True
+    names: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "first": "firstname", "second": "lastname", "phone": "phone", "text": "long_text",
+            "exact": "exact", "met": "met", "born": "born", "vip": "vip",
+        }
+    )  # fmt: skip
     fields: Sequence[SchemaChange] = (
         NewField("contacts", "migration_key", "Migration key", "string", unique=True),
         NewField("companies", "migration_key", "Migration key", "string", unique=True),
@@ -144,8 +182,6 @@ class HubSpot(Base):
 
     def __post_init__(self) -> None:
         self.running.control.post("/seed", {"portal": {"id": 4471203}, "owners": [{"email": self.person}]})
-        from migrate.connector import Batch, Operation, Write
-
         target = self.target()
         target.prepare(self.fields)
         for first in range(0, ROWS, 100):
@@ -170,6 +206,23 @@ class HubSpot(Base):
 
     def connect(self) -> Source:
         return self.target()
+
+    def record(self, key: str, **values: str | None) -> Write:
+        named = {self.names[name]: value for name, value in values.items()}
+        return Write(key, values={"migration_key": key, "email": f"{key}@b.test".lower(), **named})
+
+    def bad(self, key: str) -> Write:
+        return Write(key, values={"migration_key": key, "email": "no address"})
+
+    def live(self) -> list[str]:
+        rows = self.running.control.ndjson("/truth/contacts")
+        return [each["id"] for each in rows if not each["archived"]]
+
+    def throttle(self, *, on: bool) -> None:
+        self.running.control.delete("/faults")
+        for nth in (1, 2, 3) if on else ():
+            order = {"on": {"path": self.create_path, "nth": nth}, "do": {"kind": "status", "status": 429}}
+            self.running.control.post("/faults", [order])
 
     def edit(self, id: str) -> None:
         self.act(self.person, do="update", object="contacts", id=id, fields={"phone": "1"})
@@ -224,6 +277,75 @@ class Mime:
 
     def marks(self) -> dict[str, int]:
         return {id: int(path.stem) for id, path in self._paths().items()}
+
+
+@dataclass
+class SalesforceTarget(Base):
+    """Contacts of an org that is loaded into."""
+
+    object, key, create_path, links = "Contact", "Migration_Key__c", "composite/sobjects", False
+    names: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "first": "FirstName", "second": "Title", "phone": "Phone", "text": "Long_Text__c",
+            "exact": "Exact__c", "met": "Met__c", "born": "Birthdate", "vip": "Vip__c",
+        }
+    )  # fmt: skip
+    fields: Sequence[SchemaChange] = (
+        NewField("Contact", "Migration_Key__c", "Migration key", "string", unique=True),
+        NewField("Account", "Migration_Key__c", "Migration key", "string", unique=True),
+        NewField("Contact", "Exact__c", "Exact", "decimal", precision=18, scale=6),
+        NewField("Contact", "Met__c", "Met", "timestamp"),
+        NewField("Contact", "Vip__c", "VIP", "bool"),
+        NewField("Contact", "Long_Text__c", "Long text", "text"),
+    )
+
+    def __post_init__(self) -> None:
+        said = self.target().prepare(self.fields)
+        assert {outcome for _, outcome in said} == {"made"}, said
+
+    def target(self) -> Target:
+        """The connector, told where the keys are."""
+        credentials = {
+            "instance_url": self.running.url, "client_id": "admin-app", "client_secret": "sandbox-secret",
+        }  # fmt: skip
+        connector = SalesforceConnector(Settings("new", credentials, {}, self.clock()))
+        connector.bind({"Contact": "Migration_Key__c", "Account": "Migration_Key__c"})
+        self.opened.append(connector)
+        return connector
+
+    def record(self, key: str, **values: str | None) -> Write:
+        named = {self.names[name]: value for name, value in values.items()}
+        return Write(key, values={"Migration_Key__c": key, "LastName": "L", **named})
+
+    def bad(self, key: str) -> Write:
+        return Write(key, values={"Migration_Key__c": key, "LastName": "L", "Email": "no address"})
+
+    def edit(self, id: str) -> None:
+        ann = {"Username": "ann@sandbox.example", "LastName": "Ann", "Email": "ann@sandbox.example",
+               "IsActive": True}  # fmt: skip
+        if not any(
+            each["Username"] == ann["Username"] for each in self.running.control.ndjson("/truth/User")
+        ):
+            self.running.control.post("/seed", {"records": {"User": [ann]}})
+        self.act("ann@sandbox.example", do="update", object="Contact", id=id, fields={"Phone": "1"})
+
+    def live(self) -> list[str]:
+        rows = self.running.control.ndjson("/truth/Contact")
+        return [each["Id"] for each in rows if not each["IsDeleted"]]
+
+    def throttle(self, *, on: bool) -> None:
+        """Calls that others have open for long; a 429 is nothing that Salesforce says."""
+        self.running.control.post("/settings", {"long_running": 30 if on else 0})
+
+
+@contextmanager
+def salesforce_target(folder: Path) -> Iterator[SalesforceTarget]:
+    """An org to load into, whose history of phone numbers is kept."""
+    settings = {"tracked_fields": {"Contact": ["Phone"]}}
+    with launch("salesforce", folder, speed=SPEED, settings=settings) as running:
+        harness = SalesforceTarget(running)
+        yield harness
+        harness.close()
 
 
 @contextmanager

@@ -46,7 +46,10 @@ def canonical(expression: str, field: Field, *, rules: bool) -> str:
         value = held_sql(field.held, expression) if rules else expression
         return f"nullif({value}, '')"
     if kind == "TIMESTAMPTZ":
-        return f"date_trunc('millisecond', {expression})"
+        finest = "second" if rules and "seconds" in field.held else "millisecond"
+        return f"date_trunc('{finest}', {expression})"
+    if kind == "BOOLEAN" and rules and "null_is_false" in field.held:
+        return f"coalesce({expression}, false)"
     if field.kind is Kind.MULTIPICKLIST:
         listed = f"list_sort(list_distinct(list_filter({expression}, lambda x: x <> '')))"
         return f"CASE WHEN len({listed}) > 0 THEN {listed} END"

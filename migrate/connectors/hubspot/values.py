@@ -15,72 +15,25 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from migrate.catalog import Field
+from migrate.connectors.wire import (
+    decimal_text,
+    encode,
+    encode_column,
+    instant_text,
+    join_options,
+)
 from migrate.errors import SystemRefused
 from migrate.types import NUMERIC, Kind, arrow_type
 
+__all__ = [
+    "canonical", "day", "decimal_text", "decode", "decode_column", "encode", "encode_column", "instant",
+    "instant_text", "join_options", "number",
+]  # fmt: skip
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WIDE = Context(prec=76)
-
-
-def encode(batch: pa.RecordBatch) -> list[dict[str, str | None]]:
-    """Rows of wire values; columns whose names start with `_` are ours and left out."""
-    names = [name for name in batch.schema.names if not name.startswith("_")]
-    columns = [encode_column(batch.column(name)) for name in names]
-    if not columns:
-        return [{} for _ in range(batch.num_rows)]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def encode_column(column: pa.Array) -> list[str | None]:
-    """One column's wire values."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return encode_column(column.dictionary_decode())
-    if pa.types.is_boolean(kind):
-        column = pc.if_else(column, "true", "false")
-    elif pa.types.is_decimal(kind):
-        return _decimals(column)
-    elif pa.types.is_floating(kind):
-        return [None if value is None else decimal_text(Decimal(repr(value))) for value in column.to_pylist()]
-    elif pa.types.is_timestamp(kind):
-        column = pc.strftime(column.cast(pa.timestamp("ms"), safe=False), "%Y-%m-%dT%H:%M:%SZ")
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return [None if value is None else join_options(value) for value in column.to_pylist()]
-    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        column = column.cast(pa.string())
-    values: list[str | None] = column.to_pylist()
-    return values
-
-
-def _decimals(column: pa.Array) -> list[str | None]:
-    if column.type.scale <= 0:
-        return [None if value is None else decimal_text(value) for value in column.to_pylist()]
-    zero = pa.scalar(Decimal(0), type=column.type)
-    text = pc.if_else(pc.equal(column, zero), pa.scalar("0.0"), column.cast(pa.string()))
-    if pc.any(pc.match_substring(text, "E")).as_py():  # Arrow writes very small ones scientifically
-        return [None if value is None else decimal_text(value) for value in column.to_pylist()]
-    values: list[str | None] = pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), ".").to_pylist()
-    return values
-
-
-def decimal_text(value: Decimal) -> str:
-    """Decimal text without exponent, trailing zeros or a negative zero."""
-    text = format(value, "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text
-
-
-def instant_text(value: datetime) -> str:
-    value = value.astimezone(UTC)
-    return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
-
-
-def join_options(values: Sequence[str | None]) -> str:
-    return ";".join(sorted({value for value in values if value}))
 
 
 def instant(text: str) -> datetime | None:

@@ -30,7 +30,7 @@ from migrate.connectors.http import Http
 from migrate.connectors.salesforce.replies import RIGHTS, error
 from migrate.connectors.salesforce.results import batches
 from migrate.connectors.salesforce.values import BadValue, Column, empty
-from migrate.errors import CursorLost, InDoubt, NoSpace, Parked, Retriable, SystemRefused
+from migrate.errors import CursorLost, NoSpace, Parked, Retriable, SystemRefused
 
 PAGE_ROWS = 50_000
 FIRST_POLL, LONGEST_POLL, POLL_GROWTH = 1.0, 30.0, 1.5
@@ -97,7 +97,7 @@ class Bulk:
     def create(self, soql: str, *, all: bool = False) -> str:
         """Start a job and give its id.
 
-        A job whose creation stayed in doubt ends unread: it costs one of the day's 10,000.
+        A job whose creation wasn't answered ends unread: it costs one of the day's 10,000.
 
         Raises:
             NotByBulk: this object can be queried by REST only.
@@ -109,21 +109,15 @@ class Bulk:
             "columnDelimiter": "COMMA",
             "lineEnding": "LF",
         }
-        for attempt in range(1, TRIES + 1):
-            try:
-                reply = self._http.call("POST", self._jobs, json=body, write=True, ok=(400,))
-                if reply.status == 400:
-                    code, words = error(reply)
-                    if "not supported" in words.lower() or code in ("INVALIDENTITY", "INVALID_ENTITY"):
-                        raise NotByBulk(words)
-                    what = f"a bulk query was refused: {code} {words}"
-                    raise SystemRefused(self._system, what, f"Query: {soql}", code=code)
-                return str(reply.json()["id"])
-            except InDoubt:
-                if attempt == TRIES:
-                    raise
-                self._clock.sleep(FIRST_POLL * 2**attempt)
-        raise AssertionError  # the loop returns or raises
+        # Not a write: nothing of the org's data changes, and a second job does no harm.
+        reply = self._http.call("POST", self._jobs, json=body, write=False, ok=(400,))
+        if reply.status == 400:
+            code, words = error(reply)
+            if "not supported" in words.lower() or code in ("INVALIDENTITY", "INVALID_ENTITY"):
+                raise NotByBulk(words)
+            what = f"a bulk query was refused: {code} {words}"
+            raise SystemRefused(self._system, what, f"Query: {soql}", code=code)
+        return str(reply.json()["id"])
 
     def pages(self, object: str, place: Place, columns: Sequence[Column]) -> Iterator[Page]:
         """Wait for the job, then its rows from `place` on.

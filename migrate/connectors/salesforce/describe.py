@@ -9,9 +9,9 @@ a sign of missing rights. Salesforce, REST API Developer Guide "sObject Describe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
-from migrate.catalog import Field, ObjectSchema, Option
+from migrate.catalog import Field, NewObjects, ObjectSchema, Option
 from migrate.connectors.salesforce.blobs import files
 from migrate.types import Kind
 
@@ -23,6 +23,9 @@ CRM_OBJECTS = (
 )  # fmt: skip
 
 STAMP, CREATED = "SystemModstamp", "CreatedDate"
+_FIRST_DAY = (
+    "Id", "IsDeleted", "OwnerId", CREATED, "CreatedById", "LastModifiedDate", "LastModifiedById", STAMP,
+)  # fmt: skip
 SHORT_ID = 15  # the last three of an id's 18 characters repeat the letter case of the others
 
 _KINDS = {
@@ -55,6 +58,18 @@ _KINDS = {
 _HTML = ("HtmlBody",)  # of e-mails; the describe says so of rich text only
 _NUMBERS = (Kind.DECIMAL, Kind.MONEY)
 
+# These carry no custom field, so no migration key: Object Reference, read 2026-11-26.
+KEYLESS = frozenset(
+    {
+        "Attachment", "ContentDocument", "ContentDocumentLink", "ContentNote", "EmailMessageRelation",
+        "EventRelation", "Note", "TaskRelation",
+    }
+)  # fmt: skip
+
+_TEXTS = frozenset(
+    {"string", "combobox", "encryptedstring", "email", "phone", "url", "anyType", "picklist", "time"}
+)
+
 
 def is_crm_object(entry: Mapping[str, Any], extra: Sequence[str] = ()) -> bool:
     """Whether an entry of the global describe is read: a known CRM object, a custom one, or asked for."""
@@ -83,7 +98,7 @@ def object_schema(described: Mapping[str, Any], instance: str, scales: Mapping[s
         name=name,
         label=str(described.get("label") or name),
         fields=fields,
-        key_by="unique field" if described.get("createable") else "none",
+        key_by=_key_by(name, createable=bool(described.get("createable"))),
         stamp=next((each for each in (STAMP, "LastModifiedDate", CREATED) if each in fields), None),
         created=CREATED if CREATED in fields else None,
         url=f"{instance}/lightning/r/{name}/{{id}}/view",
@@ -108,6 +123,55 @@ def _pages(name: str, instance: str) -> tuple[str, ...]:
     found = [f"{host}/lightning/r/{name}/{{id}}/view" for host in hosts if host != instance]
     found += [f"{host}/lightning/r/{{id}}/view" for host in hosts]
     return (*found, f"{instance}/{{id}}")
+
+
+def new_objects(account: ObjectSchema) -> NewObjects:
+    """What a custom object of this org has from its first day: what an account has, but for its own fields.
+
+    Salesforce, Object Reference "Custom Objects", read 2026-11-26.
+    """
+    name = Field(
+        name="Name",
+        label="Name",
+        kind=Kind.STRING,
+        vendor_type="string",
+        length=80,
+        held=("trim_blanks", "empty_is_null"),
+    )
+    fields = {each: account.fields[each] for each in _FIRST_DAY if each in account.fields}
+    return NewObjects(
+        pattern=r"[A-Za-z](?:_?[A-Za-z0-9]){0,39}__c",
+        example="Project__c",
+        fields={**fields, "Name": name},
+        stamp=STAMP,
+        created=CREATED,
+    )
+
+
+def _key_by(name: str, *, createable: bool) -> Literal["unique field", "by parent and digest", "none"]:
+    if not createable:
+        return "none"
+    return "by parent and digest" if name in KEYLESS else "unique field"
+
+
+def held_rules(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """What Salesforce makes of a value that it takes: texts are trimmed (long ones at their end), empty is
+    null, instants lose their milliseconds, a checkbox is never null (REST guide "Valid Date and DateTime
+    Formats", Object Reference "Primitive Data Types", read 2026-11-26). Of rich text nothing is said.
+    """
+    kind = str(raw["type"])
+    if kind in _TEXTS:
+        return ("trim_blanks", "empty_is_null")
+    match kind:
+        case "textarea":
+            return ("trim_end", "empty_is_null")
+        case "multipicklist" | "reference" | "id":
+            return ("empty_is_null",)
+        case "datetime":
+            return ("seconds",)
+        case "boolean" if not raw.get("defaultValue"):
+            return ("null_is_false",)
+    return ()
 
 
 def _field(raw: Mapping[str, Any], scale: int | None) -> Field | None:
@@ -142,6 +206,8 @@ def _field(raw: Mapping[str, Any], scale: int | None) -> Field | None:
         references=references,
         owner="User" in references,
         html=True if raw.get("htmlFormatted") or raw["name"] in _HTML else None,
+        default=_default(raw),
+        held=held_rules(raw),
         options=tuple(
             Option(
                 value=str(each["value"]),
@@ -151,3 +217,14 @@ def _field(raw: Mapping[str, Any], scale: int | None) -> Field | None:
             for each in raw.get("picklistValues") or ()
         ),
     )
+
+
+def _default(raw: Mapping[str, Any]) -> str | None:
+    """The value of a new record that is given none, as far as describe tells it."""
+    listed = next(
+        (str(each["value"]) for each in raw.get("picklistValues") or () if each.get("defaultValue")), None
+    )
+    plain = raw.get("defaultValue")
+    if listed is not None or plain is None:
+        return listed
+    return str(plain).lower() if isinstance(plain, bool) else str(plain)

@@ -52,6 +52,13 @@ def error(reply: Reply) -> tuple[str, str]:
     return str(code), str(words)
 
 
+def _is_fault(reply: Reply) -> bool:
+    """A SOAP fault that says what was wrong with the call (not that the server failed)."""
+    if "xml" not in reply.headers.get("content-type", "") or b"Fault>" not in reply.body:
+        return False
+    return not any(word in reply.body for word in (b"UNKNOWN_EXCEPTION", b"SERVER_UNAVAILABLE"))
+
+
 def classifier(clock: Clock, instance: Callable[[], str]) -> Callable[[Reply], Judgement]:
     """The `Classify` of one connector. `instance` names the org's host, for the remedies."""
 
@@ -64,6 +71,8 @@ def classifier(clock: Clock, instance: Callable[[], str]) -> Callable[[Reply], J
         status = reply.status
         if status < 400:
             return judged(Verdict.ANSWERED)
+        if status == 500 and _is_fault(reply):
+            return judged(Verdict.ANSWERED, code="fault")
         code, words = error(reply)
         what = f"{reply.method} {reply.path}: status {status} {code} {words}".rstrip()
         if status == 401:

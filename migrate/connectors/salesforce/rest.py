@@ -1,9 +1,9 @@
 """How are few rows read, counted and asked for? By REST queries, paged by the last id seen.
 
-`WHERE Id > last ORDER BY Id LIMIT 2000` needs no cursor at the vendor, so nothing can expire; a page that
-the vendor cuts shorter (200 rows with long text) only makes more of them. Numbers are taken from the JSON as
-text, so that no float comes between. Salesforce, REST API Developer Guide "Query" and SOQL reference
-"LIMIT", read 2026-11-23.
+`WHERE Id > last ORDER BY Id LIMIT 2000` needs no cursor at the vendor, so nothing can expire; a page
+that the vendor cuts shorter (200 rows with long text) only makes more of them. Numbers are taken from
+the JSON as text, so that no float comes between. Salesforce, REST API Developer Guide "Query" and SOQL
+reference "LIMIT", read 2026-11-23.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Rest:
         path = f"{self._base}/{'queryAll' if all else 'query'}/"
         return _parse(self._http.call("GET", path, params={"q": text}, write=False))
 
-    def rows(self, text: str) -> list[dict[str, Any]]:
+    def rows(self, text: str, *, all: bool = False) -> list[dict[str, Any]]:
         """Every record of a query, following the vendor's pages. For short lists (users, currencies)."""
-        answer = self.query(text)
+        answer = self.query(text, all=all)
         found: list[dict[str, Any]] = list(answer["records"])
         while not answer.get("done", True):
             answer = _parse(self._http.call("GET", str(answer["nextRecordsUrl"]), write=False))

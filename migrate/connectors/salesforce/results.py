@@ -1,11 +1,12 @@
 """How does a page of CSV results become Arrow batches, block by block, in bounded memory?
 
-pyarrow's streaming reader parses a block at a time, straight into the catalog's types; no Python runs per
-row. Where it finds a value that it can't read (`12.0` for a whole number), the page's rows from there on are
-read as text and cast by `values`, which knows more spellings and names a value that is wrong. Values hold
-line breaks and doubled quotes; an empty value is null. No rows at all is a header alone, or nothing. Bodies
-are gzip, undone block by block; a proxy may have done so before, thus the first bytes are looked at.
-Salesforce, Bulk API 2.0 guide "Get Results for a Query Job", read 2026-11-23.
+pyarrow's streaming reader parses a block at a time, straight into the catalog's types; no Python runs
+per row. Where it finds a value that it can't read (`12.0` for a whole number), the page's rows from
+there on are read as text and cast by `values`, which knows more spellings and names a value that is
+wrong. Values hold line breaks and doubled quotes; an empty value is null. No rows at all is a header
+alone, or nothing. Bodies are gzip, undone block by block; a proxy may have done so before, thus the
+first bytes are looked at. Salesforce, Bulk API 2.0 guide "Get Results for a Query Job", read
+2026-11-23.
 """
 
 from __future__ import annotations

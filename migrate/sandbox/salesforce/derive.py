@@ -5,6 +5,7 @@ a task's flags, what can be known of a file (Salesforce, Object Reference: Conta
 Opportunity, Case, Task, read 2026-11-23). Given a probability, a stage's default doesn't replace it.
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,12 @@ def derive(call: Call, item: SObject, record: Record, before: Record | None) -> 
     name = item.fields.get("Name")
     if name is not None and "LastName" in item.fields:
         record["Name"] = full_name(record)[: name.length]
+    if name is not None and item.custom and name.describe["autoNumber"] and "Name" not in record:
+        number = call.records.next(f"name:{item.name}")
+        digits = re.search(r"\{(0+)\}", item.name_format)
+        record["Name"] = (
+            item.name_format.replace(digits[0], f"{number:0{len(digits[1])}d}") if digits else str(number)
+        )
     match item.name:
         case "Opportunity":
             _opportunity(call, record, before)

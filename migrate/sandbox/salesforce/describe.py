@@ -12,6 +12,7 @@ from migrate.sandbox.salesforce.ids import MASTER_RECORD_TYPE
 from migrate.sandbox.salesforce.rights import Rights
 from migrate.sandbox.salesforce.schema import AUDIT, Field, Schema, SObject
 from migrate.sandbox.salesforce.standard_activities import HISTORIES
+from migrate.sandbox.salesforce.standard_rights import OBJECTS
 
 _SYSTEM = frozenset(
     {
@@ -24,6 +25,7 @@ _SYSTEM = frozenset(
         "OpportunityStage",
         "OpportunityHistory",
         "UserPermissionAccess",
+        *OBJECTS,
         *(history for history, _ in HISTORIES.values()),
     }
 )

@@ -8,11 +8,12 @@ the client; everything is in its transaction.
 from collections.abc import Mapping
 from typing import Any
 
-from migrate.sandbox.salesforce import activities, emails, files, history
+from migrate.sandbox.salesforce import activities, emails, files, granting, history
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.errors import Refusal
 from migrate.sandbox.salesforce.records import Record
 from migrate.sandbox.salesforce.schema import SObject
+from migrate.sandbox.salesforce.standard_rights import OBJECTS
 
 Lists = dict[str, list[str]]
 
@@ -60,6 +61,8 @@ def before(
             activities.before_activity(call, item, record, old, lists)
         case "TaskRelation" | "EventRelation":
             activities.before_relation(call, item, record, old)
+        case _:
+            granting.before(call, item, record, old)
 
 
 def after(call: Call, item: SObject, record: Record, old: Record | None, lists: Lists) -> None:
@@ -82,6 +85,8 @@ def after(call: Call, item: SObject, record: Record, old: Record | None, lists: 
             activities.after_activity(call, item, record, old, lists)
         case "TaskRelation" | "EventRelation":
             activities.after_relation(call, item, record, old)
+        case "FieldPermissions" | "PermissionSetAssignment":
+            granting.touched(call)
 
 
 def deletes(call: Call, item: SObject, record: Record) -> None:
@@ -94,3 +99,5 @@ def deleted(call: Call, item: SObject, record: Record) -> None:
     """Let follow what the deletion of one record, not a cascade, brings with it."""
     if item.name in ("TaskRelation", "EventRelation"):
         activities.deleted_relation(call, item, record)
+    elif item.name in OBJECTS:
+        granting.touched(call)

@@ -1,9 +1,9 @@
 """Where are the records, and who points at whom?
 
-One table of JSON documents, one of unique and external-id values, one of references
-for cascades, one of files' contents; all in the sandbox's SQLite file, so that saving, restoring and rolling
-back take everything along. A record holds its kept values (see `values.py`), nulls
-left out; `IsDeleted` is in it and beside it.
+One table of JSON documents, one of unique and external-id values, one of references for cascades, one
+of files' contents; all in the sandbox's SQLite file, so that saving, restoring and rolling back take
+everything along. A record holds its kept values (see `values.py`), nulls left out; `IsDeleted` is in it
+and beside it.
 """
 
 import sqlite3

@@ -9,7 +9,7 @@ follow the vendor's `UserPermissionAccess` object (Salesforce, Object Reference,
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 PERMISSIONS = (
@@ -79,6 +79,12 @@ class Rights:
     def sees(self, object: str, field: str) -> bool:
         return field not in self.hidden.get(object, ())
 
+    def narrowed(
+        self, hidden: Mapping[str, frozenset[str]], readonly: Mapping[str, frozenset[str]]
+    ) -> "Rights":
+        """The same user with more fields hidden, and more that it may only read."""
+        return replace(self, hidden=_joined(self.hidden, hidden), readonly=_joined(self.readonly, readonly))
+
     def reads_only(self, object: str, field: str) -> bool:
         return field in self.readonly.get(object, ())
 
@@ -102,3 +108,9 @@ def rights_of(user: Mapping[str, Any], host: str, layers: Iterable[Mapping[str, 
             hidden.update({name: frozenset(fields) for name, fields in given.get("hidden", {}).items()})
             readonly.update({name: frozenset(fields) for name, fields in given.get("readonly", {}).items()})
     return Rights(str(user["Id"]), system, objects, hidden, readonly, host)
+
+
+def _joined(
+    left: Mapping[str, frozenset[str]], right: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    return {name: left.get(name, frozenset()) | right.get(name, frozenset()) for name in {*left, *right}}

@@ -189,6 +189,7 @@ class SObject:
         self.fields = {field.name: field for field in fields}
         self.flags: dict[str, bool] = flags
         self.record_types: list[dict[str, Any]] = []
+        self.name_format = "{0}"  # of an auto-numbered name
 
     @cached_property
     def by_lower(self) -> dict[str, Field]:
@@ -280,6 +281,7 @@ def amended(base: Iterable[SObject], metadata: Mapping[str, Mapping[str, Any]]) 
         label, plural = given.get("label", item.label), given.get("labelPlural", item.plural)
         flags = {**item.flags, **given.get("flags", {})}
         changed = SObject(name, given.get("keyPrefix", item.prefix), label, plural, fields.values(), **flags)
+        changed.name_format = given.get("nameFormat", item.name_format)
         changed.record_types = list(given.get("recordTypes", item.record_types))
         objects[name] = changed
     _spread(objects)

@@ -1,18 +1,18 @@
 """How do the standard objects' lines become objects with fields?
 
-Reads the tables of `standard_table.py`, `standard_activities.py` and
-`standard_files.py`, and adds the one object that is made for whoever asks,
+Reads the tables of `standard_table.py`, `standard_activities.py`, `standard_files.py`
+and `standard_rights.py`, and adds the one object that is made for whoever asks,
 `UserPermissionAccess`.
 """
 
 import re
 from typing import Any
 
-from migrate.sandbox.salesforce import standard_activities, standard_files, standard_table
+from migrate.sandbox.salesforce import standard_activities, standard_files, standard_rights, standard_table
 from migrate.sandbox.salesforce.rights import PERMISSIONS
 from migrate.sandbox.salesforce.schema import Field, SObject, system_fields
 
-TABLES = (standard_table.TABLE, standard_activities.TABLE, standard_files.TABLE)
+TABLES = (standard_table.TABLE, standard_activities.TABLE, standard_files.TABLE, standard_rights.TABLE)
 _FLAGS: dict[str, dict[str, bool]] = {  # a word behind an object's labels -> what it says of the object
     "mergeable": {"mergeable": True},
     "readonly": {"createable": False, "updateable": False, "deletable": False, "undeletable": False},

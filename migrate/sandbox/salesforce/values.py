@@ -19,6 +19,7 @@ from migrate.sandbox.salesforce.errors import Refusal
 from migrate.sandbox.salesforce.ids import normal_id
 from migrate.sandbox.salesforce.schema import NUMBERS, TEXTS, Field
 
+_BLANKS = "".join(map(chr, range(33)))  # the guides say "whitespace"; here it is what Java's `trim` takes off
 _EMAIL = re.compile(r"[^@\s,;<>()\[\]\"']+@[^@\s,;<>()\[\]\"']+\.[^@\s,;<>()\[\]\"'.]{2,}")
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:?\d\d)?")
 
@@ -55,7 +56,8 @@ def accept(field: Field, value: Any, *, csv: bool = False) -> Any:
     if value is None:
         return None
     if isinstance(value, str):
-        value = value.strip() if field.kind != "textarea" or not value.strip() else value.rstrip()
+        whole = value.strip(_BLANKS)
+        value = value.rstrip(_BLANKS) if field.kind == "textarea" and whole else whole
         if not value:
             return None
     kind = field.kind

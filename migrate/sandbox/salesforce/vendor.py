@@ -11,7 +11,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from migrate.sandbox.clock import SandboxClock
-from migrate.sandbox.salesforce import acting, blobs, bulk_ingest, bulk_query, routes, seed
+from migrate.sandbox.salesforce import (
+    acting,
+    blobs,
+    bulk_ingest,
+    bulk_query,
+    granting,
+    metadata_api,
+    routes,
+    seed,
+)
 from migrate.sandbox.salesforce.activities import absent, archive_old
 from migrate.sandbox.salesforce.auth import Auth, find_user
 from migrate.sandbox.salesforce.call import Call
@@ -28,6 +37,7 @@ from migrate.sandbox.vendor import Reply, Request, Vendor
 
 _NOBODY = Request("GET", "/", {}, {}, b"")
 _FILED = re.compile(r"/services/data/v[\d.]+/(sobjects/[^/]+|composite/sobjects)(/|$)")
+_METADATA = re.compile(r"/services/Soap/m/(\d{2,3}\.0)(/|$)")
 _HOST = "sandbox.my.salesforce.com"
 
 
@@ -75,6 +85,7 @@ class SalesforceVendor(Vendor):
         "duplicate_rules": [],  # {object, fields, action: block or alert}
         "assignment": {},  # object -> owner that assignment rules give
         "too_many_code": "LIMIT_EXCEEDED",  # for more than 200 records in a collection
+        "unique_activity_fields": False,  # whether a custom field of Activity may be unique (uncertain)
         "late_every": 0,  # every n-th write of acting users becomes visible late, with its early stamp
         "late_seconds": 5,
     }
@@ -90,6 +101,8 @@ class SalesforceVendor(Vendor):
         }
         self._schema: Schema | None = None
         self._mark: object = None
+        self._grants: dict[str, granting.Narrowing] = {}
+        self._grants_mark: object = None
         self._used = 0  # API requests as of the last reply
 
     def setup(self, tx: Tx) -> None:
@@ -103,8 +116,8 @@ class SalesforceVendor(Vendor):
         blobs.sweep(tx)
 
     def reset(self) -> None:
-        """Forget the schema: another store may hold another one."""
-        self._mark = object()
+        """Forget the schema and the grants: another store may hold other ones."""
+        self._mark = self._grants_mark = object()
 
     # requests
 
@@ -118,7 +131,8 @@ class SalesforceVendor(Vendor):
         reply = auth.handle(request.path)
         if reply is not None:
             return reply
-        reply = self._data(auth, request, tx)
+        soap = _METADATA.match(request.path)
+        reply = self._soap(auth, request, tx, soap[1]) if soap else self._data(auth, request, tx)
         self._used = usage(tx, self.clock.now())
         return self._counted(reply)
 
@@ -140,6 +154,34 @@ class SalesforceVendor(Vendor):
             return refused(Refusal("INVALID_SESSION_ID", "Session expired or invalid"))
         call = self._call(tx, session.user, request, version)
         return self._limited(call) or self._answer(call, rest)
+
+    def _soap(self, auth: Auth, request: Request, tx: Tx, version: str) -> Reply:
+        """The Metadata API; its session stands in the envelope."""
+        try:
+            token, operation = metadata_api.session_of(request.body)
+            if request.expire:
+                tx.sql.execute("UPDATE sf_token SET revoked = 1 WHERE token = ?", (token,))
+            call = self._admitted(auth, request, tx, version, token)
+            return metadata_api.answer(call, operation, self._sow)
+        except metadata_api.Fault as failure:
+            return metadata_api.fault(failure)
+
+    def _admitted(self, auth: Auth, request: Request, tx: Tx, version: str, token: str) -> Call:
+        session = auth.session(token, renew=True)
+        if session is None:
+            message = "Invalid Session ID found in SessionHeader: Illegal Session"
+            raise metadata_api.Fault("INVALID_SESSION_ID", message)
+        call = self._call(tx, session.user, request, version)
+        if self._limited(call) is not None:
+            raise metadata_api.Fault("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+        return call
+
+    def _sow(self, call: Call, metadata: dict[str, Any]) -> Call:
+        """Lay metadata over the org's; a call that sees it."""
+        if metadata:
+            seed.sow_metadata(call, metadata)
+        user = call.records.get("User", call.actor) or {"Id": call.actor}
+        return self._call(call.tx, user, call.request, call.version)
 
     def _limited(self, call: Call) -> Reply | None:
         if not call.rights.has("PermissionsApiEnabled"):
@@ -168,8 +210,21 @@ class SalesforceVendor(Vendor):
     def _call(self, tx: Tx, user: Record, request: Request, version: str) -> Call:
         stored = Records(tx.sql).state("permissions") or {}
         layers = (stored, self.settings["permissions"], {"*": absent(self.settings)})
-        rights = rights_of(user, request.host or _HOST, layers)
+        rights = self._seeing(tx, rights_of(user, request.host or _HOST, layers))
         return self._make(tx, rights, request, version)
+
+    def _seeing(self, tx: Tx, rights: Rights) -> Rights:
+        """The same rights, without the fields that no permission set shows to this user."""
+        records = Records(tx.sql)
+        mark = (records.state(granting.MARK), records.state("schema"))
+        if mark[0] is None:
+            return rights
+        if mark != self._grants_mark:
+            self._grants, self._grants_mark = {}, mark
+        if rights.user not in self._grants:
+            self._grants[rights.user] = granting.hidden(records, rights.user)
+        hidden, fixed = self._grants[rights.user]
+        return rights.narrowed(hidden, fixed)
 
     def _as(self, tx: Tx, name: str | None) -> Call:
         """A call of an acting user, who may do what an administrator may."""

@@ -1,0 +1,423 @@
+"""How does a client make objects, fields and values, in one synchronous call?
+
+`POST /services/Soap/m/{version}`: createMetadata, updateMetadata, upsertMetadata, readMetadata,
+deleteMetadata and listMetadata of CustomObject, CustomField, GlobalValueSet and StandardValueSet, ten
+components a call, one result a component; errors of the whole call are SOAP faults with status 500
+(Salesforce, Metadata API Developer Guide "createMetadata()", "readMetadata()", "updateMetadata()",
+"StandardValueSet Names and Standard Picklist Fields", read 2026-11-26).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from migrate.sandbox.salesforce import granting
+from migrate.sandbox.salesforce.call import Call
+from migrate.sandbox.salesforce.errors import Refusal
+from migrate.sandbox.salesforce.metadata_fields import (
+    checked_name,
+    custom_value,
+    definition,
+    described,
+    entry,
+    flag,
+)
+from migrate.sandbox.salesforce.schema import Field, SObject
+from migrate.sandbox.vendor import Reply
+
+MOST = 10
+SETS = "value-sets"
+_SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+_META = "http://soap.sforce.com/2006/04/metadata"
+_XSI = "http://www.w3.org/2001/XMLSchema-instance"
+ACTIVITY = ("Task", "Event")  # custom fields of `Activity` stand on both
+Sow = Callable[[Call, dict[str, Any]], Call]
+
+STANDARD_SETS: dict[str, tuple[str, ...]] = {
+    "AccountOwnership": ("Account.Ownership",),
+    "AccountRating": ("Account.Rating", "Lead.Rating"),
+    "AccountType": ("Account.Type",),
+    "CampaignMemberStatus": ("CampaignMember.Status",),
+    "CampaignStatus": ("Campaign.Status",),
+    "CampaignType": ("Campaign.Type",),
+    "CaseOrigin": ("Case.Origin",),
+    "CasePriority": ("Case.Priority",),
+    "CaseReason": ("Case.Reason",),
+    "CaseStatus": ("Case.Status",),
+    "CaseType": ("Case.Type",),
+    "ContactRole": ("OpportunityContactRole.Role",),
+    "Industry": ("Account.Industry", "Lead.Industry"),
+    "LeadSource": (
+        "Account.AccountSource",
+        "Contact.LeadSource",
+        "Lead.LeadSource",
+        "Opportunity.LeadSource",
+    ),
+    "LeadStatus": ("Lead.Status",),
+    "OpportunityStage": ("Opportunity.StageName",),
+    "OpportunityType": ("Opportunity.Type",),
+    "Salutation": ("Contact.Salutation", "Lead.Salutation"),
+    "TaskPriority": ("Task.Priority",),
+    "TaskStatus": ("Task.Status",),
+}
+
+
+class Fault(Exception):
+    """The whole call is refused."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code, self.message = code, message
+        super().__init__(code, message)
+
+
+def session_of(body: bytes) -> tuple[str, ElementTree.Element]:
+    """The session id and the operation's element of an envelope.
+
+    Raises:
+        Fault: it is no such envelope.
+    """
+    try:
+        root = ElementTree.fromstring(body)  # noqa: S314 - a simulator on loopback
+    except ElementTree.ParseError as error:
+        raise Fault("UNKNOWN_EXCEPTION", f"the envelope can't be read: {error}") from error
+    session = root.find(f"{{{_SOAP}}}Header/{{{_META}}}SessionHeader/{{{_META}}}sessionId")
+    operation = next(iter(root.find(f"{{{_SOAP}}}Body") or ()), None)
+    if operation is None:
+        raise Fault("UNKNOWN_EXCEPTION", "the envelope has no operation")
+    return (session.text or "" if session is not None else ""), operation
+
+
+def fault(failure: Fault) -> Reply:
+    """The reply to a call that is refused as a whole."""
+    body = (
+        f"<soapenv:Fault><faultcode>sf:{failure.code}</faultcode>"
+        f"<faultstring>{failure.code}: {escape(failure.message)}</faultstring></soapenv:Fault>"
+    )
+    return _reply(500, body)
+
+
+def _reply(status: int, body: str) -> Reply:
+    text = (
+        f'<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="{_SOAP}" xmlns="{_META}"'
+        f' xmlns:sf="http://soap.sforce.com/2006/04/fault" xmlns:xsi="{_XSI}"><soapenv:Body>{body}'
+        "</soapenv:Body></soapenv:Envelope>"
+    )
+    return Reply(status, text, media="text/xml; charset=utf-8")
+
+
+def answer(call: Call, operation: ElementTree.Element, sow: Sow) -> Reply:
+    """Carry one operation out.
+
+    Args:
+        sow: lays metadata over the org's and gives a call with the new schema.
+
+    Raises:
+        Fault: the user may not, or the operation isn't known here.
+    """
+    if not (call.rights.has("PermissionsModifyMetadata") or call.rights.has("PermissionsModifyAllData")):
+        raise Fault(
+            "INSUFFICIENT_ACCESS",
+            "use of the Metadata API requires a user with the ModifyAllData or ModifyMetadata permissions",
+        )
+    name = _plain(operation.tag)
+    work = Work(call, sow)
+    match name:
+        case "createMetadata" | "updateMetadata" | "upsertMetadata":
+            body = work.save(name.removesuffix("Metadata"), [_typed(each) for each in operation])
+        case "readMetadata":
+            body = work.read(*_names(operation))
+        case "deleteMetadata":
+            body = work.delete(*_names(operation))
+        case "listMetadata":
+            body = work.listed(
+                [str(_value(each).get("type")) for each in operation if _plain(each.tag) == "queries"]
+            )
+        case _:
+            raise Fault("UNKNOWN_EXCEPTION", f"this simulator doesn't know the operation {name}")
+    return _reply(200, f"<{name}Response>{body}</{name}Response>")
+
+
+def _names(operation: ElementTree.Element) -> tuple[str, list[str]]:
+    kind, names = "", []
+    for each in operation:
+        if _plain(each.tag) == "type":
+            kind = (each.text or "").strip()
+        elif _plain(each.tag) == "fullNames":
+            names.append((each.text or "").strip())
+    return kind, names
+
+
+def _plain(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+def _typed(element: ElementTree.Element) -> tuple[str, dict[str, Any]]:
+    return element.get(f"{{{_XSI}}}type", "").rpartition(":")[2], _value(element)
+
+
+def _value(element: ElementTree.Element) -> dict[str, Any]:
+    """Children by name; one that stands more than once, or always may, is a list."""
+    found: dict[str, Any] = {}
+    for child in element:
+        name = _plain(child.tag)
+        value: Any = _value(child) if len(child) else (child.text or "").strip()
+        if name in ("fields", "customValue", "standardValue") or (name == "value" and len(child)):
+            found.setdefault(name, []).append(value)
+        else:
+            found[name] = value
+    return found
+
+
+def xml(name: str, value: Any, kind: str = "") -> str:
+    """A value as an element; lists repeat it."""
+    if isinstance(value, list):
+        return "".join(xml(name, each) for each in value)
+    attribute = f' xsi:type="{kind}"' if kind else ""
+    if value is None:
+        return f'<{name} xsi:nil="true"/>'
+    if isinstance(value, dict):
+        return f"<{name}{attribute}>{''.join(xml(key, each) for key, each in value.items())}</{name}>"
+    text = str(value).lower() if isinstance(value, bool) else escape(str(value))
+    return f"<{name}>{text}</{name}>"
+
+
+class Work:
+    """One call's components, one after the other; each stands or falls alone."""
+
+    def __init__(self, call: Call, sow: Sow) -> None:
+        self.call, self._sow = call, sow
+
+    def save(self, how: str, given: Sequence[tuple[str, dict[str, Any]]]) -> str:
+        """One `SaveResult` a component."""
+        _few(len(given))
+        if len({kind for kind, _ in given}) > 1:
+            raise Fault("INVALID_TYPE", "all components of a call must be of one type")
+        return "".join(self._saved(how, kind, each) for kind, each in given)
+
+    def _saved(self, how: str, kind: str, given: dict[str, Any]) -> str:
+        name = str(given.get("fullName") or "")
+        try:
+            with self.call.tx.savepoint():
+                created = self._one(how, kind, name, given)
+        except Refusal as refusal:
+            self.call = self._sow(self.call, {})
+            error = {"message": refusal.message, "statusCode": refusal.code}
+            return xml("result", {"errors": error, "fullName": name, "success": False})
+        more = {"created": created} if how == "upsert" else {}
+        return xml("result", {**more, "fullName": name, "success": True})
+
+    def _one(self, how: str, kind: str, name: str, given: dict[str, Any]) -> bool:
+        save = {
+            "CustomObject": self._object, "CustomField": self._field, "GlobalValueSet": self._global,
+            "StandardValueSet": self._standard,
+        }.get(kind)  # fmt: skip
+        if save is None:
+            raise Refusal("INVALID_TYPE", f"this simulator doesn't know the type {kind}")
+        there = self._find(kind, name) is not None
+        if there and how == "create":
+            raise Refusal("DUPLICATE_DEVELOPER_NAME", f"The name {name} is in use already")
+        if not there and how == "update":
+            raise Refusal("INVALID_CROSS_REFERENCE_KEY", f"no {kind} named {name} found")
+        save(name, given, there=there)
+        return not there
+
+    def _object(self, name: str, given: dict[str, Any], *, there: bool) -> None:
+        checked_name(name)
+        for needed in ("label", "pluralLabel", "nameField", "sharingModel", "deploymentStatus"):
+            if not given.get(needed):
+                raise Refusal("REQUIRED_FIELD_MISSING", f"Required field is missing: {needed}")
+        entry: dict[str, Any] = {"label": given["label"], "labelPlural": given["pluralLabel"]}
+        if not there:
+            entry["keyPrefix"] = self._prefix()
+        kind = given["nameField"].get("type")
+        if kind not in ("Text", "AutoNumber") or not given["nameField"].get("label"):
+            raise Refusal(
+                "FIELD_INTEGRITY_EXCEPTION", "The nameField needs a label and the type Text or AutoNumber"
+            )
+        named: dict[str, Any] = {"name": "Name", "label": given["nameField"]["label"]}
+        if kind == "AutoNumber":
+            entry["nameFormat"] = given["nameField"].get("displayFormat") or "{0}"
+            named |= {"autoNumber": True, "createable": False, "updateable": False, "defaultedOnCreate": True,
+                      "nillable": False}  # fmt: skip
+        entry["fields"] = [named]
+        self.call = self._sow(self.call, {name: entry})
+        for field in given.get("fields", ()):
+            full = f"{name}.{field.get('fullName', '')}"
+            self._field(full, field, there=self._find("CustomField", full) is not None)
+
+    def _prefix(self) -> str:
+        used = self.call.schema.by_prefix.keys()
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        free = (f"a{digit}{letter}" for digit in range(10) for letter in letters)
+        return next(each for each in free if each not in used)
+
+    def _field(self, name: str, given: dict[str, Any], *, there: bool) -> None:
+        object, _, own = name.partition(".")
+        targets = ACTIVITY if object == "Activity" else (object,)
+        if object in ACTIVITY:
+            raise Refusal("INVALID_FULLNAME", f"Custom fields of {object} are made on Activity")
+        unique = object == "Activity" and flag(given, "unique")
+        if unique and not self.call.settings["unique_activity_fields"]:
+            raise Refusal("FIELD_INTEGRITY_EXCEPTION", "Cannot set 'unique' on a CustomField of Activity")
+        for target in targets:
+            item = self.call.schema.get(target)
+            if item is None:
+                raise Refusal("INVALID_CROSS_REFERENCE_KEY", f"Entity Enumeration Or ID: bad value: {object}")
+            old = item.field(own)
+            values = self._values(given, old)
+            found = entry(self.call, item, own, given, values)
+            if old is not None and old.kind != found["type"]:
+                raise Refusal("FIELD_INTEGRITY_EXCEPTION", f"Cannot change the type of {name} here")
+            self.call = self._sow(self.call, {item.name: {"fields": [found]}})
+            if not there:
+                granting.secure(self.call, item.name, own, wanted=bool(found["permissionable"]))
+            elif not found["permissionable"]:
+                granting.secure(self.call, item.name, own, wanted=False)
+
+    def _values(self, given: dict[str, Any], old: Field | None) -> list[dict[str, Any]]:
+        value_set = given.get("valueSet") or {}
+        if not isinstance(value_set, dict):
+            raise Refusal(
+                "FIELD_INTEGRITY_EXCEPTION", "a valueSet holds a valueSetDefinition or a valueSetName"
+            )
+        if named := value_set.get("valueSetName"):
+            shared = (self.call.records.state(SETS) or {}).get(named)
+            if shared is None:
+                raise Refusal("INVALID_CROSS_REFERENCE_KEY", f"no GlobalValueSet named {named} found")
+            values: list[dict[str, Any]] = shared["values"]
+            return values
+        listed = (value_set.get("valueSetDefinition") or {}).get("value", ())
+        return described(list(listed), old.values if old is not None else {})
+
+    def _global(self, name: str, given: dict[str, Any], *, there: bool) -> None:
+        if not given.get("masterLabel"):
+            raise Refusal("REQUIRED_FIELD_MISSING", "Required field is missing: masterLabel")
+        stored = self.call.records.state(SETS) or {}
+        before = {each["value"]: each for each in stored.get(name, {}).get("values", ())}
+        values = described(given.get("customValue", []), before)
+        stored[name] = {"label": given["masterLabel"], "values": values}
+        self.call.records.set_state(SETS, stored)
+        if there:  # fields that share it follow
+            for item in list(self.call.schema.objects.values()):
+                mine = [
+                    f.name
+                    for f in item.fields.values()
+                    if f.describe["picklistValues"] == list(before.values())
+                ]
+                fields = [{"name": each, "picklistValues": values} for each in mine if before]
+                if fields:
+                    self.call = self._sow(self.call, {item.name: {"fields": fields}})
+
+    def _standard(self, name: str, given: dict[str, Any], *, there: bool) -> None:  # noqa: ARG002 - they all are
+        for path in STANDARD_SETS[name]:
+            object, _, own = path.partition(".")
+            item = self.call.schema.get(object)
+            field = item.field(own) if item is not None else None
+            if item is not None and field is not None:
+                values = described(given.get("standardValue", []), field.values)
+                self.call = self._sow(
+                    self.call, {object: {"fields": [{"name": own, "picklistValues": values}]}}
+                )
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def read(self, kind: str, names: Sequence[str]) -> str:
+        """The components, absent ones as nil."""
+        _few(len(names))
+        records = []
+        for name in names:
+            found = self._find(kind, name)
+            records.append(
+                '<records xsi:nil="true"/>'
+                if found is None
+                else xml("records", {"fullName": name, **found}, kind)
+            )
+        return f"<result>{''.join(records)}</result>"
+
+    def _find(self, kind: str, name: str) -> dict[str, Any] | None:
+        """A component's definition without its name, or None."""
+        match kind:
+            case "CustomObject":
+                item = self.call.schema.get(name)
+                return None if item is None else _definition(item)
+            case "CustomField":
+                object, _, own = name.partition(".")
+                item = self.call.schema.get("Task" if object == "Activity" else object)
+                field = item.field(own) if item is not None else None
+                return definition(field) if field is not None and field.custom else None
+            case "GlobalValueSet":
+                shared = (self.call.records.state(SETS) or {}).get(name)
+                if shared is None:
+                    return None
+                values = [custom_value(each) for each in shared["values"]]
+                return {"customValue": values, "masterLabel": shared["label"], "sorted": False}
+            case "StandardValueSet" if name in STANDARD_SETS:
+                object, _, own = STANDARD_SETS[name][0].partition(".")
+                item = self.call.schema.get(object)
+                field = item.field(own) if item is not None else None
+                values = [custom_value(each) for each in field.describe["picklistValues"]] if field else []
+                return {"sorted": False, "standardValue": values}
+        return None
+
+    def listed(self, kinds: Sequence[str]) -> str:
+        """File properties of every custom object."""
+        found = ""
+        for kind in kinds:
+            names = sorted(self.call.schema.objects) if kind == "CustomObject" else []
+            for name in names:
+                stamp = self.call.stamp()
+                found += xml("result", {
+                    "createdById": self.call.actor, "createdByName": "", "createdDate": stamp,
+                    "fileName": f"objects/{name}.object", "fullName": name, "id": "",
+                    "lastModifiedById": self.call.actor, "lastModifiedByName": "",
+                    "lastModifiedDate": stamp, "type": kind,
+                })  # fmt: skip
+        return found
+
+    def delete(self, kind: str, names: Sequence[str]) -> str:
+        """One `DeleteResult` a component; fields and objects only."""
+        _few(len(names))
+        found = ""
+        for name in names:
+            result: dict[str, Any] = {"fullName": name, "success": True}
+            if kind not in ("CustomField", "CustomObject") or self._find(kind, name) is None:
+                error = {
+                    "message": f"no {kind} named {name} found",
+                    "statusCode": "INVALID_CROSS_REFERENCE_KEY",
+                }
+                result = {"errors": error, "fullName": name, "success": False}
+            elif kind == "CustomField":
+                object, _, own = name.partition(".")
+                for target in ACTIVITY if object == "Activity" else (object,):
+                    self.call = self._sow(self.call, {target: {"remove": [own]}})
+                    granting.secure(self.call, target, own, wanted=False)
+            else:
+                error = {"message": "delete its records and fields first", "statusCode": "DEPENDENCY_EXISTS"}
+                result = {"errors": error, "fullName": name, "success": False}
+            found += xml("result", result)
+        return found
+
+
+def _definition(item: SObject) -> dict[str, Any]:
+    name = item.fields.get("Name")
+    fields = [
+        {"fullName": field.name, **definition(field)}
+        for field in item.fields.values()
+        if field.custom and item.custom
+    ]
+    named = (
+        {"label": name.label, "type": "AutoNumber" if name.describe["autoNumber"] else "Text"}
+        if name
+        else None
+    )
+    found = {
+        "deploymentStatus": "Deployed", "fields": fields, "label": item.label, "nameField": named,
+        "pluralLabel": item.plural, "sharingModel": "ReadWrite",
+    }  # fmt: skip
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _few(count: int) -> None:
+    if count > MOST:
+        raise Fault("LIMIT_EXCEEDED", f"{count} components in a call; at most {MOST}")
