@@ -82,7 +82,7 @@ def test_a_describe_becomes_the_catalogs_words() -> None:
         {"Opportunity.Rating__c": 6},
     )  # fmt: skip
     assert list(schema.fields) == [
-        "Id", "Name", "Amount", "Rating__c", "OwnerId", "StageName", "SystemModstamp", "CreatedDate"
+        "Id", "Name", "Amount", "Rating__c", "Body", "OwnerId", "StageName", "SystemModstamp", "CreatedDate"
     ]  # fmt: skip
     assert schema.fields["Name"].required
     assert schema.fields["Amount"].kind is Kind.MONEY
