@@ -18,6 +18,7 @@ import orjson
 from migrate.sandbox.hubspot import consent, filing, finding, standards, stock
 from migrate.sandbox.hubspot.call import Call
 from migrate.sandbox.hubspot.errors import ApiError, bad_values
+from migrate.sandbox.hubspot.markup import sanitised
 from migrate.sandbox.hubspot.records import Draft, keys_of
 from migrate.sandbox.hubspot.values import BadValue, canonical
 
@@ -61,6 +62,8 @@ def clean(call: Call, kind: str, raw: Any, *, held: dict[str, str] | None) -> Va
                 allowed=_allowed(call, kind, definition, sent, before.get(name)),
                 owner=lambda id: _owner(call, id),
             )
+            if definition["fieldType"] == "html" and values[name] and call.settings["sanitise_html"]:
+                values[name] = sanitised(str(values[name])) or None
         except BadValue as bad:
             faults.append(_fault(name, bad.code, bad.message))
     if kind == "emails" and values.get("hs_email_headers"):
@@ -195,7 +198,8 @@ def derived(call: Call, kind: str, values: Values, after: dict[str, str]) -> Val
     if kind == "emails" and values.get("hs_email_headers"):
         headers = orjson.loads(str(values["hs_email_headers"]))
         told["hs_email_from_email"] = ";".join(_addresses([headers.get("from")])) or None
-        told["hs_email_to_email"] = ";".join(_addresses(headers.get("to"))) or None
+        for role in ("to", "cc", "bcc"):
+            told[f"hs_email_{role}_email"] = ";".join(_addresses(headers.get(role))) or None
     return told
 
 

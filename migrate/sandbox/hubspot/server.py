@@ -83,6 +83,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "file_delete_missing": 404,  # or 204, when a file to be deleted isn't there
     "file_task_delay": [1, 3],  # seconds
     "signed_url_seconds": 14_400,
+    "sanitise_html": True,  # bodies of activities; what goes: `markup`
     "attachments_must_exist": True,  # ids in hs_attachment_ids
     "data_privacy": False,  # whether a status needs a legal basis and its explanation
     "wide_shows_in_statuses": True,  # an opt-out of everything, in the status of each type

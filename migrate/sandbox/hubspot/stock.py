@@ -218,7 +218,9 @@ hs_email_html|Email HTML|string|html|
 hs_email_status|Email send status|enumeration|select||BOUNCED,FAILED,SCHEDULED,SENDING,SENT
 hs_email_headers|Email headers|string|text|
 hs_email_from_email|Email from address|string|text|r
-hs_email_to_email|Email to address|string|text|r""",
+hs_email_to_email|Email to address|string|text|r
+hs_email_cc_email|Email CC address|string|text|r
+hs_email_bcc_email|Email BCC address|string|text|r""",
 }
 GROUPS: Final = {
     "contacts": "contactinformation",
