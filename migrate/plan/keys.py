@@ -4,12 +4,16 @@ A key is `family.Object.id`. Where several entries of a plan take the same sourc
 `part` ends its keys with `~part`, so that each of a record's target records has a key of its own. An entry
 is called by its source object and its part (`Task`, `Task~call`); ids hold no `~`.
 
+The far end of a link may be no record of the source at all, but one that the target has had before, found by
+an e-mail address: then `=` and the target's id stand for a key.
+
 Functions that end in `_sql` give SQL for the engine.
 """
 
 from __future__ import annotations
 
 TILDE = "~"
+ITSELF = "="
 
 
 def split_entry(entry: str) -> tuple[str, str]:
@@ -60,6 +64,11 @@ def entry_sql(key: str) -> str:
     """The name of the entry that a key belongs to."""
     part = f"'{TILDE}' || split_part({key}, '{TILDE}', 2)"
     return f"(split_part({key}, '.', 2) || CASE WHEN contains({key}, '{TILDE}') THEN {part} ELSE '' END)"
+
+
+def itself_sql(key: str) -> str:
+    """The target id that stands for a key; null where it is a key."""
+    return f"CASE WHEN starts_with({key}, '{ITSELF}') THEN substr({key}, 2) END"
 
 
 def _text(value: str) -> str:

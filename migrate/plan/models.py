@@ -158,12 +158,16 @@ class LabelMap(_Model):
         return self
 
 
+_ENTRY = {"required": ["entry"], "properties": {"entry": {"type": ["string", "array"]}}}
+
+
 class LinkPlan(_Model):
     """A link from this object's records to another's, via a reference or through a junction object.
 
     `entry`: which entries of the plan the far end is of, where several go to the target object `to`.
     `missing`: what happens to the record whose parent isn't there: `reject` blocks the record
-    itself, `link` loads it and blocks only the link.
+    itself, `link` loads it and blocks only the link. `on`: the far end is a record that the target holds
+    already, whose field of this name has the value of `via` or `right` (an e-mail address).
     """
 
     to: str
@@ -172,6 +176,7 @@ class LinkPlan(_Model):
     through: str | None = None
     left: str | None = None
     right: str | None = None
+    on: str | None = None
     label: Annotated[Annotated[str, Tag("text")] | Annotated[LabelMap, Tag("map")], Discriminator(_label)] = (
         "default"
     )
@@ -185,6 +190,7 @@ class LinkPlan(_Model):
             "allOf": [
                 _if(_text("through"), _text("left", "right")),
                 _if({"anyOf": [_text("left"), _text("right")]}, _text("through")),
+                _if(_text("on"), {"not": _ENTRY}),
                 _if(_text("inverse"), _text("label")),
             ],
         }
@@ -206,6 +212,8 @@ class LinkPlan(_Model):
                 "`through` needs `left` and `right`.",
                 "They are the junction's references to the two objects.",
             )
+        if self.on is not None and self.entry is not None:
+            raise ValueError("`on` and `entry` exclude each other.", "Remove one of the two.")
         if self.through is None and (self.left is not None or self.right is not None):
             raise ValueError(
                 "`left` and `right` go with `through`.", "Remove them, or name the junction object."

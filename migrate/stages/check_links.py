@@ -13,6 +13,7 @@ from migrate.plan.maps import NOTHING
 from migrate.stages.check_fields import FieldCheck
 from migrate.stages.check_values import Values
 from migrate.stages.checked import CheckedLink
+from migrate.types import Kind
 
 Keys = tuple[str | int, ...]
 
@@ -50,10 +51,11 @@ class LinkCheck:
                 )
             else:
                 left = self._reference((*keys, "left"), str(link.left), through, (each.source,))
-                right = self._reference((*keys, "right"), str(link.right), through, self._sources(link))
+                right = self._far_end((*keys, "right"), str(link.right), through, link)
         elif source is not None:
-            right = self._reference((*keys, "via"), str(link.via), source, self._sources(link))
-        entries = self._entries(keys, link, right)
+            right = self._far_end((*keys, "via"), str(link.via), source, link)
+        entries = () if link.on is not None else self._entries(keys, link, right)
+        self._natural(keys, link)
         where = (
             self.fields.condition(link.where, (*keys, "where"), holder.fields, holder.name)
             if (link.where is not None and holder is not None)
@@ -65,6 +67,34 @@ class LinkCheck:
         return CheckedLink(
             link, number, through, left, right, entries, label, label_from, labels, default, where
         )
+
+    def _far_end(self, keys: Keys, name: str, holder: ObjectSchema, link: LinkPlan) -> Field | None:
+        """The field that leads to the far end: a reference, or with `on` any text."""
+        if link.on is None:
+            return self._reference(keys, name, holder, self._sources(link))
+        field = holder.fields.get(name)
+        if field is None:
+            right = suggest(name, holder.fields, "Its fields are")
+            self.tell(self.plan.at(*keys), f"`{name}` isn't a field of `{holder.name}`.", right)
+        elif field.kind not in (Kind.STRING, Kind.REFERENCE):
+            self.tell(
+                self.plan.at(*keys), f"`{name}` of `{holder.name}` is no text to find a record by.",
+                "Name a field that holds an e-mail address, or another natural key.",
+            )  # fmt: skip
+        return field
+
+    def _natural(self, keys: Keys, link: LinkPlan) -> None:
+        """Whether the target's field by which the far end is found is there, and text."""
+        target = self.target.objects.get(link.to)
+        if link.on is None or target is None:
+            return
+        field = target.fields.get(link.on)
+        if field is None:
+            right = suggest(link.on, target.fields, "Its fields are")
+            self.tell(self.plan.at(*keys, "on"), f"`{link.on}` isn't a field of `{link.to}`.", right)
+        elif field.kind is not Kind.STRING:
+            what = f"`{link.on}` of `{link.to}` is no text to find a record by."
+            self.tell(self.plan.at(*keys, "on"), what, "Name a text field, such as an e-mail address.")
 
     def _far(self, link: LinkPlan) -> list[ObjectPlan]:
         """The plan's entries that the far end may be of."""
@@ -111,7 +141,7 @@ class LinkCheck:
                 suggest(link.to, self.target.objects, "Its objects are"),
             )
             return None
-        if not any(other.target == link.to for other in self.plan.model.objects):
+        if link.on is None and not any(other.target == link.to for other in self.plan.model.objects):
             targets = [other.target for other in self.plan.model.objects]
             self.tell(
                 at,

@@ -25,11 +25,12 @@ from migrate.ledger import Ledger
 from migrate.ledger.tables import cursors, extracts, generations
 from migrate.load.context import Progress, no_progress
 from migrate.plan.keys import split_entry
+from migrate.plan.models import PlanModel
 from migrate.stages.departed import merges, tombstones
 from migrate.stages.files import Fetched, fetch_files
 from migrate.stages.pipeline import alone
 from migrate.stages.related import objects as related_objects
-from migrate.stages.snapshot import snapshot
+from migrate.stages.snapshot import known_folder, snapshot
 from migrate.store import Manifest, Part, PartWriter, Store, generation_folder
 from migrate.types import Kind, arrow_type
 from migrate.workspace import Workspace
@@ -270,7 +271,7 @@ def _keep(ledger: Ledger, folder: str, writer: PartWriter, number: int, cursor: 
 def snapshot_targets(
     workspace: Workspace, progress: Progress = no_progress, *, again: bool = False
 ) -> list[str]:
-    """Snapshot the target objects that the plan matches against; returns their folders."""
+    """Snapshot what of the target the plan matches, and finds links, by; returns the folders."""
     catalog = workspace.catalog("target")
     wanted = [each for each in workspace.plan.model.objects if each.match]
     folders = []
@@ -290,4 +291,19 @@ def snapshot_targets(
                 clock=workspace.clock,
             )
             progress(f"target {each.target}", 1, 1)
+        for object, field in known_by(workspace.plan.model):
+            folder = known_folder(object, field)
+            folders.append(folder)
+            if workspace.store.manifest(folder) is None or again:
+                snapshot(
+                    target, catalog.objects[object], workspace.store, folder, key_field="", fields=[field],
+                    clock=workspace.clock,
+                )  # fmt: skip
+                progress(f"target {object} by {field}", 1, 1)
     return folders
+
+
+def known_by(plan: PlanModel) -> list[tuple[str, str]]:
+    """Target objects and fields by which links find their far end."""
+    pairs = ((link.to, link.on) for each in plan.objects for link in each.links if link.on is not None)
+    return list(dict.fromkeys(pairs))

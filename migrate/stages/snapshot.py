@@ -28,6 +28,11 @@ OURS = ("_id", "_key", "_stamp", "_source")  # columns before the object's own f
 LINK_COLUMNS = ("left_object", "left", "right_object", "right", "label")
 
 
+def known_folder(object: str, field: str) -> str:
+    """Where the values of a target object's field are staged, by which links find their far end."""
+    return f"target/{object}/known-{field}"
+
+
 def snapshot(
     connector: Target,
     schema: ObjectSchema,

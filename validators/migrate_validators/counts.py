@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.engine import text
 from migrate.journal import LINKS
+from migrate.plan.keys import itself_sql
 from migrate.stages.crosswalk import LOADED, latest, rows_of
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import Decision, Result, Table, Verdict, many
@@ -343,16 +344,17 @@ def link_ends(evidence: Evidence, name: str) -> str:
             [manifest] if manifest else [],
             dict.fromkeys(("left", "right", "label", "cause"), "VARCHAR"),
         )
+        far = f"""coalesce(r.target_id, {itself_sql('s."right"')})"""
         done[name] = evidence.table(
             f"links {name}",
-            f"""SELECT s.*, l.target_id AS left_id, r.target_id AS right_id, m.op IS NOT NULL AS made,
+            f"""SELECT s.*, l.target_id AS left_id, {far} AS right_id, m.op IS NOT NULL AS made,
               f.reason AS refused, b.cause,
-              b.cause IS NOT NULL OR l.key IS NULL OR r.key IS NULL AS blocked
+              b.cause IS NOT NULL OR l.key IS NULL OR {far} IS NULL AS blocked
             FROM {staged_links(evidence, name)} AS s
             LEFT JOIN {evidence.crosswalk} AS l ON l.key = s."left"
             LEFT JOIN {evidence.crosswalk} AS r ON r.key = s."right"
             LEFT JOIN ({LINKS.format(journal=evidence.journal)}) AS m ON m."left" = l.target_id
-              AND m."right" = r.target_id AND m.label = s.label
+              AND m."right" = {far} AND m.label = s.label
               AND m.object = s.left_object || '>' || s.right_object
             LEFT JOIN {evidence.refused} AS f ON f.kind = 'link'
               AND f.key = s."left" || '>' || s."right" || '>' || s.label

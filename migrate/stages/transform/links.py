@@ -14,14 +14,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from migrate.engine import identifier, text
+from migrate.engine import identifier, parquet, text
+from migrate.plan.keys import ITSELF
 from migrate.plan.models import LabelMap, LinkPlan
 from migrate.stages.checked import CheckedLink
+from migrate.stages.snapshot import known_folder
 from migrate.stages.transform.current import current
+from migrate.stages.transform.dedupe import normal
 from migrate.stages.transform.evaluate import own_rows
 from migrate.stages.transform.homes import home_table
 from migrate.stages.transform.publish import REJECT, publish
-from migrate.stages.transform.work import ObjectWork, Work, attempt, filled, followed
+from migrate.stages.transform.work import Column, ObjectWork, Work, attempt, filled, followed
 
 LINK = {
     "left": "VARCHAR",
@@ -34,6 +37,7 @@ LINK = {
     "_deleted": "BOOLEAN",
 }
 UNLABELLED = "default"
+_SKIPS = "'where', 'unknown'"  # left out as the plan says, or because the target holds nobody of that value
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,14 @@ def link(work: Work, each: ObjectWork, index: int) -> LinkCounts:
     _found(work, each, checked, table)
     _checked(work, each, checked, table)
     counted = work.engine.rows(
-        f"SELECT count(*) AS found, count(*) FILTER (reason = 'where') AS skipped, "
-        f"count(*) FILTER (reason NOT IN ('', 'where')) AS rejected FROM {table}_all"
+        f"SELECT count(*) AS found, count(*) FILTER (reason IN ({_SKIPS})) AS skipped, "
+        f"count(*) FILTER (reason NOT IN ('', {_SKIPS})) AS rejected FROM {table}_all"
     )[0]
     staged = int(work.one(f"SELECT count(*) FROM {table}_pairs"))
     publish(
         work, "rejects", name,
         f"SELECT _key, sid AS _source_id, field, reason, value, detail FROM {table}_all "
-        "WHERE reason NOT IN ('', 'where') ORDER BY _source_id, field",
+        f"WHERE reason NOT IN ('', {_SKIPS}) ORDER BY _source_id, field",
         REJECT, {},
     )  # fmt: skip
     _changes(work, name, table, plan, each)
@@ -116,9 +120,35 @@ def _found(work: Work, each: ObjectWork, link: CheckedLink, table: str) -> None:
         f"CREATE TABLE {table}_raw AS SELECT _id AS sid, nullif(trim({left}), '') AS left_id, "
         f"nullif(trim({right}), '') AS right_id, {label} AS label, {where} AS pass FROM {rows} WHERE {given}"
     )
+    if link.plan.on is not None:
+        _found_by(work, each, link.plan, table)
+        return
     work.run(
         f"CREATE TABLE {table}_keys AS SELECT raw.*, {each.key('left_id')} AS left_key, "
-        f"{_right_key(work, link)} AS right_key FROM {table}_raw AS raw"
+        f"{_right_key(work, link)} AS right_key, 1 AS holders FROM {table}_raw AS raw"
+    )
+
+
+def _found_by(work: Work, each: ObjectWork, plan: LinkPlan, table: str) -> None:
+    """`<table>_keys` where the far end is found in the target by a value: `holders` says how many have it.
+
+    Raises:
+        UsageError: the target's records haven't been read.
+    """
+    field = work.target.objects[plan.to].fields[str(plan.on)]
+    there = work.needed(known_folder(plan.to, str(plan.on)), f"extract --object {each.source}")
+    files = work.store.files(there)
+    held = normal(identifier(field.name), Column(field.name, field, ""))
+    work.run(
+        f"CREATE TABLE {table}_base AS SELECT {held} AS value, min(_id) AS id, count(*) AS n FROM "
+        + (parquet(files) if files else f"(SELECT '' AS _id, '' AS {identifier(field.name)} WHERE false)")
+        + f" WHERE {filled(held)} GROUP BY ALL"
+    )
+    wanted = normal("raw.right_id", Column("right_id", field, ""))
+    work.run(
+        f"""CREATE TABLE {table}_keys AS SELECT raw.*, {each.key("left_id")} AS left_key,
+            CASE WHEN b.n = 1 THEN {text(ITSELF)} || b.id END AS right_key, coalesce(b.n, 0) AS holders
+        FROM {table}_raw AS raw LEFT JOIN {table}_base AS b ON b.value = {wanted}"""
     )
 
 
@@ -178,10 +208,13 @@ def _checked(work: Work, each: ObjectWork, checked: CheckedLink, table: str) -> 
         SELECT k.sid, coalesce(l.survivor, k.left_key) AS "left",
             coalesce(r.survivor, k.right_key) AS "right",
             {label} AS label, coalesce(l.rank, 1) AS rank, k.label.v AS given,
+            CASE WHEN k.holders > 1 THEN k.right_id END AS wanted,
             CASE WHEN k.pass IS NOT NULL AND NOT coalesce(k.pass.v, false) THEN 'where'
                 WHEN {elsewhere} THEN 'where'
                 WHEN k.left_id IS NULL OR k.right_id IS NULL THEN 'required'
                 WHEN k.pass IS NULL OR k.label IS NULL THEN 'expression'
+                WHEN k.holders = 0 THEN 'unknown'
+                WHEN k.holders > 1 THEN 'ambiguous_match'
                 WHEN {unmapped} THEN 'unmapped_picklist'
                 WHEN coalesce(l.survivor, k.left_key) = coalesce(r.survivor, k.right_key)
                     THEN 'merged_into_one' ELSE '' END AS reason
@@ -204,7 +237,7 @@ def _checked(work: Work, each: ObjectWork, checked: CheckedLink, table: str) -> 
     first = f'LEFT JOIN {table}_first AS f ON f."left" = e."left" AND f.label = e.label' if plan.via else ""
     work.run(
         f"""CREATE TABLE {table}_all AS
-        SELECT e.sid, e."left", e."right", e.rank, e.given AS value,
+        SELECT e.sid, e."left", e."right", e.rank, coalesce(e.given, e.wanted) AS value,
             CASE WHEN {second} THEN {text(UNLABELLED)} ELSE e.label END AS label,
             coalesce(e."left", '') AS _key,
             CASE WHEN e.reason = '' AND {second} AND NOT {knows} THEN 'second_parent' ELSE e.reason END
@@ -213,6 +246,7 @@ def _checked(work: Work, each: ObjectWork, checked: CheckedLink, table: str) -> 
                 WHEN 'required' THEN 'left or right' ELSE 'label' END AS field,
             CASE e.reason WHEN 'expression' THEN 'the expression raises for this row'
                 WHEN 'required' THEN 'one end of the link is empty'
+                WHEN 'ambiguous_match' THEN 'several records of the target have this value'
                 WHEN 'unmapped_picklist' THEN 'has no home in the map of labels'
                 WHEN 'merged_into_one' THEN 'both ends are one record in the target'
                 ELSE 'a merged record brings a second one under this label' END AS detail
@@ -251,5 +285,5 @@ def _changes(work: Work, name: str, table: str, plan: LinkPlan, each: ObjectWork
         UNION ALL
         SELECT "left", "right", {objects}, label, {text(plan.missing)}, source_id, true
         FROM {table}_prior AS p ANTI JOIN {table}_pairs {same}
-        WHERE source_id NOT IN (SELECT sid FROM {table}_all WHERE reason NOT IN ('', 'where'))"""
+        WHERE source_id NOT IN (SELECT sid FROM {table}_all WHERE reason NOT IN ('', {_SKIPS}))"""
     )
