@@ -17,6 +17,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from migrate.catalog import Catalog, Field
+from migrate.plan.maps import PICKLIST_COLUMNS, write_csv
 from migrate.types import Kind
 
 LONGEST = 60_000  # characters of a piece; HubSpot's properties hold 65,536
@@ -110,11 +111,13 @@ class Plans:
 
     def there(self, folder: Path) -> None:
         """Write the plan into HubSpot."""
-        _write(folder, "salesforce", "hubspot", [self._there(way) for way in self.ways])
+        self.maps: dict[str, list[str]] = {}
+        _write(folder, "salesforce", "hubspot", [self._there(way) for way in self.ways], self.maps)
 
     def back(self, folder: Path) -> None:
         """Write the plan out of HubSpot into another org."""
-        _write(folder, "hubspot", "salesforce", [self._back(way) for way in self.ways])
+        self.maps = {}
+        _write(folder, "hubspot", "salesforce", [self._back(way) for way in self.ways], self.maps)
 
     # -- there --------------------------------------------------------------------------------
 
@@ -133,7 +136,7 @@ class Plans:
                     fields[piece] = f"nullif({cut}, '') || '{GUARD}'"
                     create[piece] = {"kind": "text", "label": f"{each.label} {number + 1}"}
             else:
-                fields[_property(each)] = each.name
+                fields[_property(each)] = self._mapped(way, each, each.name)
                 create[_property(each)] = self._created(way, each)
         if "OwnerId" in self.catalog.objects[way.source].fields:
             fields["hubspot_owner_id"] = {
@@ -166,6 +169,14 @@ class Plans:
             made["options"] = self._options(way, each)
         return made
 
+    def _mapped(self, way: Way, each: Field, name: str) -> Any:
+        """Where a value comes from: a picklist through a map, since old rows hold values of no list."""
+        if each.kind not in (Kind.PICKLIST, Kind.MULTIPICKLIST):
+            return name
+        file = f"picklists/{way.name}.{each.name}.csv"
+        self.maps[file] = self._options(way, each)
+        return {"from": name, "picklist": file}
+
     def _options(self, way: Way, each: Field) -> list[str]:
         """Values that stand in records, and those that the list knows."""
         seen = [row.get(each.name) for row in self.records[way.source]]
@@ -193,7 +204,7 @@ class Plans:
                 cut = (f"coalesce(left({piece}, length({piece}) - 1), '')" for piece in pieces)
                 fields[each.name] = f"nullif({' || '.join(cut)}, '')"
             else:
-                fields[each.name] = _property(each)
+                fields[each.name] = self._mapped(way, each, _property(each))
             if each.custom:
                 create[each.name] = self._made(way, each)
         if "OwnerId" in self.catalog.objects[way.source].fields:
@@ -277,7 +288,9 @@ def _entry(
     }  # fmt: skip
 
 
-def _write(folder: Path, source: str, target: str, entries: list[dict[str, Any]]) -> None:
+def _write(
+    folder: Path, source: str, target: str, entries: list[dict[str, Any]], maps: Mapping[str, list[str]]
+) -> None:
     plan = {
         "version": 1,
         "source": {"system": "legacy", "type": source, "credentials": "env:LEGACY_", "clock": "sandbox"},
@@ -287,5 +300,8 @@ def _write(folder: Path, source: str, target: str, entries: list[dict[str, Any]]
     }  # fmt: skip
     text = io.StringIO()
     YAML(typ="safe", pure=True).dump(plan, text)
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "picklists").mkdir(parents=True, exist_ok=True)
+    for file, values in maps.items():
+        rows: list[tuple[object, ...]] = [(value, "", value, "") for value in values]
+        (folder / file).write_text(write_csv(PICKLIST_COLUMNS, rows), encoding="utf-8")
     (folder / "plan.yaml").write_text(text.getvalue(), encoding="utf-8")
