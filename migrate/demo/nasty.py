@@ -61,7 +61,7 @@ FILE_NAMES = (
 LONG_BODY = 130_000
 BIG_FILE = 40_000_000
 SHARED_BY = 50  # records with the same file
-FAMILIES = ("Hardware", "Software", "Service ", "service", "Vintage")  # as drifted as in life
+FAMILIES = ("Hardware", "Software", "Service ", "Services", "Vintage")  # as drifted as in life
 _PREFIXES = {
     "User": "005", "Account": "001", "Contact": "003", "Opportunity": "006", "Task": "00T", "Event": "00U",
     "EmailMessage": "02s", "Attachment": "00P", "ContentDocument": "069", "ContentVersion": "068",

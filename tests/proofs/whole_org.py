@@ -22,6 +22,7 @@ from migrate.types import Kind
 
 LONGEST = 60_000  # characters of a piece; HubSpot's properties hold 65,536
 GUARD = "\u00b6"  # ends a piece, so that no blank stands at its edge
+Row = dict[str, Any]
 KEY, BACK_KEY = "migration_key", "Migration_Key__c"
 USERS = frozenset({"OwnerId", "CreatedById", "LastModifiedById"})
 AUDIT = ("CreatedDate", "LastModifiedDate")
@@ -87,7 +88,7 @@ class Plans:
         records: what it holds, by object.
     """
 
-    def __init__(self, catalog: Catalog, records: Mapping[str, list[dict[str, Any]]]) -> None:
+    def __init__(self, catalog: Catalog, records: Mapping[str, list[Row]]) -> None:
         self.catalog = catalog
         self.filled = {
             name: {column for row in rows for column, value in row.items() if value not in (None, "")}
@@ -199,12 +200,12 @@ class Plans:
                 found = f"coalesce({name}, {name}_back)" if f"{name}_back" in related else name
                 fields[each.name] = {"from": found, "reference": self._entries(there), "missing": "later"}
             elif each.name in way.standard:
-                fields[each.name] = way.standard[each.name]
+                fields[each.name] = _exact(each, way.standard[each.name])
             elif pieces := _pieces(each):
                 cut = (f"coalesce(left({piece}, length({piece}) - 1), '')" for piece in pieces)
                 fields[each.name] = f"nullif({' || '.join(cut)}, '')"
             else:
-                fields[each.name] = self._mapped(way, each, _property(each))
+                fields[each.name] = self._mapped(way, each, _exact(each, _property(each)))
             if each.custom:
                 create[each.name] = self._made(way, each)
         if "OwnerId" in self.catalog.objects[way.source].fields:
@@ -248,13 +249,23 @@ class Plans:
         if each.kind is Kind.REFERENCE:
             made["reference"] = next(name for name in each.references if name in self.targets)
         for key in ("length", "precision", "scale"):
-            if (value := getattr(each, key)) and not (key == "length" and each.kind in _UNSIZED):
+            value = getattr(each, key)
+            if value is not None and not (key == "length" and each.kind in _UNSIZED):
                 made[key] = value
         return made
 
 
 def _property(field: Field) -> str:
     return "x_" + field.name.removesuffix("__c").lower()
+
+
+def _exact(each: Field, name: str) -> str:
+    """A number as the org holds it: HubSpot's numbers don't say how many digits they have."""
+    if each.kind is Kind.INT:
+        return f"CAST(round({name}, 0) AS BIGINT)"
+    if each.kind not in (Kind.DECIMAL, Kind.MONEY):
+        return name
+    return f"CAST(round({name}, {each.scale or 0}) AS DECIMAL({each.precision or 38},{each.scale or 0}))"
 
 
 def _pieces(each: Field) -> list[str]:
