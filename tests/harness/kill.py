@@ -55,7 +55,7 @@ class Straight:
     seconds: float
 
 
-def strike(lane: Lane, words: str, one: Strike, side: str = "hubspot") -> bool:
+def strike(lane: Lane, words: str, one: Strike) -> bool:
     """Start `words` and kill it as ordered; whether it was hit."""
     if one.kind == "write":
         return lane.run(words, Order(int(one.at), one.how)).killed
@@ -65,10 +65,9 @@ def strike(lane: Lane, words: str, one: Strike, side: str = "hubspot") -> bool:
         return child.kill().killed
     # On arrival the request is forgotten; at the other points it goes on although nobody listens.
     then = "drop" if one.how == "arrival" else "proceed"
-    running = lane.hubspot if side == "hubspot" else lane.salesforce
-    running.control.delete("/faults")
+    lane.target.control.delete("/faults")
     do = {"kind": "hold", "at": one.how, "then": then}
-    running.control.post("/faults", [{"on": {"nth": int(one.at)}, "do": do}])
+    lane.target.control.post("/faults", [{"on": {"nth": int(one.at)}, "do": do}])
     child = lane.start(words)
     if not lane.wait_held(child):
         child.wait()
@@ -108,21 +107,20 @@ def straight(lane: Lane, saved: str, words: str, judge: Judge) -> Straight:
 
 
 def survive(
-    lane: Lane, saved: str, words: str, one: Strike, wanted: Straight, judge: Judge, *, keyed: bool = True,
-    side: str = "hubspot",
-) -> Result:  # fmt: skip
+    lane: Lane, saved: str, words: str, one: Strike, wanted: Straight, judge: Judge, *, keyed: bool = True
+) -> Result:
     """Strike, resume, judge."""
     started = time.monotonic()
     lane.restore(saved)
-    seq = oracle.last(lane.hubspot) if keyed else 0
-    result = Result(one, strike(lane, words, one, side))
+    seq = oracle.last(lane.target) if keyed else 0
+    result = Result(one, strike(lane, words, one))
     lane.calm()
     ended = lane.run(words)
     if ended.code != wanted.code:
         result.told.append(f"resumed: exit {ended.code}, not {wanted.code}: {last_words(ended)}")
     result.told += difference(wanted.left, judge(lane))
     if keyed:
-        twice = [key for key, n in oracle.creates(oracle.log(lane.hubspot, seq)).items() if n > 1]
+        twice = [key for key, n in oracle.creates(oracle.log(lane.target, seq)).items() if n > 1]
         result.told += [f"created twice: {key}" for key in twice]
     result.seconds = time.monotonic() - started
     return result
@@ -134,7 +132,7 @@ def last_words(ended: Ended) -> str:
 
 
 def requests_of(lane: Lane, saved: str, words: str) -> int:
-    """How many requests HubSpot gets in a straight run."""
+    """How many requests the target gets in a straight run."""
     lane.restore(saved)
     first = lane.last_request()
     lane.must(words)

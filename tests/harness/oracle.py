@@ -17,6 +17,7 @@ from migrate.sandbox.server import Running
 
 OBJECTS = ("companies", "contacts", "deals")
 KEY = "migration_key"
+KEYS = (KEY, "Migration_Key__c")
 OURS = "app:7001"
 # What HubSpot sets by itself and nobody can ask back: ids, stamps, who and whence.
 SYSTEM = frozenset({
@@ -160,12 +161,14 @@ def strays(now: Truth, keys: Iterable[str]) -> list[str]:
 
 
 def creates(log: Iterable[Mapping[str, Any]]) -> Counter[str]:
-    """Accepted creates by migration key."""
-    return Counter(
-        str(entry["after"][KEY])
-        for entry in log
-        if entry["op"] == "create" and (entry["after"] or {}).get(KEY)
-    )
+    """Accepted creates by what names a record for ever: its migration key, or a file's path, which has it."""
+    found: Counter[str] = Counter()
+    for entry in log:
+        after = entry["after"] or {}
+        named = [str(after[name]) for name in (*KEYS, "path") if after.get(name)]
+        if entry["op"] == "create" and named:
+            found[f"{entry['object']}:{named[0]}" if entry.get("object") else named[0]] += 1
+    return found
 
 
 def log(hubspot: Running, after: int = 0) -> list[dict[str, Any]]:
