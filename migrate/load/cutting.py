@@ -19,7 +19,7 @@ from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
 from migrate.load.context import Loading
 from migrate.load.work import NONE, Item, Known, RecordWork, batch_name, digest_of, image
-from migrate.plan.keys import entry_sql
+from migrate.plan.keys import entry_sql, itself_sql
 from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest, Part
 
@@ -175,7 +175,7 @@ class Cutter:
                   SELECT "left", "right", arg_max(_deleted, gen) AS gone FROM ({staged})
                   WHERE "left" IN (SELECT _key FROM read_parquet({path!r})) GROUP BY "left", "right", label)
                 WHERE NOT gone AND {entry_sql('"right"')} <> '{self.plan.name}'
-                AND "right" NOT IN (SELECT key FROM crosswalk)"""
+                AND {itself_sql('"right"')} IS NULL AND "right" NOT IN (SELECT key FROM crosswalk)"""
             )
             found.update(row["key"] for row in rows)
         return found

@@ -18,6 +18,7 @@ from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
 from migrate.load.context import Loading
 from migrate.load.work import batch_name
+from migrate.plan.keys import itself_sql
 from migrate.store import Manifest
 
 
@@ -143,10 +144,11 @@ class LinkCutter:
         """Rows of a part that can be carried out, in its order: those to be made whose two ends are in the
         crosswalk, and those to be removed, for what has no end in the target any more is gone."""
         path = self.loading.workspace.store.path(manifest, part)
+        far = f"""coalesce(r.target_id, {itself_sql('links."right"')})"""
         reader = self.loading.workspace.engine.stream(
             f"""SELECT links.file_row_number AS row, links."left" AS lk, links."right" AS rk,
               links.left_object AS lo, links.right_object AS ro, links.label AS label,
-              links._deleted AS gone, coalesce(l.target_id, '') AS lid, coalesce(r.target_id, '') AS rid,
+              links._deleted AS gone, coalesce(l.target_id, '') AS lid, coalesce({far}, '') AS rid,
               NOT links._deleted AND coalesce(later.gone, false) AS over
             FROM read_parquet({text(str(path))}, file_row_number=true) AS links
             LEFT JOIN crosswalk AS l ON l.key = links."left"
@@ -154,7 +156,7 @@ class LinkCutter:
             LEFT JOIN ({self._later(manifest)}) AS later ON later."left" = links."left"
               AND later."right" = links."right" AND later.label = links.label
             WHERE links._deleted OR coalesce(later.gone, false)
-              OR (l.target_id IS NOT NULL AND r.target_id IS NOT NULL)
+              OR (l.target_id IS NOT NULL AND {far} IS NOT NULL)
             ORDER BY links.file_row_number"""
         )
         for batch in reader:

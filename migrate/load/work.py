@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from migrate.engine import parquet
 from migrate.journal import CROSSWALK
 from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
 from migrate.load.context import Loading
-from migrate.plan.keys import itself_sql
 from migrate.plan.models import ObjectPlan
 
 if TYPE_CHECKING:
@@ -62,21 +60,6 @@ def crosswalk(workspace: Workspace) -> None:
     """(Re)make the engine's table `crosswalk` from the journal; spills to disk where it is large."""
     query = CROSSWALK.format(journal=workspace.journal.source())
     workspace.engine.run(f"CREATE OR REPLACE TABLE crosswalk AS {query}")
-    for each in workspace.plan.model.objects:
-        for index, link in enumerate(each.links):
-            if link.on is not None:
-                _known(workspace, f"{each.name}.{index}")
-
-
-def _known(workspace: Workspace, name: str) -> None:
-    """Enter the target's own records that links were found to lead to; they stand for themselves."""
-    for manifest in workspace.store.manifests("links", name):
-        if files := workspace.store.files(manifest):
-            workspace.engine.run(
-                f"""INSERT INTO crosswalk BY NAME SELECT * FROM (
-                  SELECT DISTINCT "right" AS key, {itself_sql('"right"')} AS target_id FROM {parquet(files)})
-                WHERE target_id IS NOT NULL AND key NOT IN (SELECT key FROM crosswalk)"""
-            )
 
 
 def crosswalk_table(loading: Loading) -> None:

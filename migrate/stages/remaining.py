@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from migrate.engine import parquet, text
 from migrate.ledger import batches as book
-from migrate.plan.keys import entry_sql
+from migrate.plan.keys import entry_sql, itself_sql
 from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest
 from migrate.workspace import Workspace
@@ -149,5 +149,5 @@ def _waiting(workspace: Workspace, plan: ObjectPlan) -> None:
               SELECT "left", "right", arg_max(_deleted, gen) AS gone FROM ({staged})
               GROUP BY "left", "right", label)
             WHERE NOT gone AND {entry_sql('"right"')} <> {text(plan.name)}
-            AND "right" NOT IN (SELECT key FROM crosswalk)"""
+            AND {itself_sql('"right"')} IS NULL AND "right" NOT IN (SELECT key FROM crosswalk)"""
         )
