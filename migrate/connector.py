@@ -408,7 +408,10 @@ class KeepsHistory(Protocol):
     """A target that tells who wrote a field, and when."""
 
     def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:
-        """Versions of the fields of each record, newest first; empty `fields` means all of them."""
+        """Versions of the fields of each record, newest first; empty `fields` means all of them.
+
+        A record whose history isn't kept has no entry.
+        """
         ...
 
 

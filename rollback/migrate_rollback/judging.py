@@ -31,12 +31,13 @@ def asks_history(row: Row, record: Held | None, fields: Sequence[str]) -> bool:
 
 def judge_delete(
     row: Row, record: Held | None, fields: Sequence[str], versions: Sequence[Version] | None,
-    foreign: Sequence[Link],
+    foreign: Sequence[Link], schema: Mapping[str, Field] | None = None,
 ) -> Verdict:  # fmt: skip
     """A record that we (or an automation that we set off) made.
 
     Args:
         fields: of ours, that a plan writes.
+        schema: all fields of the object, where they are known.
         versions: all fields' history where `asks_history` said so and the target keeps one, else None.
         foreign: links that nobody of ours made.
     """
@@ -56,10 +57,17 @@ def judge_delete(
         names = differing(row, record, fields) if row.kind == "record" else []
         if names:
             return Verdict("hold", "edited", f"{', '.join(names)} changed since")
+        if row.kind == "record" and schema and _all_ours(row, schema):
+            return Verdict("hold", "linked", _ends(foreign)) if foreign else Verdict("delete")
         return Verdict("hold", "unknown", f"modified at {record.stamp}, and no history tells by whom")
     if foreign:
         return Verdict("hold", "linked", _ends(foreign))
     return Verdict("delete")
+
+
+def _all_ours(row: Row, schema: Mapping[str, Field]) -> bool:
+    """Whether every field that anybody may write is ours: then values say all, whatever the stamp does."""
+    return all(name in row.after for name, field in schema.items() if field.updateable)
 
 
 def judge_restore(

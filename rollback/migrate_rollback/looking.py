@@ -85,8 +85,9 @@ class Look:
         for row in rows:
             record = records.get(row.id)
             if row.action == "delete":
-                told = histories.get(row.id, []) if histories is not None and row.id in whole else None
-                verdict = judging.judge_delete(row, record, fields, told, foreign.get(row.id, []))
+                # Of some objects a target keeps no history, though it does of others.
+                told = histories.get(row.id) if histories is not None and row.id in whole else None
+                verdict = judging.judge_delete(row, record, fields, told, foreign.get(row.id, []), schema)
             else:
                 told = late_histories.get(row.id) if late_histories is not None else None
                 verdict = judging.judge_restore(row, record, schema, told)

@@ -118,6 +118,11 @@ def test_validation_compares_every_file_with_what_the_target_tells_of_it(moved: 
     verdicts = {each["id"]: each["verdict"] for each in found["results"]}
     assert verdicts["rows.Attachment~file"] == "pass", found
     assert verdicts["counts.Attachment~file"] == "pass", found
+    files = next(each for each in found["results"] if each["id"] == "files.Attachment~file")
+    assert (files["verdict"], files["compared"]) == ("pass", len(NAMES)), files
+    assert files["figures"]["bytes"] == sum(SIZES)
+    assert files["figures"]["contents"] == len(set(SEEDS))
+    assert files["figures"]["names made to fit"] == 1
 
 
 def test_a_rollback_takes_our_files_away_and_nobody_elses(moved: Files) -> None:
@@ -133,3 +138,36 @@ def test_a_rollback_takes_our_files_away_and_nobody_elses(moved: Files) -> None:
     assert [row["id"] for row in moved.there()] == [theirs["id"]]
     folders = [row["path"] for row in moved.hubspot.control.ndjson("/truth/folders") if not row["archivedAt"]]
     assert folders == ["/migrated", "/migrated/Attachment"]
+
+
+def test_after_a_rollback_everything_can_be_loaded_again(moved: Files) -> None:
+    moved.must("load")
+    theirs = {key for key in moved.by_key() if not key.startswith(FAMILY)}
+    assert moved.by_key().keys() - theirs == {key(n) for n in range(len(NAMES))}
+
+
+def test_other_bytes_and_a_file_that_is_gone_turn_the_check_of_files_red(moved: Files) -> None:
+    there = moved.by_key()
+    changed, gone = there[key(2)]["id"], there[key(3)]["id"]
+    moved.hubspot.control.post(
+        "/act", {"do": "update", "object": "files", "id": changed, "fields": {"text": "other"}}
+    )
+    moved.hubspot.control.post("/act", {"do": "delete", "object": "files", "id": gone})
+
+    code, found = moved.run("validate")
+
+    result = next(each for each in found["results"] if each["id"] == "files.Attachment~file")
+    assert code == 1
+    assert result["verdict"] == "fail", result
+    assert {row["key"]: row["what"] for row in result["sample"]} == {
+        key(2): "other bytes", key(3): "not given by the target",
+    }  # fmt: skip
+
+
+def test_a_rollback_holds_the_file_that_somebody_changed(moved: Files) -> None:
+    moved.must("rollback plan", "rollback run --yes")
+
+    assert set(moved.by_key()) & {key(n) for n in range(len(NAMES))} == {key(2)}
+    code, found = moved.run("rollback verify")
+    assert code in (0, 1), found
+    assert found["held"] == 1, found

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from migrate.workspace import Workspace
 
 GROUP = "crm_migrate.checks"
-BUILT_IN = ("counts", "rows", "sums", "links", "picklists", "strays", "completeness", "invariants")
+BUILT_IN = ("counts", "rows", "sums", "links", "picklists", "files", "strays", "completeness", "invariants")
 
 Check = Callable[[Evidence], Iterable[Result]]
 

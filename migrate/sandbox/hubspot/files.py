@@ -224,11 +224,16 @@ def stat(call: Call, path: Mapping[str, str]) -> Reply:
 
 def search(call: Call, _path: Mapping[str, str]) -> Reply:
     """`GET /files/v3/files/search`: live files that aren't hidden."""
+    where, values = finding.narrowed(call, "folder")
+    where += " AND purged = 0 AND access NOT LIKE 'HIDDEN%'"
+    if (place := finding.by_rows(call)) is not None:
+        start, limit = place
+        found = list(filing.files(call.sql, f"{where} ORDER BY id LIMIT {limit + 1} OFFSET {start}", values))
+        return finding.cut(call, [render(call, file) for file in found], start, limit)
     paths = {folder.id: folder.path for folder in filing.folders(call.sql)}
     rows = [
         (file.id, file, render(call, file, f"{paths.get(file.folder or 0, '')}/{file.whole_name}"))
-        for file in filing.files(call.sql, "archived_at IS NULL AND purged = 0")
-        if not file.hidden
+        for file in filing.files(call.sql, where, values)
     ]
     anonymous = call.names("allowsAnonymousAccess")[:1]
     usable = call.names("isUsableInContent")[:1]

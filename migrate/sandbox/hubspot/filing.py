@@ -45,6 +45,7 @@ DDL: Final = (
         id INTEGER PRIMARY KEY, parent INTEGER, name TEXT NOT NULL, path TEXT NOT NULL,
         created TEXT NOT NULL, updated TEXT NOT NULL, archived_at TEXT)""",
     "CREATE INDEX IF NOT EXISTS hs_folder_path ON hs_folder (path)",
+    "CREATE INDEX IF NOT EXISTS hs_folder_parent ON hs_folder (parent)",
     "CREATE TABLE IF NOT EXISTS hs_task (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
 )
 

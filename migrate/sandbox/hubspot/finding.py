@@ -40,6 +40,49 @@ def chosen(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if not names or name in names or name in _ALWAYS}
 
 
+BY_ROW: Final = frozenset({"ids", "idGte", "idLte", "parentFolderIds"})  # what `narrowed` asks the store for
+_HOW: Final = frozenset({"limit", "after", "properties"})  # what says nothing of which rows
+
+
+def narrowed(call: Call, parent: str) -> tuple[str, list[int]]:
+    """The filters by ids as a condition and its values, so that a large portal isn't read whole.
+
+    Args:
+        parent: the column of the folder that a row is in.
+    """
+    where, values = "archived_at IS NULL", []
+    for name, column in (("ids", "id"), ("parentFolderIds", parent)):
+        if wanted := call.names(name):
+            numbers = [value for each in wanted if (value := number(each)) is not None]
+            where += f" AND {column} IN ({', '.join('?' * len(numbers))})"
+            values += numbers
+    for name, sign in (("idGte", ">="), ("idLte", "<=")):
+        if (text := _arg(call, name)) is not None:
+            if (value := number(text)) is None:
+                raise ApiError(400, f"The {name} parameter `{text}` is not valid")
+            where, values = f"{where} AND id {sign} ?", [*values, value]
+    return where, values
+
+
+def by_rows(call: Call) -> tuple[int, int] | None:
+    """Offset and limit, where a search asks for nothing but what `narrowed` knows, in the order of ids."""
+    asked = {name for name, values in (call.request.query if call.request else {}).items() if any(values)}
+    if asked - BY_ROW - _HOW - {"sort"} or call.names("sort") not in ([], ["id"]):
+        return None
+    return _offset(call, "after") or 0, call.number("limit", 10, 100)
+
+
+def cut(call: Call, bodies: Sequence[dict[str, Any]], start: int, limit: int) -> Reply:
+    """A page of rows that the store has put in order; one more of them than `limit` says that more follow."""
+    body: dict[str, Any] = {"results": [chosen(call, each) for each in bodies[:limit]]}
+    paging: dict[str, Any] = {}
+    if len(bodies) > limit:
+        paging["next"] = {"after": str(start + limit), "link": _link(call, "after", start + limit)}
+    if start:
+        paging["prev"] = {"before": str(start), "link": _link(call, "before", start)}
+    return Reply(200, body | ({"paging": paging} if paging else {}))
+
+
 def page(
     call: Call,
     rows: Sequence[tuple[int, Row, dict[str, Any]]],

@@ -224,5 +224,10 @@ def update_status(call: Call, path: Mapping[str, str]) -> Reply:
 
 def search(call: Call, _path: Mapping[str, str]) -> Reply:
     """`GET /files/v3/folders/search`: live folders."""
-    rows = [(folder.id, folder, render(folder)) for folder in filing.folders(call.sql, "archived_at IS NULL")]
+    where, values = finding.narrowed(call, "parent")
+    if (place := finding.by_rows(call)) is not None:
+        start, limit = place
+        found = filing.folders(call.sql, f"{where} ORDER BY id LIMIT {limit + 1} OFFSET {start}", values)
+        return finding.cut(call, [render(folder) for folder in found], start, limit)
+    rows = [(folder.id, folder, render(folder)) for folder in filing.folders(call.sql, where, values)]
     return finding.page(call, rows, {"parentFolderIds": lambda folder: folder.parent})
