@@ -466,6 +466,81 @@ class TakesBlobs(Protocol):
 ReadBlob = Callable[[BlobRef], Iterator[bytes]]
 
 
+@runtime_checkable
+class ShowsNew(Protocol):
+    """A target that can tell which records have come since a moment, without reading them all."""
+
+    def newest(self, objects: Sequence[str]) -> dict[str, str]:
+        """By object a mark: every record that is made from now on comes after it."""
+        ...
+
+    def made_since(self, object: str, mark: str, since: datetime, fields: Sequence[str]) -> list[Held]:
+        """Live records made after the mark, and not before `since` on the vendor's own clock."""
+        ...
+
+
+@dataclass(frozen=True)
+class Automation:
+    """Something of the target's own that acts, or refuses, when a record is written.
+
+    `id`: the vendor's own. `on`: when it acts, in the vendor's words, "" where they aren't told.
+    `object` "": the vendor doesn't say which objects it watches. `switchable`: it can be switched over the
+    vendor's API. `bypassed`: every write of ours asks the vendor to leave it out.
+    """
+
+    object: str
+    kind: str
+    name: str
+    id: str
+    active: bool
+    on: str = ""
+    switchable: bool = False
+    bypassed: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a target tells of its automations. `untold`: sentences about those of which it tells nothing."""
+
+    automations: tuple[Automation, ...]
+    untold: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class ListsAutomations(Protocol):
+    """A target that tells what stirs when a record is written, as far as the vendor does."""
+
+    def automations(self, objects: Sequence[str]) -> Told:
+        """Those of these objects, switched-off ones too."""
+        ...
+
+    def by_rule(self, code: str) -> bool:
+        """Whether a refusal with this code is a rule's or an automation's, and not the value's."""
+        ...
+
+    def mail_signs(self, object: str) -> Sequence[str]:
+        """Fields that tell that a mail was sent to a record of the object."""
+        ...
+
+
+@runtime_checkable
+class SwitchesAutomations(Protocol):
+    """A target whose automations can be switched off and on over its API. Both may be repeated."""
+
+    def states(self, ids: Sequence[str]) -> dict[str, str]:
+        """How each stands: "" is off, else what brings it back so. Ids that aren't there are left out."""
+        ...
+
+    def set_state(self, id: str, state: str) -> None:
+        """Bring one into a state that `states` gave, or switch it off with "".
+
+        Raises:
+            SystemRefused: it isn't there, or can't be switched.
+            InDoubt: perhaps switched; `states` tells.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a connector is built from: the plan's system entry and its credentials.

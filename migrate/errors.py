@@ -6,6 +6,7 @@ what happened, to what, what to do. Every class has the exit code of the command
     MigrateError              exit  what the caller does
     |- PlanError                2   shows file:line:column and stops; the author fixes the plan
     |- SystemRefused            3   stops; a person must act (credentials, rights, tenant)
+    |- CanaryStopped            3   stops; the target does more than was asked, a person decides
     |- Parked                   3   stops; may be run again at `resume_at`
     |- Retriable                3   waits and tries again; shown only when tries run out
     |- InDoubt                  3   a write whose answer was not read; settled by reading back
@@ -103,6 +104,31 @@ class SystemRefused(MigrateError):
     def __str__(self) -> str:
         text = f"`{self.system}` refused: {self.what}"
         return f"{text}\n  {self.remedy}" if self.remedy else text
+
+
+class CanaryStopped(MigrateError):
+    """The target did more than we asked when the first record of an entry was written.
+
+    `found`: for each canary what was written, and sentences of what happened beside it.
+    """
+
+    exit_code = 3
+
+    def __init__(self, system: str, found: Sequence[tuple[str, Sequence[str]]]) -> None:
+        self.system = system
+        self.found = tuple((what, tuple(effects)) for what, effects in found)
+        super().__init__(system, self.found)
+
+    def __str__(self) -> str:
+        lines = [f"`{self.system}` did more than was asked; the load stopped before the next record."]
+        for what, effects in self.found:
+            lines.append(f"  When {what} was written, something there")
+            lines += [f"    {effect}" for effect in effects]
+        lines += [
+            "  Switch it off in the target and run `migrate load` again, or accept it under `automations:",
+            "  accept` of this entry in plan.yaml. `migrate rollback run` takes back what was written.",
+        ]
+        return "\n".join(lines)
 
 
 class Parked(MigrateError):

@@ -166,6 +166,8 @@ def status(session: Session) -> Result:
     if found.refused:
         letters = "dead letter" if found.refused == 1 else "dead letters"
         lines.append(f"{found.refused:,} {letters}; see `migrate dead-letters list`.")
+    lines += [str(each["words"]) for each in found.canaries if each["effects"] or each["state"] != "passed"]
+    lines += found.waived
     if found.window_end:
         lines.append(
             f"The way back is open until {found.window_end}; last safe start {found.last_safe_start}."

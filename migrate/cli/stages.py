@@ -131,6 +131,8 @@ def loaded_document(found: Loaded) -> dict[str, Any]:
         "refused": found.refused,
         "swept": found.swept,
         "side_links": found.side_links,
+        "canaries": [each.document() for each in found.canaries],
+        "canaries_due": found.canaries_due,
     }
 
 
@@ -148,6 +150,11 @@ def loaded_text(found: Loaded) -> str:
     if found.links:
         link_rows = [(name, t["link"], t["unlink"], t["refused"]) for name, t in found.links.items()]
         lines.append(table(link_rows, ("links of", "made", "removed", "refused")))
+    lines += [str(each) for each in found.canaries if each.effects]
+    lines += [
+        f"{name}: the first record to {' and the first to '.join(due)} would go alone, as a canary."
+        for name, due in found.canaries_due.items()
+    ]
     blocked = {name: number for name, number in found.blocked.items() if number}
     if blocked:
         lines.append(

@@ -23,7 +23,7 @@ from migrate.ledger.backends import DRIVER_ERRORS, backend_of
 if TYPE_CHECKING:
     from migrate.ledger.leases import Lease
 
-HEAD = "0003"
+HEAD = "0004"
 
 
 class Transaction:

@@ -150,6 +150,40 @@ owner = Table(
     Column("at", String(32), nullable=False),
 )
 
+canaries = Table(
+    "canaries",
+    metadata,
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("entry", String(255), primary_key=True),  # of the plan
+    Column("operation", String(16), primary_key=True),  # create | update | adopt
+    Column("number", Integer, primary_key=True, autoincrement=False),  # the next after a find
+    Column("catalog", String(64), nullable=False),  # digest of the target's, as this one was sent
+    Column("state", String(16), nullable=False),  # sent | passed | refused | stopped
+    Column("object", String(255), nullable=False),
+    Column("batch", String(64), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("target_id", String(255)),
+    Column("at", String(32), nullable=False),  # on our clock
+    Column("facts", Text, nullable=False),  # JSON: what the second look compares with
+    Column("found", Text, nullable=False),  # JSON: the effects that it found, without values
+)
+
+switches = Table(
+    "switches",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("system", String(64), nullable=False),
+    Column("automation", String(255), nullable=False),  # the vendor's own id
+    Column("name", String(255), nullable=False),
+    Column("object", String(255), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("was", Text, nullable=False),  # what brings it back as it was
+    Column("state", String(16), nullable=False),  # going_off | off | on | gone
+    Column("at", String(32), nullable=False),
+    Column("ended", String(32)),
+)
+
 measures = Table(
     "measures",
     metadata,

@@ -8,6 +8,7 @@ all that decides what is written: the plan, its maps, owners, overrides and Pyth
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -62,6 +63,8 @@ _KINDS = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+
+_NOT_WRITTEN: Any = {"objects": {"__all__": {"automations"}}}
 
 
 class Plan:
@@ -189,13 +192,18 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the plan, its maps, owners, overrides and the Python modules in its folder."""
+        """SHA-256 over what the plan says, its maps, owners, overrides and the Python modules in its folder.
+
+        What it says of the target's automations decides nothing of what is written and doesn't count, nor do
+        comments: who accepts an automation needn't transform again.
+        """
         names = {file for _, file in self.files()}
         for each in self.model.objects:
             for field in each.fields.values():
                 if field.python:
                     names.add(field.python.partition(":")[0].replace(".", "/") + ".py")
-        whole = hashlib.sha256(self.tree.source.encode())
+        said = self.model.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_WRITTEN)
+        whole = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
         for name in sorted(names):
             path = self.folder / name
             content = path.read_bytes() if path.is_file() else b""

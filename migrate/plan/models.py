@@ -304,6 +304,48 @@ class RelatedPlan(_Model):
     take: str
 
 
+class AcceptedPlan(_Model):
+    """An automation of the target that may act, by name, and all that it may do; nothing else is.
+
+    `fills`: fields that were empty. `changes`: fields whose value it replaces. `makes`: objects of which it
+    makes records. `links`: objects to whose records it links. `mails`: it sends mail. `stamps`: it moves the
+    modification stamp and nothing else. `refuses`: codes with which it refuses a record.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    fills: list[str] = []
+    changes: list[str] = []
+    makes: list[str] = []
+    links: list[str] = []
+    mails: bool = False
+    stamps: bool = False
+    refuses: list[str] = []
+
+    @model_validator(mode="after")
+    def _does_something(self) -> AcceptedPlan:
+        lists = (self.fills, self.changes, self.makes, self.links, self.refuses)
+        if not (any(lists) or self.mails or self.stamps):
+            raise ValueError(
+                "An accepted automation needs what it may do.",
+                "Name it under `fills`, `changes`, `makes`, `links`, `mails`, `stamps` or `refuses`.",
+            )
+        return self
+
+
+class WaivePlan(_Model):
+    """Who decided that an entry is loaded without a canary, and why."""
+
+    by: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1)]
+
+
+class EntryAutomationsPlan(_Model):
+    """What the target's automations may do to the records of one entry."""
+
+    accept: list[AcceptedPlan] = []
+    waive: WaivePlan | None = None  # load this entry without a canary
+
+
 class ObjectPlan(_Model):
     """One object's way. The same source may have several entries, told apart by their `part`."""
 
@@ -324,6 +366,7 @@ class ObjectPlan(_Model):
     links: list[LinkPlan] = []
     insert_only: list[str] = []  # target columns that the vendor takes on insert only
     files: FilesPlan = FilesPlan()
+    automations: EntryAutomationsPlan = EntryAutomationsPlan()
 
     @property
     def name(self) -> str:

@@ -19,8 +19,10 @@ import sqlalchemy as sa
 from migrate.errors import UsageError
 from migrate.journal import REFUSED
 from migrate.ledger import batches as book
+from migrate.ledger.canaries import Canary, flown
 from migrate.ledger.tables import attempts, generations, watermarks
-from migrate.load import LinkProtocol, Loading, RecordProtocol, Tally, strays
+from migrate.load import LinkProtocol, Loading, RecordProtocol, Tally, canary, strays
+from migrate.load.canary import Canaries
 from migrate.load.context import Progress, no_progress
 from migrate.load.cutting import Cutter
 from migrate.load.link_work import LinkCutter
@@ -45,6 +47,8 @@ class Loaded:
     refused: int = 0
     swept: list[Swept] = field(default_factory=list)
     side_links: int = 0
+    canaries: list[Canary] = field(default_factory=list)  # of the attempt
+    canaries_due: dict[str, list[str]] = field(default_factory=dict)  # by entry; of a dry run
 
     @property
     def clean(self) -> bool:
@@ -78,6 +82,7 @@ def load(
         LeaseHeld, LeaseLost: another operator writes to the target.
         Damaged: an artifact differs from its digest; nothing was written.
         Parked, SystemRefused: the target; what was done is kept, run again.
+        CanaryStopped: the target did more than was asked with the first record of an entry.
     """
     plans = _ordered(workspace.plan.model.objects)
     named = workspace.plan.chosen(objects)
@@ -99,14 +104,19 @@ def load(
         base = checkpoint.ensure(loading)
         loading.baseline = checkpoint.files(workspace, base)
         _settle_doubts(loading, plans, loaded)
+        canaries = Canaries(loading, plans, lambda plan, work: _alone(loading, plan, work, loaded))
+        canaries.resume()
+        crosswalk_table(loading)
+        canaries.ahead(chosen, sample=sample)
         for each in chosen:
-            _records(loading, each, loaded, sample)
+            _records(loading, each, loaded, canaries, sample)
         crosswalk_table(loading)
         for each in chosen:
             for index in range(len(each.links)):
                 _links(loading, f"{each.name}.{index}", loaded)
         _look_around(loading, base, loaded)
         _finish(loading, chosen, loaded, sample)
+        loaded.canaries = flown(loading.ledger, attempt)
     return loaded
 
 
@@ -193,8 +203,11 @@ def must_be_open(workspace: Workspace, attempt: int) -> None:
 def _dry(workspace: Workspace, plans: Sequence[ObjectPlan], loaded: Loaded, sample: bool) -> Loaded:
     """Counts of what a load would do now; sends nothing and writes nothing."""
     crosswalk(workspace)
+    catalog = workspace.catalog("target").digest()
     for each in plans:
         tally = foreseen(workspace, each, loaded.attempt, sample=sample)
+        if ahead := canary.due(workspace.ledger, loaded.attempt, catalog, each, tally):
+            loaded.canaries_due[each.name] = ahead
         loaded.blocked[each.name] = tally.pop("blocked", 0)
         loaded.objects[each.name] = Counter({f"would {op}": number for op, number in tally.items()})
     return loaded
@@ -229,7 +242,14 @@ def _settle_doubts(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded
             loaded.links[name] = loading.run(LinkCutter(loading, name).in_doubt(), LinkProtocol(loading).run)
 
 
-def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, sample: bool) -> None:
+def _alone(loading: Loading, plan: ObjectPlan, work: RecordWork, loaded: Loaded) -> Tally:
+    """Carry a canary."""
+    tally = protocol_for(loading, plan).run(work)
+    loaded.objects.setdefault(plan.name, Counter()).update(tally)
+    return tally
+
+
+def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, canaries: Canaries, sample: bool) -> None:
     crosswalk_table(loading)
     cutter, protocol = Cutter(loading, plan, sample=sample), protocol_for(loading, plan)
     total = cutter.left()
@@ -247,7 +267,7 @@ def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, sample: bool) -
         # Generations in order: a delta of a key must not overtake its base.
         if manifest.generation:
             tally.update(loading.run(cutter.pending(manifest, tombstones=True), carry))
-        tally.update(loading.run(cutter.pending(manifest), carry))
+        tally.update(loading.run(canaries.guard(plan, cutter.pending(manifest)), carry))
         crosswalk_table(loading)
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from migrate.clock import parse_stamp, stamp
 from migrate.journal import REFUSED
 from migrate.ledger import batches as book
+from migrate.ledger.canaries import last_flown
 from migrate.ledger.leases import proved_dead
 from migrate.ledger.tables import attempts, leases, measures
 from migrate.load.work import crosswalk
@@ -64,6 +65,8 @@ class Status:
     refused: int
     window_end: str | None
     last_safe_start: str | None
+    canaries: tuple[dict[str, Any], ...] = ()  # the last of each entry and operation
+    waived: tuple[str, ...] = ()  # entries that the plan loads without one, by whom and why
 
 
 def status(workspace: Workspace) -> Status:
@@ -97,6 +100,12 @@ def status(workspace: Workspace) -> Status:
         int(count),
         end,
         _last_safe_start(workspace, end) if end else None,
+        tuple(each.document() | {"words": str(each)} for each in last_flown(ledger, attempt)),
+        tuple(
+            f"{each.name}: no canary, by {each.automations.waive.by}: {each.automations.waive.reason}"
+            for each in workspace.plan.model.objects
+            if each.automations.waive
+        ),
     )
 
 

@@ -155,6 +155,8 @@ SECTIONS = {
     "NewObjectPlan": "`create_object`",
     "LinkPlan": "A link",
     "FilesPlan": "`files`",
+    "EntryAutomationsPlan": "`automations`",
+    "AcceptedPlan": "An accepted automation",
     "ValidatePlan": "`validate`",
     "CutoverPlan": "`cutover`",
 }
@@ -162,6 +164,7 @@ WITHIN = {
     "SpansPlan": ("`related`: values out of other objects", "spans"),
     "LabelMap": ("A link", "label"),
     "SumPlan": ("`validate`", "sums"),
+    "WaivePlan": ("`automations`", "waive"),
 }
 
 

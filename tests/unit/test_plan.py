@@ -140,11 +140,25 @@ def test_the_digest_covers_the_plan_and_every_file_that_decides_what_is_written(
     )
     path = write(tmp_path, body + "overrides: overrides.csv\n")
     seen = {load_plan(path).digest}
-    for name in ("a.csv", "o.csv", "c.py", "overrides.csv", "plan.yaml"):
+    for name in ("a.csv", "o.csv", "c.py", "overrides.csv"):
         with (tmp_path / name).open("a") as file:
             file.write("# more\n")
         seen.add(load_plan(path).digest)
+    path.write_text(path.read_text() + "calendar: {zone: Europe/Berlin}\n")
+    seen.add(load_plan(path).digest)
     assert len(seen) == 6
+
+
+def test_a_comment_or_an_accepted_automation_changes_nothing_that_is_written(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL)
+    before = load_plan(path).digest
+    path.write_text(path.read_text() + "# why\n")
+    assert load_plan(path).digest == before
+    accepted = "automations: {accept: [{name: Enrichment, fills: [city]}]}"
+    fields = "fields: {name: Name}"
+    path.write_text(path.read_text().replace(fields, f"{accepted}\n    {fields}"))
+    assert load_plan(path).model.objects[0].automations.accept[0].fills == ["city"]
+    assert load_plan(path).digest == before
 
 
 def test_an_unknown_object_names_the_nearest(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from migrate.errors import (
     SystemRefused,
     UsageError,
 )
+from migrate.ledger.canaries import last_flown
 from migrate_validators.evidence import Evidence, Progress, no_progress
 from migrate_validators.model import Decision, Result, Verdict, worst
 from migrate_validators.report import Report, write
@@ -110,7 +111,7 @@ def validate(
         )
         with closing(evidence):
             results = run(evidence)
-            facts = story(evidence, results, base)
+            facts = story(evidence, results, base, last_flown(workspace.ledger, attempt))
     facts |= {"started": stamp(started), "ended": stamp(workspace.clock.now())}
     return write(folder, results, facts)
 

@@ -21,6 +21,7 @@ from migrate_validators.wording import why
 
 if TYPE_CHECKING:
     from migrate.ledger import Ledger
+    from migrate.ledger.canaries import Canary
     from migrate.plan.models import ObjectPlan
 
 
@@ -49,7 +50,9 @@ RESIDUE = (
 )
 
 
-def story(evidence: Evidence, results: Sequence[Result], checkpoint: Point | None) -> dict[str, Any]:
+def story(
+    evidence: Evidence, results: Sequence[Result], checkpoint: Point | None, canaries: Sequence[Canary] = ()
+) -> dict[str, Any]:
     """Everything of the report that isn't a check, as JSON takes it."""
     source, target = evidence.plan.model.source, evidence.plan.model.target
     return {
@@ -65,6 +68,7 @@ def story(evidence: Evidence, results: Sequence[Result], checkpoint: Point | Non
         "flows": [flow(evidence, each) for each in evidence.objects],
         "names": {result.id: found for result in results if (found := names(evidence, result))},
         "decisions": [_told(one) for one in decisions(results)],
+        "automations": automations(evidence, canaries),
         "way_back": way_back(evidence, checkpoint),
     }  # fmt: skip
 
@@ -149,6 +153,18 @@ def decisions(results: Sequence[Result]) -> list[Decision]:
 def _told(one: Decision) -> dict[str, str]:
     return {"verdict": one.verdict.value, "what": one.what, "owner": one.owner, "where": one.where,
             "command": one.command}  # fmt: skip
+
+
+def automations(evidence: Evidence, canaries: Sequence[Canary]) -> dict[str, Any]:
+    """What each entry's first record set off in the target; which entries went without such a try."""
+    return {
+        "canaries": [each.document() for each in canaries],
+        "waived": [
+            {"entry": each.name, "by": each.automations.waive.by, "reason": each.automations.waive.reason}
+            for each in evidence.plan.model.objects
+            if each.automations.waive
+        ],
+    }
 
 
 def way_back(evidence: Evidence, checkpoint: Point | None) -> dict[str, Any]:

@@ -22,11 +22,13 @@ from migrate.connector import (
     Rights,
     SchemaChange,
     Settings,
+    Told,
     Version,
 )
 from migrate.connectors.hubspot import associations, filing, merged, owners, values, writing
 from migrate.connectors.hubspot import rights as scopes
 from migrate.connectors.hubspot.associations import Associations
+from migrate.connectors.hubspot.automations import MAIL_SIGNS, Automations
 from migrate.connectors.hubspot.filing import Filing
 from migrate.connectors.hubspot.linking import Linking
 from migrate.connectors.hubspot.metadata import ACTIVITIES, Metadata
@@ -46,7 +48,8 @@ class HubSpotConnector:
     Options: `api` (a date such as `2026-03`, or `v3`), `share` of the rate limit, `longest_call` in
     seconds, `concurrency` (most calls in flight, default 6), `files_folder` (of the files that we make,
     default `migrated`), `scales` (`object.property`: digits behind the
-    point of numbers that have more than ten).
+    point of numbers that have more than ten), `settle` (seconds within which the portal's own automations
+    follow a write, default 10).
     """
 
     type = "hubspot"
@@ -62,6 +65,7 @@ class HubSpotConnector:
         self._preparing = Preparing(self._portal, self._metadata)
         self._filing = Filing(self._portal, str(settings.options.get("files_folder") or filing.ROOT))
         self._uploads = Uploads(self._filing)
+        self._automations = Automations(self._portal, self._metadata, self._reading)
         self._keys: dict[str, str] = {}
 
     @property
@@ -195,3 +199,24 @@ class HubSpotConnector:
 
     def made_by_automation(self, links: Sequence[Link]) -> set[Link]:
         return self._linking.made_by_automation(links)
+
+    def newest(self, objects: Sequence[str]) -> dict[str, str]:
+        return self._automations.newest(objects)
+
+    def made_since(self, object: str, mark: str, since: datetime, fields: Sequence[str]) -> list[Held]:
+        return self._automations.made_since(object, mark, since, fields)
+
+    def automations(self, objects: Sequence[str]) -> Told:
+        return self._automations.listed(objects)
+
+    def by_rule(self, code: str) -> bool:  # noqa: ARG002 - HubSpot's rules refuse in the words of any bad value
+        return False
+
+    def mail_signs(self, object: str) -> Sequence[str]:
+        return MAIL_SIGNS.get(object, ())
+
+    def states(self, ids: Sequence[str]) -> dict[str, str]:
+        return self._automations.states(ids)
+
+    def set_state(self, id: str, state: str) -> None:
+        self._automations.set_state(id, state)

@@ -73,7 +73,7 @@ class Portal:
             calls_per_second=SMALLEST_TIER * self._share,
             concurrency=flight,
             longest_call=longest,
-            settle=SETTLE,
+            settle=_number(options.get("settle"), SETTLE),
             recycle_days=90,
             records_in={FILES: FILES_AT_ONCE},
         )

@@ -66,6 +66,16 @@ class Reading:
             for record in records:
                 yield self._held(object, fields, names, record, str(record["id"]), app)
 
+    def after(self, object: str, id: str, names: Sequence[str]) -> Iterator[tuple[Held, str]]:
+        """Live records with a higher id, and when each was made."""
+        fields = self._metadata.known(object, names)
+        app = self._portal.identity().app
+        wanted = [*names, stamp_of(object), *_SOURCE]
+        for records, _ in self._list(object, wanted, archived=False, after=None if id == "0" else id):
+            for record in records:
+                held = self._held(object, fields, names, record, str(record["id"]), app)
+                yield held, str(record.get("createdAt") or "")
+
     def read(self, query: Query, after: str | None) -> Iterator[Page]:
         """Pages of a list; a window over the stamp is applied here, for lists know none.
 

@@ -1,0 +1,311 @@
+"""What did the target do, beside what we asked, after we wrote one record?
+
+Compared are the record as it stands (every field that can be read), its links, and the records that have come
+since, with what was sent, with what the target is known to make of it, and with what stood before. Names are
+kept, never values: those stand in the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from migrate.catalog import Field
+from migrate.connector import THEIRS, Held, Link, ListsAutomations, ShowsNew, Version, Who
+from migrate.engine import text
+from migrate.journal import Entry
+from migrate.ledger.canaries import CHANGES, FILLS, LINKS, MAILS, MAKES, REMOVES, STAMPS, Effect
+from migrate.load.context import Loading
+from migrate.load.work import image
+from migrate.plan.models import AcceptedPlan
+
+
+def judged(effects: Iterable[Effect], accepted: Sequence[AcceptedPlan]) -> list[Effect]:
+    """Each effect with the automation that the plan lets do it; every effect needs one that names it."""
+    found = []
+    for effect in effects:
+        names = [each.name for each in accepted if _may(each, effect)]
+        found.append(replace(effect, accepted=names[0] if names else ""))
+    return found
+
+
+def _may(automation: AcceptedPlan, effect: Effect) -> bool:
+    match effect.does:
+        case "mails":
+            return automation.mails
+        case "stamps":
+            return automation.stamps
+        case "removes":
+            return False
+        case does:
+            return effect.what in getattr(automation, does)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A record that we wrote, and what is known of the moment before.
+
+    `facts`: `since` (the vendor's time), `marks` by object, `before` (digests by field, of a record that
+    was there), `links` (digest by object), `stamp` (of the first look; absent where nobody looked).
+    """
+
+    object: str
+    batch: str
+    key: str
+    id: str
+    created: bool
+    facts: Mapping[str, Any]
+
+
+class Watch:
+    """Looks at records of one target before and after we write them."""
+
+    def __init__(self, loading: Loading, keys: Mapping[str, str]) -> None:
+        """Args:
+        keys: the field that holds the migration key, by target object.
+        """
+        self.loading, self.target, self.keys = loading, loading.target, keys
+
+    # -- before -------------------------------------------------------------------------------
+
+    def marks(self, objects: Iterable[str]) -> dict[str, Any]:
+        """`since` and `marks` of everything that may come to stand beside records of these objects."""
+        names = list(dict.fromkeys(name for each in objects for name in self.around(each)))
+        now = self.target.now().isoformat()
+        marks = self.target.newest(names) if isinstance(self.target, ShowsNew) else {}
+        return {"since": now, "marks": marks}
+
+    def around(self, object: str) -> list[str]:
+        """The object itself, and all whose records may be linked to one of its records."""
+        return list(dict.fromkeys([object, *self.target.linked_objects(object)]))
+
+    def before(self, object: str, id: str) -> dict[str, Any]:
+        """What a record that is there holds, as digests, and to what it is linked."""
+        found = self.target.read_back(object, self.fields(object), ids=[id])
+        values = found[0].values if found else {}
+        return {
+            "before": {name: _digest(value) for name, value in values.items() if value is not None},
+            "links": {other: _pairs(self._links(object, id, other)) for other in self._others(object)},
+        }
+
+    def stamp(self, object: str, id: str) -> str:
+        """The record's modification stamp now."""
+        found = self.target.read_back(object, [], ids=[id])
+        return found[0].stamp if found else ""
+
+    def fields(self, object: str) -> list[str]:
+        """All that a record can hold but bytes."""
+        schema = self.loading.catalog.objects[object].fields
+        return [name for name, each in schema.items() if each.kind.value != "binary"]
+
+    def _others(self, object: str) -> list[str]:
+        return list(dict.fromkeys(self.target.linked_objects(object)))
+
+    def _links(self, object: str, id: str, other: str) -> list[Link]:
+        return list(self.target.read_links(object, [id], other))
+
+    # -- after --------------------------------------------------------------------------------
+
+    def effects(self, written: Written) -> list[Effect]:
+        """All that happened beside our write; sides are journalled, so that a rollback can name them."""
+        found = self.target.read_back(written.object, self.fields(written.object), ids=[written.id])
+        if not found or found[0].id != written.id:
+            return [Effect(REMOVES, written.object)]
+        record = found[0]
+        versions = self._versions(written)
+        mails = self._mails(written, record)
+        told = {each.what for each in mails}
+        effects = mails | {each for each in self._values(written, record, versions) if each.what not in told}
+        if not effects and self._moved(written, record, versions):
+            effects.add(Effect(STAMPS, written.object))
+        links = self._new_links(written)
+        effects |= {Effect(LINKS, link.right_object) for link in links}
+        made = self._made(written, links)
+        effects |= {Effect(MAKES, object, _name(held.source), held.id) for object, held in made}
+        self._journal(links, made)
+        return sorted(effects)
+
+    def _versions(self, written: Written) -> dict[str, Version]:
+        """The newest version of each field, where the target keeps any."""
+        kept = self.loading.newest(written.object, [written.id], []).get(written.id, {})
+        return {name: versions[0] for name, versions in kept.items() if versions}
+
+    def _values(self, written: Written, record: Held, versions: Mapping[str, Version]) -> set[Effect]:
+        rows = self.loading.workspace.engine.rows(
+            f"""SELECT kind, "before", "after" FROM {self.loading.journal.source()}
+            WHERE batch = {text(written.batch)} AND key = {text(written.key)}
+            AND outcome IN ('done', 'side') AND kind IN ('record', 'side') ORDER BY seq"""
+        )
+        effects: set[Effect] = set()
+        expected: dict[str, str | None] = {}
+        for row in rows:
+            if row["kind"] == "record":
+                expected = image(row["after"])
+        for row in rows:
+            if row["kind"] == "side":  # changed when it was read back at once
+                before = image(row["before"])
+                effects |= {_value(name, before.get(name), versions) for name in image(row["after"])}
+        for name, value in expected.items():
+            if record.values.get(name) != value:
+                effects.add(_value(name, value, versions))
+        schema = self.loading.catalog.objects[written.object].fields
+        others = [schema[name] for name in record.values if name in schema and name not in expected]
+        return effects | {
+            _value(each.name, written.facts.get("before", {}).get(each.name), versions)
+            for each in others
+            if self._stirred(each, written, record.values[each.name], versions)
+        }
+
+    def _stirred(
+        self, field: Field, written: Written, value: str | None, versions: Mapping[str, Version]
+    ) -> bool:
+        """Whether a field that we don't write has another value than it had, and somebody's."""
+        if field.calculated or not (field.createable or field.updateable):
+            return False
+        if written.created:
+            stirs = value is not None and value != field.default
+        else:
+            stirs = _digest(value) != written.facts.get("before", {}).get(field.name, _digest(None))
+        if not stirs or not versions:
+            return stirs
+        newest = versions.get(field.name)
+        return newest is not None and newest.who is not Who.OURS
+
+    def _mails(self, written: Written, record: Held) -> set[Effect]:
+        if not isinstance(self.target, ListsAutomations):
+            return set()
+        before = written.facts.get("before") or {}
+        known = self.loading.catalog.objects[written.object].fields
+        return {
+            Effect(MAILS, name)
+            for name in self.target.mail_signs(written.object)
+            if name in known
+            and record.values.get(name) is not None
+            and _digest(record.values[name]) != before.get(name)
+        }
+
+    @staticmethod
+    def _moved(written: Written, record: Held, versions: Mapping[str, Version]) -> bool:
+        """Whether the stamp moved since the first look, and no version of any field says why."""
+        first = written.facts.get("stamp")
+        if not first or record.stamp == first:
+            return False
+        return not any(each.at > first for each in versions.values())
+
+    def _new_links(self, written: Written) -> list[Link]:
+        before = written.facts.get("links") or {}
+        found: list[Link] = []
+        for other in self._others(written.object):
+            links = self._links(written.object, written.id, other)
+            known = before.get(other, _pairs([]))
+            if _pairs(links) == known:
+                continue
+            # A link to what we wrote later was set off by that write, whose own canary tells.
+            order = self._order(other, [link.right for link in links])
+            own = self._order(written.object, [written.id]).get(written.id, 0)
+            found += [link for link in links if order.get(link.right, 0) <= own]
+        return found
+
+    def _made(self, written: Written, links: Sequence[Link]) -> list[tuple[str, Held]]:
+        """Records that came since and aren't ours: made by an automation, or linked to this one by whomever.
+
+        What hangs on another record that we wrote was set off by that one, whose own canary tells.
+        """
+        if not isinstance(self.target, ShowsNew):
+            return []
+        since = datetime.fromisoformat(written.facts["since"])
+        linked = {(link.right_object, link.right) for link in links}
+        family = self.loading.workspace.catalog("source").family
+        theirs = {who.value for who in THEIRS}
+        around = self.around(written.object)
+        found: list[tuple[str, Held]] = []
+        for object, mark in written.facts["marks"].items():
+            if object not in around:
+                continue
+            key = self.keys.get(object)
+            came = self.target.made_since(object, mark, since, [key] if key else [])
+            ours = self._order(object, [held.id for held in came])
+            for held in came:
+                bears = str(held.values.get(key) or "") if key else ""
+                if held.id in ours or bears.startswith(f"{family}."):
+                    continue
+                if (object, held.id) not in linked and held.source in theirs:
+                    continue
+                if self._set_off_by(object, held.id) in (None, (written.object, written.id)):
+                    found.append((object, held))
+        return found
+
+    def _set_off_by(self, object: str, id: str) -> tuple[str, str] | None:
+        """The record on which this one hangs that we wrote last; None where it hangs on none of ours."""
+        ends: dict[str, list[str]] = {}
+        for other in self._others(object):
+            ends.setdefault(other, []).extend(link.right for link in self._links(object, id, other))
+        ours = {
+            (other, end): seq for other, ids in ends.items() for end, seq in self._order(other, ids).items()
+        }
+        return max(ours, key=lambda each: ours[each]) if ours else None
+
+    def _order(self, object: str, ids: Sequence[str]) -> dict[str, int]:
+        """Those of these records that we wrote, with the place of the last write in the journal."""
+        if not ids:
+            return {}
+        rows = self.loading.workspace.engine.rows(
+            f"""SELECT target_id, max(seq) AS seq FROM {self.loading.journal.source()}
+            WHERE kind IN ('record', 'file') AND outcome = 'done' AND object = {text(object)}
+            AND target_id IN ({", ".join(map(text, ids))}) GROUP BY target_id"""
+        )
+        return {row["target_id"]: int(row["seq"]) for row in rows}
+
+    def _journal(self, links: Sequence[Link], made: Sequence[tuple[str, Held]]) -> None:
+        """Sides that are an automation's, each once."""
+        reason = "made by an automation of the target after our write"
+        loading = self.loading
+        sides = [(object, held.id) for object, held in made if held.source not in {w.value for w in THEIRS}]
+        known = {
+            (row["object"], row["target_id"])
+            for row in loading.workspace.engine.rows(
+                f"""SELECT object, target_id FROM {loading.journal.source()}
+                WHERE kind = 'side' AND op = 'create'"""
+            )
+        }
+        entries = [
+            Entry(
+                loading.attempt, "", loading.system, object, "side", "", "create", "done", id, reason=reason
+            )
+            for object, id in dict.fromkeys(sides)
+            if (object, id) not in known
+        ]
+        entries += [
+            Entry(
+                loading.attempt, "", loading.system, f"{link.left_object}>{link.right_object}", "side", "",
+                "link", "done", left=link.left, right=link.right, label=link.label, reason=reason,
+            )
+            for link in dict.fromkeys(links)
+            if (link.right_object, link.right) in sides
+        ]  # fmt: skip
+        if entries:
+            loading.journal.append(entries)
+            with loading.ledger.write(loading.lease) as tx:
+                loading.journal.register(tx)
+
+
+def _value(name: str, before: str | None, versions: Mapping[str, Version]) -> Effect:
+    newest = versions.get(name)
+    who = "" if newest is None or newest.who is Who.OURS else newest.name or newest.who.value
+    return Effect(FILLS if before is None else CHANGES, name, who)
+
+
+def _name(source: str) -> str:
+    return {Who.AUTOMATION.value: "an automation", Who.OURS.value: "our own credential"}.get(source, source)
+
+
+def _digest(value: str | None) -> str:
+    return "" if value is None else hashlib.sha256(value.encode()).hexdigest()[:16]
+
+
+def _pairs(links: Sequence[Link]) -> str:
+    """Digest of the ends and labels of links."""
+    return _digest("\n".join(sorted(f"{link.right} {link.label}" for link in links)))
