@@ -22,6 +22,7 @@ from migrate.plan.loading import UNKNOWN
 from migrate.plan.needs import expected
 from migrate.plan.terms import parse_bytes, parse_window
 from migrate.stages.check_activity import check_activity, check_sync
+from migrate.stages.check_distinct import check_distinct
 from migrate.stages.check_fields import FieldCheck
 from migrate.stages.check_links import LinkCheck
 from migrate.stages.check_new import check_new
@@ -96,6 +97,7 @@ def check(
         objects = _Objects(plan, source, target, fields, LinkCheck(plan, source, target, fields, values))
         found = objects.all()
         check_together(plan, found, combinations, findings)
+        check_distinct(plan, found, counts, findings)
     finally:
         if own:
             engine.close()

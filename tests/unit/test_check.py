@@ -12,7 +12,7 @@ import pytest
 
 from migrate.connector import NewOption
 from migrate.engine import Engine
-from migrate.errors import PlanError
+from migrate.errors import PlanError, PlanMistake
 from migrate.plan import Plan, load_plan, read_plan
 from migrate.stages.check import Checked, Collision, PicklistCounts, Unmapped, check
 from migrate.stages.count import count_collisions, count_values
@@ -345,3 +345,27 @@ def test_a_value_goes_where_it_fits_or_the_remedy_is_told(
     assert mistake.at.line == at + 2
     assert words in mistake.what
     assert remedy in mistake.remedy
+
+
+def test_values_that_become_one_are_told_with_their_counts_unless_another_field_keeps_them(
+    tmp_path: Path,
+) -> None:
+    entry = HEAD + "objects:\n  - source: Account\n    target: companies\n    fields: "
+    lossy = entry + "{name: Name, industry: {from: Industry, picklist: industry.csv}}"
+    whole = entry + "{name: Name, description: Industry, industry: {from: Industry, picklist: industry.csv}}"
+    one = "COMPUTER_SOFTWARE"
+    rows = (f"Technology,,{one},", f"IT,,{one},", f"it ,,{one},", "Banking,,FARMING,", "")
+    file = "\n".join(("source,count,target,note", *rows))
+    counts = {("Account", "Industry"): {"Technology": 30, "IT": 4, "it ": 1, "Banking": 9}}
+
+    def told(plan: str, seen: PicklistCounts) -> list[PlanMistake]:
+        made = load_plan(write(tmp_path, plan, industry_csv=file))
+        return [each for each in proved(made, seen).warnings if "puts" in each.what]
+
+    [warning] = told(lossy, counts)
+    assert warning.what == "The map of `industry` puts 3 values of `Industry` into 1."
+    assert warning.remedy.startswith("`Technology` (30), `IT` (4), `it ` (1) become `")
+    assert warning.at.line
+    assert told(whole, counts) == []
+    assert told(lossy, {}) == []
+    assert told(lossy, {("Account", "Industry"): {"IT": 4, "it ": 1}}) == []  # one value, spelt in two ways
