@@ -39,6 +39,7 @@ def _if(condition: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
     return {"if": condition, "then": then}
 
 
+_EML: dict[str, Any] = {"required": ["eml"], "properties": {"eml": {"type": "object"}}}
 _UNMAPPED_DEFAULT = {"required": ["unmapped"], "properties": {"unmapped": {"const": "default"}}}
 
 
@@ -66,6 +67,31 @@ class KeyPlan(_Model):
 Rule = Literal["source", "target", "newest", "longest", "first_non_null"]
 
 
+class EmlPlan(_Model):
+    """A message made of a record, as a file: expressions by what they become; people are lists or text."""
+
+    from_: Annotated[str | None, Field(alias="from")] = None
+    to: str | None = None
+    cc: str | None = None
+    bcc: str | None = None
+    reply_to: str | None = None
+    subject: str | None = None
+    date: str | None = None
+    message_id: str | None = None
+    in_reply_to: str | None = None
+    references: str | None = None
+    headers: str | None = None  # the original's own, as they stand
+    text: str | None = None
+    html: str | None = None
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The expressions that are there, by name as written."""
+        return {name: text for name, text in self.model_dump(by_alias=True).items() if text is not None}
+
+
 class FieldPlan(_Model):
     """Where a target field's value comes from. Exactly one of expression, from (+map), reference, python."""
 
@@ -79,6 +105,7 @@ class FieldPlan(_Model):
     former: str | None = None  # target field that keeps the former owner's name
     reference: str | None = None  # source object whose target id this field holds
     python: str | None = None  # module:function, Arrow array in and out
+    eml: EmlPlan | None = None  # of a field that holds a file
     oversize: Literal["reject", "cut"] = "reject"  # a text that is longer than the target takes
     cut_note: str = NOTE  # stands where a text was cut
     wins: str | None = None  # survivorship rule or an expression over source.x and target.x
@@ -86,7 +113,7 @@ class FieldPlan(_Model):
     model_config = ConfigDict(
         populate_by_name=True,
         json_schema_extra={
-            "oneOf": [_text("expression"), _text("from")],
+            "oneOf": [_text("expression"), _text("from"), _EML],
             "not": _text("picklist", "owner"),
             "allOf": [
                 _if(_UNMAPPED_DEFAULT, _text("default")),
@@ -97,8 +124,10 @@ class FieldPlan(_Model):
 
     @model_validator(mode="after")
     def _one_origin(self) -> FieldPlan:
-        if (self.expression is None) == (self.from_ is None):
-            raise ValueError("The field needs exactly one of `from` and `expression`.", "Name one of them.")
+        if [self.expression is None, self.from_ is None, self.eml is None].count(False) != 1:
+            raise ValueError(
+                "The field needs exactly one of `from`, `expression` and `eml`.", "Name one of them."
+            )
         if self.picklist is not None and self.owner is not None:
             raise ValueError("`picklist` and `owner` exclude each other.", "Remove one of the two.")
         if self.unmapped == "default" and self.default is None:
@@ -109,7 +138,9 @@ class FieldPlan(_Model):
 
     @property
     def origin(self) -> str:
-        """The expression over the source's fields, whichever way it was written."""
+        """The expression over the source's fields, whichever way it was written; of a message none."""
+        if self.eml is not None:
+            return "NULL"
         return self.expression if self.expression is not None else str(self.from_)
 
 

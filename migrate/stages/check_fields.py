@@ -11,6 +11,7 @@ from migrate.errors import PlanError, PlanMistake, Position
 from migrate.plan import Expression, FieldPlan, ObjectPlan, Plan, parse_expression
 from migrate.plan.expressions import nearest, suggest
 from migrate.plan.pyfunctions import load_function
+from migrate.stages.check_eml import check_eml
 from migrate.stages.check_types import misfit
 from migrate.stages.check_values import Values, resolve
 from migrate.stages.checked import CheckedField, Findings
@@ -154,6 +155,12 @@ class FieldCheck:
         target: ObjectSchema | None,
     ) -> CheckedField | None:
         expression, kind = None, None
+        if field.eml is not None:
+            if source is None or place is None:
+                return None
+            packed = check_eml(self, keys, field, place, source)
+            wins = self._wins(keys, name, field, place)
+            return CheckedField(field, packed, place, "STRUCT", wins=wins) if packed else None
         if source is not None:
             origin: Keys = (*keys, "from") if field.from_ is not None else (*keys, "expression")
             expression = self.expression(field.origin, origin, source.fields, source.name)

@@ -145,6 +145,7 @@ def _transform(workspace: Workspace, progress: Progress) -> dict[str, ObjectCoun
         engine=engine,
         progress=progress,
         crosswalk=CROSSWALK.format(journal=workspace.journal.source()),
+        blobs=workspace.blobs,
     )
     with workspace.ledger.write() as tx:
         for row in taken:

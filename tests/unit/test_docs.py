@@ -161,6 +161,7 @@ SECTIONS = {
     "CutoverPlan": "`cutover`",
 }
 WITHIN = {
+    "EmlPlan": ("A field", "eml"),
     "SpansPlan": ("`related`: values out of other objects", "spans"),
     "LabelMap": ("A link", "label"),
     "SumPlan": ("`validate`", "sums"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from migrate.blobs import Blobs
     from migrate.catalog import Catalog
     from migrate.engine import Engine
     from migrate.plan import Plan
@@ -36,6 +37,7 @@ def transform(
     engine: Engine,
     progress: Callable[[str, int, int], None] | None = None,
     crosswalk: str = "",
+    blobs: Blobs | None = None,
 ) -> dict[str, ObjectCounts]:
     """Transform one generation of every object of the plan and publish the artifacts.
 
@@ -49,6 +51,7 @@ def transform(
         progress: called with an entry's name, its rows done and its rows in all.
         crosswalk: query of the engine for `key`, `target_id` of records that are in the target already; they
             need no match.
+        blobs: takes the messages that the plan makes of records.
 
     Returns:
         The counts by entry, in the plan's order.
@@ -71,7 +74,7 @@ def transform(
 
     work = Work(
         checked=checked, plan=plan, source=source, target=target, store=store, generation=generation,
-        engine=engine, crosswalk=crosswalk, progress=progress,
+        engine=engine, crosswalk=crosswalk, progress=progress, blobs=blobs,
     )  # fmt: skip
     try:
         for number, each in enumerate(plan.model.objects):

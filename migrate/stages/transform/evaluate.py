@@ -26,6 +26,7 @@ from migrate.stages.transform.current import current
 from migrate.stages.transform.functions import Function
 from migrate.stages.transform.gate import gate, stopped
 from migrate.stages.transform.homes import home_table, owner_table, picklist_home
+from migrate.stages.transform.messages import messages
 from migrate.stages.transform.work import Column, ObjectWork, Work, attempt, filled
 from migrate.types import Kind
 
@@ -73,9 +74,9 @@ def evaluate(work: Work, each: ObjectWork) -> None:
     passed = gate(work, each, rows)
     fields = list(each.checked.fields.values())
     helpers = {
-        index: _python(work, each, index, field, passed)
+        index: (messages if field.plan.eml else _python)(work, each, index, field, passed)
         for index, field in enumerate(fields)
-        if field.function
+        if field.function or field.plan.eml
     }
     inner = [*_identity(each)]
     joins: list[str] = []
@@ -154,6 +155,8 @@ def _narrows(type: str, column: Column) -> bool:
 
 def _inputs(field: CheckedField) -> str:
     """The source values that an expression was given, as text for people."""
+    if field.plan.eml is not None:
+        return "NULL::VARCHAR"  # whole bodies, which nobody reads there
     names = sorted(field.expression.inputs)
     if len(names) == 1:
         return f"CAST({identifier(names[0])} AS VARCHAR)"

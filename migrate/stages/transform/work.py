@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from migrate.blobs import Blobs
 from migrate.catalog import Catalog, Field, ObjectSchema
 from migrate.engine import Engine, identifier, parquet
 from migrate.errors import UsageError
@@ -104,9 +105,11 @@ class Work:
         engine: Engine,
         crosswalk: str,
         progress: Progress | None,
+        blobs: Blobs | None = None,
     ) -> None:
         self.checked, self.plan, self.source, self.target = checked, plan, source, target
         self.store, self.generation, self.engine = store, generation, engine
+        self.blobs = blobs  # where messages that the plan makes are put
         self.progress: Progress = progress or (lambda _object, _done, _total: None)
         self.schema = f"transform_{uuid.uuid4().hex}"
         self.objects: dict[str, ObjectWork] = {}  # by the entry's name
