@@ -109,12 +109,17 @@ class ObjectSchema(_Model):
 class NewObjects(_Model):
     """What a custom object of this system is, before anybody has made it.
 
-    `pattern`: a regular expression for the whole name. `example`: such a name. `fields`, `key_by`, `stamp`,
-    `created`: what every one of them has from its first day.
+    `pattern`: a regular expression for the whole name. `example`: such a name. `object_name`, `field_name`:
+    how one is made of words, `{small}` (`broker_fee`) or `{title}` (`Broker_Fee`). `name_field`: the one
+    that names a record, where each object is born with it. `fields`, `key_by`, `stamp`, `created`: what
+    every object has from its first day.
     """
 
     pattern: str
     example: str
+    object_name: str
+    field_name: str
+    name_field: str | None = None
     fields: dict[str, Field]
     key_by: Literal["unique field", "by parent and digest", "none"] = "unique field"
     stamp: str | None = None

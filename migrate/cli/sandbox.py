@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,8 +73,9 @@ def start(vendor: str, port: int, data: Path, tls: bool, speed: float, settings:
 @url_argument
 @click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
-    "--profile", type=click.Choice(["nasty"]),
-    help="Made-up records instead of a FILE; nasty: every trap that old data hold (Salesforce).",
+    "--profile", type=click.Choice(["nasty", "dreamhouse", "ebikes"]),
+    help="Records instead of a FILE. nasty: every trap that old data hold; dreamhouse, ebikes: data of the "
+    "sample apps, in the folder that SHARED_DATA names (all Salesforce).",
 )  # fmt: skip
 @ca_option
 def seed(url: str, file: Path | None, profile: str | None, ca: Path | None) -> Result:
@@ -85,7 +87,7 @@ def seed(url: str, file: Path | None, profile: str | None, ca: Path | None) -> R
     """
     if (file is None) == (profile is None):
         raise UsageError("Name either a FILE or a `--profile`.", "`migrate sandbox sample` writes two files.")
-    document = _seed_file(file) if file is not None else _profile()
+    document = _seed_file(file) if file is not None else _profile(str(profile))
     with _steering(url, ca) as client:
         answer = client.post("/seed", document)
     return Result("sandbox seed", {"answer": answer}, json.dumps(answer, indent=1))
@@ -98,10 +100,18 @@ def _seed_file(file: Path) -> Any:
         raise UsageError(f"{file} isn't UTF-8 (byte {error.start:,}).", "Save it as UTF-8.") from error
 
 
-def _profile() -> Any:
-    from migrate.demo.nasty import nasty
+def _profile(name: str) -> Any:
+    if name == "nasty":
+        from migrate.demo.nasty import nasty
 
-    return nasty()
+        return nasty()
+    from migrate.demo.maven import MissingData
+    from migrate.demo.trees import PROFILES
+
+    try:
+        return PROFILES[name](Path(os.environ.get("SHARED_DATA") or "data") / name)
+    except MissingData as error:
+        raise UsageError(str(error), "Name the folder in SHARED_DATA.") from error
 
 
 @sandbox.command(short_help="Write small made-up seeds.")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from migrate.catalog import Catalog, Field, ObjectSchema, Option
 from migrate.plan.guess_maps import SURE, likely_homes, owners_csv, picklist_csv
+from migrate.plan.guess_new import NewGuess, create_lines, new_objects, with_new
 from migrate.plan.likeness import likeness, pair, words
 from migrate.plan.spelling import sql_name, sql_text, yaml_expression, yaml_name
 from migrate.types import Kind
@@ -80,6 +81,9 @@ def first_plan(
     wanted = pair(
         {name: source.objects[name].label for name in names}, _labels(target.objects.values()), least=SURE
     )
+    made = new_objects(source, target, names, wanted)
+    wanted |= {name: each.schema.name for name, each in made.items()}
+    target = with_new(target, source, made, wanted)
     files: dict[str, str] = {}
     lines = [
         "# A first plan, guessed from both systems. Read every line; `migrate check` tells what is missing.",
@@ -91,13 +95,23 @@ def first_plan(
         "objects:",
     ]
     for name, found in wanted.items():
-        each = _guess(source.objects[name], target.objects[found], wanted, counts or {})
+        if name in made:
+            each = _made(source.objects[name], made[name], wanted)
+        else:
+            each = _guess(source.objects[name], target.objects[found], wanted, counts or {})
         lines += _object(source, target, each, wanted, counts or {}, files)
+        lines += create_lines(made[name]) if name in made else []
     left = [name for name in names if name not in wanted and not any(f"through: {name}," in x for x in lines)]
     lines += _comment("  ", "Not moved, since no object of the target is like them", left)
     if any("owner: owners.csv" in line for line in lines):
         files["owners.csv"] = owners_csv(source, target)
     return {"plan.yaml": "\n".join(lines) + "\n", **files}
+
+
+def _made(source: ObjectSchema, made: NewGuess, wanted: Mapping[str, str]) -> _Object:
+    """An object that `prepare` makes has a field for each of the source's that can be written there."""
+    fields = {name: _Guess(source.fields[origin], sql_name(origin)) for name, origin in made.fields.items()}
+    return _Object(source, made.schema, fields, _nowhere(source, made.fields.values(), wanted))
 
 
 def _labels(objects: Iterable[ObjectSchema]) -> dict[str, str]:
@@ -342,7 +356,11 @@ def _links(
             labels = [kind.label for kind in catalog.links if (kind.left, kind.right) == (target.name, to)]
             if not labels:
                 continue
-            preferred = ("parent", "default") if to == target.name else ("primary", "default")
+            preferred = (
+                (field.label, "parent", "default")
+                if to == target.name
+                else (field.label, "primary", "default")
+            )
             label = next((each for each in preferred if each in labels), labels[0])
             odd = to == target.name and "parent" not in name.casefold()
             mark = "# " if odd else ""  # a record refers to its like for many reasons; most are no link

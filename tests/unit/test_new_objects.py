@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from migrate.catalog import Catalog, NewObjects
+from migrate.catalog import Catalog, NewObjects, ObjectSchema
 from migrate.connector import NewField, NewLabel, NewObject, NewOption
 from migrate.errors import PlanError
-from migrate.plan import load_plan
+from migrate.plan import load_plan, read_plan
+from migrate.plan.guess import first_plan
+from migrate.plan.models import NewObjectPlan
 from migrate.plan.needs import expected
 from migrate.stages.check import check
 from migrate.stages.prepare import changes
@@ -17,8 +20,10 @@ from migrate.types import Kind
 from tests.unit.planning import HEAD, field, hubspot, options, salesforce, schema, write
 
 BORN = NewObjects(
-    pattern="p_[a-z_]+",
+    pattern="p_[a-z0-9_]+",
     example="p_thing",
+    object_name="p_{small}",
+    field_name="{small}",
     fields={each.name: each for each in (field("hs_id", createable=False, updateable=False),)},
     stamp="hs_id",
 )
@@ -53,20 +58,27 @@ objects:
 STATUS = "source,count,target,note\nNew,1,New,\nSold,2,Sold,\n"
 
 
+def named(label: str, made: ObjectSchema) -> ObjectSchema:
+    return made.model_copy(update={"label": label})
+
+
 def source() -> Catalog:
     made = salesforce()
     objects = [
-        schema("Broker__c", field("Id"), field("Name"), custom=True),
-        schema(
-            "Property__c",
-            field("Id"),
-            field("Name"),
-            field("Price__c", Kind.DECIMAL, precision=18, scale=2),
-            field("Status__c", Kind.PICKLIST, options=options("New", "Sold")),
-            field("Code__c"),
-            field("Broker__c", Kind.REFERENCE, references=("Broker__c",)),
-            field("Account__c", Kind.REFERENCE, references=("Account",)),
-            custom=True,
+        named("Broker", schema("Broker__c", field("Id", createable=False), field("Name"), custom=True)),
+        named(
+            "Property",
+            schema(
+                "Property__c",
+                field("Id", createable=False),
+                field("Name"),
+                field("Price__c", Kind.DECIMAL, precision=18, scale=2),
+                field("Status__c", Kind.PICKLIST, options=options("New", "Sold")),
+                field("Code__c"),
+                field("Broker__c", Kind.REFERENCE, label="Broker", references=("Broker__c",)),
+                field("Account__c", Kind.REFERENCE, label="Account", references=("Account",)),
+                custom=True,
+            ),
         ),
     ]
     return made.model_copy(update={"objects": made.objects | {each.name: each for each in objects}})
@@ -166,3 +178,101 @@ def test_a_reference_needs_the_object_that_it_refers_to(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + plan, picklists__status_csv=STATUS)
     with pytest.raises(PlanError, match="`kind: reference` and `reference` go together"):
         load_plan(path)
+
+
+def guessed(old: Catalog, new: Catalog) -> tuple[str, dict[str, str]]:
+    files = first_plan(old, new)
+    return files["plan.yaml"], files
+
+
+def read_only(catalog: Catalog) -> Catalog:
+    """As a user is shown it who may not write."""
+    objects = {
+        name: each.model_copy(
+            update={
+                "createable": False,
+                "key_by": "none",
+                "fields": {
+                    n: f.model_copy(
+                        update={"createable": False, "updateable": False, "custom": n.endswith("__c")}
+                    )
+                    for n, f in each.fields.items()
+                },
+            }
+        )
+        for name, each in catalog.objects.items()
+    }
+    return catalog.model_copy(update={"objects": objects})
+
+
+@pytest.mark.parametrize("of", [source, lambda: read_only(source())], ids=["writer", "reader"])
+def test_a_first_plan_makes_custom_objects_with_all_their_fields(
+    of: Callable[[], Catalog], tmp_path: Path
+) -> None:
+    text, files = guessed(of(), target())
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    plan = load_plan(tmp_path / "plan.yaml")
+    entries = {each.source: each for each in plan.model.objects}
+    home = entries["Property__c"]
+    assert (home.target, entries["Broker__c"].target) == ("p_property", "p_broker")
+    assert home.create_object == NewObjectPlan(label="Property", plural="Properties", name_field="name")
+    assert {name: each.kind for name, each in home.create.items()} == {
+        "name": "string", "price": "decimal", "status": "picklist", "code": "string",
+    }  # fmt: skip
+    assert (home.create["price"].precision, home.create["price"].scale) == (18, 2)
+    assert home.create["status"].options == ["New", "Sold"]
+    assert {(link.to, link.via, link.label) for link in home.links} == {
+        ("p_broker", "Broker__c", "Broker"), ("companies", "Account__c", "Account"),
+    }  # fmt: skip
+    assert "Broker__c" not in text.partition("# Not moved, since no object")[2]
+    checked = check(plan, source(), target(), connectors=["salesforce", "hubspot"])
+    assert checked.target.objects["p_property"].fields["code"].custom
+
+
+def test_an_object_that_only_joins_two_others_becomes_links(tmp_path: Path) -> None:
+    old = source()
+    join = schema(
+        "Interest__c",
+        field("Name"),
+        field("Property__c", Kind.REFERENCE, references=("Property__c",), custom=True),
+        field("Broker__c", Kind.REFERENCE, references=("Broker__c",), custom=True),
+        custom=True,
+    )
+    sale = join.model_copy(
+        update={
+            "name": "Sale__c",
+            "label": "Sale",
+            "fields": join.fields | {"Price__c": field("Price__c", custom=True)},
+        }
+    )
+    text, _ = guessed(
+        old.model_copy(update={"objects": old.objects | {"Interest__c": join, "Sale__c": sale}}), target()
+    )
+    assert "through: Interest__c, left: Property__c, right: Broker__c" in text
+    assert "target: p_interest" not in text
+    assert "target: p_sale" in text
+
+
+def test_names_that_are_taken_or_strange_are_made_to_fit(tmp_path: Path) -> None:
+    odd = schema(
+        "hs_Thing__c",
+        field("Name"),
+        field("Hs_Id__c", label="true", custom=True),
+        field("MigrationKey__c", label="a: b", custom=True),
+        field("Größe__c", label="it's", custom=True),
+        custom=True,
+    )
+    old = salesforce()
+    new = target()
+    taken = named("Quite another", schema("p_x_hs_thing", field("zzz"), custom=True))
+    new = new.model_copy(update={"objects": new.objects | {taken.name: taken}})
+    text, _ = guessed(old.model_copy(update={"objects": old.objects | {"hs_Thing__c": odd}}), new)
+    (tmp_path / "plan.yaml").write_text(text)
+    [entry] = [
+        each for each in read_plan(tmp_path / "plan.yaml").model.objects if each.source == "hs_Thing__c"
+    ]
+    assert entry.target.startswith("p_x_hs_thing_")
+    labels = {name: each.label for name, each in entry.create.items()}
+    assert labels == {"name": "Name", "x_hs_id": "true", "migration_key_2": "a: b", "gr_e": "it's"}

@@ -45,6 +45,8 @@ _FIRST_PIPELINE = ("default", "0")
 NEW_OBJECTS = NewObjects(
     pattern=r"p_[a-z][a-z0-9_]{0,97}",
     example="p_property",
+    object_name="p_{small}",
+    field_name="{small}",
     fields={
         field.name: field
         for field in (

@@ -142,6 +142,9 @@ def new_objects(account: ObjectSchema) -> NewObjects:
     return NewObjects(
         pattern=r"[A-Za-z](?:_?[A-Za-z0-9]){0,39}__c",
         example="Project__c",
+        object_name="{title}__c",
+        field_name="{title}__c",
+        name_field="Name",
         fields={**fields, "Name": name},
         stamp=STAMP,
         created=CREATED,

@@ -1,0 +1,194 @@
+"""Salesforce's sample apps move whole into HubSpot: every record, field and link, by files and store.
+
+The expected values are read from the apps' own files, not from what seeds or plans say.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.cli import main
+from migrate.demo.trees import PROFILES
+from migrate.sandbox.server import Running, launch
+
+PLANS = Path(__file__).parents[2] / "plans"
+DATA = Path(os.environ.get("SHARED_DATA") or Path(__file__).parents[3] / "shared" / "data")
+SPEED = 100.0
+LINE = ("discover", "check", "prepare --yes", "extract", "transform", "load")
+
+
+@dataclass
+class App:
+    """One sample app, moved: its folder of files, and the portal that holds it now."""
+
+    folder: Path
+    salesforce: Running
+    hubspot: Running
+    root: Path
+    said: dict[str, dict[str, Any]]
+
+    def given(self, file: str) -> list[dict[str, Any]]:
+        """Records of a tree file, numbers exact."""
+        records: list[dict[str, Any]] = json.loads(
+            (self.folder / file).read_text(encoding="utf-8"), parse_float=Decimal
+        )["records"]
+        return records
+
+    def held(self, object: str) -> dict[str, dict[str, Any]]:
+        """Live records of the portal's store with a key, by name; and that no name stands twice."""
+        rows = self.hubspot.control.ndjson(f"/truth/{object}")
+        live = [row for row in rows if not (row["archived"] or row["purged"] or row["mergedInto"])]
+        named = {named_by(row["properties"]): row for row in live if row["properties"].get("migration_key")}
+        assert len(named) == len(live)
+        return named
+
+    def links(self, left: str, right: str) -> set[tuple[str, str, str]]:
+        """Names of both ends and label of every labelled link."""
+        names = {row["id"]: name for object in (left, right) for name, row in self.held(object).items()}
+        return {
+            (names[row["from"]], names[row["to"]], told["label"])
+            for row in self.hubspot.control.ndjson("/truth/links")
+            if (row["from_object"], row["to_object"]) == (left, right) and not row["archived"]
+            for told in row["types"]
+            if told["label"]
+        }
+
+
+def named_by(values: Mapping[str, str]) -> str:
+    return values.get("name") or f"{values.get('firstname')} {values['lastname']}"
+
+
+@pytest.fixture(scope="module")
+def move(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], App]]:
+    """Seed an app's org and move it by its plan."""
+    moved: dict[str, App] = {}
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+
+        def run(name: str) -> App:
+            folder = DATA / name
+            if not folder.is_dir():
+                pytest.skip(f"{folder} isn't there; SHARED_DATA names the folder that holds `{name}`.")
+            if name not in moved:
+                moved[name] = _moved(name, folder, tmp_path_factory.mktemp(name), stack, patch)
+            return moved[name]
+
+        yield run
+
+
+def _moved(name: str, folder: Path, base: Path, stack: ExitStack, patch: pytest.MonkeyPatch) -> App:
+    root = base / "work"
+    shutil.copytree(PLANS / f"{name}-to-hubspot", root)
+    plan = (root / "plan.yaml").read_text()
+    plan = plan.replace('"env:LEGACY_"}', '"env:LEGACY_", clock: sandbox}')
+    (root / "plan.yaml").write_text(
+        plan.replace("share: 0.8}", "share: 0.8, clock: sandbox, longest_call: 5}")
+    )
+    running = []
+    for vendor in ("salesforce", "hubspot"):
+        (base / vendor).mkdir()
+        running.append(stack.enter_context(launch(vendor, base / vendor, speed=SPEED)))
+    salesforce, hubspot = running
+    salesforce.control.post("/seed", PROFILES[name](folder))
+    environment = {
+        "LEGACY_INSTANCE_URL": salesforce.url,
+        "LEGACY_CLIENT_ID": "reader-app",
+        "LEGACY_CLIENT_SECRET": "sandbox-secret",
+        "NEW_TOKEN": "pat-na1-sandbox",
+        "NEW_BASE_URL": hubspot.url,
+    }
+    for key, value in environment.items():
+        patch.setenv(key, value)
+    app = App(folder, salesforce, hubspot, root, {})
+    for words in LINE:
+        assert main(["-w", str(root), *words.split()]) == 0, words
+    return app
+
+
+def agrees(value: Any, held: str | None) -> bool:
+    """Whether HubSpot holds a value of a tree file; numbers by what they are, tags in any order."""
+    if isinstance(value, (int, Decimal)):
+        return held is not None and Decimal(held) == value
+    return str(value) == held
+
+
+def every_field(
+    given: list[dict[str, Any]], held: dict[str, dict[str, Any]], fields: Mapping[str, str]
+) -> int:
+    """Compare every value of the files; how many there were. Each field of a file must be named."""
+    compared = 0
+    for record in given:
+        own = held[str(record.get("Name") or f"{record['FirstName']} {record['LastName']}")]["properties"]
+        for name, value in record.items():
+            if name == "attributes" or str(value).startswith("@"):
+                continue
+            assert agrees(value, own.get(fields[name])), (
+                record["attributes"],
+                name,
+                value,
+                own.get(fields[name]),
+            )
+            compared += 1
+    return compared
+
+
+def same(names: str) -> dict[str, str]:
+    """Fields whose HubSpot name is their own in small letters."""
+    return {f"{name}__c": name.lower() for name in names.split()} | {"Name": "name"}
+
+
+def test_dreamhouse_moves_whole(move: Callable[[str], App]) -> None:
+    app = move("dreamhouse")
+    brokers, homes = app.given("brokers-data.json"), app.given("properties-data.json")
+    people = app.given("contacts-data.json")
+    held = {name: app.held(name) for name in ("p4471203_broker", "p4471203_property", "contacts")}
+    assert [len(each) for each in held.values()] == [len(brokers), len(homes), len(people)] == [8, 12, 5]
+    assert every_field(brokers, held["p4471203_broker"], same("Title Phone Mobile_Phone Email Picture")) == 48
+    fields = same("Address City State Zip Price Beds Baths Picture Thumbnail Tags Description Status")
+    fields |= {f"Location__{part}__s": f"location_{part.lower()}" for part in ("Latitude", "Longitude")}
+    assert every_field(homes, held["p4471203_property"], fields) == 12 * 15
+    plain = {name: name.lower() for name in ("FirstName", "LastName", "Phone", "Email")}
+    assert every_field(people, held["contacts"], plain) == 20
+
+    called = {f"@{each['attributes']['referenceId']}": each["Name"] for each in brokers}
+    expected = {(home["Name"], called[home["Broker__c"]], "Broker") for home in homes}
+    assert app.links("p4471203_property", "p4471203_broker") == expected
+    assert len(expected) == 12
+
+
+def test_ebikes_moves_whole(move: Callable[[str], App]) -> None:
+    app = move("ebikes")
+    families, bikes = app.given("Product_Family__cs.json"), app.given("Product__cs.json")
+    accounts = app.given("Accounts.json")
+    held = {name: app.held(name) for name in ("p4471203_product_family", "p4471203_bike", "companies")}
+    assert [len(each) for each in held.values()] == [len(families), len(bikes), len(accounts)] == [4, 16, 3]
+    assert every_field(families, held["p4471203_product_family"], same("Description Category")) == 12
+    fields = same(
+        "Description MSRP Level Category Material Picture_URL Battery Charger Motor Fork Front_Brakes "
+        "Rear_Brakes"
+    )
+    assert every_field(bikes, held["p4471203_bike"], fields) == 16 * 13
+    address = {
+        "Street": "address",
+        "City": "city",
+        "State": "state",
+        "PostalCode": "zip",
+        "Country": "country",
+    }
+    there = {f"Billing{name}": to for name, to in address.items()} | {"Name": "name"}
+    assert every_field(accounts, held["companies"], there) == 18
+
+    called = {f"@{each['attributes']['referenceId']}": each["Name"] for each in families}
+    expected = {(bike["Name"], called[bike["Product_Family__c"]], "Family") for bike in bikes}
+    assert app.links("p4471203_bike", "p4471203_product_family") == expected
+    assert len(expected) == 16
