@@ -110,27 +110,35 @@ class Journey:
         for words in STAGES:
             self.run("back", words)
 
-    def compare(self, forced: Sequence[Forced] = FORCED) -> Compared:
-        """The third with the first, by the stores alone."""
+    def compare(self, forced: Sequence[Forced] = FORCED, gone: Mapping[str, str] | None = None) -> Compared:
+        """The third with the first, by the stores alone.
+
+        Args:
+            gone: ids of the first that rightly have no record in the third, with why.
+        """
         assert self.plans is not None
         ways = self.plans.ways
         objects = list(dict.fromkeys(way.source for way in ways))
         one, other = Org.read(self.first, objects), Org.read(self.third, objects)
-        comparison = Comparison(one, other, self._origins(other), {}, forced)
+        comparison = Comparison(one, other, self._origins(other), gone or {}, forced)
         for name in objects:
             fields = {each.name for way in ways if way.source == name for each in self.plans.movable(way)}
             owner = {"OwnerId"} & {column for row in one.records[name].values() for column in row}
             comparison.object(name, sorted(fields | owner))
         return comparison.done
 
-    def _origins(self, third: Org) -> dict[str, str]:
-        """Id in the third -> id in the first, by the two migration keys."""
+    def keys(self) -> dict[tuple[str, str], str]:
+        """Object and id in the middle -> id in the first."""
         keys: dict[tuple[str, str], str] = {}
         for name in self.middle.control.get("/truth"):
             for row in self.middle.control.ndjson(f"/truth/{name}"):
                 if key := (row.get("properties") or {}).get(KEY):
                     keys[_plain(name), row["id"]] = last_part(key)[1]
-        found = {}
+        return keys
+
+    def _origins(self, third: Org) -> dict[str, str]:
+        """Id in the third -> id in the first, by the two migration keys."""
+        keys, found = self.keys(), {}
         for rows in third.records.values():
             for id, row in rows.items():
                 if row.get(BACK_KEY):
