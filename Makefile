@@ -7,7 +7,7 @@ SHARED_DATA ?= $(wildcard $(abspath $(CURDIR)/../shared/data))
 export SHARED_DATA
 DATA ?= generated
 
-.PHONY: help setup demo test check prove-main bench lock clean
+.PHONY: help setup demo test check prove-main prove-history bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,9 @@ check: $(VENV)/.dev ## lint, types, and the direction of dependencies
 
 prove-main: $(VENV)/.dev ## show every claim of the main job at full size, one line a claim (within 75 minutes)
 	$(BIN)/python -u -m tests.proofs main
+
+prove-history: $(VENV)/.dev ## show every claim of the history at full size (files, activities, both ways; within 60 minutes)
+	$(BIN)/python -u -m tests.proofs history
 
 lock: ## renew the locked requirements
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox --extra postgres pyproject.toml -q -o requirements.txt

@@ -11,10 +11,10 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.proofs import bad_input, faults, figures, kills, others, people, stopped
+from tests.proofs import bad_input, faults, figures, history, kills, others, people, stopped
 from tests.proofs.claims import TABLES, Ground, Line, Shower, bounds
 
-MODULES = (figures, others, bad_input, people, stopped, faults, kills)
+MODULES = (figures, others, bad_input, people, stopped, faults, kills, history)
 SHOWN = 6  # of what was wrong, a claim
 
 
