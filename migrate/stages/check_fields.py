@@ -387,7 +387,7 @@ def _file_misfit(
         return f"`{place.name}` holds a file, and `{written}` gives none.", suggest(
             written, right, "Fields that hold a file are"
         )
-    if place.kind is not Kind.BINARY and written in files:
+    if place.kind not in (Kind.BINARY, Kind.TEXT) and written in files:  # into a text goes what the file says
         return (
             f"`{written}` is a file, and `{place.name}` holds none.",
             "Map it to a field that holds a file, or take a part of its name: "

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from migrate.blobs import FolderBlobs, read_blob
 from migrate.catalog import ObjectSchema
 from migrate.connectors.mime.parsing import parse
-from migrate.errors import PlanError
+from migrate.errors import PlanError, UsageError
 from migrate.stages.check import check
+from migrate.store import generation_folder
 from migrate.types import BlobRef, Kind
 from tests.unit.transform_case import SOURCE, TARGET, World, fields, of
 
@@ -125,3 +128,49 @@ def test_a_message_goes_only_into_a_field_that_holds_a_file(tmp_path: Path) -> N
     plan = made.plan("- {source: Mail, target: files, fields: {name: {eml: {html: Html}}}}")
     with pytest.raises(PlanError, match="holds no file"):
         check(plan, made.source, made.target)
+
+
+def note_world(tmp_path: Path, files: dict[str, bytes], refused: dict[str, str]) -> World:
+    """Notes whose bodies are files: stored, or refused with a reason."""
+    note = ObjectSchema(
+        name="Note", label="Note", stamp="Stamp", created="Created",
+        fields=SOURCE.objects["Deal"].fields | fields(Content=Kind.BINARY),
+    )  # fmt: skip
+    deals = TARGET.objects["deals"]
+    deals = deals.model_copy(update={"fields": deals.fields | fields(body=Kind.TEXT)})
+    made = World(
+        tmp_path,
+        source=SOURCE.model_copy(update={"objects": {**SOURCE.objects, "Note": note}}),
+        target=TARGET.model_copy(update={"objects": {**TARGET.objects, "deals": deals}}),
+    )
+    made.extract("Note", [{"Id": id, "Name": id} for id in [*files, *refused]])
+    rows: list[dict[str, str | None]] = []
+    for id, content in files.items():
+        with FolderBlobs(made.root / "blobs").writer() as out:
+            out.write(content)
+            rows.append({"_id": id, "blob": str(out.finish()), "outcome": "stored", "reason": ""})
+    rows += [{"_id": id, "blob": None, "outcome": "refused", "reason": why} for id, why in refused.items()]
+    schema = pa.schema([(name, pa.string()) for name in ("_id", "blob", "outcome", "reason")])
+    table = pa.Table.from_pylist(rows, schema).append_column("bytes", pa.nulls(len(rows), pa.int64()))
+    made.write(generation_folder("files", "Note.Content", 0), table)
+    return made
+
+
+def test_a_file_that_goes_into_a_text_is_read_as_the_text_that_it_is(tmp_path: Path) -> None:
+    made = note_world(
+        tmp_path, {"N1": "<p>Ä \U0001f600</p>".encode(), "N2": b"", "N3": b"\xff\xfe"}, {"N4": "gone"}
+    )
+    made.transform(made.plan("- {source: Note, target: deals, fields: {dealname: Name, body: Content}}"))
+    assert {row["_source_id"]: row["body"] for row in made.rows("ready", "Note")} == {
+        "N1": "<p>Ä \U0001f600</p>", "N2": "",
+    }  # fmt: skip
+    told = {row["_source_id"]: row["detail"] for row in made.rows("rejects", "Note")}
+    assert told == {"N3": "its file is no text in UTF-8", "N4": "its file couldn't be had: gone"}
+
+
+def test_files_that_haven_t_been_fetched_stop_the_transform(tmp_path: Path) -> None:
+    made = note_world(tmp_path, {}, {})
+    made.extract("Note", [{"Id": "N1", "Name": "x"}])
+    shutil.rmtree(tmp_path / "stage" / "files")
+    with pytest.raises(UsageError, match="haven't been fetched"):
+        made.transform(made.plan("- {source: Note, target: deals, fields: {dealname: Name, body: Content}}"))

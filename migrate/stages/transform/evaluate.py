@@ -12,7 +12,7 @@ the expression again over some of the rejected rows, one at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import duckdb
 import pyarrow as pa
@@ -26,7 +26,7 @@ from migrate.stages.transform.current import current
 from migrate.stages.transform.functions import Function
 from migrate.stages.transform.gate import gate, stopped
 from migrate.stages.transform.homes import home_table, owner_table, picklist_home
-from migrate.stages.transform.messages import messages
+from migrate.stages.transform.messages import holds_text, messages, texts
 from migrate.stages.transform.work import Column, ObjectWork, Work, attempt, filled
 from migrate.types import Kind
 
@@ -74,9 +74,9 @@ def evaluate(work: Work, each: ObjectWork) -> None:
     passed = gate(work, each, rows)
     fields = list(each.checked.fields.values())
     helpers = {
-        index: (messages if field.plan.eml else _python)(work, each, index, field, passed)
+        index: helper(work, each, index, field, passed)
         for index, field in enumerate(fields)
-        if field.function or field.plan.eml
+        if (helper := _helper(each, field))
     }
     inner = [*_identity(each)]
     joins: list[str] = []
@@ -269,6 +269,17 @@ def _picklist(
 
 def _where_to(file: str | None) -> str:
     return f"has no home in {file}"
+
+
+def _helper(
+    each: ObjectWork, field: CheckedField
+) -> Callable[[Work, ObjectWork, int, CheckedField, str], str] | None:
+    """What works out the field's values beside the engine, into a table of its own."""
+    if field.plan.eml is not None:
+        return messages
+    if holds_text(each, field):
+        return texts
+    return _python if field.function else None
 
 
 def _python(work: Work, each: ObjectWork, index: int, field: CheckedField, rows: str) -> str:
