@@ -56,6 +56,8 @@ class Field(_Model):
     restricted: bool = False  # a picklist that refuses unknown values
     references: tuple[str, ...] = ()
     owner: bool = False  # holds an owner (user) of the system
+    # Its record belongs to the one that it refers to, and goes with it (master-detail).
+    detail: bool | None = Default(default=None, exclude_if=_unknown)
     options: tuple[Option, ...] = ()
     # The field whose value decides which options are valid: their `parent`.
     within: str | None = Default(default=None, exclude_if=_unknown)

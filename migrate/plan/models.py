@@ -291,6 +291,7 @@ class CreatePlan(_Model):
     required: bool = False
     unique: bool = False
     reference: str | None = None  # target object that a reference refers to
+    detail: bool = False  # its record belongs to that one and goes with it
 
     @model_validator(mode="after")
     def _whole(self) -> CreatePlan:
@@ -298,6 +299,8 @@ class CreatePlan(_Model):
             raise ValueError(
                 "`kind: reference` and `reference` go together.", "Name the target object that it refers to."
             )
+        if self.detail and self.reference is None:
+            raise ValueError("`detail` goes with `kind: reference`.", "Remove it, or make it a reference.")
         if self.picklist is not None and self.options:
             raise ValueError("`picklist` and `options` exclude each other.", "Remove one of the two.")
         return self

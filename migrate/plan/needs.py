@@ -78,6 +78,7 @@ def _field(plan: Plan, name: str, wanted: CreatePlan, *, key: bool) -> Field:
         custom=True,
         restricted=bool(options),
         references=(wanted.reference,) if wanted.reference else (),
+        detail=wanted.detail or None,
         options=options,
         held=("trim", "empty_is_null") if kind in (Kind.STRING, Kind.TEXT) else (),
     )

@@ -192,9 +192,7 @@ class _Objects:
         self._files(index, each)
         if source is None or target is None:
             return None
-        return CheckedObject(
-            each, source, target, fields, links, where, tuple(dedupe), related, activity
-        )
+        return CheckedObject(each, source, target, fields, links, where, tuple(dedupe), related, activity)
 
     def _mapped(self, index: int, each: ObjectPlan, target: ObjectSchema | None) -> None:
         """Fields that are named again under `match` and `insert_only` must be mapped."""

@@ -102,6 +102,7 @@ def _new_field(object: str, name: str, field: Field) -> NewField:
         field.required,
         field.references[0] if field.references else None,
         tuple(NewOption(object, name, option.value, option.label) for option in field.options),
+        bool(field.detail),
     )
 
 

@@ -208,6 +208,7 @@ def _field(raw: Mapping[str, Any], scale: int | None) -> Field | None:
         restricted=bool(raw.get("restrictedPicklist")),
         references=references,
         owner="User" in references,
+        detail=True if references and raw.get("relationshipOrder") is not None else None,
         html=True if raw.get("htmlFormatted") or raw["name"] in _HTML else None,
         default=_default(raw),
         held=held_rules(raw),

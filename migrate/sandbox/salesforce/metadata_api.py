@@ -99,7 +99,7 @@ def fault(failure: Fault) -> Reply:
 
 def _reply(status: int, body: str) -> Reply:
     text = (
-        f'<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="{_SOAP}" xmlns="{_META}"'
+        f'<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="{_SOAP}"'
         f' xmlns:sf="http://soap.sforce.com/2006/04/fault" xmlns:xsi="{_XSI}"><soapenv:Body>{body}'
         "</soapenv:Body></soapenv:Envelope>"
     )
@@ -135,7 +135,7 @@ def answer(call: Call, operation: ElementTree.Element, sow: Sow) -> Reply:
             )
         case _:
             raise Fault("UNKNOWN_EXCEPTION", f"this simulator doesn't know the operation {name}")
-    return _reply(200, f"<{name}Response>{body}</{name}Response>")
+    return _reply(200, f'<{name}Response xmlns="{_META}">{body}</{name}Response>')
 
 
 def _names(operation: ElementTree.Element) -> tuple[str, list[str]]:
