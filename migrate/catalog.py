@@ -26,13 +26,26 @@ def _unknown(value: object) -> bool:
     return value is None or value == ()
 
 
+def _absent(value: object) -> bool:
+    """The same, where an empty list says something."""
+    return value is None
+
+
 class Option(_Model):
-    """One value of a picklist. `parent`: the value of the field's `within` that it is valid with."""
+    """One value of a picklist. `parent`, `parents`: values of the field's `within` that it is valid with."""
 
     value: str
     label: str
     active: bool = True
     parent: str | None = None
+    parents: tuple[str, ...] | None = Default(default=None, exclude_if=_absent)
+
+    @property
+    def beside(self) -> frozenset[str] | None:
+        """The values of the deciding field that it is valid with; None: with any."""
+        if self.parents is not None:
+            return frozenset(self.parents)
+        return None if self.parent is None else frozenset({self.parent})
 
 
 class Field(_Model):
@@ -59,8 +72,10 @@ class Field(_Model):
     # Its record belongs to the one that it refers to, and goes with it (master-detail).
     detail: bool | None = Default(default=None, exclude_if=_unknown)
     options: tuple[Option, ...] = ()
-    # The field whose value decides which options are valid: their `parent`.
+    # The field whose value decides which options are valid: their `parent`. `lenient`: the system's pages
+    # hold to it, but its API takes any combination.
     within: str | None = Default(default=None, exclude_if=_unknown)
+    lenient: bool | None = Default(default=None, exclude_if=_unknown)
     default: str | None = Default(default=None, exclude_if=_unknown)  # of a new record without a value
     html: bool | None = Default(default=None, exclude_if=_unknown)  # its text is HTML
     held: tuple[str, ...] = ()  # what the vendor makes of a value: names out of `migrate.held`

@@ -174,7 +174,11 @@ def _within(each: _Object, place: Field) -> Sequence[Option]:
     outer = each.fields.get(place.within or "")
     if outer is None or outer.source is not None:
         return place.options
-    return [option for option in place.options if outer.sql == sql_text(option.parent or "")]
+    return [
+        option
+        for option in place.options
+        if option.beside is None or any(outer.sql == sql_text(value) for value in option.beside)
+    ]
 
 
 def _guess(source: ObjectSchema, target: ObjectSchema, wanted: Mapping[str, str], counts: Counts) -> _Object:
@@ -298,7 +302,7 @@ def _defaults(
         values = list(_seen(source, guess.source, counts))
         homes = {
             option.value: likely_homes(
-                values, [each for each in place.options if each.parent == option.value]
+                values, [each for each in place.options if each.beside is None or option.value in each.beside]
             )
             for option in outer.options
         }

@@ -1,7 +1,7 @@
 """Which records get a value that the target doesn't take together with another field's?
 
-An option of the target may be valid only with one value of another field (`Field.within` names the
-field, `Option.parent` the value). Both values come out of the plan: through maps, as they are, or,
+An option of the target may be valid only with some values of another field (`Field.within` names the
+field, `Option.beside` the values). Both values come out of the plan: through maps, as they are, or,
 where nothing fills the other field, as the target's own default for new records. With an extract the
 combinations that occur are counted; without one, only what fits under no circumstances is told.
 """
@@ -107,8 +107,8 @@ class _Pair:
     def _wrong(self, value: str, outer: str) -> bool:
         """Whether the target has the option that the value becomes, but not with `outer`."""
         for option in self._homes(self.field, value):
-            parents = {each.parent for each in self.field.target.options if each.value == option}
-            return bool(parents) and None not in parents and outer not in parents
+            places = [each.beside for each in self.field.target.options if each.value == option]
+            return bool(places) and all(beside is not None and outer not in beside for beside in places)
         return False
 
     def _told(self, value: str, outer: str) -> tuple[Position, str, str]:
@@ -131,8 +131,10 @@ class _Pair:
 
     def _mistake(self, at: Position, option: str, outer: str, records: int | None) -> PlanMistake:
         inner, place = self.field.target, self.outer_place
-        right = [each.parent for each in inner.options if each.value == option and each.parent]
-        homes = " or ".join(f"`{_label(place, each)}`" for each in dict.fromkeys(right))
+        right = [
+            value for each in inner.options if each.value == option for value in sorted(each.beside or ())
+        ]
+        homes = " or ".join(f"`{_label(place, each)}`" for each in dict.fromkeys(right)) or "no value"
         count = "" if records is None else f" ({records:,} {'record' if records == 1 else 'records'})"
         if self.outer is None:
             gives = f"nothing fills `{place.name}`, and new records get `{_label(place, outer)}`"
@@ -144,8 +146,14 @@ class _Pair:
             at,
             f"`{_label(inner, option)}` of `{inner.name}` is valid only with {homes} in `{place.name}`, "
             f"but {gives}{count}.",
-            f"{do}, or another value of `{inner.name}`; as it is, the target refuses them.",
+            f"{do}, or another value of `{inner.name}`; as it is, {_outcome(inner)}.",
         )
+
+
+def _outcome(field: Field) -> str:
+    if field.lenient:
+        return "the target takes them, and whoever edits one of them must choose again"
+    return "the target refuses them"
 
 
 def _label(field: Field, value: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from migrate.catalog import Field, NewObjects, ObjectSchema, Option
 from migrate.connectors.salesforce.blobs import files
+from migrate.connectors.salesforce.picklists import dependent, record_types
 from migrate.types import Kind
 
 CRM_OBJECTS = (
@@ -94,6 +95,8 @@ def object_schema(described: Mapping[str, Any], instance: str, scales: Mapping[s
         if field is not None:
             fields[field.name] = field
     fields |= files(name, fields)
+    fields |= dependent(described["fields"], fields)
+    fields |= record_types(described.get("recordTypeInfos") or (), fields)
     return ObjectSchema(
         name=name,
         label=str(described.get("label") or name),
