@@ -190,6 +190,8 @@ def _field(raw: Mapping[str, Any], scale: int | None) -> Field | None:
     if numeric and scale is not None:
         precision, behind = 38, scale
     references = tuple(str(each) for each in raw.get("referenceTo") or ())
+    if "ContentDocument" in references:
+        references += ("ContentNote",)  # a note's id is its document's (Object Reference, "ContentNote")
     createable = bool(raw.get("createable"))
     nullable = bool(raw.get("nillable"))
     return Field(

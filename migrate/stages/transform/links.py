@@ -3,7 +3,8 @@
 A link comes from a reference of the object (`via`) or from a junction object (`through`). Both ends
 are migration keys, moved to the survivor where a record was merged; an end that was skipped or
 rejected stays, and the load blocks the link with the cause. Of a source object with several parts, what a
-part skips is another part's to link, and is skipped. A pair stands once per label, with the lowest source id.
+part skips is another part's to link, and is skipped, as is a reference to an object that the link isn't to.
+A pair stands once per label, with the lowest source id.
 
 A reference has one parent. Where records with different parents were merged, the first in the order
 of the group keeps the label; the others' parents are linked with the label `default`, if the target
@@ -12,8 +13,10 @@ knows it for these objects, else rejected. A link whose ends were merged into on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from migrate.catalog import Field
 from migrate.engine import identifier, parquet, text
 from migrate.plan.keys import ITSELF
 from migrate.plan.models import LabelMap, LinkPlan
@@ -116,6 +119,12 @@ def _found(work: Work, each: ObjectWork, link: CheckedLink, table: str) -> None:
     if link.where is not None:
         where = attempt(f"CAST(({link.where.sql}) AS BOOLEAN)")
     given = "true" if link.through else filled(right)
+    ours = [_leads_to(work, link.left, f"nullif(trim({left}), '')", [each.source])] if link.left else []
+    if link.plan.on is None:
+        sources = [work.objects[name].source for name in link.entries]
+        ours.append(_leads_to(work, link.right, f"nullif(trim({right}), '')", sources))
+    if others := [condition for condition in ours if condition]:
+        where = f"CASE WHEN {' AND '.join(others)} THEN {where} ELSE {{'v': false}} END"
     work.run(
         f"CREATE TABLE {table}_raw AS SELECT _id AS sid, nullif(trim({left}), '') AS left_id, "
         f"nullif(trim({right}), '') AS right_id, {label} AS label, {where} AS pass FROM {rows} WHERE {given}"
@@ -127,6 +136,25 @@ def _found(work: Work, each: ObjectWork, link: CheckedLink, table: str) -> None:
         f"CREATE TABLE {table}_keys AS SELECT raw.*, {each.key('left_id')} AS left_key, "
         f"{_right_key(work, link)} AS right_key, 1 AS holders FROM {table}_raw AS raw"
     )
+
+
+def _leads_to(work: Work, field: Field, id: str, sources: Sequence[str]) -> str:
+    """A condition, where a reference may lead to other objects than these: an id is of one of them.
+
+    It is where it is in an extract, or begins as only their ids do; so a record that is gone stays a broken
+    link, and one of another object is another link's. "" where the field leads nowhere else.
+    """
+    if set(field.references) <= set(sources):
+        return ""
+    found = [f"{id} IS NULL"]
+    for source in dict.fromkeys(sources):
+        view = current(work, source)
+        found.append(f"{id} IN (SELECT _id FROM {view} UNION ALL SELECT _id FROM {view}_merged)")
+        prefix = work.source_schema(source).prefix
+        alike = [each for each in work.source.objects.values() if each.prefix == prefix]
+        if prefix and len(alike) == 1:
+            found.append(f"starts_with({id}, {text(prefix)})")
+    return f"({' OR '.join(found)})"
 
 
 def _found_by(work: Work, each: ObjectWork, plan: LinkPlan, table: str) -> None:
