@@ -144,9 +144,10 @@ class NewObjects(_Model):
 
 
 class Owner(_Model):
-    """A user who may own records. `active` false: kept, but takes no new records.
+    """Who may own records. `active` false: kept, but takes no new records.
 
-    `user`: the user's own id, where the system's history names people by another id than an owner's.
+    `user`: the user's own id, where the system's history names people by another id than an owner's. `queue`:
+    it is a queue, from which people take records; nobody is meant by its e-mail address.
     """
 
     id: str
@@ -154,6 +155,7 @@ class Owner(_Model):
     name: str
     active: bool = True
     user: str | None = Default(default=None, exclude_if=_unknown)
+    queue: bool | None = Default(default=None, exclude_if=_unknown)
 
 
 class Catalog(_Model):

@@ -560,6 +560,6 @@ def owners_by_email(owners: Sequence[Owner]) -> dict[str, Owner]:
     """Owners by lower-case e-mail, active ones first where an e-mail stands twice."""
     found: dict[str, Owner] = {}
     for owner in sorted(owners, key=lambda each: not each.active):
-        if owner.email:
+        if owner.email and not owner.queue:
             found.setdefault(owner.email.lower(), owner)
     return found

@@ -57,11 +57,14 @@ def likely_homes(values: Sequence[str], options: Sequence[Option]) -> int:
 
 def owners_csv(source: Catalog, target: Catalog) -> str:
     """The map of owners: by e-mail address, which is never guessed."""
-    there = {owner.email.lower(): owner for owner in target.owners if owner.email and owner.active}
+    people = (owner for owner in target.owners if owner.active and not owner.queue)
+    there = {owner.email.lower(): owner for owner in people if owner.email}
     rows: list[tuple[object, ...]] = []
     for owner in source.owners:
-        found = there.get((owner.email or "").lower())
+        found = None if owner.queue else there.get((owner.email or "").lower())
         note = "" if found else "no active owner with this e-mail in the target"
+        if owner.queue:
+            note = "a queue: name the person who takes its records"
         active = str(owner.active).lower()
         rows.append((owner.id, owner.email or "", owner.name, active, found.email if found else "", note))
     return write_csv(OWNER_COLUMNS, rows)

@@ -178,7 +178,7 @@ class Values:
         home = {
             owner.id: active[owner.email.lower()]
             for owner in self.source.owners
-            if owner.email and owner.email.lower() in active
+            if owner.email and not owner.queue and owner.email.lower() in active
         }
         for row in table.rows:
             home.pop(row.source_id, None)

@@ -13,7 +13,7 @@ import pytest
 
 from migrate.catalog import Catalog
 from migrate.clock import SystemClock
-from migrate.connector import Page, Query, Settings
+from migrate.connector import Page, Query, Settings, owners_by_email
 from migrate.connectors.salesforce import SalesforceConnector
 from migrate.errors import CursorLost, GapTooLong, Parked, SystemRefused, UsageError
 from migrate.sandbox.server import Running, launch
@@ -284,3 +284,14 @@ def test_nothing_is_written_to_the_source(salesforce: Running, tmp_path: Path) -
     read(connector)
     after = list(salesforce.control.ndjson("/log?after=0"))
     assert json.dumps(before) == json.dumps(after)
+
+
+def test_queues_are_owners_whom_no_address_means(salesforce: Running) -> None:
+    queue = {"Id": "00G5g000000AAAA", "Name": "First level", "Type": "Queue", "Email": READER}
+    team = {"Id": "00G5g000000BBBB", "Name": "A public group", "Type": "Regular"}
+    salesforce.control.post("/seed", {"records": {"Group": [queue, team]}})
+    owners = connect(salesforce).discover().owners
+    [found] = [owner for owner in owners if owner.queue]
+    assert (found.id[:15], found.name, found.email) == ("00G5g000000AAAA", "First level", READER)
+    assert not [owner for owner in owners if owner.name == "A public group"]
+    assert owners_by_email(owners)[READER].id != found.id

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from migrate.catalog import Owner
 from migrate.errors import Damaged, UsageError
-from tests.unit.transform_case import World, day, money
+from tests.unit.transform_case import SOURCE, World, day, money
 
 INDUSTRY = "source,count,target,note\nTech,1,Technology,\nEssen,2,FOOD,\nnone,1,(nothing),\n"
 OWNERS = "source_id,source_email,source_name,active,target_email,note\nU1,ann@x.test,Ann,true,ann@x.test,\n"
@@ -594,3 +595,24 @@ def test_a_former_owner_comes_only_with_the_owner_it_belongs_to(world: World) ->
         "A1": ("501", None), "A3": ("502", "Bob <bob@x.test>"),
     }  # fmt: skip
     assert ready["A1"]["tags"] == ["TECH"]
+
+
+@pytest.mark.parametrize("mapped", [True, False], ids=["mapped", "not mapped"])
+def test_a_queues_records_go_to_whom_the_map_names_and_never_to_whoever_shares_its_address(
+    world: World, mapped: bool
+) -> None:
+    queue = Owner(id="Q1", email="ann@x.test", name="First level", queue=True)
+    world.source = SOURCE.model_copy(update={"owners": (*SOURCE.owners, queue)})
+    row = "Q1,ann@x.test,First level,true,ops@x.test,\n" if mapped else ""
+    plan = world.plan(
+        """
+        - source: Account
+          target: companies
+          fields: {name: Name, owner: {from: OwnerId, owner: owners.csv}}
+        """,
+        owners_csv=f"source_id,source_email,source_name,active,target_email,note\n{row}",
+    )
+    world.extract("Account", [account("A1", OwnerId="Q1"), account("A2", OwnerId="U1")])
+    world.transform(plan)
+    ready = {row["_source_id"]: row["owner"] for row in world.rows("ready", "Account")}
+    assert ready == ({"A1": "502", "A2": "501"} if mapped else {"A2": "501"})

@@ -175,6 +175,22 @@ class Reading:
         return str(told) if told else None
 
     def _owners(self) -> tuple[Owner, ...]:
+        return (*self._users(), *self._queues())
+
+    def _queues(self) -> tuple[Owner, ...]:
+        """Queues own leads, cases, tasks and custom records (Object Reference, "Group", read 2026-11-26)."""
+        rows = self._org.rest.rows("SELECT Id, Name, Email FROM Group WHERE Type = 'Queue' ORDER BY Id")
+        return tuple(
+            Owner(
+                id=long_id(str(row["Id"])),
+                email=str(row["Email"]) if row.get("Email") else None,
+                name=str(row.get("Name") or ""),
+                queue=True,
+            )
+            for row in rows
+        )
+
+    def _users(self) -> tuple[Owner, ...]:
         rows = self._org.rest.rows("SELECT Id, Name, Email, IsActive FROM User ORDER BY Id")
         return tuple(
             Owner(

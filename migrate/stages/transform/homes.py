@@ -54,7 +54,8 @@ def owner_table(work: Work, name: str, owners: CheckedOwners) -> tuple[str, str 
     An owner goes to the active target owner with the map's `target_email`. Who is inactive, or has
     no active owner there, goes to the plan's `inactive` owner, and `former` keeps name and e-mail;
     without an `inactive` owner an inactive source owner still goes to an active one of that e-mail.
-    Owners whom the map doesn't list are taken from the source's catalog, by their own e-mail.
+    Owners whom the map doesn't list are taken from the source's catalog, by their own e-mail; a queue's
+    address means nobody.
     """
     active = {email: owner.id for email, owner in owners_by_email(work.target.owners).items() if owner.active}
     taker = owners.inactive.id if owners.inactive else None
@@ -63,7 +64,7 @@ def owner_table(work: Work, name: str, owners: CheckedOwners) -> tuple[str, str 
             owner.name,
             owner.email or "",
             owner.active,
-            active.get((owner.email or "").strip().lower()),
+            None if owner.queue else active.get((owner.email or "").strip().lower()),
         )
         for owner in work.source.owners
     }
