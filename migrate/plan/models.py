@@ -450,6 +450,7 @@ class PlanModel(_Model):
     objects: Annotated[list[ObjectPlan], Field(min_length=1)]
     validate_: Annotated[ValidatePlan, Field(alias="validate")] = ValidatePlan()
     cutover: CutoverPlan = CutoverPlan()
+    archive: list[str] = []  # source objects that are kept, whole, and go nowhere
     overrides: str | None = None  # CSV beside the plan
     mailbox_sync_from: str | None = None  # a day (in the calendar's zone) or an instant
 

@@ -102,6 +102,7 @@ def check(
         if own:
             engine.close()
     _systems(plan, findings, connectors)
+    _archive(plan, source, findings)
     _calendar(plan, findings)
     check_sync(plan, findings)
     _validate(plan, target, findings, checks)
@@ -309,6 +310,18 @@ def _systems(plan: Plan, findings: Findings, connectors: Collection[str] | None)
                 "Give each a label of its own.",
             )
         )
+
+
+def _archive(plan: Plan, source: Catalog, findings: Findings) -> None:
+    moved = {each.source for each in plan.model.objects}
+    for number, name in enumerate(plan.model.archive):
+        at = plan.at("archive", number)
+        if name not in source.objects:
+            known = suggest(name, source.objects, "Its objects are")
+            findings.mistakes.append(PlanMistake(at, f"`{name}` isn't an object of the source.", known))
+        elif name in moved:
+            remedy = "Remove it from `archive`: what is moved is kept anyway."
+            findings.mistakes.append(PlanMistake(at, f"`{name}` is moved by this plan.", remedy))
 
 
 def _calendar(plan: Plan, findings: Findings) -> None:

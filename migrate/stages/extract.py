@@ -65,6 +65,7 @@ def objects_needed(workspace: Workspace) -> list[str]:
             if link.through:
                 found[link.through] = None
     found |= dict.fromkeys(related_objects(workspace.plan.model.objects))
+    found |= dict.fromkeys(workspace.plan.model.archive)
     return list(found)
 
 

@@ -369,3 +369,12 @@ def test_values_that_become_one_are_told_with_their_counts_unless_another_field_
     assert told(whole, counts) == []
     assert told(lossy, {}) == []
     assert told(lossy, {("Account", "Industry"): {"IT": 4, "it ": 1}}) == []  # one value, spelt in two ways
+
+
+def test_what_is_kept_must_be_an_object_of_the_source_that_nothing_moves(tmp_path: Path) -> None:
+    plan = SOUND + "archive: [Acount, Account]\n"
+    with pytest.raises(PlanError) as told:
+        proved(load_plan(write(tmp_path, plan, **FINE)))
+    assert [mistake.what for mistake in told.value.mistakes] == [
+        "`Acount` isn't an object of the source.", "`Account` is moved by this plan.",
+    ]  # fmt: skip

@@ -380,3 +380,16 @@ def test_a_rule_of_the_plan_returns_the_rows_that_break_it(migration: Moved) -> 
     assert results["invariants.big"].verdict is Verdict.FAIL
     assert results["invariants.big"].row_count == 1
     assert results["invariants.bad"].verdict is Verdict.ERROR
+
+
+@pytest.mark.parametrize(("counted", "verdict"), [(2, Verdict.PASS), (3, Verdict.FAIL)])
+def test_an_object_that_is_only_kept_must_have_been_read_whole(
+    migration: Moved, counted: int, verdict: Verdict
+) -> None:
+    path = migration.root / "plan.yaml"
+    path.write_text(path.read_text() + "archive: [Log]\n")
+    rows = [{"_id": "L1"}, {"_id": "L2"}]
+    publish(migration.store, "source/Log/g0000", rows, texts("_id"), counted=counted)
+    found = migration.results("counts")["counts.Log"]
+    assert (found.verdict, found.compared) == (verdict, 2)
+    assert found.title == "Kept, not moved: Log"

@@ -30,7 +30,7 @@ AGAIN = "migrate transform; migrate load"
 
 
 def check(evidence: Evidence) -> Iterator[Result]:
-    """One result an entry, one for each of its links, and one for each source object with several parts."""
+    """One result an entry and each of its links, each source object with several parts, each kept object."""
     for each in evidence.objects:
         yield _records(evidence, each)
         for index, link in enumerate(each.links):
@@ -39,6 +39,33 @@ def check(evidence: Evidence) -> Iterator[Result]:
         parts = [each for each in evidence.plan.model.objects if each.source == source]
         if len(parts) > 1:
             yield _parts(evidence, source, parts)
+    for name in evidence.plan.model.archive:
+        yield _kept(evidence, name)
+
+
+def _kept(evidence: Evidence, object: str) -> Result:
+    """An object that is kept and goes nowhere: whether all of it was read."""
+    manifests = evidence.store.manifests("source", object)
+    base = manifests[0] if manifests else None
+    counted = int(base.facts["counted"]) if base and "counted" in base.facts else None
+    rows = sum(manifest.rows for manifest in manifests)
+    figures: dict[str, Any] = {
+        "counted by the vendor": counted if counted is not None else "not counted",
+        "read in the base extract": base.rows if base else 0,
+        "kept with deltas": rows,
+    }
+    if base is None or counted is None or (counted != base.rows and len(manifests) < 2):
+        verdict = Verdict.FAIL
+        read = base.rows if base else 0
+        summary = f"The vendor counts {figures['counted by the vendor']}, {read:,} were read."
+    elif not rows:
+        verdict, summary = Verdict.WARN, "The source holds none."
+    else:
+        verdict, summary = Verdict.PASS, f"{many(rows, 'record')} kept in the archive; the plan moves none."
+    return Result(
+        id=f"{ID}.{object}", check=ID, object=object, title=f"Kept, not moved: {object}",
+        verdict=verdict, summary=summary, compared=rows, figures=figures,
+    )  # fmt: skip
 
 
 def _records(evidence: Evidence, each: ObjectPlan) -> Result:
