@@ -1,9 +1,9 @@
-"""Does anything in the target stir when we write? The first record of each entry goes alone.
+"""Does anything in the target stir when we write? One record of each entry goes ahead, alone.
 
-For each entry of the plan and each operation (create, adopt, update) the first real record is a batch of one.
-It is read back at once, and again when the target's own automations have had their time (`Limits.settle`).
-What they did is compared with what the plan accepts; anything else stops the load before the entry's second
-record. Entries share one wait where the order allows it.
+For each entry of the plan and each operation (create, adopt, update) one real record is a batch of one: of
+those that would go first, the one that holds most. It is read back at once, and again when the target's own
+automations have had their time (`Limits.settle`). What they did is compared with what the plan accepts;
+anything else stops the load before the second record of the entry. Entries share a wait where they can.
 
 A canary is in the ledger before it is sent and until it was looked at, so a load that was killed in between
 looks first. One that passed isn't flown again in the same attempt, against the same catalog.
@@ -152,22 +152,25 @@ class Canaries:
                 return  # generations in order: what a later one brings is guarded when it is its turn
 
     def _pick(self, plan: ObjectPlan, work: RecordWork) -> tuple[RecordWork, RecordWork | None] | None:
-        """A work's first record, and the rest; of updates the first that changes anything, if one does."""
-        chosen = 0
+        """The record of a work that holds most, so that automations find what they need, and the rest.
+
+        Of updates it is the one that changes most; None where none changes anything.
+        """
+        weights = [sum(value is not None for value in item.values.values()) for item in work.items]
         if work.operation == "update":
             schema = self.loading.catalog.objects[plan.target].fields
             names = [name for name in work.items[0].values if name in schema]
             ids = [str(item.id) for item in work.items]
             now = {each.asked: each for each in self.loading.target.read_back(plan.target, names, ids=ids)}
-            changing = (
-                index
-                for index, item in enumerate(work.items)
+            weights = [
+                sum(held(schema[n].held, item.values.get(n)) != record.values.get(n) for n in names)
                 if (record := now.get(str(item.id)))
-                and any(held(schema[n].held, item.values[n]) != record.values.get(n) for n in names)
-            )
-            if (found := next(changing, None)) is None:
-                return None
-            chosen = found
+                else 0
+                for item in work.items
+            ]
+        if not any(weights):
+            return None
+        chosen = weights.index(max(weights))
         rest = [item for index, item in enumerate(work.items) if index != chosen]
         return _part(work, [work.items[chosen]]), _part(work, rest) if rest else None
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from migrate.catalog import Field
+from migrate.clock import parse_stamp
 from migrate.connector import THEIRS, Held, Link, ListsAutomations, ShowsNew, Version, Who
 from migrate.engine import text
 from migrate.journal import Entry
@@ -21,6 +22,8 @@ from migrate.ledger.canaries import CHANGES, FILLS, LINKS, MAILS, MAKES, REMOVES
 from migrate.load.context import Loading
 from migrate.load.work import image
 from migrate.plan.models import AcceptedPlan
+
+_MOMENT = timedelta(seconds=1)
 
 
 def judged(effects: Iterable[Effect], accepted: Sequence[AcceptedPlan]) -> list[Effect]:
@@ -189,11 +192,18 @@ class Watch:
 
     @staticmethod
     def _moved(written: Written, record: Held, versions: Mapping[str, Version]) -> bool:
-        """Whether the stamp moved since the first look, and no version of any field says why."""
-        first = written.facts.get("stamp")
-        if not first or record.stamp == first:
+        """Whether the stamp moved since our write, and no version of any field says why.
+
+        The first look may come too late for it; then the newest version of ours tells when we wrote, to a
+        second: a vendor may stamp a record some moments after its values.
+        """
+        ours = max((each.at for each in versions.values() if each.who is Who.OURS), default="")
+        if any(each.at > ours for each in versions.values()):
             return False
-        return not any(each.at > first for each in versions.values())
+        first = str(written.facts.get("stamp") or "")
+        if first and record.stamp != first:
+            return True
+        return bool(ours and record.stamp) and parse_stamp(record.stamp) > parse_stamp(ours) + _MOMENT
 
     def _new_links(self, written: Written) -> list[Link]:
         before = written.facts.get("links") or {}

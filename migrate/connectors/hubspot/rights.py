@@ -64,7 +64,7 @@ def rights(portal: Portal, objects: Sequence[str], *, write: bool) -> Rights:
         excess=tuple(
             f"Scope `{scope}` is granted and not needed."
             for scope in granted
-            if scope not in wanted and scope.endswith((".write", ".delete", "automation", "settings"))
+            if scope not in wanted and scope.endswith((".write", ".delete", "settings"))
         ),
         calls_left=portal.http.calls_left,
         calls_max=portal.http.calls_max,

@@ -64,7 +64,7 @@ class Call:
     tx: Tx
     catalog: Catalog
     settings: Mapping[str, Any]
-    automations: Mapping[str, bool]
+    automations: dict[str, bool]
     actor: Actor
     now: datetime
     family: str = ""

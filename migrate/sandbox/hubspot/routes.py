@@ -33,6 +33,7 @@ from migrate.sandbox.hubspot import (
     shapes,
     standards,
     wishes,
+    workflows,
 )
 from migrate.sandbox.hubspot.call import Call
 from migrate.sandbox.hubspot.shapes import Shape
@@ -48,6 +49,7 @@ _FORMS: Final = (
     re.compile(rf"/crm-object-schemas/(?P<family>v3|{_DATED})/(?P<area>schemas)(?P<rest>/.*)?"),
     re.compile(rf"/(?P<area>files)/(?P<family>v3|{_DATED})(?P<rest>/.*)?"),
     re.compile(rf"/(?P<area>communication-preferences)/(?P<family>v[34]|{_DATED})(?P<rest>/.*)?"),
+    re.compile(rf"/(?P<area>automation)/(?P<family>v4|{_DATED})(?:-beta)?(?P<rest>/.*)?"),
     re.compile(rf"/(?P<area>account-info)/(?P<family>v3|{_DATED})(?P<rest>/.*)?"),
     re.compile(rf"/(?P<area>oauth)/(?P<family>v[123]|{_DATED})(?P<rest>/.*)?"),
 )
@@ -60,6 +62,7 @@ FILE_SCOPES: Final = {
     FILES_DELETE: ["files", "files.delete"],
 }
 CONSENT_READ, CONSENT_WRITE, CONSENT_BATCH_READ, CONSENT_BATCH_WRITE = range(11, 15)
+FLOWS = 15
 _CONSENT: Final = "communication_preferences"
 CONSENT_SCOPES: Final = {
     CONSENT_READ: [f"{_CONSENT}.read", f"{_CONSENT}.read_write"],
@@ -254,6 +257,9 @@ TABLE: Final = (
     _route("GET", f"{_PREFERENCES}/status/email/{{address}}", preferences.legacy_status, CONSENT_READ),
     _route("POST", f"{_PREFERENCES}/subscribe", preferences.subscribe, CONSENT_WRITE, preferences.LEGACY),
     _route("POST", f"{_PREFERENCES}/unsubscribe", preferences.unsubscribe, CONSENT_WRITE, preferences.LEGACY),
+    _route("GET", "/automation/flows", workflows.listing, FLOWS),
+    _route("GET", "/automation/flows/{id}", workflows.get, FLOWS),
+    _route("PUT", "/automation/flows/{id}", workflows.put, FLOWS),
     _route("GET", "/account-info/details", account.details, NONE),
     _route("GET", "/account-info/api-usage/daily/private-apps", account.usage, NONE),
 )
@@ -275,6 +281,8 @@ def common(path: str) -> tuple[str, str] | None:
             legacy = rest.startswith(("/status/", "/subscribe", "/unsubscribe"))
             if rest != "/definitions" and (family == "v3") != legacy:
                 return None
+            return f"/{area}{rest}", family
+        if area == "automation":
             return f"/{area}{rest}", family
         if family in ("v3", "v4") and (family == "v4") != associating:
             return None
@@ -302,6 +310,8 @@ def scopes(call: Call, route: Route, path: Mapping[str, str]) -> Sequence[Sequen
     """
     if route.needs == NONE:
         return []
+    if route.needs == FLOWS:
+        return [["automation"]]
     if route.needs in FILE_SCOPES:
         return [FILE_SCOPES[route.needs]]
     if route.needs in CONSENT_SCOPES:

@@ -8,6 +8,7 @@ Order and literals: HubSpot, "Error handling" and "API usage guidelines", read 2
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import uuid
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,7 @@ from migrate.sandbox.hubspot import (
     shapes,
     tables,
     tasks,
+    workflows,
 )
 from migrate.sandbox.hubspot.call import Actor, Call, app, automation, user
 from migrate.sandbox.hubspot.catalog import Catalog, load
@@ -77,6 +79,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "enrichment_delay": [1, 5],
     "enrichment_fields": ["industry", "city", "country", "numberofemployees", "annualrevenue", "description"],
     "enrichment_values": {},
+    "workflow_delay": [1, 5],
     "file_size_limit": None,  # bytes; None: the tier's
     "file_extensions": None,  # those that the account takes, in lower case; None: all
     "file_duplicate_by": "content",  # or content_and_name
@@ -101,7 +104,9 @@ class HubSpotVendor(Vendor):
 
     def __init__(self, clock: SandboxClock, settings: Mapping[str, Any]) -> None:
         super().__init__(clock, settings)
-        self.automations = {automations.ASSOCIATE: False, automations.ENRICH: False}
+        self.automations = dict.fromkeys(
+            (automations.ASSOCIATE, automations.ENRICH, *workflows.WORKFLOWS), False
+        )
         self.automations |= {name: bool(on) for name, on in self.settings["automations"].items()}
         self._meter = Meter()
         self._catalog: Catalog | None = None
@@ -110,7 +115,7 @@ class HubSpotVendor(Vendor):
 
     def setup(self, tx: Tx) -> None:
         """Create the tables and, in an empty store, a fresh portal."""
-        for statement in (*tables.DDL, *filing.DDL, *consent.DDL):
+        for statement in (workflows.MAIL_DDL, *tables.DDL, *filing.DDL, *consent.DDL):
             tx.sql.execute(statement)
         if tables.get_meta(tx.sql, "schema") is None:
             seeding.fresh(tx.sql, int(self.settings["first_id"]))
@@ -251,6 +256,10 @@ class HubSpotVendor(Vendor):
         if kind == automations.ENRICH:
             actor = automation(kind, "ENRICHMENT", "ENRICHMENT")
             automations.enrich(self._call(tx, actor, strict=False), payload)
+        if kind == workflows.KIND:
+            flow = workflows.WORKFLOWS[payload["workflow"]]
+            actor = dataclasses.replace(automation(flow.name), source_id=f"flow:{flow.id}")
+            workflows.run(self._call(tx, actor, strict=False), payload)
         if kind == filing.DROP:
             filing.drop(tx, payload["sha256"])
         if kind == filing.EXPIRE:
@@ -288,8 +297,8 @@ class HubSpotVendor(Vendor):
             self._catalog = None
 
     def objects(self, tx: Tx) -> list[str]:
-        """Object types, `links`, `files`, `folders`, `consent` and `subscriptions`."""
-        return [*self._known(tx).kinds, "links", "files", "folders", consent.OBJECT, "subscriptions"]
+        """Object types, `links`, `files`, `folders`, `consent`, `subscriptions` and `mails`."""
+        return [*self._known(tx).kinds, "links", "files", "folders", consent.OBJECT, "subscriptions", "mails"]
 
     def truth(self, tx: Tx, object: str) -> Iterator[dict[str, Any]]:
         """Every record of a type by id, in the bin, merged or purged too; every link, each way; every file
@@ -310,6 +319,9 @@ class HubSpotVendor(Vendor):
             return
         if object == "files":
             yield from (filing.told(tx.sql, file) for file in list(filing.files(tx.sql, "1 ORDER BY id")))
+            return
+        if object == "mails":
+            yield from workflows.mails(tx)
             return
         if object == "folders":
             yield from map(filing.folder_told, filing.folders(tx.sql, "1 ORDER BY id"))

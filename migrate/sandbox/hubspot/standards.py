@@ -179,6 +179,7 @@ SCOPES: Final = (
     "crm.import",
     "crm.export",
     "sales-email-read",
+    "automation",
     "communication_preferences.read",
     "communication_preferences.read_write",
     "communication_preferences.statuses.batch.read",

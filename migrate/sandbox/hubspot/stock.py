@@ -99,6 +99,9 @@ hs_email_optout|Unsubscribed from all email|bool|booleancheckbox|r
 hs_email_hard_bounce_reason_enum|Email hard bounce reason|enumeration|select|r|CONTENT,OTHER,POLICY,SPAM,UNKNOWN_USER
 hs_email_bad_address|Invalid email address|bool|booleancheckbox|r
 hs_email_domain|Email Domain|string|text|r
+hs_email_last_send_date|Last marketing email send date|datetime|date|r
+hs_email_last_email_name|Last marketing email name|string|text|r
+hs_email_delivered|Marketing emails delivered|number|number|r
 hs_calculated_merged_vids|Merged vids with timestamps of a contact|enumeration|checkbox|rx
 associatedcompanyid|Primary Associated Company ID|number|number|r
 createdate|Create Date|datetime|date|r

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from migrate.sandbox.hubspot import automations, checks, links, records
+from migrate.sandbox.hubspot import automations, checks, links, records, workflows
 from migrate.sandbox.hubspot.call import Call
 from migrate.sandbox.hubspot.catalog import Spec
 from migrate.sandbox.hubspot.errors import ApiError, not_found
@@ -290,3 +290,5 @@ def _store(
     for target, rows in pairs.items():
         links.add(call, kind, target, rows)
     automations.after_create(call, kind, made)
+    workflows.wake(call, kind, workflows.CREATE, made)
+    workflows.wake(call, kind, workflows.UPDATE, [each.record for each in alterations.values()])
