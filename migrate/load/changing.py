@@ -134,7 +134,9 @@ class Changer(Outcomes):
             moved = {
                 name: images[key].values.get(name)
                 for name in self.fields
-                if name not in item.values and record.values.get(name) != images[key].values.get(name)
+                if name not in item.values
+                and name not in work.plan.insert_only  # a target may move such a stamp with every save
+                and record.values.get(name) != images[key].values.get(name)
             }
             if moved or self._differs(item.values, record):
                 changed.append((replace(item, values={**item.values, **moved}), record))

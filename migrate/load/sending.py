@@ -25,6 +25,7 @@ class Sent:
 
     done: dict[str, str] = field(default_factory=dict)  # key -> stamp right after our write, or ""
     refused: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # key -> outcome, code, reason
+    unsaid: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> why it was put off, last
 
 
 class Sender:
@@ -96,7 +97,8 @@ class Sender:
                 self.loading.system, f"{len(self._open(items, sent))} {self.object} after {TRIES} tries"
             )
         for item in silent:
-            sent.refused[item.key] = ("refused", "unanswered", "the target never answers this write")
+            why = sent.unsaid.get(item.key, ("unanswered", "the target never answers this write"))
+            sent.refused[item.key] = ("refused", *why)
 
     def _send(self, operation: Operation, items: list[Item], sent: Sent) -> None:
         """One call; a batch that is refused as a whole is halved until the bad record stands alone."""
@@ -120,6 +122,8 @@ class Sender:
                 sent.done[key] = outcome.stamp
             elif outcome.status == "refused":
                 sent.refused[key] = ("refused", outcome.code, outcome.reason)
+            elif outcome.status == "unsaid" and outcome.code:
+                sent.unsaid[key] = (outcome.code, outcome.reason)
         clashes = {items[o.index].key: o for o in outcomes if o.status == "conflict"}
         if clashes:
             # Of a create, a record with this key is a former call of ours that landed; any other clash isn't

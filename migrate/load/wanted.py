@@ -57,7 +57,9 @@ class Wanted:
         known = item.known
         left = known.after if known else {}
         theirs = [
-            name for name in self.sender.fields if name in left and left[name] != record.values.get(name)
+            name
+            for name in self.sender.fields
+            if name in left and name not in once and left[name] != record.values.get(name)
         ]
         theirs += taken
         if theirs and self.conflict == "hold":

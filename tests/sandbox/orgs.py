@@ -54,6 +54,7 @@ objects:
     target: Pet__c
     key: {field: Migration_Key__c}
     create_object: {label: Pet, plural: Pets, name_field: Name}
+    insert_only: [LastModifiedDate, CreatedDate]
     create:
       Weight__c: {kind: decimal, precision: 18, scale: 6}
       Kind__c: {kind: picklist, options: [Dog, Cat]}
@@ -62,6 +63,8 @@ objects:
       Tame__c: {kind: bool}
       Story__c: {kind: text}
     fields:
+      CreatedDate: CreatedDate
+      LastModifiedDate: LastModifiedDate
       Name: Name
       Weight__c: Weight__c
       Kind__c: Kind__c
@@ -96,7 +99,9 @@ def old_records() -> dict[str, list[dict[str, Any]]]:
             for number in range(PEOPLE)
         ],
         "Pet__c": [
-            {"Name": "Rex", "Weight__c": "123456789012.123456", "Kind__c": "Dog", "Born__c": "2020-02-29",
+            {"Name": "Rex", "CreatedDate": "2020-01-01T00:00:00.000Z",
+             "LastModifiedDate": "2020-01-02T00:00:00.000Z",
+             "Weight__c": "123456789012.123456", "Kind__c": "Dog", "Born__c": "2020-02-29",
              "Fed__c": "1969-12-31T23:59:59.000Z", "Tame__c": True, "Story__c": "x" * 30_000},
             {"Name": "Tom", "Weight__c": "-0.000001", "Kind__c": "Cat"},
         ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -115,3 +117,58 @@ def test_an_audit_column_stays_as_it_was_inserted_when_the_record_changes(loaded
     loaded.run("validate", 0, 1)
     assert loaded.run("rollback run --yes", 0)
     assert [each["Site"] for each in loaded.rows("Account")] == ["s3"]
+
+
+def test_a_stamp_that_moves_with_every_save_holds_nobodys_record(loaded: Orgs) -> None:
+    [old] = [each for each in loaded.old.control.ndjson("/truth/Pet__c") if each["Name"] == "Rex"]
+    [new] = [each for each in loaded.rows("Pet__c") if each["Name"] == "Rex"]
+    assert (new["CreatedDate"], new["LastModifiedDate"]) == (old["CreatedDate"], old["LastModifiedDate"])
+    for story in ("once", "twice"):
+        edit = {"as": "admin@sandbox.example", "do": "update", "object": "Pet__c", "id": old["Id"],
+                "fields": {"Story__c": story}}  # fmt: skip
+        loaded.old.control.post("/act", edit)
+        loaded.must("extract --since-watermark", "transform")
+        assert loaded.run("load", 0)["refused"] == 0
+        [new] = [each for each in loaded.rows("Pet__c") if each["Name"] == "Rex"]
+        assert new["Story__c"] == story
+    loaded.run("rollback run --yes", 0)
+    assert loaded.rows("Pet__c") == []
+
+
+def test_a_record_that_stays_locked_becomes_a_dead_letter_with_the_orgs_words(loaded: Orgs) -> None:
+    edit = {"as": "admin@sandbox.example", "do": "create", "object": "Contact",
+            "fields": {"LastName": "Locked", "Email": "locked@old.example"}}  # fmt: skip
+    loaded.old.control.post("/act", edit)
+    loaded.must("extract --since-watermark", "transform")
+    loaded.fault({"kind": "partial", "rows": [0]}, method="POST", path="composite/sobjects$", times=None)
+    loaded.run("load", 1)
+    loaded.new.control.delete("/faults")
+    [letter] = loaded.run("dead-letters list", 0, 1)["groups"]
+    assert "UNABLE_TO_LOCK_ROW" in json.dumps(letter)
+    loaded.run("dead-letters replay", 0)
+    assert "Locked" in {each["LastName"] for each in loaded.rows("Contact")}
+
+
+def test_what_a_validation_rule_or_a_duplicate_rule_refuses_says_so_in_its_own_words(loaded: Orgs) -> None:
+    for name in ("Ruled", "Doubled"):
+        fields = {"LastName": name, "Email": "p1@old.example" if name == "Doubled" else "r@old.example"}
+        edit = {"as": "admin@sandbox.example", "do": "create", "object": "Contact", "fields": fields}
+        loaded.old.control.post("/act", edit)
+    loaded.must("extract --since-watermark", "transform")
+    rules: dict[str, Any] = {
+        "validation_rules": [
+            {"object": "Contact", "when": "LastName = 'Ruled'", "message": "No rulers here"}
+        ],
+        "duplicate_rules": [{"object": "Contact", "fields": ["Email"], "action": "block"}],
+    }
+    loaded.new.control.post("/settings", rules)
+    loaded.new.control.post("/automations", {"duplicate_rules": True})
+    loaded.run("load", 1)
+    told = json.dumps(loaded.run("dead-letters list", 0, 1)["groups"])
+    assert "No rulers here" in told
+    assert "DUPLICATES_DETECTED" in told
+    rules["duplicate_rules"][0]["action"] = "alert"  # one that only warns is passed over
+    loaded.new.control.post("/settings", {**rules, "validation_rules": []})
+    loaded.run("dead-letters replay", 0)
+    loaded.new.control.post("/settings", {"duplicate_rules": []})
+    assert {"Ruled", "Doubled"} <= {each["LastName"] for each in loaded.rows("Contact")}
