@@ -127,7 +127,9 @@ def loaded_document(found: Loaded) -> dict[str, Any]:
         "attempt": found.attempt,
         "objects": {name: _counts(tally) for name, tally in found.objects.items()},
         "links": {name: _counts(tally) for name, tally in found.links.items()},
+        "later": {name: _counts(tally) for name, tally in found.later.items()},
         "blocked": found.blocked,
+        "unfilled": found.unfilled,
         "refused": found.refused,
         "swept": found.swept,
         "side_links": found.side_links,
@@ -155,6 +157,15 @@ def loaded_text(found: Loaded) -> str:
         f"{name}: the first record to {' and the first to '.join(due)} would go alone, as a canary."
         for name, due in found.canaries_due.items()
     ]
+    if any(sum(tally.values()) for tally in found.later.values()):
+        later_rows = [(name, t["update"], t["refused"], t["held"]) for name, t in found.later.items()]
+        lines.append(table(later_rows, ("second pass of", "filled", "refused", "held")))
+    empty = {name: number for name, number in found.unfilled.items() if number}
+    if empty:
+        lines.append(
+            "References still empty (their record isn't in the target): "
+            + ", ".join(f"{k} {v:,}" for k, v in empty.items())
+        )
     blocked = {name: number for name, number in found.blocked.items() if number}
     if blocked:
         lines.append(

@@ -6,7 +6,7 @@ was (send), as it was sent (done), or neither (a conflict).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from migrate.connector import Held, Operation, Version, Who
@@ -23,10 +23,11 @@ class Changer(Outcomes):
     """Carries batches of records to update or to adopt."""
 
     def __init__(self, loading: Loading, object: str, fields: Sequence[str], *, conflict: str,
-                 wins: dict[str, str], always: Sequence[str]) -> None:  # fmt: skip
+                 wins: dict[str, str], always: Sequence[str], only: Collection[str]) -> None:  # fmt: skip
         """Args: as `RecordProtocol`."""
         super().__init__(loading, object, fields)
-        self.wanted = Wanted(self, conflict, Wins(loading, object, wins), set(always))
+        self.only = frozenset(only)
+        self.wanted = Wanted(self, conflict, Wins(loading, object, wins), set(always), self.only)
 
     def entries(self, work: RecordWork) -> list[Entry]:
         """Write what may be written; the outcomes."""
@@ -64,8 +65,8 @@ class Changer(Outcomes):
             images[key] = record
             writes[key] = replace(item, values=wanted)
         self.loading.journal.append(
-            self._entry(work, items[key], "intent", target_id=images[key].id, before=self._image(images[key]),
-                        after=writes[key].values, stamp=images[key].stamp)
+            self._entry(work, items[key], "intent", target_id=images[key].id,
+                        before=self._before(images[key]), after=writes[key].values, stamp=images[key].stamp)
             for key in writes
             if key not in before
         )  # fmt: skip
@@ -78,6 +79,19 @@ class Changer(Outcomes):
         entries.extend(self._refusals(work, items, sent))
         entries.extend(self._changed(work, items, writes, images | settled, sent))
         return entries
+
+    def _before(self, record: Held) -> dict[str, str | None]:
+        """What a rollback puts back: of a second pass its own fields only."""
+        image = self._image(record)
+        return {name: image[name] for name in self.only} if self.only else image
+
+    def _after(self, item: Item, record: Held) -> dict[str, str | None]:
+        """Our fields as we left them. For a second pass the others are as we left them before: somebody may
+        have written to them since, and their work isn't ours."""
+        if not self.only:
+            return self._image(record)
+        former = item.known.after if item.known else {}
+        return {**former, **{name: record.values.get(name) for name in self.only}}
 
     def _settle_doubt(
         self,
@@ -133,7 +147,7 @@ class Changer(Outcomes):
             # What we didn't write must be as the before-image has it: else somebody has written since.
             moved = {
                 name: images[key].values.get(name)
-                for name in self.fields
+                for name in self.only or self.fields
                 if name not in item.values
                 and name not in work.plan.insert_only  # a target may move such a stamp with every save
                 and record.values.get(name) != images[key].values.get(name)
@@ -143,13 +157,14 @@ class Changer(Outcomes):
                 continue
             at = sent.done[key]
             entries.append(
-                self._entry(work, items[key], "done", target_id=id, before=self._image(images[key]),
-                            after=self._image(record), stamp=record.stamp if at == record.stamp else "")
+                self._entry(work, items[key], "done", target_id=id, before=self._before(images[key]),
+                            after=self._after(item, record), stamp=record.stamp if at == record.stamp else "")
             )  # fmt: skip
         for item, record, sides, after in self._landed(changed):
             entries.append(
                 self._entry(work, items[item.key], "done", target_id=record.id,
-                            before=self._image(images[item.key]), after={**self._image(record), **after},
+                            before=self._before(images[item.key]),
+                            after={**self._after(item, record), **after},
                             reason=landing(after))
             )  # fmt: skip
             entries.extend(self._sides(work, item, record, sides))

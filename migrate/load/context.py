@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,6 +57,7 @@ class Loading:
     phase: str = "load"
     progress: Progress = no_progress
     keep_going: bool = False  # even where the target refuses all
+    later: Mapping[str, Collection[str]] = field(default_factory=dict)  # by entry: fields of a second pass
     baseline: dict[str, list[str]] = field(
         default_factory=dict
     )  # by object: Parquet files, `_id` of what stood

@@ -8,23 +8,19 @@ operation of its intent.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from migrate.clock import stamp
-from migrate.errors import Damaged
+from migrate.engine import text
 from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
 from migrate.load.context import Loading
-from migrate.load.work import NONE, Item, Known, RecordWork, batch_name, digest_of, image
+from migrate.load.staged import Staged, part_of
+from migrate.load.work import NONE, Item, RecordWork, batch_name, digest_of
 from migrate.plan.keys import entry_sql, itself_sql
 from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest, Part
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class Cutter:
@@ -35,20 +31,20 @@ class Cutter:
         sample: only the keys in the engine's table `sample`.
         """
         self.loading, self.plan, self.sample = loading, plan, sample
-        self.fields = list(loading.catalog.objects[plan.target].fields)
+        self.staged = Staged(loading, plan)
 
     def manifests(self) -> list[Manifest]:
         """Ready generations, oldest first."""
-        return self.loading.workspace.store.manifests("ready", self.plan.name)
+        return self.staged.manifests()
 
     def in_doubt(self) -> Iterator[RecordWork]:
         """Batches of this object that a former process left open."""
-        stages = {manifest.folder: manifest for manifest in self.manifests()}
+        stages = {manifest.folder: manifest for manifest in self.staged.manifests()}
         for row in book.in_doubt(self.loading.ledger, self.loading.attempt, ("load", "replay")):
             manifest = stages.get(row.stage)
             if manifest is None:
                 continue
-            items = {item.row: item for item in self._items(manifest, _part(manifest, row.part))}
+            items = {item.row: item for item in self.staged.items(manifest, part_of(manifest, row.part))}
             yield RecordWork(row, self.plan, row.operation, tuple(items[n] for n in row.rows), doubt=True)
 
     def pending(self, manifest: Manifest, *, tombstones: bool = False) -> Iterator[RecordWork]:
@@ -65,8 +61,8 @@ class Cutter:
                 continue
             grouped: dict[str, list[Item]] = {}
             blocked = self._blocked(manifest, part) | self._outside(part, manifest)
-            over = self._over(manifest, part)
-            for item in self._items(manifest, part):
+            over = self.staged.over(manifest, part)
+            for item in self.staged.items(manifest, part):
                 if item.row in done:
                     continue
                 operation = self._operation(item)
@@ -74,7 +70,7 @@ class Cutter:
                     if not over[item.key]:
                         continue
                     operation = NONE  # deleted at the source before it ever got here
-                elif item.key in blocked:
+                elif item.key in blocked or (item.waits and operation != NONE):
                     continue
                 if tombstones and operation != "delete":
                     continue
@@ -98,13 +94,15 @@ class Cutter:
                 if not open_keys:
                     return
                 grouped: dict[str, list[Item]] = {}
-                over = self._over(manifest, part)
-                for item in self._items(manifest, part):
+                over = self.staged.over(manifest, part)
+                for item in self.staged.items(manifest, part):
                     if item.key in open_keys:
                         open_keys.discard(item.key)
                         operation = self._operation(item)
                         if item.key in over and operation in ("create", "adopt"):
                             continue  # deleted, rejected or merged since: its newest version isn't to be sent
+                        if item.waits and operation != NONE:
+                            continue  # its parent is gone; the next load tells it as blocked
                         if operation == "adopt" and item.key in vanished:
                             operation, item = "create", replace(item, id=None)
                         grouped.setdefault(operation, []).append(item)
@@ -115,7 +113,7 @@ class Cutter:
     def left(self) -> int:
         """How many rows are still to be done."""
         total = 0
-        for manifest in self.manifests():
+        for manifest in self.staged.manifests():
             for part in manifest.parts:
                 done = book.rows_done(self.loading.ledger, self.loading.attempt, manifest.folder, part.name)
                 total += part.rows - len(done)
@@ -128,87 +126,59 @@ class Cutter:
             done = book.rows_done(self.loading.ledger, self.loading.attempt, manifest.folder, part.name)
             if len(done) >= part.rows:
                 continue
-            over = self._over(manifest, part)
-            rows = [item.row for item in self._items(manifest, part) if item.key not in over]
-            if left := [row for row in rows if row not in done]:
+            over = ", ".join(map(text, self.staged.over(manifest, part)))
+            rows = self.loading.workspace.engine.rows(
+                f"""SELECT file_row_number AS row
+                FROM read_parquet({text(self.staged.path(manifest, part))}, file_row_number=true)
+                {f"WHERE _key NOT IN ({over})" if over else ""} ORDER BY row"""
+            )
+            if left := [row["row"] for row in rows if row["row"] not in done]:
                 yield part.name, left
 
-    def _over(self, manifest: Manifest, part: Part) -> dict[str, bool]:
-        """Keys of a part that aren't in the newest generation's whole state; True: deleted at the source."""
-        store = self.loading.workspace.store
-        whole = store.manifests("full", self.plan.name)
-        if not whole or whole[-1].generation <= manifest.generation:
-            return {}
-        later = [each for each in self.manifests() if each.generation > manifest.generation]
-        gone = " UNION ALL ".join(
-            f"SELECT _key FROM read_parquet({store.files(each)!r}) WHERE _deleted"
-            for each in later
-            if each.parts
-        )
-        files = store.files(whole[-1])
-        live = f"SELECT _key FROM read_parquet({files!r})" if files else "SELECT ''"
-        path = str(store.path(manifest, part))
-        rows = self.loading.workspace.engine.rows(
-            f"""SELECT _key, _key IN ({gone or "SELECT ''"}) AS dead FROM read_parquet({path!r})
-            WHERE _key NOT IN ({live})"""
-        )
-        return {row["_key"]: bool(row["dead"]) for row in rows}
+    def parents(self, within: str = "") -> Iterator[tuple[str, str]]:
+        """Links whose record must wait for its parent (`missing: reject`): the plan's word for the link, and
+        a query (key, parent) of the records whose parent isn't there yet.
 
-    def _blocked(self, manifest: Manifest, part: Part) -> set[str]:
-        """Keys of a part whose records must wait for a parent (`missing: reject`) that isn't there yet."""
+        Args:
+            within: a query of keys, where only their records matter.
+        """
         store = self.loading.workspace.store
-        found: set[str] = set()
-        path = str(store.path(manifest, part))
         for index, link in enumerate(self.plan.links):
-            if link.missing != "reject":
-                continue
             staged = " UNION ALL ".join(
                 f"""SELECT "left", "right", label, _deleted, {each.generation} AS gen
                 FROM read_parquet({store.files(each)!r})"""
                 for each in store.manifests("links", f"{self.plan.name}.{index}")
                 if each.parts
             )
-            if not staged:
+            if link.missing != "reject" or not staged:
                 continue
-            rows = self.loading.workspace.engine.rows(
-                f"""SELECT DISTINCT "left" AS key FROM (
+            yield (
+                str(link.via or link.through),
+                f"""SELECT DISTINCT "left" AS key, "right" AS parent FROM (
                   SELECT "left", "right", arg_max(_deleted, gen) AS gone FROM ({staged})
-                  WHERE "left" IN (SELECT _key FROM read_parquet({path!r})) GROUP BY "left", "right", label)
-                WHERE NOT gone AND {entry_sql('"right"')} <> '{self.plan.name}'
-                AND {itself_sql('"right"')} IS NULL AND "right" NOT IN (SELECT key FROM crosswalk)"""
+                  {f'WHERE "left" IN ({within})' if within else ""} GROUP BY "left", "right", label)
+                WHERE NOT gone AND {entry_sql('"right"')} <> {text(self.plan.name)}
+                AND {itself_sql('"right"')} IS NULL AND "right" NOT IN (SELECT key FROM crosswalk)""",
             )
-            found.update(row["key"] for row in rows)
-        return found
+
+    def _blocked(self, manifest: Manifest, part: Part) -> set[str]:
+        """Keys of a part whose records must wait for a parent that isn't there yet."""
+        within = f"SELECT _key FROM read_parquet({text(self.staged.path(manifest, part))})"
+        engine = self.loading.workspace.engine
+        return {row["key"] for _, query in self.parents(within) for row in engine.rows(query)}
 
     def _outside(self, part: Part, manifest: Manifest) -> set[str]:
         """Keys of a part that are not in the sample, where only a sample is to be loaded."""
         if not self.sample:
             return set()
-        path = str(self.loading.workspace.store.path(manifest, part))
+        path = text(self.staged.path(manifest, part))
         rows = self.loading.workspace.engine.rows(
-            f"SELECT _key FROM read_parquet({path!r}) WHERE _key NOT IN (SELECT key FROM sample)"
+            f"SELECT _key FROM read_parquet({path}) WHERE _key NOT IN (SELECT key FROM sample)"
         )
         return {row["_key"] for row in rows}
 
     def _work(self, manifest: Manifest, part: Part, operation: str, items: list[Item]) -> RecordWork:
-        rows = tuple(item.row for item in items)
-        # A replay does rows again that have a batch already; what was journalled until now tells them apart.
-        again = f"@{self.loading.journal.last_seq}" if self.loading.phase == "replay" else ""
-        name = batch_name(self.loading.attempt, manifest.folder, part.name, rows, operation + again)
-        batch = BatchRow(
-            name,
-            self.loading.attempt,
-            self.loading.system,
-            self.loading.phase,
-            manifest.folder,
-            part.name,
-            rows,
-            self.plan.target,
-            operation,
-            digest_of(items),
-            stamp(self.loading.clock.now()),
-        )
-        return RecordWork(batch, self.plan, operation, tuple(items))
+        return cut(self.loading, self.plan, manifest.folder, part.name, operation, items)
 
     @staticmethod
     def _operation(item: Item) -> str:
@@ -218,68 +188,22 @@ class Cutter:
             return NONE if item.version < item.known.version else "update"
         return "adopt" if item.id else "create"
 
-    def _items(self, manifest: Manifest, part: Part) -> Iterator[Item]:
-        """All rows of a part as items. A part is small (thousands of rows) by construction."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        path = self.loading.workspace.store.path(manifest, part)
-        try:
-            content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest() != part.sha256:
-                raise Damaged(str(path), "has changed while it was being loaded", "Run the load again.")
-            table = pq.read_table(pa.BufferReader(content))
-        except (OSError, ValueError) as error:
-            raise Damaged(str(path), f"can't be read ({error})", "Run `migrate transform` again.") from error
-        known = self._known(str(path))
-        columns = [name for name in table.schema.names if not name.startswith("_")]
-        number = 0
-        for batch in table.to_batches():
-            values = self.loading.target.encode(self.plan.target, batch.select(columns))
-            yield from self._of_batch(batch, values, known, number)
-            number += batch.num_rows
+def cut(
+    loading: Loading, plan: ObjectPlan, stage: str, part: str, operation: str, items: Sequence[Item],
+    *, again: bool = False,
+) -> RecordWork:  # fmt: skip
+    """A batch of these rows of a part.
 
-    @staticmethod
-    def _of_batch(
-        batch: pa.RecordBatch, values: list[dict[str, str | None]], known: dict[str, Known], first: int
-    ) -> Iterator[Item]:
-        keys, ids = batch.column("_key").to_pylist(), batch.column("_target_id").to_pylist()
-        versions, deleted = batch.column("_version").to_pylist(), batch.column("_deleted").to_pylist()
-        for index, key in enumerate(keys):
-            wire = values[index]
-            if deleted[index]:
-                wire = {"_deleted": "true"}
-            before = known.get(key)
-            version = stamp(versions[index]) if versions[index] is not None else ""
-            yield Item(first + index, key, version, before.id if before else ids[index], wire, before)
-
-    def _known(self, path: str) -> dict[str, Known]:
-        quoted = path.replace("'", "''")
-        rows = self.loading.workspace.engine.rows(
-            f"""SELECT key, target_id, origin, "after", "before", version, stamp, adopted
-            FROM crosswalk
-            WHERE key IN (SELECT _key FROM read_parquet('{quoted}'))"""
-        )
-        return {
-            row["key"]: Known(
-                row["target_id"],
-                row["origin"],
-                image(row["after"]),
-                row["version"] or "",
-                row["stamp"] or "",
-                image(row["before"]),
-                row["adopted"] or "",
-            )
-            for row in rows
-        }
-
-
-def _part(manifest: Manifest, name: str) -> Part:
-    for part in manifest.parts:
-        if part.name == name:
-            return part
-    raise Damaged(
-        f"{manifest.folder}/{name}",
-        "has a batch in doubt but is no longer in the manifest",
-        "Restore the stage folder; the stage must not change while a load is unfinished.",
-    )
+    Args:
+        again: the rows may have had a batch already, as in a replay.
+    """
+    rows = tuple(item.row for item in items)
+    # What was journalled until now tells batches of the same rows apart.
+    mark = f"@{loading.journal.last_seq}" if again or loading.phase == "replay" else ""
+    name = batch_name(loading.attempt, stage, part, rows, operation + mark)
+    batch = BatchRow(
+        name, loading.attempt, loading.system, loading.phase, stage, part, rows, plan.target, operation,
+        digest_of(items), stamp(loading.clock.now()),
+    )  # fmt: skip
+    return RecordWork(batch, plan, operation, tuple(items))

@@ -8,7 +8,7 @@ is as we left it; never write an older version. `creating`, `changing` and `remo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from migrate.load.changing import Changer
 from migrate.load.context import Loading, Tally
@@ -21,16 +21,20 @@ class RecordProtocol:
     """Carries batches of one object's records. Thread safe: it keeps nothing between batches."""
 
     def __init__(self, loading: Loading, object: str, fields: Sequence[str], *, conflict: str = "hold",
-                 wins: dict[str, str] | None = None, always: Sequence[str] = ()) -> None:  # fmt: skip
+                 wins: dict[str, str] | None = None, always: Sequence[str] = (),
+                 only: Collection[str] = ()) -> None:  # fmt: skip
         """Args:
         fields: the target fields that the plan writes, key and old id included.
         conflict: what happens when a delta meets a record that isn't as we left it.
         wins: survivorship rule or expression by field, for adoptions; `target` where none is given.
         always: fields that an adoption writes whatever stands there (key, old id, old URL).
+        only: fields that a second pass writes, on records that are there already; none: all of them.
         """
         self.loading = loading
         self.create, self.remove = Creator(loading, object, fields), Remover(loading, object, fields)
-        self.change = Changer(loading, object, fields, conflict=conflict, wins=wins or {}, always=always)
+        self.change = Changer(
+            loading, object, fields, conflict=conflict, wins=wins or {}, always=always, only=only
+        )
 
     def run(self, work: RecordWork) -> Tally:
         """Carry one batch to its settlement."""

@@ -32,10 +32,14 @@ class Wanted:
     Args:
         conflict: what happens when a delta meets a record that isn't as we left it.
         always: fields that an adoption writes whatever stands there.
+        only: the fields that a second pass writes; what others did to the rest is no conflict with it.
     """
 
-    def __init__(self, sender: Sender, conflict: str, wins: Wins, always: set[str]) -> None:
+    def __init__(
+        self, sender: Sender, conflict: str, wins: Wins, always: set[str], only: frozenset[str] = frozenset()
+    ) -> None:
         self.sender, self.conflict, self.wins, self.always = sender, conflict, wins, always
+        self.fields = only or tuple(sender.fields)
 
     def fields_of(
         self, work: RecordWork, item: Item, record: Held, taken: Sequence[str]
@@ -58,7 +62,7 @@ class Wanted:
         left = known.after if known else {}
         theirs = [
             name
-            for name in self.sender.fields
+            for name in self.fields
             if name in left and name not in once and left[name] != record.values.get(name)
         ]
         theirs += taken

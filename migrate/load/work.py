@@ -35,7 +35,10 @@ class Known:
 
 @dataclass(frozen=True)
 class Item:
-    """One ready row. `values`: wire values of the target's fields, nulls included."""
+    """One ready row. `values`: wire values of the target's fields, nulls included.
+
+    `waits`: fields whose record isn't in the target; the row can't load without it.
+    """
 
     row: int
     key: str
@@ -43,6 +46,7 @@ class Item:
     id: str | None
     values: dict[str, str | None]
     known: Known | None
+    waits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

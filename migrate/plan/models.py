@@ -43,6 +43,16 @@ _EML: dict[str, Any] = {"required": ["eml"], "properties": {"eml": {"type": "obj
 _UNMAPPED_DEFAULT = {"required": ["unmapped"], "properties": {"unmapped": {"const": "default"}}}
 
 
+# Of fields that lead to other records; `null` is as if the key weren't there.
+_REFERENCE: dict[str, Any] = {
+    "required": ["reference"],
+    "properties": {"reference": {"type": ["string", "array"]}},
+}
+_GATHERED: dict[str, Any] = {"required": ["gather"], "properties": {"gather": {"type": "object"}}}
+_GATHER: dict[str, Any] = {"required": ["gather"], "properties": {"gather": {"type": ["string", "object"]}}}
+_LATER: dict[str, Any] = {"required": ["missing"], "properties": {"missing": {"const": "later"}}}
+
+
 class SystemPlan(BaseModel):
     """A system: its label, its kind, and where its credentials are. More keys go to the connector."""
 
@@ -93,7 +103,12 @@ class EmlPlan(_Model):
 
 
 class FieldPlan(_Model):
-    """Where a target field's value comes from. Exactly one of expression, from (+map), reference, python."""
+    """Where a target field's value comes from: an expression, a field (perhaps through a map), or `gather`.
+
+    `reference`: the field holds another record's id in the target; the entry that makes that record, or
+    several, where the source's reference may lead to different objects. `gather` turns it round: the list
+    of all records of an entry whose own reference leads to this record.
+    """
 
     expression: str | None = None
     from_: Annotated[str | None, Field(alias="from")] = None
@@ -103,7 +118,10 @@ class FieldPlan(_Model):
     owner: str | None = None  # CSV map of owners beside the plan
     inactive: str | None = None  # e-mail of the owner who takes the records of inactive ones
     former: str | None = None  # target field that keeps the former owner's name
-    reference: str | None = None  # source object whose target id this field holds
+    reference: str | Annotated[list[str], Field(min_length=1)] | None = None
+    gather: str | Annotated[dict[str, str], Field(min_length=1)] | None = None  # their reference, by entry
+    missing: Literal["reject", "later"] = "reject"  # the other record isn't there (yet)
+    id: str | None = None  # this field of the other record in the target, instead of its id
     python: str | None = None  # module:function, Arrow array in and out
     eml: EmlPlan | None = None  # of a field that holds a file
     oversize: Literal["reject", "cut"] = "reject"  # a text that is longer than the target takes
@@ -113,20 +131,42 @@ class FieldPlan(_Model):
     model_config = ConfigDict(
         populate_by_name=True,
         json_schema_extra={
-            "oneOf": [_text("expression"), _text("from"), _EML],
+            "oneOf": [_text("expression"), _text("from"), _EML, _GATHER],
             "not": _text("picklist", "owner"),
             "allOf": [
                 _if(_UNMAPPED_DEFAULT, _text("default")),
                 _if({"anyOf": [_text("inactive"), _text("former")]}, _text("owner")),
+                _if({"anyOf": [_LATER, _text("id")]}, {"anyOf": [_REFERENCE, _GATHER]}),
+                _if(_text("gather"), _text("reference")),
+                _if(_GATHERED, {"not": _REFERENCE}),
+                _if(
+                    {"anyOf": [_REFERENCE, _GATHER]},
+                    {"not": {"anyOf": [_text("picklist"), _text("owner"), _text("python")]}},
+                ),
             ],
         },
     )
 
     @model_validator(mode="after")
     def _one_origin(self) -> FieldPlan:
-        if [self.expression is None, self.from_ is None, self.eml is None].count(False) != 1:
+        origins = (self.expression, self.from_, self.eml, self.gather)
+        if sum(each is not None for each in origins) != 1:
             raise ValueError(
-                "The field needs exactly one of `from`, `expression` and `eml`.", "Name one of them."
+                "The field needs exactly one of `from`, `expression`, `eml` and `gather`.",
+                "Name one of them.",
+            )
+        if isinstance(self.gather, str) and (self.reference is None or isinstance(self.reference, list)):
+            raise ValueError(
+                "`gather` needs the entry whose records it gathers.", "Add `reference: <entry>`."
+            )
+        if isinstance(self.gather, dict) and self.reference is not None:
+            raise ValueError("`gather` names its entries itself.", "Remove `reference`.")
+        if self.reference is None and self.gather is None:
+            if self.missing != "reject" or self.id is not None:
+                raise ValueError("`missing` and `id` go with `reference` and `gather`.", "Remove them.")
+        elif self.picklist is not None or self.owner is not None or self.python is not None:
+            raise ValueError(
+                "A reference goes through no map and no function.", "Remove `picklist`, `owner`, `python`."
             )
         if self.picklist is not None and self.owner is not None:
             raise ValueError("`picklist` and `owner` exclude each other.", "Remove one of the two.")
@@ -138,10 +178,18 @@ class FieldPlan(_Model):
 
     @property
     def origin(self) -> str:
-        """The expression over the source's fields, whichever way it was written; of a message none."""
-        if self.eml is not None:
+        """The expression over the source's fields, however written; none of what is made or gathered."""
+        if self.eml is not None or self.gather is not None:
             return "NULL"
         return self.expression if self.expression is not None else str(self.from_)
+
+    @property
+    def entries(self) -> dict[str, str | None]:
+        """The entries to whose records the field leads; of what is gathered each with its reference."""
+        if isinstance(self.gather, dict):
+            return dict(self.gather)
+        named = [self.reference] if isinstance(self.reference, str) else self.reference or ()
+        return dict.fromkeys(named, self.gather)
 
 
 def _field(value: Any) -> Any:

@@ -26,6 +26,7 @@ from migrate.stages.check_distinct import check_distinct
 from migrate.stages.check_fields import FieldCheck
 from migrate.stages.check_links import LinkCheck
 from migrate.stages.check_new import check_new
+from migrate.stages.check_references import check_waves
 from migrate.stages.check_together import check_together
 from migrate.stages.check_values import Values
 from migrate.stages.checked import (
@@ -98,6 +99,7 @@ def check(
         found = objects.all()
         check_together(plan, found, combinations, findings)
         check_distinct(plan, found, counts, findings)
+        check_waves(plan, target, findings)
     finally:
         if own:
             engine.close()

@@ -12,6 +12,7 @@ from migrate.plan import Expression, FieldPlan, ObjectPlan, Plan, parse_expressi
 from migrate.plan.expressions import nearest, suggest
 from migrate.plan.pyfunctions import load_function
 from migrate.stages.check_eml import check_eml
+from migrate.stages.check_references import OWN_ID, ReferenceCheck
 from migrate.stages.check_types import misfit
 from migrate.stages.check_values import Values, resolve
 from migrate.stages.checked import CheckedField, Findings
@@ -19,6 +20,7 @@ from migrate.survivorship import RULES
 from migrate.types import Kind, duckdb_type
 
 Keys = tuple[str | int, ...]
+_OWN_ID = Field(name=OWN_ID, label="Id", kind=Kind.STRING, vendor_type="id")
 
 
 class FieldCheck:
@@ -36,6 +38,7 @@ class FieldCheck:
         self.plan, self.source, self.target = plan, source, target
         self.engine, self.findings, self.values = engine, findings, values
         self.zone = plan.model.calendar.zone
+        self.references = ReferenceCheck(self)
 
     def tell(self, at: Position, what: str, remedy: str = "") -> None:
         """Note a mistake."""
@@ -163,8 +166,11 @@ class FieldCheck:
             return CheckedField(field, packed, place, "STRUCT", wins=wins) if packed else None
         if source is not None:
             origin: Keys = (*keys, "from") if field.from_ is not None else (*keys, "expression")
-            expression = self.expression(field.origin, origin, source.fields, source.name)
-            kind = self.type_of(expression, source.fields) if expression else None
+            there = source.fields
+            if field.reference is not None and field.origin.strip() == OWN_ID:
+                there = {**there, OWN_ID: _OWN_ID}
+            expression = self.expression(field.origin, origin, there, source.name)
+            kind = self.type_of(expression, there) if expression else None
         function = self._function(keys, field)
         wins = self._wins(keys, name, field, place)
         if place is None:
@@ -191,7 +197,10 @@ class FieldCheck:
             )
         if expression is None or kind is None:
             return None
-        self._fit(keys, field, place, expression, kind, source)
+        if field.entries:
+            self.references.field(keys, name, field, place, expression, each)
+        else:
+            self._fit(keys, field, place, expression, kind, source)
         return CheckedField(field, expression, place, kind, home, default, owners, function, wins)
 
     def _fit(
@@ -200,9 +209,6 @@ class FieldCheck:
     ) -> None:  # fmt: skip
         at, written = self.plan.at(*keys), field.origin.strip()
         if field.python is not None:
-            return
-        if field.reference is not None:
-            self._reference(keys, field, place, expression, source)
             return
         if field.owner is not None or field.picklist is not None:
             many = kind == "VARCHAR[]" and place.kind == Kind.MULTIPICKLIST
@@ -243,39 +249,6 @@ class FieldCheck:
                 self.plan.at(*keys),
                 f"`{place.name}` is a picklist; `{expression.text.strip()}` may give values that it hasn't.",
                 f"Map them: `{{from: {expression.text.strip()}, picklist: {file}}}`.",
-            )
-
-    def _reference(
-        self, keys: Keys, field: FieldPlan, place: Field, expression: Expression, source: ObjectSchema | None
-    ) -> None:
-        entries = {each.name: each for each in self.plan.model.objects}
-        if field.reference not in entries:
-            parts = tuple(name for name, each in entries.items() if each.source == field.reference)
-            self.tell(
-                self.plan.at(*keys, "reference"),
-                f"`{field.reference}` has several parts in this plan: {_list(parts)}."
-                if parts
-                else f"`{field.reference}` isn't a source object of this plan.",
-                "Name the one that is meant."
-                if parts
-                else suggest(str(field.reference), entries, "Its objects are"),
-            )
-            return
-        origin = source.fields[expression.column] if source and expression.column else None
-        if origin is None or entries[field.reference].source not in origin.references:
-            to = (
-                f"; it refers to {_list(origin.references)}"
-                if origin is not None and origin.references
-                else ""
-            )
-            self.tell(
-                self.plan.at(*keys),
-                f"`{expression.text.strip()}` isn't a reference to `{field.reference}`{to}.",
-                "Name the source field that holds the reference.",
-            )
-        if place.kind not in (Kind.REFERENCE, Kind.STRING):
-            self.tell(
-                self.plan.at_key(*keys), f"`{place.name}` can't hold a reference: it is {place.kind}.", ""
             )
 
     def _adder(self, object: str, place: Field) -> Callable[[str], None]:

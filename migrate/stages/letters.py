@@ -24,7 +24,7 @@ from migrate.load.work import crosswalk_table
 from migrate.plan.keys import entry_of, entry_sql
 from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
 from migrate.stages import checkpoint
-from migrate.stages.load import Loaded, load, must_be_open, protocol_for
+from migrate.stages.load import Loaded, load, must_be_open, protocol_for, waves_of
 from migrate.stages.pipeline import alone, transform
 from migrate.storage import write_aside
 from migrate.workspace import Workspace
@@ -255,7 +255,9 @@ def _resend(workspace: Workspace, progress: Progress) -> dict[str, Tally]:
         if point := checkpoint.of_attempt(workspace.ledger, attempt):
             loading.baseline = checkpoint.files(workspace, point)
         crosswalk_table(loading)
-        for each in workspace.plan.model.objects:
+        plan = waves_of(workspace)
+        loading.later = plan.waiting
+        for each in plan.order:
             keys = _keys(workspace, each.name, attempt)
             if keys:
                 works = Cutter(loading, each).replay(list(keys), [key for key, gone in keys.items() if gone])

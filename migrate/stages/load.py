@@ -1,17 +1,17 @@
 """How does everything get into the target, in order, and go on where it stopped?
 
 Order: artifacts verified, lease taken, checkpoint with its baseline, batches in doubt settled, then
-objects by reference (parents first where a child must wait for them), then links, then a sweep. Only
+objects by reference (parents first where a child must wait for them), a second pass over what had to wait
+for its record, then links, then a sweep. Only
 when all rows of a generation are settled does its watermark move, in the same transaction.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,14 +25,16 @@ from migrate.load import LinkProtocol, Loading, RecordProtocol, Tally, canary, s
 from migrate.load.canary import Canaries
 from migrate.load.context import Progress, no_progress
 from migrate.load.cutting import Cutter
+from migrate.load.later import LaterCutter
 from migrate.load.link_work import LinkCutter
 from migrate.load.strays import Swept
 from migrate.load.work import RecordWork, crosswalk, crosswalk_table
 from migrate.plan.models import ObjectPlan
-from migrate.plan.needs import always_written, written_fields
+from migrate.plan.needs import always_written, expected, written_fields
+from migrate.plan.waves import Waves, waves
 from migrate.stages import checkpoint, pipeline
+from migrate.stages.blocked import blocked_links, blocked_records, unfilled
 from migrate.stages.remaining import foreseen
-from migrate.store import Manifest
 from migrate.workspace import Workspace
 
 
@@ -43,7 +45,9 @@ class Loaded:
     attempt: int
     objects: dict[str, Tally] = field(default_factory=dict)  # by entry
     links: dict[str, Tally] = field(default_factory=dict)  # by entry and index of the link
+    later: dict[str, Tally] = field(default_factory=dict)  # by entry: what the second pass filled
     blocked: dict[str, int] = field(default_factory=dict)
+    unfilled: dict[str, int] = field(default_factory=dict)  # by entry: fields that wait for their record
     refused: int = 0
     swept: list[Swept] = field(default_factory=list)
     side_links: int = 0
@@ -54,12 +58,14 @@ class Loaded:
     def clean(self) -> bool:
         """Nothing was refused, held or blocked, and the sweep found no twin and no stray."""
         odd = any(swept.twins or swept.strays for swept in self.swept)
-        return not (self.refused or any(self.blocked.values()) or odd or self.met)
+        waiting = any(self.blocked.values()) or any(self.unfilled.values())
+        return not (self.refused or waiting or odd or self.met)
 
     @property
     def met(self) -> int:
         """Edits by others that our writes met: covered by ours, or made right after them."""
-        return sum(tally["lost_edit"] + tally["changed_at_landing"] for tally in self.objects.values())
+        tallies = (*self.objects.values(), *self.later.values())
+        return sum(tally["lost_edit"] + tally["changed_at_landing"] for tally in tallies)
 
 
 def load(
@@ -84,14 +90,14 @@ def load(
         Parked, SystemRefused: the target; what was done is kept, run again.
         CanaryStopped: the target did more than was asked with the first record of an entry.
     """
-    plans = _ordered(workspace.plan.model.objects)
-    named = workspace.plan.chosen(objects)
+    plan = waves_of(workspace)
+    plans, named = plan.order, workspace.plan.chosen(objects)
     chosen = [each for each in plans if each in named]
     attempt = _open_attempt(workspace, write=not dry_run)
     loaded = Loaded(attempt)
     if dry_run:
         _verify(workspace, plans)
-        return _dry(workspace, chosen, loaded, sample)
+        return _dry(workspace, plan, chosen, loaded, sample=sample)
     with (
         pipeline.alone(workspace, "ready", with_others=True),
         closing(workspace.target()) as target,
@@ -99,6 +105,7 @@ def load(
             workspace, target, workspace.catalog("target"), attempt, progress=progress, keep_going=keep_going
         ) as loading,
     ):
+        loading.later = plan.waiting
         must_be_open(workspace, attempt)
         _verify(workspace, plans)
         base = checkpoint.ensure(loading)
@@ -109,39 +116,26 @@ def load(
         crosswalk_table(loading)
         canaries.ahead(chosen, sample=sample)
         for each in chosen:
-            _records(loading, each, loaded, canaries, sample)
+            _records(loading, each, loaded, canaries, sample=sample)
         crosswalk_table(loading)
+        for each in chosen:
+            _second_pass(loading, each, loaded)
         for each in chosen:
             for index in range(len(each.links)):
                 _links(loading, f"{each.name}.{index}", loaded)
         _look_around(loading, base, loaded)
-        _finish(loading, chosen, loaded, sample)
+        _finish(loading, chosen, loaded, sample=sample)
         loaded.canaries = flown(loading.ledger, attempt)
     return loaded
 
 
-def _ordered(plans: Sequence[ObjectPlan]) -> list[ObjectPlan]:
-    """Parents before the children that must wait for them; links never make an object wait."""
-    by_target: dict[str, list[str]] = {}
-    for each in plans:
-        by_target.setdefault(each.target, []).append(each.name)
-    graph: dict[str, set[str]] = {each.name: set() for each in plans}
-    for each in plans:
-        for link in each.links:
-            if link.missing == "reject":
-                graph[each.name].update(name for name in by_target.get(link.to, []) if name != each.name)
-        for field_plan in each.fields.values():
-            if field_plan.reference and field_plan.reference != each.name:
-                graph[each.name].add(field_plan.reference)
-    named = {each.name: each for each in plans}
-    try:
-        return [named[name] for name in TopologicalSorter(graph).static_order() if name in named]
-    except CycleError as error:
-        cycle = " -> ".join(str(name) for name in error.args[1])
-        raise UsageError(
-            f"These objects wait for each other: {cycle}.",
-            "Set `missing: link` on one of their links, so that its record loads first and the link second.",
-        ) from error
+def waves_of(workspace: Workspace) -> Waves:
+    """The plan's entries in the order of the load, and the references that wait for a second pass.
+
+    Raises:
+        UsageError: entries wait for each other.
+    """
+    return waves(workspace.plan.model.objects, expected(workspace.plan, workspace.catalog("target")))
 
 
 def _verify(workspace: Workspace, plans: Sequence[ObjectPlan]) -> None:
@@ -200,12 +194,15 @@ def must_be_open(workspace: Workspace, attempt: int) -> None:
         )
 
 
-def _dry(workspace: Workspace, plans: Sequence[ObjectPlan], loaded: Loaded, sample: bool) -> Loaded:
+def _dry(
+    workspace: Workspace, plan: Waves, plans: Sequence[ObjectPlan], loaded: Loaded, *, sample: bool
+) -> Loaded:
     """Counts of what a load would do now; sends nothing and writes nothing."""
     crosswalk(workspace)
     catalog = workspace.catalog("target").digest()
     for each in plans:
-        tally = foreseen(workspace, each, loaded.attempt, sample=sample)
+        later = plan.later_fields(each.name)
+        tally = foreseen(workspace, each, loaded.attempt, sample=sample, later=later)
         if ahead := canary.due(workspace.ledger, loaded.attempt, catalog, each, tally):
             loaded.canaries_due[each.name] = ahead
         loaded.blocked[each.name] = tally.pop("blocked", 0)
@@ -213,8 +210,12 @@ def _dry(workspace: Workspace, plans: Sequence[ObjectPlan], loaded: Loaded, samp
     return loaded
 
 
-def protocol_for(loading: Loading, plan: ObjectPlan) -> RecordProtocol:
-    """The record protocol with one object plan's rules."""
+def protocol_for(loading: Loading, plan: ObjectPlan, only: Collection[str] = ()) -> RecordProtocol:
+    """The record protocol with one entry's rules.
+
+    Args:
+        only: fields of a second pass.
+    """
     wins = {name: each.wins for name, each in plan.fields.items() if each.wins}
     return RecordProtocol(
         loading,
@@ -223,6 +224,7 @@ def protocol_for(loading: Loading, plan: ObjectPlan) -> RecordProtocol:
         conflict=plan.conflict,
         wins=wins,
         always=[*always_written(plan), *(f.former for f in plan.fields.values() if f.former)],
+        only=only,
     )
 
 
@@ -232,9 +234,12 @@ def _settle_doubts(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded
         return
     crosswalk_table(loading)
     for each in plans:
-        loaded.objects[each.name] = loading.run(
-            Cutter(loading, each).in_doubt(), protocol_for(loading, each).run
-        )
+        cutter, protocol = Cutter(loading, each), protocol_for(loading, each)
+        loaded.objects[each.name] = loading.run(cutter.in_doubt(), protocol.run)
+        second = LaterCutter(loading, each)
+        if second.fields:
+            protocol = protocol_for(loading, each, second.fields)
+            loaded.later[each.name] = loading.run(second.in_doubt(), protocol.run)
     crosswalk_table(loading)
     for each in plans:
         for index in range(len(each.links)):
@@ -249,7 +254,7 @@ def _alone(loading: Loading, plan: ObjectPlan, work: RecordWork, loaded: Loaded)
     return tally
 
 
-def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, canaries: Canaries, sample: bool) -> None:
+def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, canaries: Canaries, *, sample: bool) -> None:
     crosswalk_table(loading)
     cutter, protocol = Cutter(loading, plan, sample=sample), protocol_for(loading, plan)
     total = cutter.left()
@@ -269,6 +274,27 @@ def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, canaries: Canar
             tally.update(loading.run(cutter.pending(manifest, tombstones=True), carry))
         tally.update(loading.run(canaries.guard(plan, cutter.pending(manifest)), carry))
         crosswalk_table(loading)
+
+
+def _second_pass(loading: Loading, plan: ObjectPlan, loaded: Loaded) -> None:
+    """Fill what had to wait; every entry's records are there by now."""
+    cutter = LaterCutter(loading, plan)
+    if not cutter.fields:
+        return
+    protocol = protocol_for(loading, plan, cutter.fields)
+    done = 0
+
+    def carry(work: RecordWork) -> Tally:
+        nonlocal done
+        tally = protocol.run(work)
+        done += tally["_rows"]
+        loading.progress(f"{plan.name} later", done, 0)
+        return tally
+
+    tally = loaded.later.setdefault(plan.name, Counter())
+    for manifest in cutter.manifests():
+        tally.update(loading.run(cutter.pending(manifest), carry))
+    crosswalk_table(loading)
 
 
 def _links(loading: Loading, name: str, loaded: Loaded) -> None:
@@ -305,13 +331,16 @@ def _look_around(loading: Loading, base: checkpoint.Checkpoint, loaded: Loaded) 
         loaded.side_links += strays.side_links(loading, object)
 
 
-def _finish(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded, sample: bool) -> None:
+def _finish(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded, *, sample: bool) -> None:
     """Blocked rows with their causes, watermarks, and the journal made compact."""
     for each in plans:
-        loaded.blocked[each.name] = _blocked_records(loading, each)
+        loaded.blocked[each.name] = blocked_records(loading, each)
         for index in range(len(each.links)):
             name = f"{each.name}.{index}"
-            loaded.blocked[name] = _blocked_links(loading, name)
+            loaded.blocked[name] = blocked_links(loading, name)
+    for each in plans:
+        if loading.later.get(each.name):
+            loaded.unfilled[each.name] = unfilled(loading, each)
     for source in dict.fromkeys(each.source for each in plans):
         # Several entries may share a source object; its generation is through only when all of them are.
         whole = [each for each in loading.workspace.plan.model.objects if each.source == source]
@@ -326,62 +355,6 @@ def _finish(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded, sampl
     loading.journal.compact()
     with loading.ledger.write(loading.lease) as tx:
         loading.journal.register(tx)
-
-
-def _pending_rows(loading: Loading, manifests: Sequence[Manifest]) -> Iterator[tuple[str, list[int]]]:
-    for manifest in manifests:
-        for part in manifest.parts:
-            done = book.rows_done(loading.ledger, loading.attempt, manifest.folder, part.name)
-            rows = [row for row in range(part.rows) if row not in done]
-            if rows:
-                yield str(loading.workspace.store.path(manifest, part)), rows
-
-
-def _waiting(loading: Loading, plan: ObjectPlan) -> Iterator[tuple[str, list[int]]]:
-    cutter = Cutter(loading, plan)
-    for manifest in cutter.manifests():
-        for part, rows in cutter.waiting(manifest):
-            yield str(loading.workspace.store.path(manifest, part)), rows
-
-
-def _blocked_records(loading: Loading, plan: ObjectPlan) -> int:
-    selects = [
-        f"""SELECT _key, 'its parent is not in the target' AS cause
-        FROM read_parquet('{path}', file_row_number=true)
-        WHERE file_row_number IN ({", ".join(map(str, rows))})"""
-        for path, rows in _waiting(loading, plan)
-    ]
-    return _publish_blocked(loading, plan.name, selects, "SELECT ''::VARCHAR AS _key, ''::VARCHAR AS cause")
-
-
-def _blocked_links(loading: Loading, name: str) -> int:
-    """Links whose ends aren't both in the target, each with the end that is missing and why."""
-    selects = [
-        f"""SELECT b."left", b."right", b.label,
-          CASE WHEN l.key IS NULL THEN b."left" ELSE b."right" END || ' is not in the target' AS cause
-        FROM read_parquet('{path}', file_row_number=true) AS b
-        LEFT JOIN crosswalk AS l ON l.key = b."left" LEFT JOIN crosswalk AS r ON r.key = b."right"
-        WHERE file_row_number IN ({", ".join(map(str, rows))})"""
-        for path, rows in _pending_rows(loading, loading.workspace.store.manifests("links", name))
-    ]
-    shape = (
-        """SELECT ''::VARCHAR AS "left", ''::VARCHAR AS "right", ''::VARCHAR AS label, ''::VARCHAR AS cause"""
-    )
-    return _publish_blocked(loading, name, selects, shape)
-
-
-def _publish_blocked(loading: Loading, name: str, selects: list[str], shape: str) -> int:
-    store = loading.workspace.store
-    folder = f"blocked/{name}/current"
-    store.discard(folder)
-    query = " UNION ALL ".join(selects) if selects else f"SELECT * FROM ({shape}) WHERE false"
-    reader = loading.workspace.engine.stream(query)
-    with store.writer(folder, reader.schema) as writer:
-        for batch in reader:
-            writer.write(batch)
-    rows = sum(part.rows for part in writer.parts)
-    store.publish(Manifest(folder, "blocked", name, 0, rows, tuple(writer.parts)))
-    return rows
 
 
 def _move_watermark(loading: Loading, source: str) -> None:

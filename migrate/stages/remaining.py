@@ -8,11 +8,12 @@ ledger and journal are read; no system is asked, no lease is taken, nothing is w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from migrate.engine import parquet, text
+from migrate.engine import identifier, parquet, text
 from migrate.ledger import batches as book
+from migrate.load.references import leads_of
 from migrate.plan.keys import entry_sql, itself_sql
 from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest
@@ -45,7 +46,9 @@ def remaining(workspace: Workspace, entry: str, attempt: int) -> Remaining:
     return Remaining(int(found["ready"]), int(found["done"]), int(found["left"]))
 
 
-def foreseen(workspace: Workspace, plan: ObjectPlan, attempt: int, *, sample: bool = False) -> Counter[str]:
+def foreseen(
+    workspace: Workspace, plan: ObjectPlan, attempt: int, *, sample: bool = False, later: Collection[str] = ()
+) -> Counter[str]:
     """How many records of an object a load would create, adopt, update, delete, or find blocked.
 
     Needs the table `crosswalk`, and adds to it what would be created, so that a child of it isn't blocked:
@@ -53,9 +56,11 @@ def foreseen(workspace: Workspace, plan: ObjectPlan, attempt: int, *, sample: bo
 
     Args:
         sample: only the keys in the engine's table `sample`.
+        later: reference fields that a record may load without. Records that do so are counted again, as
+            `fill in later`.
     """
     _newest(workspace, plan.name, attempt)
-    _waiting(workspace, plan)
+    _waiting(workspace, plan, later)
     within = "AND _key IN (SELECT key FROM sample)" if sample else ""
     # The order of the questions is the load's own: see `Cutter.pending`.
     workspace.engine.run(
@@ -69,11 +74,14 @@ def foreseen(workspace: Workspace, plan: ObjectPlan, attempt: int, *, sample: bo
           ELSE 'update' END AS op
         FROM newest LEFT JOIN crosswalk ON crosswalk.key = _key WHERE NOT settled {within}"""
     )
+    rows = workspace.engine.rows(
+        """SELECT op, count(*) AS n FROM foreseen WHERE op IS NOT NULL GROUP BY op
+        UNION ALL SELECT 'fill in later', count(*) FROM foreseen
+        WHERE op IN ('create', 'adopt', 'update') AND _key IN (SELECT key FROM without)
+        HAVING count(*) > 0 ORDER BY op"""
+    )
     workspace.engine.run(
         "INSERT INTO crosswalk (key) SELECT _key FROM foreseen WHERE op IN ('create', 'adopt')"
-    )
-    rows = workspace.engine.rows(
-        "SELECT op, count(*) AS n FROM foreseen WHERE op IS NOT NULL GROUP BY op ORDER BY op"
     )
     return Counter({row["op"]: int(row["n"]) for row in rows})
 
@@ -132,10 +140,24 @@ def _settled(workspace: Workspace, manifests: list[Manifest], attempt: int) -> I
                 yield f"{manifest.folder}/{part.name}", int(first), int(last or first)
 
 
-def _waiting(workspace: Workspace, plan: ObjectPlan) -> None:
-    """Make the engine's table `waiting`: keys whose parent (`missing: reject`) is nowhere yet."""
+def _waiting(workspace: Workspace, plan: ObjectPlan, later: Collection[str]) -> None:
+    """Make the engine's tables `waiting`, keys whose parent (`missing: reject`) is nowhere yet, and
+    `without`, keys that load without a parent for the time being."""
     store = workspace.store
-    workspace.engine.run("CREATE OR REPLACE TABLE waiting (key VARCHAR)")
+    for table in ("waiting", "without"):
+        workspace.engine.run(f"CREATE OR REPLACE TABLE {table} (key VARCHAR)")
+    for lead in leads_of(plan, later):
+        column = identifier(lead.name)
+        parent = f"unnest({column})" if lead.many else column
+        for each in store.manifests("ready", plan.name):
+            if lead.name not in each.schema or not each.parts:
+                continue
+            workspace.engine.run(
+                f"""INSERT INTO {"without" if lead.later else "waiting"} SELECT DISTINCT _key FROM (
+                  SELECT _key, {parent} AS parent FROM {parquet(store.files(each))}
+                  WHERE _key IN (SELECT _key FROM newest WHERE gen = {each.generation}))
+                WHERE parent IS NOT NULL AND parent NOT IN (SELECT key FROM crosswalk)"""
+            )
     for index, link in enumerate(plan.links):
         staged = " UNION ALL ".join(
             f"""SELECT "left", "right", label, _deleted, {each.generation} AS gen FROM {parquet(files)}"""

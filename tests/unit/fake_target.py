@@ -32,7 +32,7 @@ from migrate.connector import (
     Write,
 )
 from migrate.errors import InDoubt
-from migrate.types import Kind
+from migrate.types import Kind, arrow_type
 from tests.unit.bench import HandClock
 
 LONGEST = 20.0
@@ -67,6 +67,7 @@ CATALOG = Catalog(
 class Record:
     """One record, with every value that its fields ever had, newest last."""
 
+    object: str
     id: str
     values: dict[str, str | None]
     stamp: str
@@ -75,7 +76,10 @@ class Record:
 
 
 class FakeTarget:
-    """One object's records, and links. Faults are taken off `faults` one a call, `fine` after the last.
+    """Records of a few objects, and links. Faults are taken off `faults` one a call, `fine` after the last.
+
+    A field that refers to an object takes the id of one of its live records, or none. A record to which a
+    required reference leads can't be deleted.
 
     `edits`: people's work, one off the list before each write is executed: (key, field, value).
     """
@@ -84,7 +88,10 @@ class FakeTarget:
 
     clock: Clock
 
-    def __init__(self, clock: HandClock, faults: Sequence[Fault] = (), *, seed: int = 0) -> None:
+    def __init__(
+        self, clock: HandClock, faults: Sequence[Fault] = (), *, seed: int = 0, catalog: Catalog = CATALOG
+    ) -> None:
+        self.catalog = catalog
         self.clock, self.faults = clock, list(faults)
         self.before_write: Callable[[], None] = lambda: None
         self.records: dict[str, Record] = {}
@@ -106,10 +113,10 @@ class FakeTarget:
         return Limits(4, 100, 4, 100, None, 1, LONGEST)
 
     def discover(self) -> Catalog:
-        return CATALOG
+        return self.catalog
 
     def tenant(self) -> str:
-        return CATALOG.tenant
+        return self.catalog.tenant
 
     def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
         return Rights("fake", (), (), ())
@@ -121,10 +128,22 @@ class FakeTarget:
         """Nothing is open."""
 
     def count(self, query: Query) -> int:
-        return sum(record.live for record in self.records.values())
+        return len(self.live(query.object))
 
     def read(self, query: Query, *, after: str | None) -> Iterator[Page]:
-        return iter(())
+        fields = self.catalog.objects[query.object].fields
+        live = self.live(query.object)
+        columns = [pa.array([record.id for record in live], pa.string())]
+        for name in query.fields:
+            values = [record.values.get(name) for record in live]
+            many = fields[name].kind is Kind.MULTIPICKLIST
+            columns.append(pa.array([v.split(";") if v and many else v for v in values],
+                                    arrow_type(fields[name].kind)))  # fmt: skip
+        yield Page(pa.RecordBatch.from_arrays(columns, ["_id", *query.fields]), None)
+
+    def live(self, object: str) -> list[Record]:
+        """The object's live records."""
+        return [record for record in self.records.values() if record.live and record.object == object]
 
     def use(self, catalog: Catalog) -> None:
         """It knows its catalog."""
@@ -139,8 +158,10 @@ class FakeTarget:
         return "unique"
 
     def encode(self, object: str, batch: pa.RecordBatch) -> list[dict[str, str | None]]:
-        rows: list[dict[str, str | None]] = batch.to_pylist()
-        return rows
+        return [
+            {name: ";".join(value) if isinstance(value, list) else value for name, value in row.items()}
+            for row in batch.to_pylist()
+        ]
 
     def linked_objects(self, object: str) -> list[str]:
         return ["companies"]
@@ -163,21 +184,22 @@ class FakeTarget:
                     Version(name, kept, record.stamp, who, "ann" if who is Who.PERSON else "")
                 )
 
-    def make(self, who: Who = Who.OURS, **values: str | None) -> Record:
+    def make(self, who: Who = Who.OURS, object: str = "contacts", **values: str | None) -> Record:
         """A new record."""
-        return self._make(who, values)
+        return self._make(object, who, values)
 
-    def _make(self, who: Who, values: Mapping[str, str | None]) -> Record:
-        record = Record(str(len(self.records) + 1), {}, "")
+    def _make(self, object: str, who: Who, values: Mapping[str, str | None]) -> Record:
+        record = Record(object, str(len(self.records) + 1), {}, "")
         self.records[record.id] = record
         self.write(record, values, who)
         return record
 
-    def by(self, name: str, value: str | None) -> Record | None:
+    def by(self, name: str, value: str | None, object: str | None = None) -> Record | None:
         """The live record with a value."""
         found = [
-            r for r in self.records.values() if r.live and value is not None and r.values.get(name) == value
-        ]
+            r for r in self.records.values()
+            if r.live and value is not None and r.values.get(name) == value and object in (None, r.object)
+        ]  # fmt: skip
         return found[0] if found else None
 
     def edit(self, key: str, name: str, value: str) -> None:
@@ -192,17 +214,19 @@ class FakeTarget:
     def read_back(
         self, object: str, fields: Sequence[str], *, ids: Sequence[str] = (), keys: Sequence[str] = ()
     ) -> list[Held]:
-        asked = [(key, self.by("migration_key", key)) for key in keys] + [
+        asked = [(key, self.by("migration_key", key, object)) for key in keys] + [
             (id, self.records.get(id)) for id in ids
         ]
         found = [
-            self._held(record, name, fields) for name, record in asked if record is not None and record.live
+            self._held(record, name, fields)
+            for name, record in asked
+            if record is not None and record.live and record.object == object
         ]
         self._random.shuffle(found)
         return found
 
     def sweep(self, object: str, fields: Sequence[str]) -> Iterator[Held]:
-        return iter([self._held(record, id, fields) for id, record in self.records.items() if record.live])
+        return iter([self._held(record, record.id, fields) for record in self.live(object)])
 
     @staticmethod
     def _held(record: Record, asked: str, fields: Sequence[str]) -> Held:
@@ -270,29 +294,57 @@ class FakeTarget:
                     self.linked.discard(link)
             return [Outcome(index, "done") for index in range(len(batch.links))]
         do = {Operation.CREATE: self._create, Operation.UPDATE: self._update, Operation.DELETE: self._delete}
-        return [do[batch.operation](index, write) for index, write in enumerate(batch.writes)]
+        return [do[batch.operation](batch.object, index, write) for index, write in enumerate(batch.writes)]
 
-    def _create(self, index: int, write: Write) -> Outcome:
+    def _dangling(self, object: str, write: Write) -> Outcome | None:
+        for name, value in write.values.items():
+            to = self.catalog.objects[object].fields[name].references
+            record = self.records.get(str(value))
+            if value is not None and to and not (record and record.live and record.object in to):
+                return Outcome(-1, "refused", code="INVALID_REFERENCE", reason=f"{name} = {value}")
+        return None
+
+    def _create(self, object: str, index: int, write: Write) -> Outcome:
         if write.key in self.bad:
             return Outcome(index, "refused", code="INVALID", reason="bad")
         for name in ("migration_key", "email"):
-            if (there := self.by(name, write.values.get(name))) is not None:
+            if (there := self.by(name, write.values.get(name), object)) is not None:
                 return Outcome(index, "conflict", there.id, code="TAKEN", reason=name)
-        record = self._make(Who.OURS, write.values)
+        if (refused := self._dangling(object, write)) is not None:
+            return replace(refused, index=index)
+        for name, one in self.catalog.objects[object].fields.items():
+            if one.required and write.values.get(name) is None:
+                return Outcome(index, "refused", code="REQUIRED", reason=name)
+        record = self._make(object, Who.OURS, write.values)
         return Outcome(index, "done", record.id, record.stamp)
 
-    def _update(self, index: int, write: Write) -> Outcome:
+    def _update(self, object: str, index: int, write: Write) -> Outcome:
         record = self.records.get(str(write.id))
         if record is None or not record.live:
             return Outcome(index, "refused", code="NOT_FOUND", reason="no such record")
-        there = self.by("email", write.values.get("email"))
+        if (refused := self._dangling(object, write)) is not None:
+            return replace(refused, index=index)
+        there = self.by("email", write.values.get("email"), object)
         if there is not None and there.id != record.id:
             return Outcome(index, "conflict", there.id, code="TAKEN", reason="email")
         self.write(record, write.values, Who.OURS)
         return Outcome(index, "done", record.id, record.stamp)
 
-    def _delete(self, index: int, write: Write) -> Outcome:
+    def _delete(self, object: str, index: int, write: Write) -> Outcome:
         record = self.records.get(str(write.id))
         if record is not None:
+            for other, name in self._leading_to(record):
+                if self.catalog.objects[other.object].fields[name].required:
+                    return Outcome(index, "refused", code="REFERENCED", reason=f"{other.object} {other.id}")
+            for other, name in self._leading_to(record):
+                self.write(other, {name: None}, Who.AUTOMATION)
             record.live = False
         return Outcome(index, "done", write.id)
+
+    def _leading_to(self, record: Record) -> list[tuple[Record, str]]:
+        return [
+            (other, name)
+            for other in self.records.values()
+            for name, one in self.catalog.objects[other.object].fields.items()
+            if other.live and record.object in one.references and other.values.get(name) == record.id
+        ]

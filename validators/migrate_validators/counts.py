@@ -181,7 +181,7 @@ def _parts(evidence: Evidence, source: str, parts: Sequence[ObjectPlan]) -> Resu
     if not extracted:
         verdict, summary = Verdict.EMPTY, "No record was extracted."
     elif nowhere:
-        verdict, summary = Verdict.WARN, f"{summary}; {nowhere:,} are taken by no part."
+        verdict, summary = Verdict.WARN, f"{summary}; no part takes {nowhere:,} of them."
     else:
         verdict, summary = Verdict.PASS, f"{summary}; every one is taken by a part."
     decision = Decision(

@@ -119,10 +119,20 @@ class Evidence:
         from migrate.plan.needs import written_fields
 
         found: dict[str, Manifest] = {}
-        for object in dict.fromkeys(each.target for each in self.objects):
+        # Also those of records to which a compared one leads.
+        led = [
+            (self.plan.object(entry).target, one.id)
+            for each in self.plan.model.objects
+            for one in each.fields.values()
+            for entry in one.entries
+        ]
+        for object in dict.fromkeys(
+            [*(each.target for each in self.objects), *(object for object, _ in led)]
+        ):
             plans = [each for each in self.plan.model.objects if each.target == object]
             schema = self.target_schema(object)
             wanted = [name for each in plans for name in written_fields(each)]
+            wanted += [id for other, id in led if other == object and id]
             wanted += [
                 name for each in self.plan.model.validate_.sums if each.object == object for name in each.by
             ]

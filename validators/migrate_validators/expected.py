@@ -1,9 +1,9 @@
 """What should the target hold for each record that we loaded? Worked out again, without the loader.
 
-The latest staged version of each key, with references turned into target ids, the vendor's declared rules
-of holding values applied, and, for a record that was there before and adopted, survivorship decided once
-more between the staged value and the journal's before-image. Both sides are brought into one form: no
-empty texts, instants to the millisecond (no connected vendor keeps more), sorted multiple choices.
+The latest staged version of each key, the vendor's declared rules of holding values applied, and, for a
+record that was there before and adopted, survivorship decided once more between the staged value and the
+journal's before-image. Both sides are brought into one form: references as migration keys, no empty texts,
+instants to the millisecond (no connected vendor keeps more), sorted multiple choices.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from migrate.stages.crosswalk import latest_ready
 from migrate.survivorship import RULES
 from migrate.types import Kind
 from migrate_validators.evidence import Evidence, sql_type
+from migrate_validators.leading import expected as expected_of
+from migrate_validators.leading import found as found_of
+from migrate_validators.leading import leading
 
 if TYPE_CHECKING:
     from migrate.catalog import Field
@@ -64,6 +67,23 @@ def from_wire(expression: str, field: Field) -> str:
     return expression if kind == "VARCHAR" else f"TRY_CAST({expression} AS {kind})"
 
 
+def shown_of(evidence: Evidence, each: ObjectPlan, name: str, value: str, *, wire: bool = False) -> str:
+    """SQL of a value of the target in the form in which it is compared; a reference shows a migration key.
+
+    Args:
+        wire: it is a wire value (text), whatever the field's kind is.
+    """
+    field = evidence.target_schema(each.target).fields[name]
+    if name in leading(each):
+        return found_of(evidence, each, name, value, wire=wire)
+    return canonical(from_wire(value, field) if wire else value, field, rules=False)
+
+
+def _staged_type(each: ObjectPlan, name: str, field: Field) -> str:
+    gathers = name in each.fields and each.fields[name].gather is not None
+    return "VARCHAR[]" if gathers else sql_type(field)
+
+
 def columns_of(evidence: Evidence, each: ObjectPlan) -> list[str]:
     """Target fields that the plan fills and that were staged for an object, in their order."""
     fields, wanted = evidence.target_schema(each.target).fields, set(written_fields(each))
@@ -86,16 +106,15 @@ def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
     staged = latest_ready(
         evidence.store,
         each.name,
-        {"_version": "TIMESTAMPTZ"} | {name: sql_type(fields[name]) for name in columns},
+        {"_version": "TIMESTAMPTZ"} | {name: _staged_type(each, name, fields[name]) for name in columns},
     )
-    references = {name: field.reference for name, field in each.fields.items() if field.reference}
-    joins, mine = [], {}
-    for index, name in enumerate(columns):
-        value = f"r.{identifier(name)}"
-        if name in references:
-            joins.append(f"LEFT JOIN {evidence.crosswalk} AS x{index} ON x{index}.key = {value}")
-            value = f"x{index}.target_id"
-        mine[name] = canonical(value, fields[name], rules=True)
+    leads = set(leading(each))
+    mine = {
+        name: expected_of(evidence, each, name, f"r.{identifier(name)}")
+        if name in leads
+        else canonical(f"r.{identifier(name)}", fields[name], rules=True)
+        for name in columns
+    }
     always = {*always_written(each), *(field.former for field in each.fields.values() if field.former)}
     unsure, items = [], []
     for name in columns:
@@ -105,8 +124,7 @@ def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
             continue
         if wins is not None and wins not in RULES:
             unsure.append(name)
-        before = f"c.before[{text(name)}]"
-        theirs = canonical(from_wire(before, fields[name]), fields[name], rules=False)
+        theirs = shown_of(evidence, each, name, f"c.before[{text(name)}]", wire=True)
         stays = survivor(wins or "target", mine[name], theirs)
         items.append(f"CASE WHEN c.origin = 'adopt' THEN {stays} ELSE {mine[name]} END AS {identifier(name)}")
     adopted = f"""(SELECT key, arg_min(stamp, seq) AS stamp FROM {evidence.journal}
@@ -115,15 +133,15 @@ def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
         f"expected {each.name}",
         f"""SELECT r._key, c.target_id AS _id, c.origin AS _origin{"".join(f", {item}" for item in items)}
         FROM {staged} AS r JOIN {evidence.crosswalk} AS c ON c.key = r._key
-        LEFT JOIN {adopted} AS a ON a.key = r._key {" ".join(joins)}""",
+        LEFT JOIN {adopted} AS a ON a.key = r._key""",
     )
     listed = "".join(
-        f", {canonical(identifier(name), fields[name], rules=False)} AS {identifier(name)}"
+        f", {shown_of(evidence, each, name, f't.{identifier(name)}')} AS {identifier(name)}"
         for name in columns
     )
     found = evidence.table(
         f"found {each.name}",
-        f"""SELECT _key, _id{listed} FROM {evidence.found(each.target)}
+        f"""SELECT _key, _id{listed} FROM {evidence.found(each.target)} AS t
         WHERE {evidence.owns(each, "_key")}""",
     )
     done[each.name] = made = Sides(expected, found, tuple(columns), tuple(unsure))

@@ -17,6 +17,7 @@ from migrate.engine import identifier, text
 from migrate_validators.counts import link_ends
 from migrate_validators.evidence import Evidence, links_of
 from migrate_validators.expected import sides
+from migrate_validators.leading import leading, waiting
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def check(evidence: Evidence) -> Iterator[Result]:
             yield _pair(evidence, each, f"{each.name}.{index}", link.to, str(link.via or link.through))
         if each.links:
             yield _additional(evidence, each)
-        if any(field.reference for field in each.fields.values()):
+        if leading(each):
             yield _references(evidence, each)
 
 
@@ -204,9 +205,17 @@ def _ask(evidence: Evidence, extra: str) -> None:
 
 
 def _references(evidence: Evidence, each: ObjectPlan) -> Result:
-    """References that the target holds in fields: staged, resolved, found."""
+    """References that the target holds in fields: where they should lead, and where they do."""
     two = sides(evidence, each)
-    names = [name for name, field in each.fields.items() if field.reference and name in two.columns]
+    names = [name for name in leading(each) if name in two.columns]
+    waits = evidence.rows(
+        f"""SELECT cause, count(*) AS n FROM {waiting(evidence, each)}
+        GROUP BY cause ORDER BY n DESC, cause"""
+    )
+    empty = sum(int(row["n"]) for row in waits)
+    rows, row_count, sample = evidence.keep(
+        f"{ID}.{each.name}.references", f"SELECT * FROM {waiting(evidence, each)} ORDER BY ALL"
+    )
     lines, wrong, compared = [], 0, 0
     for name in names:
         column = identifier(name)
@@ -218,18 +227,30 @@ def _references(evidence: Evidence, each: ObjectPlan) -> Result:
         lines.append((name, int(row["expected"]), int(row["found"])))
         compared += int(row["expected"])
         wrong += int(row["expected"]) - int(row["found"])
-    if not compared:
+    if not compared and not empty:
         verdict, summary = Verdict.EMPTY, "No reference was compared."
     elif wrong:
         verdict, summary = (
             Verdict.FAIL,
             f"{wrong:,} of {compared:,} references point elsewhere; see the rows.",
         )
+    elif empty:
+        verdict = Verdict.WARN
+        summary = f"{compared:,} references point where they should; {empty:,} wait for their record."
     else:
         verdict, summary = Verdict.PASS, f"All {compared:,} references point where they should."
+    decisions = tuple(
+        Decision(
+            Verdict.WARN, f"{int(row['n']):,} references of {each.target} are empty: {row['cause']}",
+            owner="Migration engineer", where="The next load fills them when their record is there",
+            command=f"migrate diff {ID}.{each.name}.references",
+        )
+        for row in waits[:5]
+    )  # fmt: skip
     return Result(
         id=f"{ID}.{each.name}.references", check=ID, object=each.name,
-        title=f"References of {each.target}", verdict=verdict, summary=summary, compared=compared,
-        figures={"references": compared, "wrong": wrong},
+        title=f"References of {each.target}", verdict=verdict, summary=summary, compared=compared + empty,
+        figures={"references": compared, "wrong": wrong, "waiting for their record": empty},
+        rows=rows, row_count=row_count, sample=sample, decisions=decisions,
         tables=(Table("By field", ("field", "expected", "found"), tuple(lines), ("expected", "found")),),
     )  # fmt: skip

@@ -29,7 +29,7 @@ from migrate_validators.again import (
     read_again,
 )
 from migrate_validators.evidence import Evidence, sql_type
-from migrate_validators.expected import Sides, canonical, from_wire, sides
+from migrate_validators.expected import Sides, shown_of, sides
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.wording import label, moment
 
@@ -154,9 +154,7 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
                 cursor.register("looked", table)
                 cursor.execute(f"INSERT INTO {found} SELECT * FROM looked")
                 cursor.unregister("looked")
-    typed = {
-        name: canonical(from_wire("n.now", fields[name]), fields[name], rules=False) for name in two.columns
-    }
+    typed = {name: shown_of(evidence, each, name, "n.now", wire=True) for name in two.columns}
     cases = " ".join(f"WHEN {text(name)} THEN CAST({sql} AS VARCHAR)" for name, sql in typed.items())
     now = f"CASE d.field {cases} END" if two.columns else "NULL"
     stayed = f'(n.key IS NULL OR {now} IS DISTINCT FROM d."left")' if reread else "true"

@@ -137,7 +137,7 @@ def _fill(work: Work, each: ObjectWork, groups: str) -> None:
 def required(work: Work, each: ObjectWork) -> None:
     """Reject survivors without a value that the target requires."""
     for column in each.columns:
-        if column.field.required and column.sql.startswith("f"):
+        if column.field.required and column.sql.startswith("f") and not column.many:
             work.run(
                 f"INSERT INTO {each.table('mistakes')} "
                 f"SELECT _key, _id, {text(column.name)}, 'required', NULL, "

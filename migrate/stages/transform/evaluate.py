@@ -50,7 +50,8 @@ def columns(work: Work, number: int, entry: str) -> list[Column]:
     if plan.key.old_url:
         found.append(Column(plan.key.old_url, own(plan.key.old_url, "Old URL"), "_url"))
     for index, (name, each) in enumerate(checked.fields.items()):
-        found.append(Column(name, each.target, f"f{index}", reference=each.plan.reference))
+        leads, many = tuple(each.plan.entries.items()), each.plan.gather is not None
+        found.append(Column(name, each.target, f"f{index}", leads=leads, many=many))
     for index, (name, each) in enumerate(checked.fields.items()):
         if each.plan.former and each.plan.former not in checked.fields:
             former = own(each.plan.former, f"Former owner ({name})")

@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from migrate.engine import text
 from migrate.errors import Defect
-from migrate.plan.keys import key_sql
 from migrate.stages.transform.cuts import CUT
 from migrate.stages.transform.links import LinkCounts
 from migrate.stages.transform.publish import (
@@ -29,7 +28,8 @@ from migrate.stages.transform.publish import (
     batches,
     publish,
 )
-from migrate.stages.transform.work import Column, ObjectWork, Work, followed
+from migrate.stages.transform.references import gathered, reference
+from migrate.stages.transform.work import Column, ObjectWork, Work
 from migrate.types import Kind
 
 
@@ -163,14 +163,13 @@ def _rows(work: Work, each: ObjectWork) -> str:
     items: list[str] = []
     for index, column in enumerate(each.columns):
         value = f"v.{column.sql}"
-        if column.reference is not None:
-            value = f"nullif(trim({value}), '')"
-            key = key_sql(work.source.family, column.reference, value)
-            if column.reference in work.objects:
-                merged = followed(work, work.objects[column.reference])
-                joins.append(f"LEFT JOIN ({merged}) AS r{index} ON r{index}._key = {key}")
-                key = f"coalesce(r{index}.survivor, {key})"
-            value = key
+        if column.leads:
+            value, join = (
+                gathered(work, each, column, f"r{index}")
+                if column.many
+                else reference(work, column, value, f"r{index}")
+            )
+            joins.append(join)
         items.append(f"{value} AS c{index}")
     digest = ", ".join(_digest(column, f"c{index}") for index, column in enumerate(each.columns))
     names = ", ".join(f"c{index}" for index in range(len(each.columns)))

@@ -36,15 +36,20 @@ class Column:
     name: str
     field: Field
     sql: str
-    reference: str | None = None  # entry whose migration key the value becomes
+    leads: tuple[tuple[str, str | None], ...] = ()  # entries, and what of theirs is gathered
+    many: bool = False  # it gathers: a list of migration keys, whatever the field's kind is
     former_of: str | None = None  # `sql` of the owner column whose former owner it keeps
 
     @property
     def arrow(self) -> pa.DataType:
+        if self.many:
+            return pa.list_(pa.string())
         return arrow_type(self.field.kind, self.field.precision, self.field.scale)
 
     @property
     def type(self) -> str:
+        if self.many:
+            return "VARCHAR[]"
         return duckdb_type(self.field.kind, self.field.precision, self.field.scale)
 
 

@@ -1,0 +1,148 @@
+"""What do the rows of a ready part ask for, and what does the crosswalk know of them?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from migrate.clock import stamp
+from migrate.errors import Damaged
+from migrate.load.references import Resolved, leads_of, resolve
+from migrate.load.work import Item, Known, image
+from migrate.plan.models import ObjectPlan
+from migrate.store import Manifest, Part
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from migrate.load.context import Loading
+
+
+class Staged:
+    """Reads one entry's ready parts. Needs the engine's table `crosswalk`."""
+
+    def __init__(self, loading: Loading, plan: ObjectPlan) -> None:
+        self.loading, self.plan = loading, plan
+        self.leads = leads_of(plan, loading.later.get(plan.name, ()))
+
+    def manifests(self) -> list[Manifest]:
+        """Ready generations, oldest first."""
+        return self.loading.workspace.store.manifests("ready", self.plan.name)
+
+    def path(self, manifest: Manifest, part: Part) -> str:
+        """The file of a part."""
+        return str(self.loading.workspace.store.path(manifest, part))
+
+    def items(self, manifest: Manifest, part: Part) -> Iterator[Item]:
+        """All rows of a part as items. A part is small (thousands of rows) by construction.
+
+        Raises:
+            Damaged: the part isn't what its manifest says.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.path(manifest, part)
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123 - a path of the store, as the engine takes it
+                content = file.read()
+            if hashlib.sha256(content).hexdigest() != part.sha256:
+                raise Damaged(path, "has changed while it was being loaded", "Run the load again.")
+            table = pq.read_table(pa.BufferReader(content))
+        except (OSError, ValueError) as error:
+            raise Damaged(path, f"can't be read ({error})", "Run `migrate transform` again.") from error
+        known = self._known(path)
+        resolved = resolve(
+            self.loading, path, [lead for lead in self.leads if lead.name in table.schema.names]
+        )
+        for name, values in resolved.values.items():
+            table = table.set_column(table.schema.get_field_index(name), name, values)
+        columns = [name for name in table.schema.names if not name.startswith("_")]
+        number = 0
+        for batch in table.to_batches():
+            values = self.loading.target.encode(self.plan.target, batch.select(columns))
+            yield from self._of_batch(batch, values, known, resolved, number)
+            number += batch.num_rows
+
+    def _of_batch(
+        self,
+        batch: pa.RecordBatch,
+        values: list[dict[str, str | None]],
+        known: dict[str, Known],
+        resolved: Resolved,
+        first: int,
+    ) -> Iterator[Item]:
+        keys, ids = batch.column("_key").to_pylist(), batch.column("_target_id").to_pylist()
+        versions, deleted = batch.column("_version").to_pylist(), batch.column("_deleted").to_pylist()
+        for index, key in enumerate(keys):
+            wire, waits = values[index], []
+            for lead in self.leads:
+                if first + index not in resolved.absent.get(lead.name, ()):
+                    continue
+                if not lead.later:
+                    waits.append(lead.name)
+                elif wire[lead.name] is None:
+                    del wire[lead.name]  # what is known of it comes in the second pass; it isn't emptied
+            if deleted[index]:
+                wire, waits = {"_deleted": "true"}, []
+            before = known.get(key)
+            version = stamp(versions[index]) if versions[index] is not None else ""
+            id = before.id if before else ids[index]
+            yield Item(first + index, key, version, id, wire, before, tuple(waits))
+
+    def _known(self, path: str) -> dict[str, Known]:
+        quoted = path.replace("'", "''")
+        rows = self.loading.workspace.engine.rows(
+            f"""SELECT key, target_id, origin, "after", "before", version, stamp, adopted
+            FROM crosswalk
+            WHERE key IN (SELECT _key FROM read_parquet('{quoted}'))"""
+        )
+        return {
+            row["key"]: Known(
+                row["target_id"],
+                row["origin"],
+                image(row["after"]),
+                row["version"] or "",
+                row["stamp"] or "",
+                image(row["before"]),
+                row["adopted"] or "",
+            )
+            for row in rows
+        }
+
+    def over(self, manifest: Manifest, part: Part) -> dict[str, bool]:
+        """Keys of a part that aren't in the newest generation's whole state; True: deleted at the source."""
+        store = self.loading.workspace.store
+        whole = store.manifests("full", self.plan.name)
+        if not whole or whole[-1].generation <= manifest.generation:
+            return {}
+        later = [each for each in self.manifests() if each.generation > manifest.generation]
+        gone = " UNION ALL ".join(
+            f"SELECT _key FROM read_parquet({store.files(each)!r}) WHERE _deleted"
+            for each in later
+            if each.parts
+        )
+        files = store.files(whole[-1])
+        live = f"SELECT _key FROM read_parquet({files!r})" if files else "SELECT ''"
+        rows = self.loading.workspace.engine.rows(
+            f"""SELECT _key, _key IN ({gone or "SELECT ''"}) AS dead
+            FROM read_parquet({self.path(manifest, part)!r}) WHERE _key NOT IN ({live})"""
+        )
+        return {row["_key"]: bool(row["dead"]) for row in rows}
+
+
+def part_of(manifest: Manifest, name: str) -> Part:
+    """The part of this name.
+
+    Raises:
+        Damaged: a batch in doubt was cut from it, and it isn't there any more.
+    """
+    for part in manifest.parts:
+        if part.name == name:
+            return part
+    raise Damaged(
+        f"{manifest.folder}/{name}",
+        "has a batch in doubt but is no longer in the manifest",
+        "Restore the stage folder; the stage must not change while a load is unfinished.",
+    )
