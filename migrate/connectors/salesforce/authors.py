@@ -3,7 +3,7 @@
 Field history is kept only for objects and fields where an administrator switched it on, for 18 to 24
 months, and without the values of long texts and multi-selects. For a field without it there is one
 word: who saved the record last. That is certain about the newest write alone, so a save of ours over a
-person's isn't told apart; `check` and the docs say so. Salesforce, Object Reference
+person's isn't told apart; the docs say so. Salesforce, Object Reference
 "StandardObjectNameHistory", "Custom Object__History", help "Field History Tracking", read 2026-11-26.
 """
 
