@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -138,12 +139,17 @@ def fetch_files(
     """
     schema = catalog.objects[object]
     found: list[Fetched] = []
+    listed = False
     for each in wanted(workspace.plan.model.objects, schema):
         name = artifact(object, each.field.name)
         for records in workspace.store.manifests("source", object):
             folder = generation_folder(STAGE, name, records.generation)
             there = workspace.store.manifest(folder)
-            if there is not None and not again and there.facts["asked"] == each.asked:
+            if not listed:
+                _list_blobs(workspace)
+                listed = True
+            lost = there is not None and _lost(workspace, there)
+            if there is not None and not again and not lost and there.facts["asked"] == each.asked:
                 continue
             if not isinstance(source, ReadsBlobs):
                 raise UsageError(
@@ -153,6 +159,35 @@ def fetch_files(
             fetch = _Fetch(workspace, source, source, schema, each, records, folder, progress, again)
             found.append(fetch.run(there))
     return found
+
+
+_NAME = "split_part(blob, ':', 2)"
+
+
+def _list_blobs(workspace: Workspace) -> None:
+    """Make the engine's table `files_there` of the names of all blobs."""
+    import pyarrow as pa
+
+    names = workspace.blobs.names()
+    workspace.engine.run("CREATE OR REPLACE TABLE files_there (name VARCHAR)")
+    with workspace.engine.cursor() as cursor:
+        while lot := [name for name, _ in islice(names, 10_000)]:
+            cursor.register("handed_over", pa.table({"name": lot}))
+            cursor.execute("INSERT INTO files_there SELECT name FROM handed_over")
+            cursor.unregister("handed_over")
+
+
+def _lost(workspace: Workspace, there: Manifest) -> bool:
+    """Whether a file that was fetched isn't in the blob store any more: set aside as damaged, or removed."""
+    files = workspace.store.files(there)
+    if not files:
+        return False
+    return bool(
+        workspace.engine.rows(
+            f"SELECT 1 FROM {parquet(files)} WHERE outcome = {text(STORED)} "
+            f"AND {_NAME} NOT IN (SELECT name FROM files_there) LIMIT 1"
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -239,6 +274,7 @@ class _Fetch:
         if finished:
             # A file beyond the size that the plan took, or took then, is looked at again.
             ends = f"outcome = {text(STORED)}" if self.again else f"outcome <> {text(OVERSIZE)}"
+            ends += f" AND (blob IS NULL OR {_NAME} IN (SELECT name FROM files_there))"
             done = f"WHERE _id NOT IN (SELECT _id FROM {parquet(finished)} WHERE {ends})"
         self.workspace.engine.run(
             f"CREATE OR REPLACE TABLE files_todo AS SELECT * FROM ({query}) {done} ORDER BY _id"
