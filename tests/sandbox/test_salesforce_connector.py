@@ -223,6 +223,21 @@ def test_deletions_are_tombstones_and_counted_by_a_second_route(salesforce: Runn
     assert connector.count(Query("Lead", ())) == 1
 
 
+def test_merged_records_lead_to_their_master(salesforce: Running) -> None:
+    salesforce.control.post("/seed", {"records": {"Lead": [{"LastName": "m", "Company": "b"}] * 4}})
+    connector = connect(salesforce)
+    ids = [id for id, row in sorted(truth(salesforce, "Lead").items()) if row["LastName"] == "m"]
+    salesforce.control.post(
+        "/act", {"as": ADMIN, "do": "merge", "object": "Lead", "master": ids[0], "losers": ids[1:3]}
+    )
+    salesforce.control.post("/act", {"as": ADMIN, "do": "delete", "object": "Lead", "id": ids[3]})
+    told = [row for batch in connector.merges("Lead", None, lambda _: iter(())) for row in batch.to_pylist()]
+    assert {row["_id"]: row["survivor"] for row in told} == dict.fromkeys(ids[1:3], ids[0])
+    later = connector.now() + timedelta(hours=1)
+    assert list(connector.merges("Lead", later, lambda _: iter(()))) == []
+    assert list(connector.merges("Opportunity", None, lambda _: iter(()))) == []  # nobody can merge those
+
+
 def test_a_gap_longer_than_the_delete_log_is_said(salesforce: Running) -> None:
     connector = connect(salesforce)
     now = connector.now()
