@@ -516,6 +516,79 @@ def test_custom_types_are_managed(client: Client) -> None:
     client.ask(api.archive, made.fully_qualified_name)
 
 
+def test_records_of_a_custom_type_are_made_related_merged_and_listed_as_archived(
+    client: Client, sandbox: Running
+) -> None:
+    from hubspot.crm.associations.v4 import (
+        AssociationSpec,
+        BatchInputPublicAssociationMultiPost,
+        BatchInputPublicFetchAssociationsBatchRequest,
+        PublicAssociationMultiPost,
+        PublicFetchAssociationsBatchRequest,
+        PublicObjectId,
+    )
+    from hubspot.crm.associations.v4.schema import PublicAssociationDefinitionCreateRequest
+    from hubspot.crm.objects import SimplePublicObjectInputForCreate
+    from hubspot.crm.schemas import ObjectSchemaEgg, ObjectTypeDefinitionLabels, ObjectTypePropertyCreate
+
+    name = ObjectTypePropertyCreate(name="boat_name", label="Name", type="string", field_type="text")
+    egg = ObjectSchemaEgg(
+        name="boat",
+        labels=ObjectTypeDefinitionLabels(singular="Boat", plural="Boats"),
+        primary_display_property="boat_name",
+        required_properties=["boat_name"],
+        properties=[name],
+        associated_objects=["CONTACT"],
+    )
+    boat = client.ask(client.sdk.crm.schemas.core_api.create, egg).fully_qualified_name
+    api = client.sdk.crm.objects.basic_api
+
+    def make(kind: str, **values: str) -> str:
+        body = SimplePublicObjectInputForCreate(properties=values, associations=[])
+        return str(client.ask(api.create, kind, body).id)
+
+    one, two, three = (make(boat, boat_name=f"Boat {number}") for number in range(3))
+    skipper = make("contacts", email="skipper@acme.test")
+    links = client.sdk.crm.associations.v4
+    label = PublicAssociationDefinitionCreateRequest(name="skipper", label="Skipper", inverse_label="Sails")
+    number = client.ask(links.schema.definitions_api.create, boat, "contacts", label).results[0].type_id
+    spec = AssociationSpec(association_category="USER_DEFINED", association_type_id=number)
+    posts = [
+        PublicAssociationMultiPost(_from=PublicObjectId(id=id), to=PublicObjectId(id=skipper), types=[spec])
+        for id in (one, two)
+    ]
+    client.ask(links.batch_api.create, boat, "contacts", BatchInputPublicAssociationMultiPost(inputs=posts))
+
+    def skippers(*ids: str) -> dict[str, set[str]]:
+        wanted = [PublicFetchAssociationsBatchRequest(id=id) for id in ids]
+        body = BatchInputPublicFetchAssociationsBatchRequest(inputs=wanted)
+        told = client.ask(links.batch_api.get_page, boat, "contacts", body)
+        return {
+            each._from.id: {kind.label for to in each.to for kind in to.association_types if kind.label}
+            for each in told.results
+        }
+
+    assert skippers(one, two, three) == {one: {"Skipper"}, two: {"Skipper"}}
+
+    pair = {"primaryObjectId": three, "objectIdToMerge": two}
+    told = httpx2.post(  # the client's models know merges of standard objects only
+        f"{sandbox.url}/crm/v3/objects/{boat}/merge",
+        json=pair,
+        headers={"Authorization": "Bearer pat-na1-sandbox"},
+    )
+    assert told.json()["id"] == three
+    assert skippers(three) == {three: {"Skipper"}}
+    survivor = client.ask(api.get_by_id, boat, three, properties=["hs_merged_object_ids"])
+    assert survivor.properties["hs_merged_object_ids"] == two
+    assert client.ask(api.get_by_id, boat, two).id == three
+
+    client.ask(api.archive, boat, one)
+    live = {row.id for row in client.ask(api.get_page, boat).results}
+    archived = client.ask(api.get_page, boat, archived=True).results
+    assert (live, {row.id for row in archived}) == ({three}, {one})  # the merged one is in neither list
+    assert archived[0].archived_at is not None
+
+
 def test_oauth_tokens_are_exchanged(client: Client, sandbox: Running) -> None:
     api = client.sdk.oauth
     token = client.ask(
