@@ -30,9 +30,12 @@ def _field(name: str, label: str, kind: Kind, **more: Any) -> Field:
     )  # fmt: skip
 
 
+_ID = _field("id", "Id", Kind.STRING, nullable=False, unique=True)
+
+
 def _object(name: str, label: str, *fields: Field, created: str | None = None) -> ObjectSchema:
     return ObjectSchema(
-        name=name, label=label, fields={field.name: field for field in fields}, key_by="none",
+        name=name, label=label, fields={field.name: field for field in (_ID, *fields)}, key_by="none",
         stamp="modified", created=created, createable=False, updateable=False, deletable=False,
     )  # fmt: skip
 
@@ -109,7 +112,7 @@ def rows(object: str, place: Place, mail: Mail, own: Sequence[str]) -> Iterator[
     if object == ATTACHMENTS:
         for number, each in enumerate(mail.attachments, 1):
             yield {
-                "_id": f"{place.id}-{number}", "message": place.id, "number": number, "name": each.name,
+                **_part(place, number), "name": each.name,
                 "type": each.type, "content_id": each.content_id, "inline": each.inline,
                 "size": len(each.content), "defects": "\n".join(each.defects) or None,
                 "modified": place.modified,
@@ -117,9 +120,14 @@ def rows(object: str, place: Place, mail: Mail, own: Sequence[str]) -> Iterator[
         return
     for number, person in enumerate(mail.people, 1):
         yield {
-            "_id": f"{place.id}-{number}", "message": place.id, "number": number, "role": person.role,
+            **_part(place, number), "role": person.role,
             "email": person.email, "name": person.name or None, "modified": place.modified,
         }  # fmt: skip
+
+
+def _part(place: Place, number: int) -> Row:
+    id = f"{place.id}-{number}"
+    return {"_id": id, "id": id, "message": place.id, "number": number}
 
 
 def _message(place: Place, mail: Mail, own: Sequence[str]) -> Row:
@@ -130,7 +138,8 @@ def _message(place: Place, mail: Mail, own: Sequence[str]) -> Row:
         for role in ("to", "cc", "bcc", "reply_to")
     }
     return {
-        "_id": place.id, "file": place.name, "number": place.number, "message_id": mail.message_id,
+        "_id": place.id, "id": place.id, "file": place.name, "number": place.number,
+        "message_id": mail.message_id,
         "in_reply_to": mail.in_reply_to, "reference_ids": mail.references or None, "thread_id": first,
         "date": mail.date, "zone": mail.zone, "date_written": mail.date_written, "subject": mail.subject,
         "from_email": sender.email if sender else None,
