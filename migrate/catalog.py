@@ -48,6 +48,46 @@ class Option(_Model):
         return None if self.parent is None else frozenset({self.parent})
 
 
+ANY = "*"  # among the values of `Consent.out`: any value at all
+
+
+class Consent(_Model):
+    """What a field says of whether a person wants to be contacted.
+
+    `channel`: EMAIL, PHONE, FAX, …. Values are the vendor's own texts: `out` says no (`*`: any value does),
+    `into` says yes; every other value, and none, says nothing.
+    """
+
+    channel: str
+    out: tuple[str, ...]
+    into: tuple[str, ...] = ()
+
+    def opts_out(self, value: str | None) -> bool:
+        """Whether a wire value says no."""
+        return value is not None and value != "" and (value in self.out or ANY in self.out)
+
+
+class Subscription(_Model):
+    """A kind of messages that a person may have opted out of."""
+
+    id: str
+    name: str
+    channel: str
+    active: bool = True
+
+
+class Preferences(_Model):
+    """Opt-outs that a system keeps by address, outside its records.
+
+    `addresses`: the field that holds a record's address, by object.
+    """
+
+    channels: tuple[str, ...]
+    addresses: dict[str, str] = {}
+    subscriptions: tuple[Subscription, ...] = ()
+    legal_bases: tuple[str, ...] = ()
+
+
 class Field(_Model):
     """One field of an object."""
 
@@ -85,6 +125,17 @@ class Field(_Model):
     md5_in: str | None = Default(default=None, exclude_if=_unknown)
     name_in: str | None = Default(default=None, exclude_if=_unknown)
     max_bytes: int | None = Default(default=None, exclude_if=_unknown)
+    consent: Consent | None = Default(default=None, exclude_if=_unknown)
+
+
+def takes_back_no(field: Field | None, value: str | None) -> bool:
+    """Whether writing this wire value could take back a no that stands in the field."""
+    return field is not None and field.consent is not None and not field.consent.opts_out(value)
+
+
+def says_yes(field: Field | None, value: str | None) -> bool:
+    """Whether a new record with this wire value would say yes for a person."""
+    return field is not None and field.consent is not None and value in field.consent.into
 
 
 class LinkType(_Model):
@@ -173,6 +224,7 @@ class Catalog(_Model):
     currency: str | None = None
     # None: its objects can't be made by `prepare`.
     new_objects: NewObjects | None = Default(default=None, exclude_if=_unknown)
+    preferences: Preferences | None = Default(default=None, exclude_if=_unknown)
     discovered: datetime = Default(exclude=False)
 
     def digest(self) -> str:

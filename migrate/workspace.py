@@ -304,6 +304,16 @@ class Workspace:
             raise Damaged(str(path), "differs from its digest", "Run `migrate discover` again.")
         return catalog
 
+    def guarded(self) -> Catalog:
+        """The target's catalog, with those fields marked too in which the plan keeps opt-outs.
+
+        Raises:
+            UsageError: as `catalog`.
+        """
+        from migrate.plan.needs import marked
+
+        return marked(self.plan.model, self.catalog("target"))
+
     def catalog_path(self, label: str, digest: str) -> Path:
         """Where a catalog lies."""
         return self.state / "catalog" / f"{label}-{digest[:16]}.json"

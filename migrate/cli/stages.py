@@ -128,6 +128,7 @@ def loaded_document(found: Loaded) -> dict[str, Any]:
         "objects": {name: _counts(tally) for name, tally in found.objects.items()},
         "links": {name: _counts(tally) for name, tally in found.links.items()},
         "later": {name: _counts(tally) for name, tally in found.later.items()},
+        "consent": _counts(found.consent),
         "blocked": found.blocked,
         "unfilled": found.unfilled,
         "refused": found.refused,
@@ -142,6 +143,17 @@ def _counts(tally: Any) -> dict[str, int]:
     return {name: number for name, number in sorted(tally.items()) if not name.startswith("_")}
 
 
+def _consent(tally: Mapping[str, int]) -> str:
+    """Opt-outs in words; nothing where the plan has none."""
+    words = {
+        "would opt_out": "to be made or found there",
+        "opt_out": "made",
+        "unchanged": "there before",
+        "refused": "refused",
+    }
+    return ", ".join(f"{tally[name]:,} {word}" for name, word in words.items() if tally[name])
+
+
 def loaded_text(found: Loaded) -> str:
     """A load in words."""
     columns = ("create", "adopt", "update", "delete", "unchanged", "refused", "conflict", "held", "side")
@@ -149,6 +161,8 @@ def loaded_text(found: Loaded) -> str:
     if any(name.startswith("would") for tally in found.objects.values() for name in tally):
         rows = [(name, *(tally[f"would {c}"] for c in columns)) for name, tally in found.objects.items()]
     lines = [table(rows, ("object", *columns))]
+    if said := _consent(found.consent):
+        lines.append(f"Opt-outs by address: {said}.")
     if found.links:
         link_rows = [(name, t["link"], t["unlink"], t["refused"]) for name, t in found.links.items()]
         lines.append(table(link_rows, ("links of", "made", "removed", "refused")))

@@ -6,6 +6,6 @@ follows from them: the crosswalk, the dead letters, the links that we made.
 
 from migrate.journal.entry import Entry
 from migrate.journal.segments import Journal
-from migrate.journal.views import CROSSWALK, EARLIEST, LATEST, LINKS, REFUSED
+from migrate.journal.views import CROSSWALK, EARLIEST, LATEST, LINKS, OPTED_OUT, REFUSED
 
-__all__ = ["CROSSWALK", "EARLIEST", "LATEST", "LINKS", "REFUSED", "Entry", "Journal"]
+__all__ = ["CROSSWALK", "EARLIEST", "LATEST", "LINKS", "OPTED_OUT", "REFUSED", "Entry", "Journal"]

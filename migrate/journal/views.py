@@ -54,14 +54,21 @@ WHERE op = 'link' AND (ended.seq IS NULL OR ours.seq > ended.seq)
 GROUP BY object, "left", "right", label
 """
 
-# What the target refused and nothing later has mended. One row a key (records) or link. `kept`: the source
-# has taken it back since, so there is nothing to be mended.
+# Opt-outs that this tool saw in the target, by key and attempt: made by it, or there before (`was_there`).
+OPTED_OUT = """
+SELECT key, attempt, arg_min("left", seq) AS address, arg_min(label, seq) AS subscription,
+  arg_min(object, seq) AS object, bool_and(was_there) AS was_there, min(seq) AS seq
+FROM {journal} WHERE kind = 'consent' AND outcome = 'done' GROUP BY key, attempt
+"""
+
+# What the target refused and nothing later has mended. One row a key (records), link or opt-out. `kept`: the
+# source has taken it back since, so there is nothing to be mended.
 REFUSED = """
 WITH ends AS (
   SELECT kind, key, any_value(object) AS object, arg_max(outcome, seq) AS outcome,
     arg_max(reason, seq) AS reason, arg_max(op, seq) AS op, arg_max(attempt, seq) AS attempt,
     arg_max("at", seq) AS "at", max(seq) AS seq
-  FROM {journal} WHERE kind IN ('record', 'link')
+  FROM {journal} WHERE kind IN ('record', 'link', 'consent')
   AND outcome IN ('done', 'refused', 'conflict', 'held', 'kept')
   GROUP BY kind, key
 )

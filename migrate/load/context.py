@@ -58,6 +58,7 @@ class Loading:
     progress: Progress = no_progress
     keep_going: bool = False  # even where the target refuses all
     later: Mapping[str, Collection[str]] = field(default_factory=dict)  # by entry: fields of a second pass
+    withheld: str = ""  # table of keys whose record may not be created yet; see `migrate.load.consent`
     baseline: dict[str, list[str]] = field(
         default_factory=dict
     )  # by object: Parquet files, `_id` of what stood

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from migrate.catalog import Field
+from migrate.catalog import Field, says_yes, takes_back_no
 from migrate.connector import Batch, BatchRefused, Held, Operation, Outcome, Write
 from migrate.errors import InDoubt
 from migrate.held import held
@@ -171,11 +171,21 @@ class Sender:
         for record in self.target.read_back(self.object, self.fields, keys=open_keys):
             sent.done[record.asked] = ""
 
-    @staticmethod
-    def _payload(operation: Operation, item: Item) -> dict[str, str | None]:
+    def _payload(self, operation: Operation, item: Item) -> dict[str, str | None]:
+        """What is sent. The last gate for consent: no way through the load writes a yes over a no."""
         if operation is Operation.CREATE:
-            return {name: value for name, value in item.values.items() if value is not None}
-        return dict(item.values) if operation is Operation.UPDATE else {}
+            return {
+                name: value
+                for name, value in item.values.items()
+                if value is not None and not says_yes(self.schema.get(name), value)
+            }
+        if operation is not Operation.UPDATE:
+            return {}
+        return {
+            name: value
+            for name, value in item.values.items()
+            if not takes_back_no(self.schema.get(name), value)
+        }
 
     def held(self, name: str, value: str | None) -> str | None:
         """A wire value as the target will hold it."""

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from migrate.catalog import says_yes, takes_back_no
 from migrate.clock import stamp
 from migrate.errors import Damaged
 from migrate.load.references import Resolved, leads_of, resolve
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
     from migrate.load.context import Loading
 
 
+OPT_OUT = "its opt-out"  # what a record waits for whose address the target wouldn't opt out
+
+
 class Staged:
     """Reads one entry's ready parts. Needs the engine's table `crosswalk`."""
 
     def __init__(self, loading: Loading, plan: ObjectPlan) -> None:
         self.loading, self.plan = loading, plan
         self.leads = leads_of(plan, loading.later.get(plan.name, ()))
+        schema = loading.catalog.objects[plan.target].fields
+        self.consent = {name: field for name, field in schema.items() if field.consent is not None}
 
     def manifests(self) -> list[Manifest]:
         """Ready generations, oldest first."""
@@ -52,7 +58,7 @@ class Staged:
             table = pq.read_table(pa.BufferReader(content))
         except (OSError, ValueError) as error:
             raise Damaged(path, f"can't be read ({error})", "Run `migrate transform` again.") from error
-        known = self._known(path)
+        known, withheld = self._known(path), self._withheld(path)
         resolved = resolve(
             self.loading, path, [lead for lead in self.leads if lead.name in table.schema.names]
         )
@@ -62,7 +68,7 @@ class Staged:
         number = 0
         for batch in table.to_batches():
             values = self.loading.target.encode(self.plan.target, batch.select(columns))
-            yield from self._of_batch(batch, values, known, resolved, number)
+            yield from self._of_batch(batch, values, known, withheld, resolved, number)
             number += batch.num_rows
 
     def _of_batch(
@@ -70,6 +76,7 @@ class Staged:
         batch: pa.RecordBatch,
         values: list[dict[str, str | None]],
         known: dict[str, Known],
+        withheld: set[str],
         resolved: Resolved,
         first: int,
     ) -> Iterator[Item]:
@@ -84,12 +91,40 @@ class Staged:
                     waits.append(lead.name)
                 elif wire[lead.name] is None:
                     del wire[lead.name]  # what is known of it comes in the second pass; it isn't emptied
+            before = known.get(key)
+            if before is None and key in withheld:
+                waits.append(OPT_OUT)
             if deleted[index]:
                 wire, waits = {"_deleted": "true"}, []
-            before = known.get(key)
+            wire = self._guarded(wire, fresh=before is None and not ids[index])
             version = stamp(versions[index]) if versions[index] is not None else ""
             id = before.id if before else ids[index]
             yield Item(first + index, key, version, id, wire, before, tuple(waits))
+
+    def _guarded(self, wire: dict[str, str | None], *, fresh: bool) -> dict[str, str | None]:
+        """The values without those that could opt somebody in, whatever the plan's expressions say.
+
+        Args:
+            fresh: a new record is made, in which no no can stand yet.
+        """
+        if not self.consent:
+            return wire
+        withheld = says_yes if fresh else takes_back_no
+        return {
+            name: value
+            for name, value in wire.items()
+            if name not in self.consent or not withheld(self.consent[name], value)
+        }
+
+    def _withheld(self, path: str) -> set[str]:
+        """Keys of a part whose opt-out isn't in the target: nobody is made who could be written to."""
+        if not self.loading.withheld:
+            return set()
+        rows = self.loading.workspace.engine.rows(
+            f"""SELECT _key FROM read_parquet({path!r})
+            WHERE split_part(_key, '~', 1) IN (SELECT key FROM {self.loading.withheld})"""
+        )
+        return {row["_key"] for row in rows}
 
     def _known(self, path: str) -> dict[str, Known]:
         quoted = path.replace("'", "''")

@@ -38,7 +38,10 @@ class Wanted:
     def __init__(
         self, sender: Sender, conflict: str, wins: Wins, always: set[str], only: frozenset[str] = frozenset()
     ) -> None:
-        self.sender, self.conflict, self.wins, self.always = sender, conflict, wins, always
+        self.sender, self.conflict, self.wins = sender, conflict, wins
+        # A no is written whatever stands there: values that are none never come so far.
+        self.consent = {name for name, field in sender.schema.items() if field.consent is not None}
+        self.always = always | self.consent
         self.fields = only or tuple(sender.fields)
 
     def fields_of(
@@ -63,7 +66,10 @@ class Wanted:
         theirs = [
             name
             for name in self.fields
-            if name in left and name not in once and left[name] != record.values.get(name)
+            if name in left
+            and name not in once
+            and left[name] != record.values.get(name)
+            and not self._said_no(name, record)
         ]
         theirs += taken
         if theirs and self.conflict == "hold":
@@ -81,6 +87,11 @@ class Wanted:
             for name, value in item.values.items()
             if name not in keep and self.sender.held(name, value) != record.values.get(name)
         }
+
+    def _said_no(self, name: str, record: Held) -> bool:
+        """Whether somebody opted out in the target since: nothing that a write of ours could undo."""
+        consent = self.sender.schema[name].consent if name in self.consent else None
+        return consent is not None and consent.opts_out(record.values.get(name))
 
     def taken(self, items: dict[str, Item], records: dict[str, Held]) -> dict[str, list[str]]:
         """Fields that the plan maps only since our last write, and that hold somebody's work, by key.

@@ -3,10 +3,19 @@
 from migrate.plan.expressions import Expression, parse_expression
 from migrate.plan.loading import Plan, load_plan, read_plan
 from migrate.plan.maps import NOTHING, Override, OwnerMap, PicklistMap
-from migrate.plan.models import FieldPlan, LabelMap, LinkPlan, ObjectPlan, PlanModel
+from migrate.plan.models import (
+    ConsentPlan,
+    FieldPlan,
+    LabelMap,
+    LinkPlan,
+    ObjectPlan,
+    PlanModel,
+    SubscriptionMap,
+)
 
 __all__ = [
     "NOTHING",
+    "ConsentPlan",
     "Expression",
     "FieldPlan",
     "LabelMap",
@@ -17,6 +26,7 @@ __all__ = [
     "PicklistMap",
     "Plan",
     "PlanModel",
+    "SubscriptionMap",
     "load_plan",
     "parse_expression",
     "read_plan",

@@ -29,7 +29,7 @@ from migrate.plan.maps import (
     read_owners,
     read_picklist,
 )
-from migrate.plan.models import LabelMap, ObjectPlan, PlanModel
+from migrate.plan.models import LabelMap, ObjectPlan, PlanModel, SubscriptionMap
 from migrate.plan.yamltree import Tree
 
 Keys = tuple[str | int, ...]
@@ -187,6 +187,9 @@ class Plan:
             for j, link in enumerate(each.links):
                 if isinstance(link.label, LabelMap):
                     yield ("objects", i, "links", j, "label", "picklist"), link.label.picklist
+        for i, consent in enumerate(self.model.consent):
+            if isinstance(consent.subscription, SubscriptionMap):
+                yield ("consent", i, "subscription", "picklist"), consent.subscription.picklist
         if self.model.overrides is not None:
             yield ("overrides",), self.model.overrides
 
@@ -366,7 +369,7 @@ def _keys(loc: tuple[str | int, ...]) -> Keys:
     return tuple(
         key
         for index, key in enumerate(loc)
-        if not (index and loc[index - 1] == "label" and key in ("text", "map"))
+        if not (index and loc[index - 1] in ("label", "subscription") and key in ("text", "map"))
     )
 
 

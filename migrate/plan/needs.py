@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrate.catalog import Catalog, Field, LinkType, ObjectSchema, Option
+from migrate.catalog import Catalog, Consent, Field, LinkType, ObjectSchema, Option
 from migrate.plan.loading import Plan
-from migrate.plan.models import CreatePlan, ObjectPlan
+from migrate.plan.models import CreatePlan, ObjectPlan, PlanModel
 from migrate.types import Kind
 
 KEY_LENGTH = 255
@@ -131,4 +131,33 @@ def expected(plan: Plan, target: Catalog) -> Catalog:
         schema = objects[object]
         objects[object] = schema.model_copy(update={"fields": {**schema.fields, name: field}})
     links = (*target.links, *new_links(plan, target))
-    return target.model_copy(update={"objects": objects, "links": links})
+    return marked(plan.model, target.model_copy(update={"objects": objects, "links": links}))
+
+
+def consent_fields(model: PlanModel) -> dict[tuple[str, str], str]:
+    """Target fields in which the plan keeps opt-outs: (target object, field) to channel."""
+    return {
+        (each.target, consent.field): consent.channel
+        for consent in model.consent
+        if consent.field is not None
+        for each in model.objects
+        if each.source == consent.source and consent.field in each.fields
+    }
+
+
+def marked(model: PlanModel, target: Catalog) -> Catalog:
+    """The target's catalog with the fields marked in which the plan keeps opt-outs.
+
+    A yes-or-no field says no with `true`; any other with any value. What the vendor's own catalog says stays.
+    """
+    objects = dict(target.objects)
+    for (object, name), channel in consent_fields(model).items():
+        schema = objects.get(object)
+        field = schema.fields.get(name) if schema else None
+        if schema is None or field is None or field.consent is not None:
+            continue
+        flag = field.kind is Kind.BOOL or {option.value for option in field.options} == {"true", "false"}
+        consent = Consent(channel=channel, out=("true",) if flag else ("*",), into=("false",) if flag else ())
+        fields = {**schema.fields, name: field.model_copy(update={"consent": consent})}
+        objects[object] = schema.model_copy(update={"fields": fields})
+    return target.model_copy(update={"objects": objects})

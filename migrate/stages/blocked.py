@@ -22,6 +22,7 @@ from migrate.stages.crosswalk import current_ids, latest, rows_of
 from migrate.store import Manifest
 
 NOT_SENT = "not sent yet"
+NO_OPT_OUT = "its opt-out isn't in the target"
 
 
 def blocked_records(loading: Loading, plan: ObjectPlan) -> int:
@@ -45,10 +46,14 @@ def blocked_records(loading: Loading, plan: ObjectPlan) -> int:
             WHERE key IN (SELECT _key FROM waiting_rows)"""
         )
     _absent(loading)
+    waits = (
+        f"split_part(_key, '~', 1) IN (SELECT key FROM {loading.withheld})" if loading.withheld else "false"
+    )
     return _publish(
         loading, "blocked", plan.name,
         f"""SELECT _key, coalesce(string_agg(DISTINCT w.field || ': its record ' || a.why, '; '
-            ORDER BY w.field || ': its record ' || a.why), {text(NOT_SENT)}) AS cause,
+            ORDER BY w.field || ': its record ' || a.why),
+            CASE WHEN {waits} THEN {text(NO_OPT_OUT)} ELSE {text(NOT_SENT)} END) AS cause,
           coalesce(min(w.parent), '') AS parent
         FROM waiting_rows AS w LEFT JOIN absent AS a ON a.key = w.parent GROUP BY _key ORDER BY _key""",
     )  # fmt: skip

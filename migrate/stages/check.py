@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from zoneinfo import available_timezones
 
 from migrate.catalog import Catalog, ObjectSchema
-from migrate.connector import ENTRY_POINTS
+from migrate.connector import CONSENT, ENTRY_POINTS
 from migrate.engine import Engine
 from migrate.errors import PlanError, PlanMistake, Position
 from migrate.plan import ObjectPlan, Plan
@@ -22,6 +22,7 @@ from migrate.plan.loading import UNKNOWN
 from migrate.plan.needs import expected
 from migrate.plan.terms import parse_bytes, parse_window
 from migrate.stages.check_activity import check_activity, check_sync
+from migrate.stages.check_consent import ConsentCheck
 from migrate.stages.check_distinct import check_distinct
 from migrate.stages.check_fields import FieldCheck
 from migrate.stages.check_links import LinkCheck
@@ -37,6 +38,7 @@ from migrate.stages.checked import (
     CheckedOwners,
     Collision,
     Combinations,
+    ConsentCounts,
     Findings,
     PicklistCounts,
     Unmapped,
@@ -67,6 +69,7 @@ def check(
     *,
     collisions: Sequence[Collision] = (),
     combinations: Combinations | None = None,
+    consent: ConsentCounts | None = None,
     engine: Engine | None = None,
     connectors: Collection[str] | None = None,
     checks: Collection[str] | None = None,
@@ -79,6 +82,7 @@ def check(
             known only as far as the maps list them.
         collisions: from `count_collisions`; they become warnings.
         combinations: from `count_combinations`; those that the target refuses become warnings.
+        consent: from `count_consent`; opt-outs that the plan doesn't mention are mistakes.
         engine: asked for result types; default: one of its own.
         connectors, checks: known types of systems and ids of checks; default: the installed ones.
 
@@ -97,6 +101,7 @@ def check(
         fields = FieldCheck(plan, source, target, engine, findings, values)
         objects = _Objects(plan, source, target, fields, LinkCheck(plan, source, target, fields, values))
         found = objects.all()
+        opt_outs = ConsentCheck(plan, source, target, fields, values, consent).all(found)
         check_together(plan, found, combinations, findings)
         check_distinct(plan, found, counts, findings)
         check_waves(plan, target, findings)
@@ -122,6 +127,7 @@ def check(
         collisions=tuple(collisions),
         added=tuple(findings.added),
         labels=tuple(findings.labels),
+        consent=opt_outs,
     )
 
 
@@ -389,6 +395,9 @@ def _validate(plan: Plan, target: Catalog, findings: Findings, checks: Collectio
         if known and name not in known:
             tell(plan.at_key("validate", "tolerance", name), f"There is no check `{name}`.",
                  suggest(name, known, "Checks are"))  # fmt: skip
+        elif name == CONSENT:
+            tell(plan.at_key("validate", "tolerance", name), "There is no tolerance for opt-outs.",
+                 "Remove it: one that is missing in the target is one too many.")  # fmt: skip
 
 
 def _overrides(plan: Plan, source: Catalog, findings: Findings) -> None:

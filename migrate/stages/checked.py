@@ -13,7 +13,7 @@ from typing import Any
 from migrate.catalog import Catalog, Field, ObjectSchema, Owner
 from migrate.connector import NewLabel, NewOption
 from migrate.errors import PlanMistake
-from migrate.plan import Expression, FieldPlan, LinkPlan, ObjectPlan, Plan
+from migrate.plan import ConsentPlan, Expression, FieldPlan, LinkPlan, ObjectPlan, Plan
 from migrate.plan.maps import OwnerMap
 from migrate.plan.models import ActivityPlan
 from migrate.stages.related import CheckedRelated
@@ -129,6 +129,31 @@ class CheckedObject:
     activity: CheckedActivity | None = None
 
 
+# Records that say no in a field of the source that the catalog marks, by (source object, field).
+ConsentCounts = Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True)
+class CheckedConsent:
+    """One entry under `consent`, resolved.
+
+    `subscription`: a type's id or `*`, or None where `subscriptions` maps `subscription_from` (ids by source
+    value, as written where the target tells no types). Expressions are over the fields of `schema`.
+    """
+
+    plan: ConsentPlan
+    index: int
+    schema: ObjectSchema
+    opted_out: Expression
+    address: Expression | None = None
+    many: bool = False  # the address is a list of them
+    subscription: str | None = None
+    subscription_from: Expression | None = None
+    subscriptions: Mapping[str, str] | None = None
+    explanation: Expression | None = None
+    at: Expression | None = None
+
+
 @dataclass(frozen=True)
 class Checked:
     """A plan that is sound against two catalogs.
@@ -146,6 +171,7 @@ class Checked:
     collisions: tuple[Collision, ...] = ()
     added: tuple[NewOption, ...] = ()
     labels: tuple[NewLabel, ...] = ()
+    consent: tuple[CheckedConsent, ...] = ()
 
 
 @dataclass

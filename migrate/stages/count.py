@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 
-from migrate.catalog import Catalog, Field
-from migrate.engine import Engine, parquet
+from migrate.catalog import ANY, Catalog, Field
+from migrate.engine import Engine, identifier, parquet
+from migrate.engine import text as quoted
 from migrate.errors import Defect, PlanError
-from migrate.plan import LabelMap, ObjectPlan, Plan, parse_expression
+from migrate.plan import LabelMap, ObjectPlan, Plan, SubscriptionMap, parse_expression
 from migrate.stages.checked import Collision
 from migrate.stages.related import Related, extended, joined
 
@@ -120,6 +122,39 @@ def count_collisions(
     return found
 
 
+def count_consent(
+    source: Catalog, files: Mapping[str, Sequence[str]], engine: Engine
+) -> dict[tuple[str, str], int]:
+    """Records that say no, by (source object, field), in every field that the catalog marks as consent.
+
+    A record counts where any extracted version of it says so.
+    """
+    found: dict[tuple[str, str], int] = {}
+    for name, parts in files.items():
+        schema = source.objects.get(name)
+        marked = [each for each in schema.fields.values() if each.consent] if schema else []
+        there = set(pq.read_schema(parts[0]).names) if parts and marked else set()
+        items = {each.name: says_no(each) for each in marked if each.name in there}
+        if not items:
+            continue
+        counts = ", ".join(
+            f"count(DISTINCT _id) FILTER ({sql}) AS {identifier(field)}" for field, sql in items.items()
+        )
+        row = engine.rows(f"SELECT {counts} FROM {parquet(parts)}")[0]
+        found |= {(name, field): int(row[field]) for field in items}
+    return found
+
+
+def says_no(field: Field) -> str:
+    """SQL: whether a field that the catalog marks as consent opts its record out."""
+    value = f"CAST({identifier(field.name)} AS VARCHAR)"
+    if field.consent is None:
+        return "false"
+    if ANY in field.consent.out:
+        return f"coalesce({value}, '') <> ''"
+    return f"coalesce({value}, '') IN ({', '.join(map(quoted, field.consent.out))})"
+
+
 def _collision(plan: Plan, seen: _Seen, each: ObjectPlan, name: str, text: str) -> Collision | None:
     fields = seen.fields(each.name, each.source)
     value = _sql(plan, fields, text)
@@ -144,6 +179,11 @@ def _collision(plan: Plan, seen: _Seen, each: ObjectPlan, name: str, text: str) 
     )
 
 
+def consent_name(source: str) -> str:
+    """Under what the values of an entry of `consent` are counted; no entry of `objects` has such a name."""
+    return f"{source} (consent)"
+
+
 def _mapped(plan: Plan) -> Iterator[tuple[str, str, str | None, str]]:
     """(key of the counts, source object, condition on its rows, expression) of everything that has a map."""
     for each in plan.model.objects:
@@ -156,6 +196,9 @@ def _mapped(plan: Plan) -> Iterator[tuple[str, str, str | None, str]]:
                     yield link.through, link.through, None, link.label.from_
                 else:
                     yield each.name, each.source, each.where, link.label.from_
+    for consent in plan.model.consent:
+        if isinstance(consent.subscription, SubscriptionMap):
+            yield consent_name(consent.source), consent.source, None, consent.subscription.from_
 
 
 class _Seen:

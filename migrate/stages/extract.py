@@ -56,7 +56,7 @@ class Extracted:
 
 
 def objects_needed(workspace: Workspace) -> list[str]:
-    """Source objects that the plan reads, junctions and related ones included."""
+    """Source objects that the plan reads; junctions, related ones and those with opt-outs included."""
     found: dict[str, None] = {}
     for each in workspace.plan.model.objects:
         found[each.source] = None
@@ -66,6 +66,8 @@ def objects_needed(workspace: Workspace) -> list[str]:
                 found[link.through] = None
     found |= dict.fromkeys(related_objects(workspace.plan.model.objects))
     found |= dict.fromkeys(workspace.plan.model.archive)
+    for consent in workspace.plan.model.consent:
+        found[consent.source] = None
     return list(found)
 
 

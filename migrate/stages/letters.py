@@ -17,6 +17,7 @@ from pathlib import Path
 from migrate.errors import PlanError, PlanMistake, Position, UsageError
 from migrate.journal import REFUSED
 from migrate.load import LinkProtocol, Loading
+from migrate.load.consent import open_table
 from migrate.load.context import Progress, Tally, no_progress
 from migrate.load.cutting import Cutter
 from migrate.load.link_work import LinkCutter
@@ -249,11 +250,12 @@ def _resend(workspace: Workspace, progress: Progress) -> dict[str, Tally]:
     with (
         alone(workspace, "ready", with_others=True),
         closing(workspace.target()) as target,
-        Loading(workspace, target, workspace.catalog("target"), attempt, "replay", progress) as loading,
+        Loading(workspace, target, workspace.guarded(), attempt, "replay", progress) as loading,
     ):
         must_be_open(workspace, attempt)
         if point := checkpoint.of_attempt(workspace.ledger, attempt):
             loading.baseline = checkpoint.files(workspace, point)
+        open_table(loading)
         crosswalk_table(loading)
         plan = waves_of(workspace)
         loading.later = plan.waiting

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 
-from migrate.connector import Rights
+from migrate.connector import CONSENT, KeepsConsent, Rights
 from migrate.stages.extract import objects_needed
 from migrate.workspace import Workspace
 
@@ -37,6 +37,9 @@ def prove(workspace: Workspace) -> list[Proof]:
     targets = list(dict.fromkeys(each.target for each in workspace.plan.model.objects))
     with closing(workspace.source()) as source:
         first = Proof(source.system, "source", source.rights(objects_needed(workspace), write=False))
+    by_address = any(each.address is not None for each in workspace.plan.model.consent)
     with closing(workspace.target()) as target:
+        if by_address and isinstance(target, KeepsConsent):
+            targets.append(CONSENT)
         second = Proof(target.system, "target", target.rights(targets, write=True))
     return [first, second]

@@ -1,6 +1,6 @@
 """How does everything get into the target, in order, and go on where it stopped?
 
-Order: artifacts verified, lease taken, checkpoint with its baseline, batches in doubt settled, then
+Order: artifacts verified, lease taken, checkpoint with its baseline, batches in doubt settled, opt-outs, then
 objects by reference (parents first where a child must wait for them), a second pass over what had to wait
 for its record, then links, then a sweep. Only
 when all rows of a generation are settled does its watermark move, in the same transaction.
@@ -16,13 +16,23 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from migrate.connector import CONSENT
 from migrate.errors import UsageError
 from migrate.journal import REFUSED
 from migrate.ledger import batches as book
 from migrate.ledger.canaries import Canary, flown
 from migrate.ledger.tables import attempts, generations, watermarks
-from migrate.load import LinkProtocol, Loading, RecordProtocol, Tally, canary, strays
+from migrate.load import (
+    ConsentProtocol,
+    LinkProtocol,
+    Loading,
+    RecordProtocol,
+    Tally,
+    canary,
+    strays,
+)
 from migrate.load.canary import Canaries
+from migrate.load.consent import ADDRESSES, ConsentCutter, ConsentWork, consent_left, open_table
 from migrate.load.context import Progress, no_progress
 from migrate.load.cutting import Cutter
 from migrate.load.later import LaterCutter
@@ -46,6 +56,7 @@ class Loaded:
     objects: dict[str, Tally] = field(default_factory=dict)  # by entry
     links: dict[str, Tally] = field(default_factory=dict)  # by entry and index of the link
     later: dict[str, Tally] = field(default_factory=dict)  # by entry: what the second pass filled
+    consent: Tally = field(default_factory=Counter)  # opt-outs: opt_out, unchanged, refused
     blocked: dict[str, int] = field(default_factory=dict)
     unfilled: dict[str, int] = field(default_factory=dict)  # by entry: fields that wait for their record
     refused: int = 0
@@ -102,7 +113,7 @@ def load(
         pipeline.alone(workspace, "ready", with_others=True),
         closing(workspace.target()) as target,
         Loading(
-            workspace, target, workspace.catalog("target"), attempt, progress=progress, keep_going=keep_going
+            workspace, target, workspace.guarded(), attempt, progress=progress, keep_going=keep_going
         ) as loading,
     ):
         loading.later = plan.waiting
@@ -113,6 +124,7 @@ def load(
         _settle_doubts(loading, plans, loaded)
         canaries = Canaries(loading, plans, lambda plan, work: _alone(loading, plan, work, loaded))
         canaries.resume()
+        _consent(loading, loaded, sample)
         crosswalk_table(loading)
         canaries.ahead(chosen, sample=sample)
         for each in chosen:
@@ -150,6 +162,9 @@ def _verify(workspace: Workspace, plans: Sequence[ObjectPlan]) -> None:
             workspace.store.must_be_whole("links", f"{each.name}.{index}")
             manifests += workspace.store.manifests("links", f"{each.name}.{index}")
         for manifest in manifests:
+            workspace.store.verify(manifest)
+        workspace.store.must_be_whole(CONSENT, ADDRESSES)
+        for manifest in workspace.store.manifests(CONSENT, ADDRESSES):
             workspace.store.verify(manifest)
         if newest.facts.get("plan", workspace.plan.digest) != workspace.plan.digest:
             raise UsageError(
@@ -200,6 +215,7 @@ def _dry(
     """Counts of what a load would do now; sends nothing and writes nothing."""
     crosswalk(workspace)
     catalog = workspace.catalog("target").digest()
+    loaded.consent["would opt_out"] = consent_left(workspace, loaded.attempt, sample=sample)
     for each in plans:
         later = plan.later_fields(each.name)
         tally = foreseen(workspace, each, loaded.attempt, sample=sample, later=later)
@@ -232,6 +248,8 @@ def _settle_doubts(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded
     """Batches that a former process left open come first, whatever was asked for, and are counted."""
     if not book.in_doubt(loading.ledger, loading.attempt, ("load", "replay")):
         return
+    if doubts := list(ConsentCutter(loading).in_doubt()):
+        loaded.consent.update(loading.run(doubts, ConsentProtocol(loading).run))
     crosswalk_table(loading)
     for each in plans:
         cutter, protocol = Cutter(loading, each), protocol_for(loading, each)
@@ -245,6 +263,23 @@ def _settle_doubts(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded
         for index in range(len(each.links)):
             name = f"{each.name}.{index}"
             loaded.links[name] = loading.run(LinkCutter(loading, name).in_doubt(), LinkProtocol(loading).run)
+
+
+def _consent(loading: Loading, loaded: Loaded, sample: bool) -> None:
+    """Opt-outs come before the people: at no moment is somebody there who said no and can be written to."""
+    cutter = ConsentCutter(loading, sample=sample)
+    if total := cutter.left():
+        protocol, done = ConsentProtocol(loading), 0
+
+        def carry(work: ConsentWork) -> Tally:
+            nonlocal done
+            tally = protocol.run(work)
+            done += tally["_rows"]
+            loading.progress("opt-outs", done, total)
+            return tally
+
+        loaded.consent.update(loading.run(cutter.pending(), carry))
+    open_table(loading)
 
 
 def _alone(loading: Loading, plan: ObjectPlan, work: RecordWork, loaded: Loaded) -> Tally:

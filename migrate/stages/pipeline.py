@@ -32,7 +32,7 @@ def checked(workspace: Workspace) -> Checked:
     """
     from migrate.plan import read_plan
     from migrate.stages.check import check
-    from migrate.stages.count import count_collisions, count_combinations, count_values
+    from migrate.stages.count import count_collisions, count_combinations, count_consent, count_values
 
     if not workspace.plan_path.exists():
         workspace.plan  # noqa: B018 - raises, and says what to do
@@ -53,17 +53,25 @@ def checked(workspace: Workspace) -> Checked:
     collisions = count_collisions(plan, source, target, files, engine)
     combinations = count_combinations(plan, source, target, files, engine)
     return check(
-        plan, source, target, counts, collisions=collisions, combinations=combinations, engine=engine
+        plan,
+        source,
+        target,
+        counts,
+        collisions=collisions,
+        combinations=combinations,
+        consent=count_consent(source, files, engine),
+        engine=engine,
     )
 
 
 def _objects(plan: Plan) -> list[str]:
-    """Source objects that the plan names, junctions and related ones included."""
+    """Source objects that the plan names; junctions, related ones and those with opt-outs included."""
     from migrate.stages.related import objects
 
     entries = plan.model.objects
     junctions = [link.through for each in entries for link in each.links if link.through]
-    return list(dict.fromkeys([*(each.source for each in entries), *junctions, *objects(entries)]))
+    consent = [each.source for each in plan.model.consent]
+    return list(dict.fromkeys([*(each.source for each in entries), *junctions, *objects(entries), *consent]))
 
 
 @contextmanager
@@ -128,12 +136,14 @@ def _transform(workspace: Workspace, progress: Progress) -> dict[str, ObjectCoun
     fresh = sa.select(generations.c.object, generations.c.number).where(generations.c.state == "extracted")
     taken = workspace.ledger.read(fresh)
     found = checked(workspace)
-    for each in found.plan.model.objects:
-        workspace.store.must_be_whole("source", each.source)
-        for manifest in workspace.store.manifests("source", each.source):
+    sources = [each.source for each in found.plan.model.objects]
+    sources += [each.source for each in found.plan.model.consent]
+    for name in dict.fromkeys(sources):
+        workspace.store.must_be_whole("source", name)
+        for manifest in workspace.store.manifests("source", name):
             workspace.store.verify(manifest)
-        if not workspace.store.manifests("source", each.source):
-            raise UsageError(f"`{each.source}` hasn't been extracted.", "Run `migrate extract` first.")
+        if not workspace.store.manifests("source", name):
+            raise UsageError(f"`{name}` hasn't been extracted.", "Run `migrate extract` first.")
     engine = workspace.engine
     counts = run(
         checked=found,

@@ -1,7 +1,7 @@
 """Whose is each difference between the baseline and now? SQL over both, and over what the journal knows.
 
 One table, `undo_differences`: kind, object, id, key, field, then, now, what. Kinds that fail a verification:
-created, unrestored, stray, twin, side, link, deleted. Kinds that don't: held, computed, foreign.
+created, unrestored, stray, twin, side, link, deleted. Kinds that don't: held, computed, foreign, consent.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from migrate.catalog import Field
+from migrate.catalog import Field, takes_back_no
 from migrate.connector import THEIRS, Held, Link, Version, Who
 from migrate.held import held
 from migrate_rollback.model import CODES, Row, Verdict
@@ -86,7 +86,12 @@ def judge_restore(
     if row.note and not row.forced:
         return Verdict("hold", row.note, CODES.get(row.note, row.note))
     written = row.written
-    values = {name: row.before.get(name) for name in written if not _is_before(row, record, name)}
+    # A no that we brought stays: what would take it back isn't put back, whatever stood there before.
+    values = {
+        name: row.before.get(name)
+        for name in written
+        if not _is_before(row, record, name) and not takes_back_no(fields.get(name), row.before.get(name))
+    }
     if not row.forced:
         late = set(late_fields(row, record, fields))
         newest = {each.field: each.who for each in reversed(versions or ())}

@@ -33,6 +33,7 @@ CODES = {
     "refused": "the target refused it",
     "gone": "somebody has deleted it; nothing is left to put back",
     "window": "the rollback window is over",
+    "consent": "who opted out stays opted out",
 }
 BY_HAND = frozenset({"merged", "refused"})
 

@@ -16,7 +16,7 @@ from migrate.load.context import Progress, no_progress
 from migrate.stages.checkpoint import Checkpoint, all_of, window_open
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, deeds, worklist
+from migrate_rollback import attempts, consent, deeds, worklist
 from migrate_rollback.looking import Look
 from migrate_rollback.model import BY_HAND, Group, RollbackPlan, Row, Verdict
 
@@ -47,7 +47,7 @@ def plan(workspace: Workspace, progress: Progress = no_progress) -> RollbackPlan
     counts: Counter[tuple[str, str, str]] = Counter()
     seconds = attempts.took(workspace) or 0.0
     with closing(workspace.target()) as target, store.writer(base, _schema()) as writer:
-        look = Look(workspace, target, workspace.catalog("target"))
+        look = Look(workspace, target, workspace.guarded())
         seconds = max(seconds, _reckoned(workspace, look, work))
         for rows in _lots(workspace, work, target.limits.link_reads) if work else ():
             told = list(_told(look, rows)) if is_open else [(row, "can't", "window", "") for row in rows]
@@ -58,6 +58,8 @@ def plan(workspace: Workspace, progress: Progress = no_progress) -> RollbackPlan
     total = sum(part.rows for part in writer.parts)
     store.publish(Manifest(base, "rollback", str(chosen.number), 0, total, tuple(writer.parts)))
     groups = [Group(object, action, code, n) for (object, action, code), n in sorted(counts.items())]
+    stays = consent.by_address(workspace, chosen.number) | consent.to_stay(engine, workspace.guarded())
+    groups += [Group(what, "can't", "consent", n) for what, n in stays.items()]
     groups += [
         Group(each.object, "by hand" if each.code in BY_HAND else "hold", each.code, each.n)
         for each in _held(workspace)

@@ -52,7 +52,7 @@ def run(
         raise UsageError("Nothing is held yet.", "Run `migrate rollback run` first.")
     with (
         closing(workspace.target()) as target,
-        Loading(workspace, target, workspace.catalog("target"), chosen.number, PHASE, progress) as loading,
+        Loading(workspace, target, workspace.guarded(), chosen.number, PHASE, progress) as loading,
     ):
         if attempts.choose(workspace.ledger) != chosen:  # asked again, now that nobody else can write
             raise UsageError(

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from migrate.catalog import takes_back_no
 from migrate.connector import Batch, BatchRefused, Held, Link, Operation, Outcome, Who, Write
 from migrate.errors import InDoubt
 from migrate.journal import Entry
@@ -129,7 +130,15 @@ class RecordUndo:
     def _send(self, lot: Lot, acts: list[tuple[Row, Held, Verdict]], batch: str, state: _State) -> None:
         """One call; a batch that is refused as a whole is halved until the bad record stands alone."""
         operation = Operation.DELETE if lot.action == "delete" else Operation.UPDATE
-        writes = tuple(Write(row.key, record.id, dict(verdict.values)) for row, record, verdict in acts)
+        schema = self.look.schema(lot.object)
+        writes = tuple(
+            Write(
+                row.key,
+                record.id,
+                {n: v for n, v in verdict.values.items() if not takes_back_no(schema.get(n), v)},
+            )
+            for row, record, verdict in acts
+        )
         try:
             outcomes = self.target.send(Batch(operation, lot.object, writes))
         except BatchRefused as error:

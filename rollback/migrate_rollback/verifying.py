@@ -20,7 +20,7 @@ from migrate.load.context import Progress, no_progress
 from migrate.stages.checkpoint import Checkpoint, key_fields, take_baseline
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, deeds, differences
+from migrate_rollback import attempts, consent, deeds, differences
 from migrate_rollback.model import Finding, Residue, Verified, image
 
 MOST = 1_000  # findings that are named one by one; all of them are in the Parquet
@@ -35,7 +35,7 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
     """
     chosen = attempts.choose(workspace.ledger)
     attempt, point, engine = chosen.number, chosen.point, workspace.engine
-    catalog = workspace.catalog("target")
+    catalog = workspace.guarded()
     deeds.tables(engine, workspace.journal.source(), attempt)
     differences.begin(engine)
     with closing(workspace.target()) as target:
@@ -46,6 +46,7 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
         for number, object in enumerate(point.baseline, 1):
             _records(workspace, catalog, point, object, after[object], keys[object])
             progress("compared", number, len(point.baseline))
+        consent.kept(engine, catalog, list(point.baseline))
         differences.links(workspace, point, after)
         _look_again(workspace, target, catalog)
     held = int(engine.rows("SELECT count(*) AS n FROM undo_held")[0]["n"])
@@ -58,9 +59,8 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
             GROUP BY ALL ORDER BY ALL"""
         )
     }
-    return Verified(
-        attempt, held, _failures(workspace), foreign, _residue(workspace, target, catalog), folder
-    )
+    residue = _residue(workspace, target, catalog, attempt)
+    return Verified(attempt, held, _failures(workspace), foreign, residue, folder)
 
 
 def _records(
@@ -130,13 +130,13 @@ def _failures(workspace: Workspace) -> tuple[Finding, ...]:
     rows = workspace.engine.rows(
         f"""SELECT kind, object, id, any_value(key) AS key,
           any_value(what) || coalesce(': ' || string_agg(field, ', ' ORDER BY field), '') AS what
-        FROM undo_differences WHERE kind NOT IN ('foreign', 'held', 'computed')
+        FROM undo_differences WHERE kind NOT IN ('foreign', 'held', 'computed', 'consent')
         GROUP BY kind, object, id ORDER BY kind, object, id LIMIT {MOST}"""
     )
     return tuple(Finding(r["kind"], r["object"], r["id"], r["key"] or "", r["what"]) for r in rows)
 
 
-def _residue(workspace: Workspace, target: Target, catalog: Catalog) -> tuple[Residue, ...]:
+def _residue(workspace: Workspace, target: Target, catalog: Catalog, attempt: int) -> tuple[Residue, ...]:
     engine, found = workspace.engine, Counter[str]()
 
     def count(query: str) -> int:
@@ -170,6 +170,8 @@ def _residue(workspace: Workspace, target: Target, catalog: Catalog) -> tuple[Re
         found[f"{row['object']}: {words.get(row['change'], row['change'])} made by prepare ({names})"] = int(
             row["n"]
         )
+    stays = consent.by_address(workspace, attempt) | consent.stayed(engine)
+    found.update({f"{what}: opt-outs that the load brought; they stay": n for what, n in stays.items()})
     return tuple(Residue(what, number) for what, number in found.items() if number)
 
 

@@ -61,6 +61,12 @@ SCHEMA = {
     "name": "car", "labels": {"singular": "c", "plural": "cs"}, "properties": [PROPERTY],
     "requiredProperties": ["own"], "primaryDisplayProperty": "own", "associatedObjects": ["contacts"],
 }  # fmt: skip
+STATUS = {
+    "channel": "EMAIL",
+    "statusState": "UNSUBSCRIBED",
+    "subscriptionId": 29873401,
+    "legalBasis": "NON_GDPR",
+}
 ANY_OF_HUBSPOT: list[Any] = [
     {"inputs": [RECORD, RECORD | {"objectWriteTraceId": "u"}], "properties": ["name"]},
     {"inputs": [PAIR]},
@@ -72,6 +78,9 @@ ANY_OF_HUBSPOT: list[Any] = [
     {"id": "1", "name": "n", "parentFolderId": "1", "parentPath": "/n", "parentFolderPath": "/n"},
     {"access": "PRIVATE", "expiresAt": "2027-01-01", "clearExpires": True, "isUsableInContent": True},
     {"url": "http://127.0.0.1:9/a", "access": "PRIVATE", "folderPath": "/n", "ttl": "P1D", "overwrite": True},
+    {"inputs": ["ada@x.test", "bob@x.test"]},
+    {"inputs": [STATUS | {"subscriberIdString": "ada@x.test"}]},
+    STATUS, {"emailAddress": "ada@x.test", "subscriptionId": "29873401", "legalBasis": "NON_GDPR"},
     {"label": "p", "displayOrder": 1, "stages": [STAGE], "pipelineId": "w"},
     RECORD, SEARCH, PROPERTY, STAGE, SCHEMA, TYPES,
 ]  # fmt: skip
@@ -80,10 +89,11 @@ PARTS = {
     "to_type": ["contacts", "companies"], "to_id": ["2", "²"], "number": ["30", "²"],
     "id": ["1", "²", "9" * 30, "a@b.test"], "name": ["name", "own"],
     "op": ["create", "x"], "user": ["1", "²"], "pipeline": ["default", "w"], "stage": ["q", "1"],
-    "purge": ["purge"], "what": ["records", "x", "²", "a/b.txt"],
+    "address": ["ada@x.test", "²", "batch"], "purge": ["purge"], "what": ["records", "x", "²", "a/b.txt"],
 }  # fmt: skip
 QUERIES = [
-    "", "limit=²", "limit=" + "9" * 5000, "after=" + "9" * 30, "archived=true", "idProperty=email",
+    "", "channel=EMAIL", "limit=²", "limit=" + "9" * 5000, "after=" + "9" * 30, "archived=true",
+    "idProperty=email",
     "sort=-size&size=²&name=%00&createdAt=9", "expirationSeconds=0&size=x", "ids=²&sort=name&limit=5&after=7",
     "idProperty=name", "properties=name,%00&associations=companies,nope", "propertiesWithHistory=name",
 ]  # fmt: skip
@@ -153,6 +163,8 @@ def test_hubspot_refuses_nonsense_in_its_own_words(portal: Portal, data: st.Data
     path = f"/crm/{area}/{data.draw(st.sampled_from(['2026-03', '2026-09']))}/{rest}".rstrip("/")
     if area == "files":
         path = f"/files/{data.draw(st.sampled_from(['v3', '2026-03', '2026-09']))}/{rest}"
+    if area == "communication-preferences":
+        path = f"/{area}/{data.draw(st.sampled_from(['v3', 'v4', '2026-03']))}/{rest}"
     if area == "account-info":
         path = f"/account-info/v3/{rest}"
     if area == "schemas":

@@ -157,6 +157,7 @@ SECTIONS = {
     "FilesPlan": "`files`",
     "EntryAutomationsPlan": "`automations`",
     "AcceptedPlan": "An accepted automation",
+    "ConsentPlan": "An entry of `consent`",
     "ValidatePlan": "`validate`",
     "CutoverPlan": "`cutover`",
 }
@@ -164,6 +165,7 @@ WITHIN = {
     "EmlPlan": ("A field", "eml"),
     "SpansPlan": ("`related`: values out of other objects", "spans"),
     "LabelMap": ("A link", "label"),
+    "SubscriptionMap": ("An entry of `consent`", "subscription"),
     "SumPlan": ("`validate`", "sums"),
     "WaivePlan": ("`automations`", "waive"),
 }

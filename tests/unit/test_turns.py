@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -22,6 +23,7 @@ from migrate.journal import Entry
 from migrate.ledger import BatchRow
 from migrate.ledger.tables import attempts, checkpoints, watermarks
 from migrate.load import Loading
+from migrate.plan.models import ObjectPlan
 from migrate.stages import checkpoint
 from migrate.stages.load import load
 from migrate.stages.pipeline import next_ready
@@ -32,6 +34,12 @@ from tests.unit.fake_target import CATALOG, FakeTarget, Killed
 from tests.unit.test_load_protocol import PLAN, Case, key
 
 
+def plan_of(entry: ObjectPlan) -> Any:
+    """A plan with one entry and no opt-outs."""
+    model = SimpleNamespace(objects=[entry], consent=[])
+    return SimpleNamespace(model=model, digest="d", chosen=lambda _names: [entry])
+
+
 class Site:
     """A workspace with one attempt. `meanwhile`: what another operator does just before our turn comes."""
 
@@ -40,9 +48,8 @@ class Site:
         self.target = FakeTarget(clock)
         self.meanwhile: Callable[[], None] = lambda: None
         self.workspace: Workspace = workspace(root, clock, engine)
-        model = SimpleNamespace(objects=[PLAN])
         self.workspace.__dict__.update(
-            plan=SimpleNamespace(model=model, digest="d"), target=self.take, catalog=lambda _role: CATALOG
+            plan=plan_of(PLAN), target=self.take, catalog=lambda _role: CATALOG
         )
         with self.workspace.ledger.write() as tx:
             tx.put(attempts, number=1, state="open", opened=tx.at, closed=None, plan="d")
@@ -193,9 +200,8 @@ def test_an_edit_that_a_killed_load_covered_is_told_by_the_one_that_settles_it(
     tmp_path: Path, site: Site
 ) -> None:
     case = Case(tmp_path / "case", site.workspace.engine)
-    model = SimpleNamespace(objects=[PLAN.model_copy(update={"links": []})])
     case.workspace.__dict__.update(
-        plan=SimpleNamespace(model=model, digest="d"),
+        plan=plan_of(PLAN.model_copy(update={"links": []})),
         target=lambda: case.target,
         catalog=lambda _role: CATALOG,
     )

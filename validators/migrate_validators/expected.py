@@ -95,10 +95,16 @@ def columns_of(evidence: Evidence, each: ObjectPlan) -> list[str]:
     return [name for name in staged if name in wanted and name in fields]
 
 
+def compared_of(evidence: Evidence, each: ObjectPlan) -> list[str]:
+    """Those of `columns_of` whose values must be equal; what keeps a no is `consent`'s to compare."""
+    fields = evidence.target_schema(each.target).fields
+    return [name for name in columns_of(evidence, each) if fields[name].consent is None]
+
+
 def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
     """Make the two tables of an object; made once a validation."""
     fields = evidence.target_schema(each.target).fields
-    columns = columns_of(evidence, each)
+    columns = compared_of(evidence, each)
     done = evidence.__dict__.setdefault("_sides", {})
     if each.name in done:
         made: Sides = done[each.name]

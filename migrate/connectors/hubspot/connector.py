@@ -15,6 +15,7 @@ from migrate.connector import (
     Limits,
     Link,
     Operation,
+    OptOut,
     Outcome,
     Page,
     Query,
@@ -22,10 +23,11 @@ from migrate.connector import (
     Rights,
     SchemaChange,
     Settings,
+    Stated,
     Told,
     Version,
 )
-from migrate.connectors.hubspot import associations, filing, merged, owners, values, writing
+from migrate.connectors.hubspot import associations, consent, filing, merged, owners, values, writing
 from migrate.connectors.hubspot import rights as scopes
 from migrate.connectors.hubspot.associations import Associations
 from migrate.connectors.hubspot.automations import MAIL_SIGNS, Automations
@@ -49,7 +51,8 @@ class HubSpotConnector:
     seconds, `concurrency` (most calls in flight, default 6), `files_folder` (of the files that we make,
     default `migrated`), `scales` (`object.property`: digits behind the
     point of numbers that have more than ten), `settle` (seconds within which the portal's own automations
-    follow a write, default 10).
+    follow a write, default 10), `consent_batch` (whether opt-outs travel in batches; default: where the token
+    has the scopes).
     """
 
     type = "hubspot"
@@ -66,6 +69,8 @@ class HubSpotConnector:
         self._filing = Filing(self._portal, str(settings.options.get("files_folder") or filing.ROOT))
         self._uploads = Uploads(self._filing)
         self._automations = Automations(self._portal, self._metadata, self._reading)
+        batch = settings.options.get("consent_batch")
+        self._consent = consent.Preference(self._portal, None if batch is None else bool(batch))
         self._keys: dict[str, str] = {}
 
     @property
@@ -104,7 +109,8 @@ class HubSpotConnector:
         if self._filing.readable():
             domain = str(self._portal.account().get("uiDomain") or "")
             beside[FILES] = filing.schema(catalog.tenant, domain)
-        return catalog.model_copy(update={"objects": catalog.objects | beside})
+        keeps = self._consent.describe()
+        return catalog.model_copy(update={"objects": catalog.objects | beside, "preferences": keeps})
 
     def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
         return scopes.rights(self._portal, objects, write=write)
@@ -193,6 +199,16 @@ class HubSpotConnector:
         if batch.object == FILES:
             return self._uploads.send(batch)
         return writing.send(self._portal, batch, self._keys.get(batch.object)) if batch.writes else []
+
+    @property
+    def opt_outs(self) -> int:
+        return self._consent.most
+
+    def read_consent(self, channel: str, addresses: Sequence[str]) -> list[Stated]:
+        return self._consent.read(channel, addresses)
+
+    def opt_out(self, opt_outs: Sequence[OptOut]) -> list[Outcome]:
+        return self._consent.opt_out(opt_outs) if opt_outs else []
 
     def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:
         return {} if object == FILES else self._reading.history(object, ids, fields)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from migrate.catalog import Catalog, Field, LinkType, NewObjects, ObjectSchema, Option, Owner
+from migrate.catalog import ANY, Catalog, Consent, Field, LinkType, NewObjects, ObjectSchema, Option, Owner
 from migrate.connectors.hubspot.paths import (
     CUSTOM,
     CUSTOM_PREFIX,
@@ -431,7 +431,20 @@ def field_of(entry: Mapping[str, Any], required: bool, options: tuple[Option, ..
         options=own if options is None else options,
         html=True if entry.get("fieldType") == "html" else None,
         held=held_rules(entry, kind),
+        consent=consent_in(name) if entry.get("hubspotDefined") else None,
     )
+
+
+def consent_in(name: str) -> Consent | None:
+    """What a property of HubSpot's own says of consent; it only reflects what is kept by address.
+
+    A hard bounce counts: nobody may mail there again. HubSpot, "default contact properties", read 2026-11-26.
+    """
+    if name == "hs_email_optout" or name.startswith("hs_email_optout_"):
+        return Consent(channel="EMAIL", out=("true",), into=("false",))
+    if name == "hs_email_hard_bounce_reason_enum":
+        return Consent(channel="EMAIL", out=(ANY,))
+    return None
 
 
 def label_name(category: str, type_id: int, text: str | None) -> str:

@@ -82,6 +82,10 @@ class Paths:
         """Of the files tool: `/files…` or `/folders…` below it."""
         return f"/files/{'v3' if self._numbered else self.api}{tail}"
 
+    def preferences(self, tail: str) -> str:
+        """Communication preferences: v4 in the numbered family, whose v3 keeps less."""
+        return f"/communication-preferences/{'v4' if self._numbered else self.api}{tail}"
+
     def account(self) -> str:
         return "/account-info/v3/details" if self._numbered else f"/account-info/{self.api}/details"
 

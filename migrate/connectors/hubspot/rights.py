@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from migrate.connector import Rights
+from migrate.connector import CONSENT, Rights
+from migrate.connectors.hubspot.consent import BATCH_SCOPES, SCOPES
 from migrate.connectors.hubspot.metadata import ACTIVITIES
 from migrate.connectors.hubspot.paths import FILES, OWNERS, STANDARD
 from migrate.connectors.hubspot.portal import Portal
@@ -20,6 +21,9 @@ def needed(objects: Sequence[str], *, write: bool) -> set[str]:
     ends = (end for name in objects for end in (name.split("_to_") if name not in STANDARD else [name]))
     for name in ends:
         if name == OWNERS:
+            continue
+        if name == CONSENT:
+            found |= SCOPES if write else {"communication_preferences.read"}
             continue
         if name == FILES:
             found.add("files")
@@ -64,7 +68,9 @@ def rights(portal: Portal, objects: Sequence[str], *, write: bool) -> Rights:
         excess=tuple(
             f"Scope `{scope}` is granted and not needed."
             for scope in granted
-            if scope not in wanted and scope.endswith((".write", ".delete", "settings"))
+            if scope not in wanted
+            and not (CONSENT in objects and scope in BATCH_SCOPES)
+            and scope.endswith((".write", ".delete", "settings"))
         ),
         calls_left=portal.http.calls_left,
         calls_max=portal.http.calls_max,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from migrate.catalog import Field, NewObjects, ObjectSchema, Option
+from migrate.catalog import ANY, Consent, Field, NewObjects, ObjectSchema, Option
 from migrate.connectors.salesforce.blobs import files
 from migrate.connectors.salesforce.picklists import dependent, record_types
 from migrate.types import Kind
@@ -70,6 +70,22 @@ KEYLESS = frozenset(
 _TEXTS = frozenset(
     {"string", "combobox", "encryptedstring", "email", "phone", "url", "anyType", "picklist", "time"}
 )
+_NO = {"out": ("true",), "into": ("false",)}
+# Standard fields that say whether a person wants to be contacted. A hard bounce counts: nobody may mail there
+# again. Salesforce, Object Reference, Contact, Lead, Individual, ContactPointConsent, read 2026-11-26.
+_CONSENT = {
+    "HasOptedOutOfEmail": Consent(channel="EMAIL", **_NO),
+    "HasOptedOutOfFax": Consent(channel="FAX", **_NO),
+    "DoNotCall": Consent(channel="PHONE", **_NO),
+    "EmailBouncedReason": Consent(channel="EMAIL", out=(ANY,)),
+    "PrivacyConsentStatus": Consent(channel="ANY", out=("OptOut",), into=("OptIn",)),
+    "HasOptedOutTracking": Consent(channel="TRACKING", **_NO),
+    "HasOptedOutGeoTracking": Consent(channel="TRACKING", **_NO),
+    "HasOptedOutProfiling": Consent(channel="PROFILING", **_NO),
+    "HasOptedOutProcessing": Consent(channel="PROCESSING", **_NO),
+    "HasOptedOutSolicit": Consent(channel="ANY", **_NO),
+    "ShouldForget": Consent(channel="ANY", **_NO),
+}
 
 
 def is_crm_object(entry: Mapping[str, Any], extra: Sequence[str] = ()) -> bool:
@@ -225,6 +241,7 @@ def _field(raw: Mapping[str, Any], scale: int | None) -> Field | None:
             )
             for each in raw.get("picklistValues") or ()
         ),
+        consent=None if raw.get("custom") else _CONSENT.get(str(raw["name"])),
     )
 
 

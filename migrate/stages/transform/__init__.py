@@ -3,8 +3,8 @@
 Every extracted record ends exactly once here: ready, merged into another, skipped or rejected, each
 with its reason. Nothing here talks to a CRM; memory is bounded by the engine's limit.
 
-`evaluate` fills the target's fields, `dedupe` and `matching` decide who is who, `links` makes the
-pairs, `ready` and `publish` write.
+`evaluate` fills the target's fields, `dedupe` and `matching` decide who is who, `consent` names the
+addresses to opt out, `links` makes the pairs, `ready` and `publish` write.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def transform(
         NoSpace: the disk refused, or the memory limit is too small.
         Defect: extracted isn't ready + merged + skipped + rejected; nothing was published then.
     """
+    from migrate.stages.transform.consent import opt_outs
     from migrate.stages.transform.cuts import too_long
     from migrate.stages.transform.dedupe import collisions, dedupe, follow, known, required
     from migrate.stages.transform.evaluate import columns, evaluate
@@ -89,6 +90,7 @@ def transform(
                 step(work, one)
         # Survivors of every object are known from here on; references and links follow them.
         ends = {name: count(work, one) for name, one in work.objects.items()}
+        opt_outs(work)
         counts: dict[str, ObjectCounts] = {}
         for name, one in work.objects.items():
             links = [link(work, one, index) for index in range(len(one.plan.links))]

@@ -13,6 +13,7 @@ stamp where the source keeps none), `fullest` by the number of target fields tha
 
 from __future__ import annotations
 
+from migrate.catalog import ANY
 from migrate.engine import text
 from migrate.held import held_sql
 from migrate.stages.transform.work import Column, ObjectWork, Work, as_text, filled
@@ -122,7 +123,7 @@ def _fill(work: Work, each: ObjectWork, groups: str) -> None:
                 f"arg_min_null(v.{column.sql}, rank) FILTER (v.{owner} IS NOT NULL) AS {column.sql}"
             )
         elif column.sql.startswith("f"):
-            filled_from.append(f"arg_min(v.{column.sql}, rank) AS {column.sql}")
+            filled_from.append(f"{_first(column)} AS {column.sql}")
     names = [c.sql for c in each.columns if c.sql.startswith(("f", "w"))]
     if not names:
         return
@@ -143,6 +144,18 @@ def required(work: Work, each: ObjectWork) -> None:
                 f"SELECT _key, _id, {text(column.name)}, 'required', NULL, "
                 f"'the target takes no record without it' FROM {each.live} WHERE {column.sql} IS NULL"
             )
+
+
+def _first(column: Column) -> str:
+    """The value of the first of a group that has one; of a field that keeps opt-outs, any no."""
+    first = f"arg_min(v.{column.sql}, rank)"
+    consent = column.field.consent
+    if consent is None:
+        return first
+    if ANY in consent.out:
+        return first
+    no = f"CAST(v.{column.sql} AS VARCHAR) IN ({', '.join(map(text, consent.out))})"
+    return f"coalesce(arg_min(v.{column.sql}, rank) FILTER ({no}), {first})"
 
 
 def normal(sql: str, column: Column) -> str:

@@ -1,0 +1,76 @@
+"""What of the opt-outs that a load brought will stay? All of them: a no is never taken back.
+
+By address: those that weren't there before the attempt. In fields: those of records that stood there before
+and were changed; a record that we created goes with its fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from migrate.catalog import ANY, Catalog, Consent
+from migrate.connector import CONSENT
+from migrate.engine import Engine, text
+from migrate.journal import OPTED_OUT
+from migrate.workspace import Workspace
+
+
+def by_address(workspace: Workspace, attempt: int) -> dict[str, int]:
+    """How many opt-outs an attempt wrote by address, as `consent`; nothing where it wrote none."""
+    query = f"""SELECT key FROM ({OPTED_OUT.format(journal=workspace.journal.source())})
+        WHERE attempt = {attempt} AND NOT was_there"""
+    return _some({CONSENT: _count(workspace.engine, query)})
+
+
+def to_stay(engine: Engine, catalog: Catalog) -> dict[str, int]:
+    """How many values a rollback won't put back, by `object.field`. Needs the tables of `deeds`."""
+    found = {}
+    for object, name, consent in marked(catalog, list(catalog.objects)):
+        before, after = f"before[{text(name)}]", f"after[{text(name)}]"
+        query = f"""SELECT key FROM undo_records WHERE object = {text(object)} AND action = 'restore'
+            AND {says_no(consent, after)} AND NOT {says_no(consent, before)}"""
+        found[f"{object}.{name}"] = _count(engine, query)
+    return _some(found)
+
+
+def stayed(engine: Engine) -> dict[str, int]:
+    """How many values weren't put back, by `object.field`. Needs `kept`."""
+    rows = engine.rows(
+        """SELECT object || '.' || field AS what, count(*) AS n FROM undo_differences WHERE kind = 'consent'
+        GROUP BY ALL ORDER BY ALL"""
+    )
+    return {row["what"]: int(row["n"]) for row in rows}
+
+
+def kept(engine: Engine, catalog: Catalog, objects: Sequence[str]) -> None:
+    """What isn't as before because a no stays is no failure: such differences get a kind of their own."""
+    for object, name, consent in marked(catalog, objects):
+        engine.run(
+            f"""UPDATE undo_differences SET kind = 'consent', what = 'opted out; it stays'
+            WHERE kind = 'unrestored' AND object = {text(object)} AND field = {text(name)}
+            AND {says_no(consent, '"now"')}"""
+        )
+
+
+def marked(catalog: Catalog, objects: Sequence[str]) -> Iterator[tuple[str, str, Consent]]:
+    """(object, field, what it says) of every field that keeps opt-outs."""
+    for object in objects:
+        schema = catalog.objects.get(object)
+        for name, field in (schema.fields if schema else {}).items():
+            if field.consent is not None:
+                yield object, name, field.consent
+
+
+def says_no(consent: Consent, value: str) -> str:
+    """SQL: whether a wire value opts out."""
+    if ANY in consent.out:
+        return f"(coalesce({value}, '') <> '')"
+    return f"(coalesce({value}, '') IN ({', '.join(map(text, consent.out))}))"
+
+
+def _some(found: dict[str, int]) -> dict[str, int]:
+    return {what: n for what, n in found.items() if n}
+
+
+def _count(engine: Engine, query: str) -> int:
+    return int(engine.rows(f"SELECT count(*) AS n FROM ({query})")[0]["n"])
