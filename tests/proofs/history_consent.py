@@ -43,6 +43,8 @@ objects:
       jobtitle: {kind: string}
       fax_opt_out: {kind: bool, label: No fax}
       do_not_call: {kind: bool, label: No calls}
+    automations:
+      accept: [{name: Companies by e-mail domain, makes: [companies], links: [companies]}]
 consent:
   - {source: Contact, opted_out: HasOptedOutOfEmail, address: Email, at: LastModifiedDate,
      explanation: "'Opted out in Salesforce'"}
