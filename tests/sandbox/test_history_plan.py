@@ -134,6 +134,23 @@ def test_a_body_is_whole_or_cut_and_then_the_whole_message_is_a_file(moved: File
     assert len(told) == 2
 
 
+def test_an_email_names_the_files_that_hung_on_it_and_its_whole_message(moved: Files) -> None:
+    keys = {file["id"]: key for key, file in moved.by_key().items()}
+    files = {id: {keys[each] for each in (row.get("hs_attachment_ids") or "").split(";") if each}
+             for id, row in by_source(moved.hubspot, "emails").items()}  # fmt: skip
+    family = "sf00D5g000004SimuEAC"
+    expected: dict[str, set[str]] = {id: set() for id in files}
+    for id, row in source("Attachment").items():
+        if long(row["ParentId"]) in expected:
+            expected[long(row["ParentId"])].add(f"{family}.Attachment.{id}")
+    for id in expected:
+        mail = source("EmailMessage")[id]
+        if max(len(mail["HtmlBody"]), len(mail["TextBody"])) > LIMIT:
+            expected[id].add(f"{family}.EmailMessage.{id}~eml")
+    assert files == expected
+    assert sum(map(len, files.values())) == len(keys)  # no file hangs nowhere
+
+
 def test_fault_f08_no_draft_is_moved_and_nothing_is_ever_sent(moved: Files) -> None:
     assert long(DRAFT) not in by_source(moved.hubspot, "emails")
     statuses = {row.get("hs_email_status") for row in by_source(moved.hubspot, "emails").values()}

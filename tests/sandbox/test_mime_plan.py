@@ -140,6 +140,15 @@ def test_attachments_are_files(moved: Files) -> None:
     names = [row["name"] for row in moved.there()]
     assert names.count("dingusfish.gif") == 2
     assert "angebot.pdf" in names
+    [mail] = [
+        row
+        for row in by_source(moved.hubspot, "emails").values()
+        if row.get("message_id") == "<1@acme.example>"
+    ]
+    files = {row["id"]: row["name"] for row in moved.there()}
+    attached = [files[id] for id in mail["hs_attachment_ids"].split(";")]
+    assert len([name for name in attached if name.endswith(".eml")]) == 1
+    assert "angebot.pdf" in attached
 
 
 def test_validation_accounts_for_all_and_a_rollback_leaves_the_people(moved: Files) -> None:
