@@ -364,3 +364,26 @@ def test_simple_salesforce_may_not_write_as_the_reader(org: Running, session: re
     assert salesforce.Account.describe()["createable"] is False
     with pytest.raises(Exception, match="INSUFFICIENT_ACCESS_OR_READONLY"):
         salesforce.Account.create({"Name": "No"})
+
+
+def test_simple_salesforce_keeps_a_persons_consent(
+    org: Running, salesforce: Any, session: requests.Session
+) -> None:
+    org.control.post("/settings", {"data_privacy": True})
+    try:
+        person = salesforce.Individual.create({"LastName": "Lovelace", "HasOptedOutSolicit": True})["id"]
+        contact = salesforce.Contact.create(
+            {"LastName": "Lovelace", "IndividualId": person, "HasOptedOutOfEmail": True, "DoNotCall": True}
+        )["id"]
+        salesforce.ContactPointTypeConsent.create(
+            {"Name": "Mail", "PartyId": person, "ContactPointType": "Email", "PrivacyConsentStatus": "OptOut"}
+        )
+        told = salesforce.Contact.get(contact)
+        flags = ("HasOptedOutOfEmail", "HasOptedOutOfFax", "DoNotCall")
+        assert [told[name] for name in flags] == [True, False, True]
+        soql = "SELECT PrivacyConsentStatus, PartyId FROM ContactPointTypeConsent"
+        found = salesforce.query(soql)["records"]
+        assert [(row["PrivacyConsentStatus"], row["PartyId"]) for row in found] == [("OptOut", person)]
+        salesforce.Contact.delete(contact)
+    finally:
+        org.control.post("/settings", {"data_privacy": False})

@@ -21,6 +21,8 @@ CRM_OBJECTS = (
     "Campaign", "CampaignMember", "Product2", "Task", "Event",
     "TaskRelation", "EventRelation", "EmailMessage", "EmailMessageRelation", "Note", "Attachment",
     "ContentVersion", "ContentDocument", "ContentDocumentLink", "ContentNote",
+    "Individual", "DataUsePurpose", "ContactPointEmail", "ContactPointConsent", "ContactPointTypeConsent",
+    "PartyConsent",
 )  # fmt: skip
 
 STAMP, CREATED = "SystemModstamp", "CreatedDate"

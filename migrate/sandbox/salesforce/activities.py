@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from migrate.sandbox.salesforce import recurrence, saving
+from migrate.sandbox.salesforce import recurrence, saving, standard_privacy
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.derive import account_of
 from migrate.sandbox.salesforce.errors import Refusal
@@ -35,6 +35,9 @@ def absent(settings: Mapping[str, Any]) -> dict[str, Any]:
         hidden["EventRelation"] = list(_SHARED_ONLY)
     if not settings["chatter"]:
         objects["ContentNote"] = dict(_NOTHING)
+    if not settings["data_privacy"]:
+        objects.update({name: dict(_NOTHING) for name in standard_privacy.OBJECTS})
+        hidden.update({name: ["IndividualId"] for name in standard_privacy.REFERRING})
     return {"objects": objects, "hidden": hidden}
 
 

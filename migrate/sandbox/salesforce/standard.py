@@ -8,11 +8,23 @@ and `standard_rights.py`, and adds the one object that is made for whoever asks,
 import re
 from typing import Any
 
-from migrate.sandbox.salesforce import standard_activities, standard_files, standard_rights, standard_table
+from migrate.sandbox.salesforce import (
+    standard_activities,
+    standard_files,
+    standard_privacy,
+    standard_rights,
+    standard_table,
+)
 from migrate.sandbox.salesforce.rights import PERMISSIONS
 from migrate.sandbox.salesforce.schema import Field, SObject, system_fields
 
-TABLES = (standard_table.TABLE, standard_activities.TABLE, standard_files.TABLE, standard_rights.TABLE)
+TABLES = (
+    standard_table.TABLE,
+    standard_activities.TABLE,
+    standard_files.TABLE,
+    standard_privacy.TABLE,
+    standard_rights.TABLE,
+)
 _FLAGS: dict[str, dict[str, bool]] = {  # a word behind an object's labels -> what it says of the object
     "mergeable": {"mergeable": True},
     "readonly": {"createable": False, "updateable": False, "deletable": False, "undeletable": False},

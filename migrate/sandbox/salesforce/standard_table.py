@@ -89,6 +89,7 @@ UserType string(40) ro def
 ManagerId reference(User)
 EmployeeNumber string(20)
 FederationIdentifier string(512)
+IndividualId reference(Individual) as:Individual
 LastLoginDate datetime ro
 @Profile 00e Profile|Profiles
 Name string(255) req name
@@ -183,6 +184,7 @@ DoNotCall boolean
 EmailBouncedReason string(255)
 EmailBouncedDate datetime
 IsEmailBounced boolean ro
+IndividualId reference(Individual) as:Individual
 PhotoUrl url(255) ro
 {_OWNER}
 {_SEEN}
@@ -211,7 +213,11 @@ Rating picklist(255) = Hot|Warm|Cold
 AnnualRevenue currency(18,0)
 NumberOfEmployees int
 HasOptedOutOfEmail boolean
+HasOptedOutOfFax boolean
 DoNotCall boolean
+EmailBouncedReason string(255)
+EmailBouncedDate datetime
+IndividualId reference(Individual) as:Individual
 {_QUEUE_OWNER}
 IsConverted boolean noup
 ConvertedDate date ro

@@ -68,6 +68,7 @@ class SalesforceVendor(Vendor):
         "sent_email_locked": True,  # no file links to a message that is sent and not client managed
         "shared_activities": False,  # TaskRelation, and more than one contact for an activity
         "chatter": True,  # ContentNote
+        "data_privacy": False,  # Individual and the objects of consent
         "tracked_fields": {},  # object -> fields whose changes its history keeps
         "archive_days": 365,
         "query_page": 2000,
