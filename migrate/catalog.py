@@ -194,6 +194,48 @@ class NewObjects(_Model):
     created: str | None = None
 
 
+class FileSource(_Model):
+    """One way in which files hang on a system's records: what a plan's `files: {attachments: true}` follows.
+
+    Each record of `object` has one file in its field `content`. Either `parent` refers to the record that it
+    hangs on; or `document` is the object whose versions the files are (`by` refers to it), and `through` a
+    junction from documents (`left`) to records (`right`). `name`, `title` and the conditions are expressions.
+    """
+
+    object: str
+    content: str
+    name: str  # of the file, with its ending
+    at: str  # field of the moment at which it was added
+    owner: str | None = None  # field of who owns it
+    where: str | None = None  # which of the records
+    parent: str | None = None
+    document: str | None = None
+    title: str | None = None  # of a document
+    documents: str | None = None  # which of the documents
+    by: str | None = None
+    through: str | None = None
+    left: str | None = None
+    right: str | None = None
+
+
+class FileTarget(_Model):
+    """How a system takes files and hangs them on records.
+
+    `fields`: what every file gets beside name and content, as expressions. `carrier`: the object whose
+    records bring files to others: they name files in `carries`, and are linked to the records.
+    """
+
+    object: str
+    content: str
+    name: str
+    fields: dict[str, str] = {}
+    carrier: str
+    carries: str
+    at: str
+    body: str
+    owner: str | None = None
+
+
 class Owner(_Model):
     """Who may own records. `active` false: kept, but takes no new records.
 
@@ -225,6 +267,8 @@ class Catalog(_Model):
     # None: its objects can't be made by `prepare`.
     new_objects: NewObjects | None = Default(default=None, exclude_if=_unknown)
     preferences: Preferences | None = Default(default=None, exclude_if=_unknown)
+    files_in: tuple[FileSource, ...] = Default(default=(), exclude_if=_unknown)
+    files_out: FileTarget | None = Default(default=None, exclude_if=_unknown)
     discovered: datetime = Default(exclude=False)
 
     def digest(self) -> str:

@@ -65,12 +65,29 @@ class Workspace:
 
     @cached_property
     def plan(self) -> Plan:
-        """The plan, with its maps.
+        """The plan with its maps and, once both systems were discovered, the entries that `files` stand for.
 
         Raises:
             UsageError: there is none here.
             PlanError: it is wrong.
         """
+        return self.with_files(self._written)
+
+    def with_files(self, plan: Plan) -> Plan:
+        """A plan of this workspace with the entries that its `files` stand for, as far as catalogs tell."""
+        from migrate.plan.attachments import expanded
+
+        if not any(each.files.attachments for each in plan.model.objects):
+            return plan
+        try:
+            source, target = self.catalog("source"), self.catalog("target")
+        except UsageError:  # before the first discover there is no catalog
+            return plan
+        return expanded(plan, source, target)
+
+    @cached_property
+    def _written(self) -> Plan:
+        """The plan as it is written."""
         from migrate.plan import load_plan
 
         if not self.plan_path.exists():
@@ -82,7 +99,7 @@ class Workspace:
 
     def system(self, role: Role) -> SystemPlan:
         """The plan's entry of a system."""
-        return self.plan.model.source if role == "source" else self.plan.model.target
+        return self._written.model.source if role == "source" else self._written.model.target
 
     # -- our side -----------------------------------------------------------------------------
 
@@ -320,6 +337,7 @@ class Workspace:
 
     def keep_catalog(self, label: str, catalog: Catalog) -> str:
         """Write a catalog whole; returns its digest."""
+        self.__dict__.pop("plan", None)  # what its `files` stand for may be known only now
         digest = catalog.digest()
         write_aside(self.catalog_path(label, digest), catalog.model_dump_json(indent=1).encode())
         return digest

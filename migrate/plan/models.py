@@ -301,11 +301,39 @@ class LinkPlan(_Model):
 
 
 class FilesPlan(_Model):
-    """What happens with files. Room for it; files are moved by a later version."""
+    """What happens with files: of this entry's own field of a file, or of those attached to its records.
+
+    `attachments`: files that hang on this entry's records are moved, by entries that the two systems'
+    catalogs tell how to make. `oversize`: what becomes of a file beyond `max_bytes`: its record is rejected
+    or skipped, or a link to the archive (`archive`, with `{sha256}`, `{bytes}`, `{name}`) stands for it.
+    `fields`: what each attached file gets in the target, as expressions (its access, for example).
+    """
 
     attachments: bool = False
     max_bytes: str | None = None
     oversize: Literal["reject", "link", "skip"] = "reject"
+    archive: str | None = None
+    fields: dict[str, str] = {}
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                _if(
+                    {"required": ["oversize"], "properties": {"oversize": {"const": "link"}}},
+                    _text("archive", "max_bytes"),
+                )
+            ]
+        }
+    )
+
+    @model_validator(mode="after")
+    def _has_archive(self) -> FilesPlan:
+        if self.oversize == "link" and (self.archive is None or self.max_bytes is None):
+            raise ValueError(
+                "`oversize: link` needs `archive` and `max_bytes`.",
+                "Add `archive: https://archive.example.com/{sha256}/{name}` and `max_bytes: 100MB`.",
+            )
+        return self
 
 
 class ActivityPlan(_Model):

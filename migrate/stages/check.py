@@ -287,12 +287,13 @@ class _Objects:
             except ValueError as error:
                 at = self.plan.at("objects", index, "files", "max_bytes")
                 self.tell(at, f"{error}.", "Write a number and a unit: `100MB`.")
-        if each.files.attachments:
+        if each.files.attachments and not (self.source.files_in and self.target.files_out):
+            side = "source" if not self.source.files_in else "target"
             self.fields.findings.warnings.append(
                 PlanMistake(
                     self.plan.at("objects", index, "files"),
-                    f"Files of `{each.name}` aren't moved by this version.",
-                    "Its records are; keep the old system's files until they are moved otherwise.",
+                    f"Files of `{each.name}` aren't moved: the {side} doesn't tell how they hang on records.",
+                    "Write entries for them, or give the credential the right to see files.",
                 )
             )
 

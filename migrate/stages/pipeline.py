@@ -36,7 +36,7 @@ def checked(workspace: Workspace) -> Checked:
 
     if not workspace.plan_path.exists():
         workspace.plan  # noqa: B018 - raises, and says what to do
-    plan = read_plan(workspace.plan_path)
+    plan = workspace.with_files(read_plan(workspace.plan_path))
     source, target = workspace.catalog("source"), workspace.catalog("target")
     files = {
         name: [

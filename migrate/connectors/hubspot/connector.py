@@ -109,8 +109,9 @@ class HubSpotConnector:
         if self._filing.readable():
             domain = str(self._portal.account().get("uiDomain") or "")
             beside[FILES] = filing.schema(catalog.tenant, domain)
-        keeps = self._consent.describe()
-        return catalog.model_copy(update={"objects": catalog.objects | beside, "preferences": keeps})
+        out = filing.HANGING if FILES in beside and filing.HANGING.carrier in catalog.objects else None
+        objects, keeps = catalog.objects | beside, self._consent.describe()
+        return catalog.model_copy(update={"objects": objects, "preferences": keeps, "files_out": out})
 
     def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
         return scopes.rights(self._portal, objects, write=write)

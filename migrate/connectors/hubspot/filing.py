@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from migrate.catalog import Field, ObjectSchema, Option
+from migrate.catalog import Field, FileTarget, ObjectSchema, Option
 from migrate.connector import BlobRefused, Held, Page, Query
 from migrate.connectors.hubspot.paths import FILES
 from migrate.connectors.hubspot.portal import Portal, next_after
@@ -91,6 +91,21 @@ def schema(portal: str, domain: str) -> ObjectSchema:
         created="createdAt",
         url=f"https://{domain or 'app.hubspot.com'}/files/{portal}/?showDetails={{id}}",
     )
+
+
+# Files are brought to records by activities that name them; a note is the one that says nothing else.
+# HubSpot, "Notes" guide, read 2026-11-26.
+HANGING = FileTarget(
+    object=FILES,
+    content=CONTENT,
+    name=NAME,
+    fields={ACCESS: "'PRIVATE'"},
+    carrier="notes",
+    carries="hs_attachment_ids",
+    at="hs_timestamp",
+    body="hs_note_body",
+    owner="hubspot_owner_id",
+)
 
 
 class Filing:

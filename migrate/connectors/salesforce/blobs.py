@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from migrate.catalog import Field
+from migrate.catalog import Field, FileSource
 from migrate.connector import BlobRefused
 from migrate.connectors.http import Http
 from migrate.connectors.salesforce import soql
@@ -26,6 +26,8 @@ from migrate.errors import SystemRefused
 from migrate.types import Kind
 
 CHUNK = 1 << 18
+VERSION, ATTACHMENT = "ContentVersion", "Attachment"
+AT_ONCE = 8  # files that share an intent and a settlement; a call each
 _MB = 1 << 20
 
 
@@ -40,10 +42,25 @@ class _File:
 
 
 _FILES = {
-    ("ContentVersion", "VersionData"): _File("ContentSize", "PathOnClient", "Checksum", 2048 * _MB),
-    ("Attachment", "Body"): _File("BodyLength", "Name", None, 500 * _MB),
+    (VERSION, "VersionData"): _File("ContentSize", "PathOnClient", "Checksum", 2048 * _MB),
+    (ATTACHMENT, "Body"): _File("BodyLength", "Name", None, 500 * _MB),
     ("ContentNote", "Content"): _File("ContentSize", "Title", None, 50 * _MB),
 }
+# How files hang on records: Object Reference "Attachment", "ContentDocumentLink", "ContentVersion" (read
+# 2026-11-26). A note (`SNOTE`) is a document too, and no file; a version that lies elsewhere has no bytes.
+HANGING = (
+    FileSource(
+        object="Attachment", content="Body", name="Name", at="CreatedDate", owner="OwnerId", parent="ParentId"
+    ),
+    FileSource(
+        object="ContentVersion", content="VersionData", name=r"regexp_extract(PathOnClient, '[^/\\]*$')",
+        at="CreatedDate", owner="OwnerId",
+        where="IsLatest AND ContentLocation = 'S' AND coalesce(FileType, '') <> 'SNOTE'",
+        document="ContentDocument", title="Title", documents="coalesce(FileType, '') <> 'SNOTE'",
+        by="ContentDocumentId", through="ContentDocumentLink", left="ContentDocumentId",
+        right="LinkedEntityId",
+    ),
+)  # fmt: skip
 # Codes of a refusal that is about the org and not about one file.
 _WHOLE = frozenset(
     {"API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED", "UNSUPPORTED_API_VERSION", "INVALID_SESSION_ID", "401"}

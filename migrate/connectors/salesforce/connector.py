@@ -17,6 +17,7 @@ from migrate.connector import (
     Outcome,
     Page,
     Query,
+    ReadBlob,
     Rights,
     SchemaChange,
     Settings,
@@ -31,6 +32,7 @@ from migrate.connectors.salesforce.looking import Looking
 from migrate.connectors.salesforce.org import Org
 from migrate.connectors.salesforce.preparing import Preparing
 from migrate.connectors.salesforce.reading import Reading
+from migrate.connectors.salesforce.uploads import Uploads
 from migrate.errors import Defect
 
 
@@ -58,6 +60,7 @@ class SalesforceConnector:
         self._hanging = Hanging(self._org, self._looking)
         self._authors = Authors(self._org, self._looking)
         self._preparing = Preparing(self._org)
+        self._uploads = Uploads(self._org)
         self._keys: dict[str, str] = {}
 
     @property
@@ -72,6 +75,15 @@ class SalesforceConnector:
     @before_write.setter
     def before_write(self, call: Callable[[], None]) -> None:
         self._org.before_write = call
+
+    @property
+    def blobs(self) -> ReadBlob:
+        """Gives the bytes of staged files."""
+        return self._uploads.blobs
+
+    @blobs.setter
+    def blobs(self, read: ReadBlob) -> None:
+        self._uploads.blobs = read
 
     def discover(self) -> Catalog:
         return self._reading.discover()
@@ -152,6 +164,8 @@ class SalesforceConnector:
         return self._hanging.linked_objects(object)
 
     def send(self, batch: Batch) -> list[Outcome]:
+        if self._uploads.takes(batch.object) and not batch.links:
+            return self._uploads.send(batch, self._keys.get(batch.object))
         return writing.send(self._org, batch) if batch.writes or batch.links else []
 
     def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from migrate.catalog import ANY, Consent, Field, NewObjects, ObjectSchema, Option
-from migrate.connectors.salesforce.blobs import files
+from migrate.connectors.salesforce.blobs import VERSION, files
 from migrate.connectors.salesforce.picklists import dependent, record_types
 from migrate.types import Kind
 
@@ -128,7 +128,7 @@ def object_schema(described: Mapping[str, Any], instance: str, scales: Mapping[s
         custom=bool(described.get("custom")),
         createable=bool(described.get("createable")),
         updateable=bool(described.get("updateable")),
-        deletable=bool(described.get("deletable")),
+        deletable=bool(described.get("deletable")) or name == VERSION,  # with its document
         prefix=str(described["keyPrefix"]) if described.get("keyPrefix") else None,
     )
 

@@ -17,6 +17,7 @@ from migrate.connector import Limits, Settings
 from migrate.connectors.http import Http
 from migrate.connectors.salesforce import soql
 from migrate.connectors.salesforce.auth import Login
+from migrate.connectors.salesforce.blobs import AT_ONCE, ATTACHMENT, VERSION
 from migrate.connectors.salesforce.bulk import PAGE_ROWS, Bulk
 from migrate.connectors.salesforce.describe import object_schema
 from migrate.connectors.salesforce.ids import long_id
@@ -57,6 +58,7 @@ class Org:
             longest_call=longest,
             settle=float(str(options.get("settle", SETTLE))),
             recycle_days=RECYCLE_DAYS,
+            records_in={VERSION: AT_ONCE, ATTACHMENT: AT_ONCE},
         )
         authority = options.get("ca") or credentials.get("ca")
         self._verify: bool | str = str(authority) if authority else True

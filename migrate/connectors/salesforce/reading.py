@@ -61,6 +61,7 @@ class Reading:
             owners=self._owners(),
             currency=self._currency(listed, organisation),
             new_objects=new_objects(objects["Account"]) if "Account" in objects else None,
+            files_in=tuple(each for each in blobs.HANGING if each.object in objects),
             discovered=org.clock.now(),
         )
 

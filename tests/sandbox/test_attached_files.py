@@ -1,0 +1,181 @@
+"""`files: {attachments: true}`: what hangs on records in Salesforce then hangs on them in HubSpot."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from migrate.sandbox.salesforce.ids import mint
+from tests.sandbox.files_rig import ACCOUNT, FAMILY, LINE, Files, bytes_of, credentials, sha, two_sandboxes
+
+OTHER, CONTACT, LEAD = mint("001", 900), mint("003", 900), mint("00Q", 900)
+PLAN = """\
+version: 1
+source: {system: legacy, type: salesforce, credentials: "env:LEGACY_", clock: sandbox}
+target: {system: new, type: hubspot, credentials: "env:NEW_", clock: sandbox, longest_call: 5}
+objects:
+  - source: Account
+    target: companies
+    fields: {name: Name}
+    files: {attachments: true, max_bytes: 1MB, oversize: link, archive: "https://archive.test/{sha256}/{name}"}
+  - source: Contact
+    target: contacts
+    fields: {email: Email, lastname: LastName}
+    files: {attachments: true}
+"""
+
+
+def document(number: int) -> str:
+    return mint("069", 100 + number)
+
+
+def version(number: int) -> str:
+    return mint("068", 100 + number)
+
+
+def records() -> dict[str, Any]:
+    def attachment(number: int, parent: str, size: int = 500) -> dict[str, Any]:
+        return {"Id": mint("00P", number), "ParentId": parent, "Name": f"a <{number}>.txt",
+                "Body": {"size": size, "seed": number}, "CreatedDate": "2020-03-01T10:00:00Z"}  # fmt: skip
+
+    return {
+        "Account": [{"Id": ACCOUNT, "Name": "Firm"}, {"Id": OTHER, "Name": "Other"}],
+        "Contact": [{"Id": CONTACT, "LastName": "Doe", "Email": "doe@example.test", "AccountId": ACCOUNT}],
+        "Lead": [{"Id": LEAD, "LastName": "Lead", "Company": "None"}],
+        "Attachment": [
+            attachment(1, ACCOUNT), attachment(2, CONTACT), attachment(3, LEAD),
+            attachment(4, ACCOUNT, 2_000_000),
+        ],
+        "ContentVersion": [
+            {"Id": version(1), "ContentDocumentId": document(1), "PathOnClient": "C:\\old\\one.pdf",
+             "Title": "One & only", "VersionData": {"size": 10, "seed": 21},
+             "FirstPublishLocationId": ACCOUNT},
+            {"Id": version(2), "ContentDocumentId": document(1), "PathOnClient": "one.pdf",
+             "Title": "One & only",
+             "VersionData": {"size": 700, "seed": 22}},
+            {"Id": version(3), "ContentDocumentId": document(2), "PathOnClient": "private.pdf",
+             "Title": "Nobody's", "VersionData": {"size": 800, "seed": 23}},
+        ],
+        "ContentDocumentLink": [
+            {"ContentDocumentId": document(1), "LinkedEntityId": OTHER, "ShareType": "V"},
+            {"ContentDocumentId": document(1), "LinkedEntityId": CONTACT, "ShareType": "V"},
+            {"ContentDocumentId": document(1), "LinkedEntityId": LEAD, "ShareType": "V"},
+        ],
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
+    base, before = tmp_path_factory.mktemp("attached"), signal.getsignal(signal.SIGTERM)
+    with ExitStack() as stack:
+        salesforce, hubspot = stack.enter_context(two_sandboxes(base, records()))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in credentials(salesforce, hubspot).items():
+            patch.setenv(name, value)
+        made = Files(base / "work", salesforce, hubspot)
+        made.plan("", PLAN)
+        yield made
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def moved(started: Files, capsys: pytest.CaptureFixture[str]) -> Files:
+    """Moved once: the first test that asks for it pays for the line."""
+    started.capsys = capsys
+    for words in LINE:
+        if words not in started.said:
+            started.said[words] = started.run(words)
+            assert started.said[words][0] in (0, 1), started.said[words]
+    return started
+
+
+def notes(files: Files) -> dict[str, dict[str, Any]]:
+    rows = files.hubspot.control.ndjson("/truth/notes")
+    live = [row for row in rows if not (row["archived"] or row["purged"])]
+    return {row["properties"]["migration_key"]: row for row in live}
+
+
+def ids_of(files: Files, object: str) -> dict[str, str]:
+    """Name or last name of HubSpot's records, by id."""
+    rows = files.hubspot.control.ndjson(f"/truth/{object}")
+    return {str(r["id"]): r["properties"].get("name") or r["properties"].get("lastname") for r in rows}
+
+
+def linked(files: Files, note: str) -> set[str]:
+    """Names of the records that a note is linked to."""
+    named = ids_of(files, "companies") | ids_of(files, "contacts")
+    return {
+        named[str(row["to"])]
+        for row in files.hubspot.control.ndjson("/truth/links")
+        if str(row["from"]) == note and str(row["to"]) in named
+    }
+
+
+def attachment_key(number: int, part: str) -> str:
+    return f"{FAMILY}.Attachment.{mint('00P', number)}~{part}"
+
+
+def test_files_of_the_records_that_asked_are_there_and_no_others(moved: Files) -> None:
+    there = moved.by_key()
+
+    assert set(there) == {
+        attachment_key(1, "file"),
+        attachment_key(2, "file"),
+        f"{FAMILY}.ContentVersion.{version(2)}~file",
+    }
+    latest = there[f"{FAMILY}.ContentVersion.{version(2)}~file"]
+    assert (latest["sha256"], latest["name"]) == (sha(bytes_of(700, 22)), "one.pdf")
+    assert {row["access"] for row in there.values()} == {"PRIVATE"}
+
+
+def test_a_note_brings_each_file_to_every_record_that_had_it(moved: Files) -> None:
+    there, made = moved.by_key(), notes(moved)
+
+    assert set(made) == {
+        attachment_key(1, "note"), attachment_key(2, "note"), attachment_key(4, "note"),
+        f"{FAMILY}.ContentDocument.{document(1)}~note",
+    }  # fmt: skip
+    first = made[attachment_key(1, "note")]
+    assert first["properties"]["hs_attachment_ids"] == there[attachment_key(1, "file")]["id"]
+    assert first["properties"]["hs_note_body"] == "a &lt;1&gt;.txt"
+    assert first["properties"]["hs_timestamp"].startswith("2020-03-01T10:00:00")
+    assert linked(moved, str(first["id"])) == {"Firm"}
+    assert linked(moved, str(made[attachment_key(2, "note")]["id"])) == {"Doe"}
+    of_document = made[f"{FAMILY}.ContentDocument.{document(1)}~note"]
+    assert of_document["properties"]["hs_note_body"] == "One &amp; only"
+    assert linked(moved, str(of_document["id"])) == {"Firm", "Other", "Doe"}
+
+
+def test_a_file_that_is_too_large_is_linked_to_the_archive_and_counted(moved: Files) -> None:
+    body = notes(moved)[attachment_key(4, "note")]["properties"]["hs_note_body"]
+    url = f"https://archive.test/{sha(bytes_of(2_000_000, 4))}/a%20&lt;4&gt;.txt"
+
+    assert "2000000 bytes, not moved" in body
+    assert url in body
+    assert moved.said["transform"][1]["objects"]["Attachment~file"]["skipped"] == 2  # and that of the lead
+    name = sha(bytes_of(2_000_000, 4))
+    assert (moved.root / ".migrate/blobs" / name[:2] / name[2:]).stat().st_size == 2_000_000
+
+
+def test_all_of_it_validates_and_goes_back(moved: Files) -> None:
+    code, found = moved.run("validate")
+    failed = [each["id"] for each in found["results"] if each["verdict"] in ("fail", "error")]
+    assert (code in (0, 1), failed) == (True, []), found
+
+    moved.must("rollback plan", "rollback run --yes")
+    code, verified = moved.run("rollback verify")
+    assert code in (0, 1), verified
+    assert moved.there() == []
+    assert notes(moved) == {}
+
+
+def test_an_edit_of_what_the_files_stand_for_is_told_before_a_load(moved: Files) -> None:
+    moved.plan("", PLAN.replace("max_bytes: 1MB", "max_bytes: 2MB"))
+    code, found = moved.run("load")
+
+    assert code == 2
+    assert "edited since the last transform" in found["message"]
