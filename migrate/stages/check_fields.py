@@ -198,7 +198,7 @@ class FieldCheck:
         if expression is None or kind is None:
             return None
         if field.entries:
-            self.references.field(keys, name, field, place, expression, each)
+            self.references.field(keys, name, field, place, expression, each, source)
         else:
             self._fit(keys, field, place, expression, kind, source)
         return CheckedField(field, expression, place, kind, home, default, owners, function, wins)

@@ -39,12 +39,22 @@ class ReferenceCheck:
         self.entries = {each.name: each for each in self.plan.model.objects}
 
     def field(
-        self, keys: Keys, name: str, field: FieldPlan, place: Field, expression: Expression, each: ObjectPlan
+        self,
+        keys: Keys,
+        name: str,
+        field: FieldPlan,
+        place: Field,
+        expression: Expression,
+        each: ObjectPlan,
+        source: ObjectSchema | None,
     ) -> None:
-        """One field with `reference` or `gather`."""
+        """One field with `reference` or `gather`.
+
+        Args:
+            source: the entry's source object, with the further fields out of `related`.
+        """
         key = "gather" if isinstance(field.gather, dict) else "reference"
         known = [entry for entry in field.entries if self._known((*keys, key), entry)]
-        source = self.source.objects.get(each.source)
         for entry in known:
             theirs = field.entries[entry]
             if theirs is not None:
@@ -89,9 +99,11 @@ class ReferenceCheck:
                     "Name the source field that holds the reference.",
                 )
             return
-        origin = source.fields.get(expression.column or "")
-        if origin is None or wanted not in origin.references:
-            refers = origin.references if origin is not None else ()
+        # Of several references (`coalesce(a, b)`) each may lead there.
+        read = [source.fields[name] for name in expression.inputs if name in source.fields]
+        origins = [each for each in read if each.references]
+        if not origins or not all(wanted in each.references for each in origins):
+            refers = tuple(dict.fromkeys(to for each in origins for to in each.references))
             to = f"; it refers to {_list(refers)}" if refers else ""
             self.tell(
                 self.plan.at(*keys),

@@ -35,7 +35,6 @@ class App:
     salesforce: Running
     hubspot: Running
     root: Path
-    said: dict[str, dict[str, Any]]
 
     def given(self, file: str) -> list[dict[str, Any]]:
         """Records of a tree file, numbers exact."""
@@ -86,33 +85,71 @@ def move(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], A
         yield run
 
 
+@pytest.fixture(scope="module")
+def move_back(
+    move: Callable[[str], App], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Running]]:
+    """Move an app out of HubSpot again, into an org that has never heard of it."""
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+
+        def run(name: str) -> Running:
+            app = move(name)
+            base = tmp_path_factory.mktemp(f"{name}-back")
+            third = stack.enter_context(launch("salesforce", base, speed=SPEED))
+            third.control.post("/seed", {"org": {"Id": "00D5g000009Thrd"}})
+            _line(
+                f"hubspot-to-{name}",
+                base / "work",
+                patch,
+                {
+                    "LEGACY_TOKEN": "pat-na1-sandbox",
+                    "LEGACY_BASE_URL": app.hubspot.url,
+                    "NEW_INSTANCE_URL": third.url,
+                    "NEW_CLIENT_ID": "admin-app",
+                    "NEW_CLIENT_SECRET": "sandbox-secret",
+                },
+            )
+            return third
+
+        yield run
+
+
+def _line(plan: str, root: Path, patch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
+    """A plan's whole line of commands, from a fresh folder."""
+    shutil.copytree(PLANS / plan, root)
+    text = (root / "plan.yaml").read_text()
+    text = text.replace('"env:LEGACY_"}', '"env:LEGACY_", clock: sandbox}')
+    (root / "plan.yaml").write_text(
+        text.replace("share: 0.8}", "share: 0.8, clock: sandbox, longest_call: 5}")
+    )
+    for key, value in environment.items():
+        patch.setenv(key, value)
+    for words in LINE:
+        assert main(["-w", str(root), *words.split()]) == 0, words
+
+
 def _moved(name: str, folder: Path, base: Path, stack: ExitStack, patch: pytest.MonkeyPatch) -> App:
     root = base / "work"
-    shutil.copytree(PLANS / f"{name}-to-hubspot", root)
-    plan = (root / "plan.yaml").read_text()
-    plan = plan.replace('"env:LEGACY_"}', '"env:LEGACY_", clock: sandbox}')
-    (root / "plan.yaml").write_text(
-        plan.replace("share: 0.8}", "share: 0.8, clock: sandbox, longest_call: 5}")
-    )
     running = []
     for vendor in ("salesforce", "hubspot"):
         (base / vendor).mkdir()
         running.append(stack.enter_context(launch(vendor, base / vendor, speed=SPEED)))
     salesforce, hubspot = running
     salesforce.control.post("/seed", PROFILES[name](folder))
-    environment = {
-        "LEGACY_INSTANCE_URL": salesforce.url,
-        "LEGACY_CLIENT_ID": "reader-app",
-        "LEGACY_CLIENT_SECRET": "sandbox-secret",
-        "NEW_TOKEN": "pat-na1-sandbox",
-        "NEW_BASE_URL": hubspot.url,
-    }
-    for key, value in environment.items():
-        patch.setenv(key, value)
-    app = App(folder, salesforce, hubspot, root, {})
-    for words in LINE:
-        assert main(["-w", str(root), *words.split()]) == 0, words
-    return app
+    _line(
+        f"{name}-to-hubspot",
+        root,
+        patch,
+        {
+            "LEGACY_INSTANCE_URL": salesforce.url,
+            "LEGACY_CLIENT_ID": "reader-app",
+            "LEGACY_CLIENT_SECRET": "sandbox-secret",
+            "NEW_TOKEN": "pat-na1-sandbox",
+            "NEW_BASE_URL": hubspot.url,
+        },
+    )
+    return App(folder, salesforce, hubspot, root)
 
 
 def agrees(value: Any, held: str | None) -> bool:
@@ -192,3 +229,62 @@ def test_ebikes_moves_whole(move: Callable[[str], App]) -> None:
     expected = {(bike["Name"], called[bike["Product_Family__c"]], "Family") for bike in bikes}
     assert app.links("p4471203_bike", "p4471203_product_family") == expected
     assert len(expected) == 16
+
+
+def stands_again(
+    third: Running, given: list[dict[str, Any]], renamed: Mapping[str, str] | None = None
+) -> int:
+    """Every record of a tree file stands in an org, every value unchanged; how many values there were."""
+    object = str(given[0]["attributes"]["type"])
+    rows = {
+        row.get("Name") or f"{row['FirstName']} {row['LastName']}": row
+        for row in third.control.ndjson(f"/truth/{object}")
+        if not row["IsDeleted"]
+    }
+    assert len(rows) == len(given)
+    compared = 0
+    for record in given:
+        own = rows[str(record.get("Name") or f"{record['FirstName']} {record['LastName']}")]
+        for name, value in record.items():
+            if name == "attributes":
+                continue
+            held = own[(renamed or {}).get(name, name)]
+            if str(value).startswith("@"):
+                assert held  # which one, the links tell
+            elif isinstance(value, (int, Decimal)):
+                assert Decimal(str(held)) == value, (object, name)
+            else:
+                assert str(held) == value, (object, name)
+            compared += 1
+    return compared
+
+
+def parents(third: Running, object: str, field: str, of: str) -> set[tuple[str, str]]:
+    """Names of records and of those that they refer to."""
+    names = {row["Id"]: row["Name"] for row in third.control.ndjson(f"/truth/{of}")}
+    return {
+        (row["Name"], names[row[field]]) for row in third.control.ndjson(f"/truth/{object}") if row[field]
+    }
+
+
+def test_dreamhouse_comes_back_whole(move: Callable[[str], App], move_back: Callable[[str], Running]) -> None:
+    app, third = move("dreamhouse"), move_back("dreamhouse")
+    brokers, homes = app.given("brokers-data.json"), app.given("properties-data.json")
+    assert stands_again(third, brokers) == 48
+    place = {f"Location__{part}__s": f"{part}__c" for part in ("Latitude", "Longitude")}
+    assert stands_again(third, homes, place) == 12 * 16
+    assert stands_again(third, app.given("contacts-data.json")) == 20
+    called = {f"@{each['attributes']['referenceId']}": each["Name"] for each in brokers}
+    expected = {(home["Name"], called[home["Broker__c"]]) for home in homes}
+    assert parents(third, "Property__c", "Broker__c", "Broker__c") == expected
+
+
+def test_ebikes_comes_back_whole(move: Callable[[str], App], move_back: Callable[[str], Running]) -> None:
+    app, third = move("ebikes"), move_back("ebikes")
+    families, bikes = app.given("Product_Family__cs.json"), app.given("Product__cs.json")
+    assert stands_again(third, families) == 12
+    assert stands_again(third, bikes) == 16 * 14
+    assert stands_again(third, app.given("Accounts.json")) == 18
+    called = {f"@{each['attributes']['referenceId']}": each["Name"] for each in families}
+    expected = {(bike["Name"], called[bike["Product_Family__c"]]) for bike in bikes}
+    assert parents(third, "Product__c", "Product_Family__c", "Product_Family__c") == expected

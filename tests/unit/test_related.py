@@ -95,6 +95,28 @@ def test_a_reference_out_of_an_association_stays_a_reference(world: World) -> No
     assert checked.source.fields["boss"].kind is Kind.REFERENCE
 
 
+def test_a_reference_out_of_an_association_may_lead_to_an_entry_alone_or_before_another(world: World) -> None:
+    """Either end of a link may be the one that is read first."""
+    plan = """
+        - source: Account
+          target: companies
+          related:
+            here: {of: Deal, by: Name, take: min(AccountId)}
+            there: {of: Contact, by: LastName, take: min(AccountId)}
+          fields:
+            name: Name
+            parent_ref: {from: '%s', reference: %s}
+        - source: Contact
+          target: contacts
+          fields: {lastname: LastName}
+    """
+    for origin in ("here", "coalesce(here, there)"):
+        check(world.plan(plan % (origin, "Account")), world.source, world.target)
+    for origin, wrong in (("here", "Contact"), ("coalesce(here, there)", "Contact"), ("Name", "Account")):
+        with pytest.raises(PlanError, match=f"isn't a reference to `{wrong}`"):
+            check(world.plan(plan % (origin, wrong)), world.source, world.target)
+
+
 def test_records_can_be_found_by_any_value_of_both(world: World) -> None:
     world.extract("Deal", [{"Id": "D1", "Name": "ANN@x.test"}, {"Id": "D2", "Name": "who@x.test"}])
     world.extract("Contact", [{"Id": "C1", "Email": "Ann@X.test", "LastName": "Ann"}])
