@@ -167,6 +167,7 @@ def status(session: Session) -> Result:
         letters = "dead letter" if found.refused == 1 else "dead letters"
         lines.append(f"{found.refused:,} {letters}; see `migrate dead-letters list`.")
     lines += [str(each["words"]) for each in found.canaries if each["effects"] or each["state"] != "passed"]
+    lines += found.off
     lines += found.waived
     if found.window_end:
         lines.append(

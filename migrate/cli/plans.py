@@ -91,12 +91,15 @@ def check(session: Session, live: bool) -> Result:
     \b
     migrate check --live
     """
+    from migrate.cli.automations import told_text
+    from migrate.stages.automations import listed
     from migrate.stages.live import prove
     from migrate.stages.pipeline import checked
 
     with session.workspace() as workspace:
         found = checked(workspace)
         proved = prove(workspace) if live else []
+        told = listed(workspace) if live else None
     lines = [
         f"{len(found.objects)} objects, {sum(len(o.fields) for o in found.objects.values())} fields: sound."
     ]
@@ -114,6 +117,8 @@ def check(session: Session, live: bool) -> Result:
         for each in found.collisions
     ]
     odd = bool(found.warnings or found.unmapped)
+    if told is not None:
+        lines.append(told_text(told))
     for proof in proved:
         lines.append(proof.words)
         odd = odd or bool(proof.rights.missing or proof.rights.excess)
@@ -123,6 +128,7 @@ def check(session: Session, live: bool) -> Result:
         "unmapped": found.unmapped,
         "collisions": found.collisions,
         "live": proved,
+        "automations": told,
     }
     refused = any(proof.rights.missing for proof in proved)
     return Result("check", document, "\n".join(lines), 3 if refused else int(odd))

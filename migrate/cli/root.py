@@ -35,6 +35,7 @@ COMMANDS = {
     "trace": "migrate.cli.evidence:trace",
     "crosswalk": "migrate.cli.evidence:crosswalk",
     "dead-letters": "migrate.cli.letters:letters",
+    "automations": "migrate.cli.automations:automations",
     "rollback": "migrate.cli.rollback:rollback",
     "status": "migrate.cli.evidence:status",
     "sandbox": "migrate.cli.sandbox:sandbox",

@@ -128,6 +128,15 @@ class Loading:
         finally:
             self._local.batch = None
 
+    @contextmanager
+    def unbatched(self) -> Iterator[None]:
+        """What this thread sends inside belongs to no batch; its own intent is in the ledger already."""
+        self._local.unbatched = True
+        try:
+            yield
+        finally:
+            self._local.unbatched = False
+
     def _before_write(self) -> None:
         """Called by the connector before each try of a write: may it start, and until when can it land?
 
@@ -136,6 +145,8 @@ class Loading:
         """
         deadline = self.lease.guard(self.target.limits.longest_call)
         batch = getattr(self._local, "batch", None)
+        if batch is None and getattr(self._local, "unbatched", False):
+            return
         if batch is None:
             raise RuntimeError("a write without an intent")
         with self.ledger.write(self.lease) as tx:

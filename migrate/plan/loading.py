@@ -64,7 +64,7 @@ _KINDS = {
     "model_attributes_type": "a mapping",
 }
 
-_NOT_WRITTEN: Any = {"objects": {"__all__": {"automations"}}}
+_NOT_WRITTEN: Any = {"automations": True, "objects": {"__all__": {"automations"}}}
 
 
 class Plan:

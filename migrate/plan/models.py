@@ -456,6 +456,12 @@ class EntryAutomationsPlan(_Model):
     waive: WaivePlan | None = None  # load this entry without a canary
 
 
+class AutomationsPlan(_Model):
+    """Automations of the target that are off while we write, by name or by the target's own id."""
+
+    switch_off: list[str] = []
+
+
 class ObjectPlan(_Model):
     """One object's way. The same source may have several entries, told apart by their `part`."""
 
@@ -598,6 +604,7 @@ class PlanModel(_Model):
     cutover: CutoverPlan = CutoverPlan()
     archive: list[str] = []  # source objects that are kept, whole, and go nowhere
     overrides: str | None = None  # CSV beside the plan
+    automations: AutomationsPlan = AutomationsPlan()
     mailbox_sync_from: str | None = None  # a day (in the calendar's zone) or an instant
 
     model_config = ConfigDict(populate_by_name=True)

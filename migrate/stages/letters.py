@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from migrate.errors import PlanError, PlanMistake, Position, UsageError
 from migrate.journal import REFUSED
 from migrate.load import LinkProtocol, Loading
+from migrate.load.canary import Canaries
 from migrate.load.consent import open_table
 from migrate.load.context import Progress, Tally, no_progress
 from migrate.load.cutting import Cutter
 from migrate.load.link_work import LinkCutter
-from migrate.load.work import crosswalk_table
+from migrate.load.switches import quiet
+from migrate.load.work import RecordWork, crosswalk_table
 from migrate.plan.keys import entry_of, entry_sql
 from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
+from migrate.plan.models import ObjectPlan
 from migrate.stages import checkpoint
 from migrate.stages.load import Loaded, load, must_be_open, protocol_for, waves_of
 from migrate.stages.pipeline import alone, transform
@@ -244,6 +249,13 @@ def replay(workspace: Workspace, *, progress: Progress = no_progress) -> Loaded:
     return last
 
 
+def _alone(loading: Loading, found: dict[str, Tally], plan: ObjectPlan, work: RecordWork) -> Tally:
+    """Carry a canary."""
+    tally = protocol_for(loading, plan).run(work)
+    found.setdefault(plan.name, Counter()).update(tally)
+    return tally
+
+
 def _resend(workspace: Workspace, progress: Progress) -> dict[str, Tally]:
     found: dict[str, Tally] = {}
     attempt = workspace.ledger.attempt()
@@ -251,19 +263,23 @@ def _resend(workspace: Workspace, progress: Progress) -> dict[str, Tally]:
         alone(workspace, "ready", with_others=True),
         closing(workspace.target()) as target,
         Loading(workspace, target, workspace.guarded(), attempt, "replay", progress) as loading,
+        ExitStack() as stack,
     ):
         must_be_open(workspace, attempt)
+        stack.enter_context(quiet(loading))
         if point := checkpoint.of_attempt(workspace.ledger, attempt):
             loading.baseline = checkpoint.files(workspace, point)
         open_table(loading)
         crosswalk_table(loading)
         plan = waves_of(workspace)
         loading.later = plan.waiting
+        canaries = Canaries(loading, plan.order, partial(_alone, loading, found))
         for each in plan.order:
             keys = _keys(workspace, each.name, attempt)
             if keys:
                 works = Cutter(loading, each).replay(list(keys), [key for key, gone in keys.items() if gone])
-                found[each.name] = loading.run(works, protocol_for(loading, each).run)
+                tally = found.setdefault(each.name, Counter())
+                tally.update(loading.run(canaries.guard(each, works), protocol_for(loading, each).run))
         crosswalk_table(loading)
         for each in workspace.plan.model.objects:
             for index in range(len(each.links)):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ from migrate.load.cutting import Cutter
 from migrate.load.later import LaterCutter
 from migrate.load.link_work import LinkCutter
 from migrate.load.strays import Swept
+from migrate.load.switches import quiet
 from migrate.load.work import RecordWork, crosswalk, crosswalk_table
 from migrate.plan.models import ObjectPlan
 from migrate.plan.needs import always_written, expected, written_fields
@@ -115,12 +116,14 @@ def load(
         Loading(
             workspace, target, workspace.guarded(), attempt, progress=progress, keep_going=keep_going
         ) as loading,
+        ExitStack() as stack,
     ):
         loading.later = plan.waiting
         must_be_open(workspace, attempt)
         _verify(workspace, plans)
         base = checkpoint.ensure(loading)
         loading.baseline = checkpoint.files(workspace, base)
+        stack.enter_context(quiet(loading))
         _settle_doubts(loading, plans, loaded)
         canaries = Canaries(loading, plans, lambda plan, work: _alone(loading, plan, work, loaded))
         canaries.resume()

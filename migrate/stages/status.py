@@ -13,6 +13,7 @@ from migrate.journal import REFUSED
 from migrate.ledger import batches as book
 from migrate.ledger.canaries import last_flown
 from migrate.ledger.leases import proved_dead
+from migrate.ledger.switches import open_switches
 from migrate.ledger.tables import attempts, leases, measures
 from migrate.load.work import crosswalk
 from migrate.stages.checkpoint import of_attempt
@@ -66,6 +67,7 @@ class Status:
     window_end: str | None
     last_safe_start: str | None
     canaries: tuple[dict[str, Any], ...] = ()  # the last of each entry and operation
+    off: tuple[str, ...] = ()  # automations of the target that are off because of us
     waived: tuple[str, ...] = ()  # entries that the plan loads without one, by whom and why
 
 
@@ -101,6 +103,7 @@ def status(workspace: Workspace) -> Status:
         end,
         _last_safe_start(workspace, end) if end else None,
         tuple(each.document() | {"words": str(each)} for each in last_flown(ledger, attempt)),
+        tuple(map(str, open_switches(ledger))),
         tuple(
             f"{each.name}: no canary, by {each.automations.waive.by}: {each.automations.waive.reason}"
             for each in workspace.plan.model.objects

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 from migrate.connector import Link
 from migrate.errors import Defect, UsageError
@@ -18,6 +18,7 @@ from migrate.ledger import batches as book
 from migrate.ledger.leases import this_process
 from migrate.load import Loading, Tally, sweep
 from migrate.load.context import Progress, no_progress
+from migrate.load.switches import quiet
 from migrate.load.work import crosswalk_table
 from migrate.stages import checkpoint
 from migrate.stages.checkpoint import window_open
@@ -53,6 +54,7 @@ def run(
     with (
         closing(workspace.target()) as target,
         Loading(workspace, target, workspace.guarded(), chosen.number, PHASE, progress) as loading,
+        ExitStack() as stack,
     ):
         if attempts.choose(workspace.ledger) != chosen:  # asked again, now that nobody else can write
             raise UsageError(
@@ -63,6 +65,7 @@ def run(
         target.bind(checkpoint.key_fields(workspace, chosen.point))
         done = RolledBack(chosen.number, chosen.number + 1)
         attempts.begin(loading, chosen)
+        stack.enter_context(quiet(loading, strict=False))
         look = Look(workspace, target, loading.catalog)
         done.settled = doubts.settle(loading, look)
         whole = chosen.state == "open"

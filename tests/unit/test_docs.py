@@ -158,6 +158,7 @@ SECTIONS = {
     "EntryAutomationsPlan": "`automations`",
     "AcceptedPlan": "An accepted automation",
     "ConsentPlan": "An entry of `consent`",
+    "AutomationsPlan": "`automations` at the top",
     "ValidatePlan": "`validate`",
     "CutoverPlan": "`cutover`",
 }

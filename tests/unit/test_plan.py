@@ -152,7 +152,7 @@ def test_the_digest_covers_the_plan_and_every_file_that_decides_what_is_written(
 def test_a_comment_or_an_accepted_automation_changes_nothing_that_is_written(tmp_path: Path) -> None:
     path = write(tmp_path, SMALL)
     before = load_plan(path).digest
-    path.write_text(path.read_text() + "# why\n")
+    path.write_text(path.read_text() + "# why\nautomations: {switch_off: [Welcome mail]}\n")
     assert load_plan(path).digest == before
     accepted = "automations: {accept: [{name: Enrichment, fills: [city]}]}"
     fields = "fields: {name: Name}"

@@ -28,6 +28,7 @@ from migrate.errors import (
     UsageError,
 )
 from migrate.ledger.canaries import last_flown
+from migrate.ledger.switches import all_switches
 from migrate_validators.evidence import Evidence, Progress, no_progress
 from migrate_validators.model import Decision, Result, Verdict, worst
 from migrate_validators.report import Report, write
@@ -111,7 +112,9 @@ def validate(
         )
         with closing(evidence):
             results = run(evidence)
-            facts = story(evidence, results, base, last_flown(workspace.ledger, attempt))
+            facts = story(
+                evidence, results, base, last_flown(workspace.ledger, attempt), all_switches(workspace.ledger)
+            )
     facts |= {"started": stamp(started), "ended": stamp(workspace.clock.now())}
     return write(folder, results, facts)
 

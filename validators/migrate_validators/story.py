@@ -22,6 +22,7 @@ from migrate_validators.wording import why
 if TYPE_CHECKING:
     from migrate.ledger import Ledger
     from migrate.ledger.canaries import Canary
+    from migrate.ledger.switches import Switch
     from migrate.plan.models import ObjectPlan
 
 
@@ -51,7 +52,11 @@ RESIDUE = (
 
 
 def story(
-    evidence: Evidence, results: Sequence[Result], checkpoint: Point | None, canaries: Sequence[Canary] = ()
+    evidence: Evidence,
+    results: Sequence[Result],
+    checkpoint: Point | None,
+    canaries: Sequence[Canary] = (),
+    switches: Sequence[Switch] = (),
 ) -> dict[str, Any]:
     """Everything of the report that isn't a check, as JSON takes it."""
     source, target = evidence.plan.model.source, evidence.plan.model.target
@@ -68,7 +73,7 @@ def story(
         "flows": [flow(evidence, each) for each in evidence.objects],
         "names": {result.id: found for result in results if (found := names(evidence, result))},
         "decisions": [_told(one) for one in decisions(results)],
-        "automations": automations(evidence, canaries),
+        "automations": automations(evidence, canaries, switches),
         "way_back": way_back(evidence, checkpoint),
     }  # fmt: skip
 
@@ -155,10 +160,11 @@ def _told(one: Decision) -> dict[str, str]:
             "command": one.command}  # fmt: skip
 
 
-def automations(evidence: Evidence, canaries: Sequence[Canary]) -> dict[str, Any]:
+def automations(evidence: Evidence, canaries: Sequence[Canary], switches: Sequence[Switch]) -> dict[str, Any]:
     """What each entry's first record set off in the target; which entries went without such a try."""
     return {
         "canaries": [each.document() for each in canaries],
+        "switched": [{"words": str(each), "state": each.state} for each in switches],
         "waived": [
             {"entry": each.name, "by": each.automations.waive.by, "reason": each.automations.waive.reason}
             for each in evidence.plan.model.objects
