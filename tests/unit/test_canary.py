@@ -272,7 +272,7 @@ def test_a_refused_record_says_nothing_so_the_next_one_goes_alone(flight: Flight
 def test_a_rule_that_refuses_the_first_record_stops_the_load(
     flight: Flight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuses(_: Stirring, index: int, __: Write) -> Outcome:
+    def refuses(_: Stirring, __: str, index: int, ___: Write) -> Outcome:
         return Outcome(index, "refused", code="RULE", reason="no")
 
     monkeypatch.setattr(Stirring, "_create", refuses)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from migrate import errors
-from migrate.connector import BatchRefused
+from migrate.connector import BatchRefused, BlobRefused
 from migrate.errors import MigrateError, PlanError, PlanMistake, Position
 
 AT = datetime(2026, 11, 23, 4, 5, 6, tzinfo=UTC)
@@ -27,10 +27,12 @@ EXAMPLES: dict[MigrateError, tuple[int, tuple[str, ...]]] = {
     errors.GapTooLong("old", "Account", AT, AT): (3, ("`Account`", "2026-11-23 04:05", "compare every id")),
     errors.LeaseHeld("new", "ann", "box", "since", "until"): (4, ("ann on box since since", "ends at until")),
     errors.LeaseLost("new", "taken over"): (4, ("`new`", "taken over", "Run `migrate status`")),
+    errors.Overtaken("a/b"): (4, ("a/b was written by another", "`migrate status`")),
     errors.Damaged("a/b", "is missing", "Run it again."): (5, ("a/b: is missing", "Run it again.")),
     errors.NoSpace("a/b", "No space left"): (5, ("a/b", "No space left", "Free some space")),
     errors.LedgerAway("postgresql://db", "refused"): (5, ("postgresql://db", "refused", "the server runs")),
     errors.Defect("an invariant"): (70, ("an invariant",)),
+    BlobRefused("old", "Attachment", "00P1", "404", "gone"): (1, ("`old`", "Attachment 00P1", "404 gone")),
     BatchRefused("new", "VALIDATION", "bad", 3): (3, ("`new`", "VALIDATION bad")),
 }  # fmt: skip
 each_error = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
