@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import json
 import signal
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from email import message_from_bytes, policy
@@ -20,7 +21,7 @@ import pytest
 from migrate.sandbox.hubspot.markup import sanitised
 from migrate.sandbox.salesforce.ids import normal_id
 from tests.sandbox.files_rig import LINE, Files, credentials
-from tests.sandbox.history_rig import USER, by_source, extra, history, instant, seeded
+from tests.sandbox.history_rig import EMAILS, USER, by_source, extra, history, instant, seeded
 
 LIMIT = 65_536
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -287,14 +288,16 @@ def test_authors_go_through_the_owner_map(moved: Files) -> None:
             assert tasks[id]["hubspot_owner_id"] == owners["angstrom.mueller@nasty.example"]
 
 
-def _owners(moved: Files) -> list[dict[str, Any]]:
-    import urllib.request
-
+def _ask(moved: Files, method: str, path: str) -> Any:
     request = urllib.request.Request(  # noqa: S310 - a loopback address
-        f"{moved.hubspot.url}/crm/v3/owners?limit=100", headers={"Authorization": "Bearer pat-na1-sandbox"}
+        f"{moved.hubspot.url}{path}", method=method, headers={"Authorization": "Bearer pat-na1-sandbox"}
     )
     with urllib.request.urlopen(request) as reply:  # noqa: S310
-        found: list[dict[str, Any]] = json.load(reply)["results"]
+        return json.loads(reply.read() or "null")
+
+
+def _owners(moved: Files) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = _ask(moved, "GET", "/crm/v3/owners?limit=100")["results"]
     return found
 
 
@@ -304,10 +307,64 @@ def test_another_load_sends_nothing(moved: Files) -> None:
     assert len(moved.hubspot.control.ndjson("/log?after=0")) == before
 
 
-def test_a_rollback_takes_the_whole_history_away(moved: Files) -> None:
+def timeline(moved: Files) -> dict[str, dict[str, Any]]:
+    code, found = moved.run("validate")
+    assert code in (0, 1), found
+    return {each["object"]: each for each in found["results"] if each["check"] == "timeline"}
+
+
+def test_the_timeline_agrees_but_for_what_hubspot_took_out_of_one_body(moved: Files) -> None:
+    found = timeline(moved)
+    verdicts = {name: each["verdict"] for name, each in found.items()}
+    assert verdicts == dict.fromkeys(verdicts, "pass") | {"EmailMessage": "fail"}
+    mails = found["EmailMessage"]["figures"]
+    assert (mails["activities compared"], mails["bodies that differ"]) == (23, 1)  # its script was taken out
+    assert (mails["bodies cut"], mails["of them with the whole message beside"]) == (5, 5)
+    assert mails["times that differ"] == mails["authors that differ"] == mails["parents that differ"] == 0
+    assert found["Task"]["compared"] == 21
+
+
+def test_the_timeline_finds_what_was_planted(moved: Files) -> None:
+    """Somebody changes a body, a time, an owner, and takes a link away: each is found, and nothing else."""
+
+    def edit(object: str, **fields: str) -> None:
+        id = min(row["id"] for row in by_source(moved.hubspot, object).values())
+        act = {"do": "update", "object": object, "id": id, "fields": fields, "as": EMAILS[1]}
+        moved.hubspot.control.post("/act", act)
+
+    edit("calls", hs_call_body="another body")
+    edit("meetings", hs_timestamp="2026-11-26T03:00:00.000Z")
+    owner = next(row["id"] for row in _owners(moved) if row["email"] == EMAILS[1])
+    edit("tasks", hubspot_owner_id=owner)
+    notes = by_source(moved.hubspot, "notes")
+    gone = next(
+        link for link in moved.hubspot.control.ndjson("/truth/links")
+        if link["from"] == notes[long("0695g00000note1")]["id"] and link["to_object"] == "contacts"
+    )  # fmt: skip
+    _ask(moved, "DELETE", f"/crm/v4/objects/notes/{gone['from']}/associations/contacts/{gone['to']}")
+    found = timeline(moved)
+    odd = {
+        name: {key: value for key, value in each["figures"].items() if "differ" in key and value}
+        for name, each in found.items()
+    }
+    assert odd == {
+        "EmailMessage": {"bodies that differ": 1}, "EmailMessage~eml": {},
+        "Task~call": {"bodies that differ": 1}, "Task": {"authors that differ": 1},
+        "Event": {"times that differ": 1, "years that differ": 2}, "Note": {},
+        "ContentNote": {"parents that differ": 1},
+    }  # fmt: skip
+    assert {name for name, each in found.items() if each["verdict"] == "fail"} == {
+        name for name, figures in odd.items() if figures
+    }
+
+
+def test_a_rollback_takes_the_whole_history_away_but_for_what_people_changed(moved: Files) -> None:
     moved.must("rollback plan", "rollback run --yes")
     code, found = moved.run("rollback verify")
     assert code in (0, 1), found
-    for object in ("emails", "calls", "tasks", "meetings", "notes", "contacts", "companies"):
-        assert by_source(moved.hubspot, object) == {}, object
+    left = {
+        object: len(by_source(moved.hubspot, object))
+        for object in ("emails", "calls", "tasks", "meetings", "notes")
+    }
+    assert left == {"emails": 0, "calls": 1, "tasks": 1, "meetings": 1, "notes": 0}
     assert moved.there() == []

@@ -39,19 +39,33 @@ def check(evidence: Evidence) -> Iterator[Result]:
             yield _references(evidence, each)
 
 
+def expected_of(evidence: Evidence, name: str) -> str:
+    """SQL: the staged links of one plan entry whose two ends are in the target, and that it didn't refuse."""
+    return (
+        f"(SELECT * FROM {link_ends(evidence, name)} "
+        "WHERE left_id IS NOT NULL AND right_id IS NOT NULL AND refused IS NULL)"
+    )
+
+
+def missing_of(evidence: Evidence, each: ObjectPlan, name: str) -> str:
+    """Table of those that the target doesn't show, looked for twice; made once a validation."""
+    done = evidence.__dict__.setdefault("_missing_links", {})
+    if name not in done:
+        done[name] = evidence.table(
+            f"missing {name}",
+            f"""SELECT e."left", e."right", e.label, e.left_id, e.right_id, e.left_object, e.right_object
+            FROM {expected_of(evidence, name)} AS e ANTI JOIN {evidence.links(each.target)} AS f
+            ON f."left" = e.left_id AND f."right" = e.right_id AND f.right_object = e.right_object
+            AND f.label = e.label""",
+        )
+        _look_again(evidence, done[name])
+    return str(done[name])
+
+
 def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str) -> Result:
-    ends = link_ends(evidence, name)
-    expected = (
-        f"(SELECT * FROM {ends} WHERE left_id IS NOT NULL AND right_id IS NOT NULL AND refused IS NULL)"
-    )
+    expected = expected_of(evidence, name)
     compared = int(evidence.one(f"SELECT count(*) AS n FROM {expected}"))
-    missing = evidence.table(
-        f"missing {name}",
-        f"""SELECT e."left", e."right", e.label, e.left_id, e.right_id, e.left_object, e.right_object
-        FROM {expected} AS e ANTI JOIN {evidence.links(each.target)} AS f ON f."left" = e.left_id
-        AND f."right" = e.right_id AND f.right_object = e.right_object AND f.label = e.label""",
-    )
-    _look_again(evidence, missing)
+    missing = missing_of(evidence, each, name)
     rows, row_count, sample = evidence.keep(f"{ID}.{name}", f"SELECT * FROM {missing} ORDER BY ALL")
     labels = evidence.rows(
         f"""SELECT e.label, count(*) AS expected, count(*) - count(m."left") AS found

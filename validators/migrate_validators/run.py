@@ -39,7 +39,10 @@ if TYPE_CHECKING:
     from migrate.workspace import Workspace
 
 GROUP = "crm_migrate.checks"
-BUILT_IN = ("counts", "rows", "sums", "links", "picklists", "files", "strays", "completeness", "invariants")
+BUILT_IN = (
+    "counts", "rows", "sums", "links", "picklists", "files", "timeline", "strays", "completeness",
+    "invariants",
+)  # fmt: skip
 
 Check = Callable[[Evidence], Iterable[Result]]
 
