@@ -154,7 +154,8 @@ class ObjectSchema(_Model):
     with every change. `url`: pattern of a record's page, with `{id}`; `urls`: others that lead to the same
     record, as they stand in old texts. `short_id`: so many characters of an id name it, too. `key_field`: the
     only field that can hold a migration key, where the vendor takes no field of ours; then no other can be
-    made either. `prefix`: how each id begins, where an id tells its object.
+    made either. `prefix`: how each id begins, where an id tells its object. `url_field`: the field that holds
+    the record's own address, where that is what other texts need of it (a file's).
     """
 
     name: str
@@ -172,6 +173,7 @@ class ObjectSchema(_Model):
     deletable: bool = True
     key_field: str | None = Default(default=None, exclude_if=_unknown)
     prefix: str | None = Default(default=None, exclude_if=_unknown)
+    url_field: str | None = Default(default=None, exclude_if=_unknown)
 
 
 class NewObjects(_Model):

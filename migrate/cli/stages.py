@@ -131,6 +131,7 @@ def loaded_document(found: Loaded) -> dict[str, Any]:
         "consent": _counts(found.consent),
         "blocked": found.blocked,
         "unfilled": found.unfilled,
+        "old_links": {name: _counts(tally) for name, tally in found.old_links.items()},
         "refused": found.refused,
         "swept": found.swept,
         "side_links": found.side_links,
@@ -180,6 +181,9 @@ def loaded_text(found: Loaded) -> str:
             "References still empty (their record isn't in the target): "
             + ", ".join(f"{k} {v:,}" for k, v in empty.items())
         )
+    if found.old_links:
+        text_rows = [(name, t["rewritten"], t["left"]) for name, t in found.old_links.items()]
+        lines.append(table(text_rows, ("old addresses in texts of", "rewritten", "left")))
     blocked = {name: number for name, number in found.blocked.items() if number}
     if blocked:
         lines.append(

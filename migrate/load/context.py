@@ -25,6 +25,7 @@ from migrate.errors import InDoubt, MigrateError, SystemRefused
 from migrate.journal import Entry, Journal
 from migrate.ledger import BatchRow, Lease, Ledger
 from migrate.ledger import batches as book
+from migrate.rewriting import Addresses
 from migrate.workspace import Workspace
 
 SYSTEMIC = 100  # records refused alike, and none taken: it isn't the records
@@ -59,6 +60,7 @@ class Loading:
     keep_going: bool = False  # even where the target refuses all
     later: Mapping[str, Collection[str]] = field(default_factory=dict)  # by entry: fields of a second pass
     withheld: str = ""  # table of keys whose record may not be created yet; see `migrate.load.consent`
+    addresses: Addresses | None = None  # new addresses for old ones in texts, where the plan rewrites any
     baseline: dict[str, list[str]] = field(
         default_factory=dict
     )  # by object: Parquet files, `_id` of what stood

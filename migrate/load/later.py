@@ -21,6 +21,7 @@ from migrate.load.references import Lead
 from migrate.load.staged import Staged, part_of
 from migrate.load.work import Item, RecordWork
 from migrate.plan.models import ObjectPlan
+from migrate.rewriting import condition
 from migrate.store import Manifest, Part
 
 READY, LATER = "ready/", "later/"
@@ -42,7 +43,7 @@ class LaterCutter:
     @property
     def fields(self) -> frozenset[str]:
         """The fields that this pass writes."""
-        return frozenset(lead.name for lead in self.leads)
+        return frozenset([*(lead.name for lead in self.leads), *self.staged.texts])
 
     def manifests(self) -> list[Manifest]:
         """Ready generations, oldest first."""
@@ -79,23 +80,32 @@ class LaterCutter:
 
     def _only(self, item: Item, fields: Collection[str]) -> Item:
         """The row with nothing but those of these fields that don't stand in the target as they should."""
-        schema = self.loading.catalog.objects[self.plan.target].fields
         there = item.known.after if item.known else {}
         values: dict[str, str | None] = {
             name: value
             for name, value in item.values.items()
-            if name in fields and value is not None and held(schema[name].held, value) != there.get(name)
+            if name in fields and value is not None and self._differs(name, value, there.get(name))
         }
         return replace(item, values=values)
+
+    def _differs(self, name: str, value: str, there: str | None) -> bool:
+        schema = self.loading.catalog.objects[self.plan.target].fields
+        if held(schema[name].held, value) == there:
+            return False
+        if name not in self.staged.texts or (addresses := self.loading.addresses) is None:
+            return True
+        # A vendor may hold a text otherwise than it was sent: what counts is whether an old address is left.
+        return bool(there and addresses.of(addresses.links.find(there)))
 
     def _open(self, manifest: Manifest, part: Part) -> dict[int, frozenset[str]]:
         """Fields that may have to be written, by row: of records in the target, in their newest version.
 
         What was refused or held isn't tried again here; a dead letter is replayed. A field is filled once; a
-        list is looked at again, for more of it may have come.
+        list or a text is looked at again, for more of its records may have come.
         """
         leads = [lead for lead in self.leads if lead.name in manifest.schema]
-        if not leads:
+        texts = [name for name in self.staged.texts if name in manifest.schema]
+        if not leads and not texts:
             return {}
         store, engine = self.loading.workspace.store, self.loading.workspace.engine
         done = book.rows_done(self.loading.ledger, self.loading.attempt, stage_of(manifest), part.name)
@@ -104,29 +114,38 @@ class LaterCutter:
         stale = f"AND p._key NOT IN (SELECT _key FROM read_parquet({newer!r}))" if newer else ""
         once, many = [lead for lead in leads if not lead.many], [lead for lead in leads if lead.many]
         lacks = [_lacks(lead, f"x{number}") for number, lead in enumerate(once)]
-        lacks += [f"p.{identifier(lead.name)} IS NOT NULL AND {self._untried()}" for lead in many]
+        untried = self._untried() if many or texts else "true"
+        lacks += [f"p.{identifier(lead.name)} IS NOT NULL AND {untried}" for lead in many]
+        lacks += [f"{self._old(name)} AND {untried}" for name in texts]
         joins = " ".join(
             f"LEFT JOIN crosswalk AS x{number} ON x{number}.key = p.{identifier(lead.name)}"
             for number, lead in enumerate(once)
         )
-        items = ", ".join(f"({condition}) AS lacks{number}" for number, condition in enumerate(lacks))
+        items = ", ".join(f"({each}) AS lacks{number}" for number, each in enumerate(lacks))
         found = engine.rows(
-            f"""SELECT p.file_row_number AS row, p._key AS key, {items}
+            f"""SELECT p.file_row_number AS row, p._key AS key, c.origin, {items}
             FROM read_parquet({text(self.staged.path(manifest, part))}, file_row_number=true) AS p
             JOIN crosswalk AS c ON c.key = p._key {joins}
             WHERE NOT p._deleted AND ({" OR ".join(f"({each})" for each in lacks)}) {stale}"""
         )
         over = self.staged.over(manifest, part) if found else {}
-        names = [lead.name for lead in (*once, *many)]
+        names = [*(lead.name for lead in (*once, *many)), *texts]
         return {
             row["row"]: frozenset(
                 name
                 for number, name in enumerate(names)
-                if row[f"lacks{number}"] and (number >= len(once) or row["row"] not in done)
+                if row[f"lacks{number}"]
+                # On an adopted record the target's value may have won, and would do so again.
+                and (row["row"] not in done or (number >= len(once) and row["origin"] == "create"))
             )
             for row in found
             if row["key"] not in over
         }
+
+    def _old(self, name: str) -> str:
+        """A condition: the text, as we left it in the target, may hold an old address."""
+        assert self.loading.addresses is not None  # noqa: S101 - else there are no such texts
+        return condition(self.loading.addresses.links, f'c."after"[{text(name)}]')
 
     def _untried(self) -> str:
         refused = REFUSED.format(journal=self.loading.journal.source())

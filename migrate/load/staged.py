@@ -12,6 +12,7 @@ from migrate.errors import Damaged
 from migrate.load.references import Resolved, leads_of, resolve
 from migrate.load.work import Item, Known, image
 from migrate.plan.models import ObjectPlan
+from migrate.rewriting import rewritten_fields
 from migrate.store import Manifest, Part
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Staged:
         self.leads = leads_of(plan, loading.later.get(plan.name, ()))
         schema = loading.catalog.objects[plan.target].fields
         self.consent = {name: field for name, field in schema.items() if field.consent is not None}
+        self.texts = rewritten_fields(plan) if loading.addresses else []
 
     def manifests(self) -> list[Manifest]:
         """Ready generations, oldest first."""
@@ -64,12 +66,31 @@ class Staged:
         )
         for name, values in resolved.values.items():
             table = table.set_column(table.schema.get_field_index(name), name, values)
+        for name in self.texts:
+            if name in table.schema.names:
+                place = table.schema.get_field_index(name)
+                table = table.set_column(place, name, self._rewritten(name, table[name].combine_chunks()))
         columns = [name for name in table.schema.names if not name.startswith("_")]
         number = 0
         for batch in table.to_batches():
             values = self.loading.target.encode(self.plan.target, batch.select(columns))
             yield from self._of_batch(batch, values, known, withheld, resolved, number)
             number += batch.num_rows
+
+    def _rewritten(self, name: str, column: pa.Array) -> pa.Array:
+        """A column of texts with the addresses that are known by now in the places of old ones."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        addresses, field = self.loading.addresses, self.loading.catalog.objects[self.plan.target].fields[name]
+        assert addresses is not None  # noqa: S101 - else there are no such columns
+        mask = pc.fill_null(pc.match_substring_regex(column, pattern=addresses.links.pattern), False)
+        texts = column.filter(mask).to_pylist()
+        if not texts:
+            return column
+        urls = addresses.of(old for each in texts for old in addresses.links.find(each))
+        made = [addresses.rewritten(each, field, urls) for each in texts]
+        return pc.replace_with_mask(column, mask, pa.array(made, column.type))
 
     def _of_batch(
         self,

@@ -124,6 +124,7 @@ class FieldPlan(_Model):
     id: str | None = None  # this field of the other record in the target, instead of its id
     python: str | None = None  # module:function, Arrow array in and out
     eml: EmlPlan | None = None  # of a field that holds a file
+    rewrite: Literal["links"] | None = None  # old addresses in a text become new ones
     oversize: Literal["reject", "cut"] = "reject"  # a text that is longer than the target takes
     cut_note: str = NOTE  # stands where a text was cut
     wins: str | None = None  # survivorship rule or an expression over source.x and target.x
@@ -139,6 +140,10 @@ class FieldPlan(_Model):
                 _if({"anyOf": [_LATER, _text("id")]}, {"anyOf": [_REFERENCE, _GATHER]}),
                 _if(_text("gather"), _text("reference")),
                 _if(_GATHERED, {"not": _REFERENCE}),
+                _if(
+                    _text("rewrite"),
+                    {"not": {"anyOf": [_text("picklist"), _text("owner"), _REFERENCE, _GATHER, _EML]}},
+                ),
                 _if(
                     {"anyOf": [_REFERENCE, _GATHER]},
                     {"not": {"anyOf": [_text("picklist"), _text("owner"), _text("python")]}},
@@ -168,6 +173,9 @@ class FieldPlan(_Model):
             raise ValueError(
                 "A reference goes through no map and no function.", "Remove `picklist`, `owner`, `python`."
             )
+        others = (self.picklist, self.owner, self.reference, self.gather, self.eml)
+        if self.rewrite is not None and any(each is not None for each in others):
+            raise ValueError("`rewrite` is for texts.", "Remove it.")
         if self.picklist is not None and self.owner is not None:
             raise ValueError("`picklist` and `owner` exclude each other.", "Remove one of the two.")
         if self.unmapped == "default" and self.default is None:

@@ -197,6 +197,8 @@ class FieldCheck:
             )
         if expression is None or kind is None:
             return None
+        if field.rewrite is not None:
+            self._rewrite(keys, name, place)
         if field.entries:
             self.references.field(keys, name, field, place, expression, each, source)
         else:
@@ -249,6 +251,20 @@ class FieldCheck:
                 self.plan.at(*keys),
                 f"`{place.name}` is a picklist; `{expression.text.strip()}` may give values that it hasn't.",
                 f"Map them: `{{from: {expression.text.strip()}, picklist: {file}}}`.",
+            )
+
+    def _rewrite(self, keys: Keys, name: str, place: Field) -> None:
+        if place.kind not in (Kind.STRING, Kind.TEXT) or not place.updateable:
+            self.tell(
+                self.plan.at(*keys, "rewrite"),
+                f"`{name}` isn't a text that can be written again: it is {place.kind}.",
+                "Remove `rewrite`.",
+            )
+        elif not any(each.url for each in self.source.objects.values()):
+            self.tell(
+                self.plan.at(*keys, "rewrite"),
+                "The source doesn't tell the addresses of its records.",
+                "Run `migrate discover` again, or remove `rewrite`.",
             )
 
     def _adder(self, object: str, place: Field) -> Callable[[str], None]:

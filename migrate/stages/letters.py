@@ -31,6 +31,7 @@ from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
 from migrate.plan.models import ObjectPlan
 from migrate.stages import checkpoint
 from migrate.stages.load import Loaded, load, must_be_open, protocol_for, waves_of
+from migrate.stages.old_links import addresses_for
 from migrate.stages.pipeline import alone, transform
 from migrate.storage import write_aside
 from migrate.workspace import Workspace
@@ -272,7 +273,7 @@ def _resend(workspace: Workspace, progress: Progress) -> dict[str, Tally]:
         open_table(loading)
         crosswalk_table(loading)
         plan = waves_of(workspace)
-        loading.later = plan.waiting
+        loading.later, loading.addresses = plan.waiting, addresses_for(loading)
         canaries = Canaries(loading, plan.order, partial(_alone, loading, found))
         for each in plan.order:
             keys = _keys(workspace, each.name, attempt)

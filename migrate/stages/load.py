@@ -43,8 +43,10 @@ from migrate.load.work import RecordWork, crosswalk, crosswalk_table
 from migrate.plan.models import ObjectPlan
 from migrate.plan.needs import always_written, expected, written_fields
 from migrate.plan.waves import Waves, waves
+from migrate.rewriting import rewritten_fields
 from migrate.stages import checkpoint, pipeline
 from migrate.stages.blocked import blocked_links, blocked_records, unfilled
+from migrate.stages.old_links import LEFT, addresses_for, write_down
 from migrate.stages.remaining import foreseen
 from migrate.workspace import Workspace
 
@@ -60,6 +62,7 @@ class Loaded:
     consent: Tally = field(default_factory=Counter)  # opt-outs: opt_out, unchanged, refused
     blocked: dict[str, int] = field(default_factory=dict)
     unfilled: dict[str, int] = field(default_factory=dict)  # by entry: fields that wait for their record
+    old_links: dict[str, Tally] = field(default_factory=dict)  # by entry: old addresses, rewritten and left
     refused: int = 0
     swept: list[Swept] = field(default_factory=list)
     side_links: int = 0
@@ -71,6 +74,7 @@ class Loaded:
         """Nothing was refused, held or blocked, and the sweep found no twin and no stray."""
         odd = any(swept.twins or swept.strays for swept in self.swept)
         waiting = any(self.blocked.values()) or any(self.unfilled.values())
+        waiting = waiting or any(tally[LEFT] for tally in self.old_links.values())
         return not (self.refused or waiting or odd or self.met)
 
     @property
@@ -119,6 +123,7 @@ def load(
         ExitStack() as stack,
     ):
         loading.later = plan.waiting
+        loading.addresses = addresses_for(loading)
         must_be_open(workspace, attempt)
         _verify(workspace, plans)
         base = checkpoint.ensure(loading)
@@ -379,6 +384,8 @@ def _finish(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded, *, sa
     for each in plans:
         if loading.later.get(each.name):
             loaded.unfilled[each.name] = unfilled(loading, each)
+        if rewritten_fields(each):
+            loaded.old_links[each.name] = write_down(loading, each)
     for source in dict.fromkeys(each.source for each in plans):
         # Several entries may share a source object; its generation is through only when all of them are.
         whole = [each for each in loading.workspace.plan.model.objects if each.source == source]

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from migrate.connector import Who
@@ -366,7 +366,7 @@ graphs = st.fixed_dictionaries({
 FAULTS = st.lists(st.sampled_from(Fault.__args__), max_size=12)  # type: ignore[attr-defined]
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(graph=graphs, faults=FAULTS, turned=st.booleans(), seed=st.integers(0, 9))
 def test_every_reference_leads_where_it_should_whatever_is_lost_or_killed(
     graph: dict[tuple[str, str], list[str | None]], faults: list[Fault], turned: bool, seed: int

@@ -47,7 +47,7 @@ def objects(url: str, **found: Sequence[Field]) -> dict[str, ObjectSchema]:
     return {
         name: ObjectSchema(
             name=name, label=name, fields={each.name: each for each in fields}, url=f"{url}/{name}/{{id}}",
-            stamp="Stamp" if any(each.name == "Stamp" for each in fields) else None,
+            url_field="url" if name == "files" else None, stamp="Stamp" if any(each.name == "Stamp" for each in fields) else None,
         )
         for name, fields in found.items()
     }  # fmt: skip

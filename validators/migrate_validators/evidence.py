@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.engine import Engine, identifier, parquet, text
 from migrate.plan.keys import belongs_sql
+from migrate.rewriting import rewritten_fields
 from migrate.stages.crosswalk import ends_into
 from migrate.stages.snapshot import LINK_COLUMNS, OURS, snapshot, snapshot_links
 from migrate.types import duckdb_type
@@ -126,6 +127,8 @@ class Evidence:
             for one in each.fields.values()
             for entry in one.entries
         ]
+        if any(rewritten_fields(each) for each in self.objects):
+            led += [(one.target, self.target_schema(one.target).url_field) for one in self.plan.model.objects]
         for object in dict.fromkeys(
             [*(each.target for each in self.objects), *(object for object, _ in led)]
         ):

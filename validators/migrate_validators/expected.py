@@ -23,6 +23,7 @@ from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.leading import expected as expected_of
 from migrate_validators.leading import found as found_of
 from migrate_validators.leading import leading
+from migrate_validators.texts import rewritten
 
 if TYPE_CHECKING:
     from migrate.catalog import Field
@@ -115,12 +116,16 @@ def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
         {"_version": "TIMESTAMPTZ"} | {name: _staged_type(each, name, fields[name]) for name in columns},
     )
     leads = set(leading(each))
-    mine = {
-        name: expected_of(evidence, each, name, f"r.{identifier(name)}")
-        if name in leads
-        else canonical(f"r.{identifier(name)}", fields[name], rules=True)
-        for name in columns
-    }
+    joins, mine = [], {}
+    for index, name in enumerate(columns):
+        value = f"r.{identifier(name)}"
+        if name in leads:
+            mine[name] = expected_of(evidence, each, name, value)
+            continue
+        if texts := rewritten(evidence, each, name):
+            joins.append(f"LEFT JOIN {texts} AS t{index} ON t{index}._key = r._key")
+            value = f"coalesce(t{index}.value, {value})"
+        mine[name] = canonical(value, fields[name], rules=True)
     always = {*always_written(each), *(field.former for field in each.fields.values() if field.former)}
     unsure, items = [], []
     for name in columns:
@@ -139,7 +144,7 @@ def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
         f"expected {each.name}",
         f"""SELECT r._key, c.target_id AS _id, c.origin AS _origin{"".join(f", {item}" for item in items)}
         FROM {staged} AS r JOIN {evidence.crosswalk} AS c ON c.key = r._key
-        LEFT JOIN {adopted} AS a ON a.key = r._key""",
+        LEFT JOIN {adopted} AS a ON a.key = r._key {" ".join(joins)}""",
     )
     listed = "".join(
         f", {shown_of(evidence, each, name, f't.{identifier(name)}')} AS {identifier(name)}"

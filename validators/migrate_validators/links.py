@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.connector import ExplainsLinks, Link
 from migrate.engine import identifier, text
+from migrate.rewriting import rewritten_fields
 from migrate_validators.counts import link_ends
 from migrate_validators.evidence import Evidence, links_of
 from migrate_validators.expected import sides
 from migrate_validators.leading import leading, waiting
 from migrate_validators.model import Decision, Result, Table, Verdict, many
+from migrate_validators.texts import check_texts
 
 if TYPE_CHECKING:
     from migrate.plan.models import ObjectPlan
@@ -37,6 +39,8 @@ def check(evidence: Evidence) -> Iterator[Result]:
             yield _additional(evidence, each)
         if leading(each):
             yield _references(evidence, each)
+        if rewritten_fields(each):
+            yield check_texts(evidence, each)
 
 
 def expected_of(evidence: Evidence, name: str) -> str:

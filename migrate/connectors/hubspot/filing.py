@@ -90,6 +90,7 @@ def schema(portal: str, domain: str) -> ObjectSchema:
         stamp=STAMP,
         created="createdAt",
         url=f"https://{domain or 'app.hubspot.com'}/files/{portal}/?showDetails={{id}}",
+        url_field="url",
     )
 
 
