@@ -403,6 +403,41 @@ class HidesDeletions(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class JobLimits:
+    """From how many records on a job is worth it; how many, and how many characters, one takes at most."""
+
+    least: int
+    records: int
+    characters: int
+
+
+@runtime_checkable
+class TakesJobs(Protocol):
+    """A target that also creates very many records at once, by a job that runs at the vendor."""
+
+    def job_limits(self, object: str) -> JobLimits | None:
+        """None where the object's records aren't created by jobs."""
+        ...
+
+    def create_job(self, batch: Batch) -> str:
+        """Make a job and hand its records over; it doesn't run before it is released. Its id.
+
+        Raises:
+            BatchRefused: the target takes no such job.
+            InDoubt: perhaps it was made; it never runs.
+        """
+        ...
+
+    def release_job(self, job: str) -> None:
+        """Let it run; repeatable. Raises InDoubt where the answer got lost."""
+        ...
+
+    def job_outcomes(self, job: str, batch: Batch) -> list[Outcome] | None:
+        """An outcome a record once the job has ended, None before. One that isn't released is called off."""
+        ...
+
+
 @runtime_checkable
 class KeepsHistory(Protocol):
     """A target that tells who wrote a field, and when."""

@@ -51,6 +51,7 @@ class BatchRow:
     operation: str
     payload: str
     deadline: str
+    job: str | None = None  # the vendor's, made for this batch
 
 
 def intend(tx: Transaction, batch: BatchRow, epoch: int) -> None:
@@ -69,6 +70,7 @@ def intend(tx: Transaction, batch: BatchRow, epoch: int) -> None:
         payload=batch.payload,
         epoch=epoch,
         state="intent",
+        job=batch.job,
         intended=tx.at,
         deadline=batch.deadline,
         done=0,
@@ -80,6 +82,11 @@ def intend(tx: Transaction, batch: BatchRow, epoch: int) -> None:
 def extend(tx: Transaction, id: str, deadline: str) -> None:
     """A call of this batch may land until `deadline`."""
     tx.sql.execute(batches.update().where(batches.c.id == id).values(deadline=deadline))
+
+
+def note_job(tx: Transaction, id: str, job: str) -> None:
+    """A vendor's job carries this batch; it isn't released before this is durable."""
+    tx.sql.execute(batches.update().where(batches.c.id == id).values(job=job))
 
 
 def settle(tx: Transaction, id: str, *, done: int, refused: int, held: int) -> None:
@@ -94,7 +101,7 @@ def settle(tx: Transaction, id: str, *, done: int, refused: int, held: int) -> N
 def _of(row: Any) -> BatchRow:
     return BatchRow(
         row.id, row.attempt, row.system, row.phase, row.stage, row.part, tuple(rows_from_text(row.rows)),
-        row.object, row.operation, row.payload, row.deadline,
+        row.object, row.operation, row.payload, row.deadline, row.job,
     )  # fmt: skip
 
 

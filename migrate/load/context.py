@@ -154,6 +154,11 @@ class Loading:
         with self.ledger.write(self.lease) as tx:
             book.extend(tx, batch, stamp(deadline))
 
+    def note_job(self, job: str) -> None:
+        """The batch of this thread is carried by a vendor's job; durable before the job is released."""
+        with self.ledger.write(self.lease) as tx:
+            book.note_job(tx, self._local.batch, job)
+
     def settle(self, row: BatchRow, entries: list[Entry], tally: Tally) -> None:
         """Outcomes into the journal, then the batch's settlement into the ledger, in that order."""
         self.journal.append(entries)

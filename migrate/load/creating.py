@@ -14,9 +14,14 @@ class Creator(Outcomes):
 
     def entries(self, work: RecordWork) -> list[Entry]:
         """Create what isn't there; the outcomes."""
-        sent = Sent()
+        # A first record alone (the canary) is no job, whatever the rest of its batch will be.
+        sent = Sent(by_job=work.by_job and len(work.items) > self.target.limits.records_of(self.object))
         # What the journal says was made in this batch isn't looked for: a user may have merged it since.
         items = {item.key: item for item in work.items if not (work.doubt and item.known)}
+        if work.doubt and work.batch.job:
+            # What was sent before the job was may have been released a moment before that process ended.
+            self.loading.wait_landing(work.batch.deadline)
+            self._settle_job(Operation.CREATE, items, work.batch.job, sent)
         if work.doubt:
             if self.target.safe_create(self.object) == "settled":
                 self.loading.wait_landing(work.batch.deadline)

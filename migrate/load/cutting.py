@@ -15,6 +15,7 @@ from migrate.clock import stamp
 from migrate.engine import text
 from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
+from migrate.load import jobs
 from migrate.load.context import Loading
 from migrate.load.staged import Staged, part_of
 from migrate.load.work import NONE, Item, RecordWork, batch_name, digest_of
@@ -55,11 +56,13 @@ class Cutter:
                 may bear the unique value of the one that goes.
         """
         size = self.loading.target.limits.records_of(self.plan.target)
+        many = None if self.sample else jobs.limits(self.loading, self.plan.target, manifest.rows)
         for part in manifest.parts:
             done = book.rows_done(self.loading.ledger, self.loading.attempt, manifest.folder, part.name)
             if len(done) >= part.rows:
                 continue
             grouped: dict[str, list[Item]] = {}
+            weight = 0
             blocked = self._blocked(manifest, part) | self._outside(part, manifest)
             over = self.staged.over(manifest, part)
             for item in self.staged.items(manifest, part):
@@ -76,10 +79,19 @@ class Cutter:
                     continue
                 group = grouped.setdefault(operation, [])
                 group.append(item)
-                if len(group) >= size:
+                if operation == "create" and many is not None:
+                    weight += sum(len(value or "") for value in item.values.values())
+                    if len(group) >= many.records or weight >= many.characters:
+                        yield self._job(manifest, part, grouped.pop(operation))
+                        weight = 0
+                elif len(group) >= size:
                     yield self._work(manifest, part, operation, grouped.pop(operation))
             for operation, group in grouped.items():
-                yield self._work(manifest, part, operation, group)
+                if operation == "create" and many is not None and len(group) >= many.least:
+                    yield self._job(manifest, part, group)
+                    continue
+                for first in range(0, len(group), size):
+                    yield self._work(manifest, part, operation, group[first : first + size])
 
     def replay(self, keys: Sequence[str], vanished: Collection[str] = ()) -> Iterator[RecordWork]:
         """Batches over the newest staged version of each key, whatever was done with its rows before.
@@ -179,6 +191,9 @@ class Cutter:
 
     def _work(self, manifest: Manifest, part: Part, operation: str, items: list[Item]) -> RecordWork:
         return cut(self.loading, self.plan, manifest.folder, part.name, operation, items)
+
+    def _job(self, manifest: Manifest, part: Part, items: list[Item]) -> RecordWork:
+        return replace(self._work(manifest, part, "create", items), by_job=True)
 
     @staticmethod
     def _operation(item: Item) -> str:

@@ -13,6 +13,7 @@ from migrate.catalog import Field, says_yes, takes_back_no
 from migrate.connector import Batch, BatchRefused, Held, Operation, Outcome, Write
 from migrate.errors import InDoubt
 from migrate.held import held
+from migrate.load import jobs
 from migrate.load.context import Loading
 from migrate.load.work import Item
 
@@ -26,6 +27,7 @@ class Sent:
     done: dict[str, str] = field(default_factory=dict)  # key -> stamp right after our write, or ""
     refused: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # key -> outcome, code, reason
     unsaid: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> why it was put off, last
+    by_job: bool = False  # its records are to go as a job of the vendor's
 
 
 class Sender:
@@ -58,6 +60,27 @@ class Sender:
         return [item for item in items if item.key not in sent.done and item.key not in sent.refused]
 
     def _try(self, operation: Operation, items: list[Item], sent: Sent, images: dict[str, Held]) -> None:
+        """The calls that so many records take, each with a look at what it left unanswered."""
+        if sent.by_job:
+            sent.by_job = False  # what it leaves goes by plain calls
+            batch = self._batch(operation, items)
+            self._take(operation, items, jobs.run(self.loading, batch), sent)
+            self._find_created({item.key: item for item in self._open(items, sent)}, sent)
+            items = self._open(items, sent)
+        size = self.target.limits.records_of(self.object)
+        for first in range(0, len(items), size):
+            self._call(operation, items[first : first + size], sent, images)
+
+    def _settle_job(self, operation: Operation, items: dict[str, Item], job: str, sent: Sent) -> None:
+        """A former process has made this job of them: it is polled to its end before anything else."""
+        batch = self._batch(operation, list(items.values()))
+        self._take(operation, list(items.values()), jobs.settle(self.loading, batch, job), sent)
+
+    def _batch(self, operation: Operation, items: Sequence[Item]) -> Batch:
+        writes = tuple(Write(item.key, item.id, self._payload(operation, item)) for item in items)
+        return Batch(operation, self.object, writes)
+
+    def _call(self, operation: Operation, items: list[Item], sent: Sent, images: dict[str, Held]) -> None:
         """One call, and a look at what it left unanswered."""
         doubt: InDoubt | None = None
         try:
@@ -102,9 +125,8 @@ class Sender:
 
     def _send(self, operation: Operation, items: list[Item], sent: Sent) -> None:
         """One call; a batch that is refused as a whole is halved until the bad record stands alone."""
-        writes = tuple(Write(item.key, item.id, self._payload(operation, item)) for item in items)
         try:
-            outcomes = self.target.send(Batch(operation, self.object, writes))
+            outcomes = self.target.send(self._batch(operation, items))
         except BatchRefused as error:
             if len(items) == 1:
                 sent.refused[items[0].key] = ("refused", error.code, error.reason)
@@ -115,7 +137,7 @@ class Sender:
             return
         self._take(operation, items, outcomes, sent)
 
-    def _take(self, operation: Operation, items: list[Item], outcomes: list[Outcome], sent: Sent) -> None:
+    def _take(self, operation: Operation, items: list[Item], outcomes: Sequence[Outcome], sent: Sent) -> None:
         for outcome in outcomes:
             key = items[outcome.index].key
             if outcome.status == "done":

@@ -51,13 +51,17 @@ class Item:
 
 @dataclass(frozen=True)
 class RecordWork:
-    """One batch of records. `doubt`: an intent was found; its calls may have been executed."""
+    """One batch of records. `doubt`: an intent was found; its calls may have been executed.
+
+    `by_job`: it goes as a job of the vendor's.
+    """
 
     batch: BatchRow
     plan: ObjectPlan
     operation: str
     items: tuple[Item, ...]
     doubt: bool = False
+    by_job: bool = False
 
 
 def crosswalk(workspace: Workspace) -> None:

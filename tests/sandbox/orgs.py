@@ -84,7 +84,7 @@ PET_FIELDS: list[dict[str, Any]] = [
 ]
 
 
-def old_records() -> dict[str, list[dict[str, Any]]]:
+def old_records(people: int = PEOPLE) -> dict[str, list[dict[str, Any]]]:
     """What the old org holds."""
     return {
         "Account": [
@@ -96,7 +96,7 @@ def old_records() -> dict[str, list[dict[str, Any]]]:
             {"LastName": f"Person {number}", "FirstName": "Zoë" if number % 2 else None,
              "Email": f"p{number}@old.example", "HasOptedOutOfEmail": number % 7 == 0,
              "Description": f"line 1\nline {number} \U0001f469"}
-            for number in range(PEOPLE)
+            for number in range(people)
         ],
         "Pet__c": [
             {"Name": "Rex", "CreatedDate": "2020-01-01T00:00:00.000Z",
@@ -170,7 +170,7 @@ class Orgs:
 
 
 @contextmanager
-def orgs(base: Path, plan: str = PLAN, **settings: Any) -> Iterator[Orgs]:
+def orgs(base: Path, plan: str = PLAN, people: int = PEOPLE, **settings: Any) -> Iterator[Orgs]:
     """An old org with records and an empty new one whose administrator may set audit fields."""
     with ExitStack() as stack:
         running = []
@@ -183,7 +183,7 @@ def orgs(base: Path, plan: str = PLAN, **settings: Any) -> Iterator[Orgs]:
         old, new = running
         old.control.post("/seed", {
             "org": {"Id": "00D5g000007Old1"},
-            "metadata": {"Pet__c": {"label": "Pet", "fields": PET_FIELDS}}, "records": old_records(),
+            "metadata": {"Pet__c": {"label": "Pet", "fields": PET_FIELDS}}, "records": old_records(people),
         })  # fmt: skip
         new.control.post("/seed", {"records": {"User": [
             {"Username": ANN, "LastName": "Ann", "Email": ANN, "IsActive": True}

@@ -37,7 +37,8 @@ class Authors:
         schema = self._org.schema(object).fields
         asked = list(dict.fromkeys(ids))
         rows = self._tracked(object, asked)
-        wanted = [name for name in (_MODIFIED, _BY) if name in schema]
+        stamp = self._org.schema(object).stamp or _MODIFIED
+        wanted = [name for name in (stamp, _BY) if name in schema]
         last: dict[str, Mapping[str, Any]] = {}
         if len(wanted) == 2:
             fields = [name for name in dict.fromkeys(["Id", *names, *wanted]) if name in schema]
@@ -50,7 +51,9 @@ class Authors:
             read = (self._version(schema, row) for row in reversed(rows.get(long_id(id), ())))
             told = [each for each in read if each is not None and (not names or each.field in names)]
             if long_id(id) in last:
-                told += self._last(schema, last[long_id(id)], names, {each.field for each in told})
+                row = last[long_id(id)]
+                at = canonical(schema[stamp], row[stamp]) or ""
+                told += self._last(schema, row, at, names, {each.field for each in told})
             found[id] = sorted(told, key=lambda each: each.at, reverse=True)
         return found
 
@@ -80,11 +83,18 @@ class Authors:
         return Version(field.name if field else name, held, at, who, person)
 
     def _last(
-        self, schema: Mapping[str, Field], row: Mapping[str, Any], names: Sequence[str], told: set[str]
+        self,
+        schema: Mapping[str, Field],
+        row: Mapping[str, Any],
+        at: str,
+        names: Sequence[str],
+        told: set[str],
     ) -> list[Version]:
-        """The last author, for every asked field that no history tells of; or for the record as a whole."""
+        """The last author, for every asked field that no history tells of; or for the record as a whole.
+
+        `at` is the record's stamp: `LastModifiedDate` can be a date of the old system's, set on insert.
+        """
         who, person = self._people[str(row[_BY])]
-        at = canonical(schema[_MODIFIED], row[_MODIFIED]) or ""
         if not names:
             return [Version("record", None, at, who, person)]
         return [

@@ -12,6 +12,7 @@ from migrate.catalog import Catalog
 from migrate.connector import (
     Batch,
     Held,
+    JobLimits,
     Limits,
     Link,
     Outcome,
@@ -28,6 +29,7 @@ from migrate.connectors.salesforce import blobs, writing
 from migrate.connectors.salesforce import rights as permissions
 from migrate.connectors.salesforce.authors import Authors
 from migrate.connectors.salesforce.hanging import Hanging
+from migrate.connectors.salesforce.ingest import Ingest
 from migrate.connectors.salesforce.looking import Looking
 from migrate.connectors.salesforce.org import Org
 from migrate.connectors.salesforce.preparing import Preparing
@@ -47,7 +49,7 @@ class SalesforceConnector:
     of a bulk page (50,000), `objects` (names read beside the usual ones), `scales` (`Object.Field`: digits
     behind the point), `currency` (for orgs with a single one, which REST doesn't tell), `settle` seconds in
     which the org's own automations follow a write (5), `duplicate_rules` (`save`: those that only warn are
-    passed over; `obey`).
+    passed over; `obey`), `jobs_from` records to create from which on bulk jobs take them (5,000; 0: never).
     """
 
     type = "salesforce"
@@ -61,6 +63,7 @@ class SalesforceConnector:
         self._authors = Authors(self._org, self._looking)
         self._preparing = Preparing(self._org)
         self._uploads = Uploads(self._org)
+        self._ingest = Ingest(self._org)
         self._keys: dict[str, str] = {}
 
     @property
@@ -167,6 +170,18 @@ class SalesforceConnector:
         if self._uploads.takes(batch.object) and not batch.links:
             return self._uploads.send(batch, self._keys.get(batch.object))
         return writing.send(self._org, batch) if batch.writes or batch.links else []
+
+    def job_limits(self, object: str) -> JobLimits | None:
+        return self._ingest.limits(object, self._keys.get(object))
+
+    def create_job(self, batch: Batch) -> str:
+        return self._ingest.create(batch, self._keys[batch.object])
+
+    def release_job(self, job: str) -> None:
+        self._ingest.release(job)
+
+    def job_outcomes(self, job: str, batch: Batch) -> list[Outcome] | None:
+        return self._ingest.outcomes(job, batch, self._keys[batch.object])
 
     def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:
         return self._authors.history(object, ids, fields)
