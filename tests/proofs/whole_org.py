@@ -66,6 +66,30 @@ MAIN = (
 )  # fmt: skip
 
 
+_DAY = "CAST(ActivityDate AS TIMESTAMP) AT TIME ZONE 'UTC'"
+ACTIVITIES = (
+    Way("Task", "calls", {"Subject": "hs_call_title"}, part="call", where="TaskSubtype = 'Call'",
+        constant={"hs_timestamp": f"coalesce({_DAY}, CreatedDate)", "hs_call_status": "'COMPLETED'",
+                  "hs_call_body": "text_to_html(Description)"}),
+    Way("Task", "tasks", {"Subject": "hs_task_subject"}, where="TaskSubtype <> 'Call'",
+        constant={"hs_timestamp": f"coalesce({_DAY}, CreatedDate)", "hs_task_status": "'COMPLETED'",
+                  "hs_task_body": "text_to_html(Description)"}),
+    Way("Event", "meetings", {"Subject": "hs_meeting_title", "Location": "hs_meeting_location"},
+        constant={"hs_timestamp": "StartDateTime", "hs_meeting_start_time": "StartDateTime",
+                  "hs_meeting_end_time": "EndDateTime", "hs_meeting_body": "text_to_html(Description)"},
+        without=("ActivityDateTime", "ActivityDate", "DurationInMinutes")),
+    Way("EmailMessage", "emails", {"Subject": "hs_email_subject"},
+        constant={"hs_timestamp": "coalesce(MessageDate, CreatedDate)",
+                  "hs_email_direction": "CASE WHEN Incoming THEN 'INCOMING_EMAIL' ELSE 'EMAIL' END",
+                  "hs_email_html": {"from": "HtmlBody", "oversize": "cut"},
+                  "hs_email_text": {"from": "TextBody", "oversize": "cut"},
+                  "hs_email_headers": "email_headers(FromAddress, FromName, people(ToAddress), "
+                                      "people(CcAddress), people(BccAddress))"},
+        without=("ActivityId",)),
+)  # fmt: skip
+_ACTIVE = frozenset(way.target for way in ACTIVITIES)
+
+
 def ways(catalog: Catalog, objects: Mapping[str, int]) -> list[Way]:
     """The ways of everything that the org holds.
 
@@ -77,7 +101,8 @@ def ways(catalog: Catalog, objects: Mapping[str, int]) -> list[Way]:
         for name, schema in catalog.objects.items()
         if schema.custom and objects.get(name)
     ]
-    return [way for way in MAIN if objects.get(way.source)] + custom
+    standard = [way for way in MAIN if objects.get(way.source)]
+    return [*standard, *custom, *(way for way in ACTIVITIES if objects.get(way.source))]
 
 
 class Plans:
@@ -155,13 +180,16 @@ class Plans:
 
     def _links(self, way: Way, each: Field) -> list[dict[str, Any]]:
         links = []
-        for name in each.references:
-            if name in self.targets:
-                link: dict[str, Any] = {"to": self.targets[name], "via": each.name, "label": label(way, each)}
-                if self.targets[name] == way.target:
-                    link["inverse"] = f"{label(way, each)} of"
-                links.append(link)
+        for name in self.ends(each):
+            link: dict[str, Any] = {"to": self.targets[name], "via": each.name, "label": label(way, each)}
+            if self.targets[name] == way.target:
+                link["inverse"] = f"{label(way, each)} of"
+            links.append(link)
         return links
+
+    def ends(self, each: Field) -> list[str]:
+        """The objects that a reference leads to, of those that are moved."""
+        return [name for name in each.references if name in self.targets]
 
     def _created(self, way: Way, each: Field) -> dict[str, Any]:
         kind = _KINDS.get(each.kind, "string")
@@ -192,13 +220,18 @@ class Plans:
         related: dict[str, Any] = {}
         for each in self.movable(way):
             if each.references:
-                there = next((name for name in each.references if name in self.targets), None)
-                if there is None:
+                if not self.ends(each):
                     continue
-                name = f"to_{each.name.lower()}"
-                related |= self._related(way, each, there, name)
-                found = f"coalesce({name}, {name}_back)" if f"{name}_back" in related else name
-                fields[each.name] = {"from": found, "reference": self._entries(there), "missing": "later"}
+                found: dict[str, Any] = {}
+                for there in self.ends(each):
+                    name = f"to_{each.name}_{there}".lower()
+                    found |= self._related(way, each, there, name)
+                related |= found
+                names = list(found)
+                origin = names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
+                entries = [name for there in self.ends(each) for name in self._entries(there)]
+                to = entries[0] if len(entries) == 1 else entries
+                fields[each.name] = {"from": origin, "reference": to, "missing": "later"}
             elif each.name in way.standard:
                 fields[each.name] = _exact(each, way.standard[each.name])
             elif pieces := _pieces(each):
@@ -219,9 +252,8 @@ class Plans:
             entry["create_object"] = {"label": label, "plural": f"{label}s", "name_field": "Name"}
         return entry
 
-    def _entries(self, source: str) -> str | list[str]:
-        found = [way.target for way in self.ways if way.source == source]
-        return found[0] if len(found) == 1 else found
+    def _entries(self, source: str) -> list[str]:
+        return [way.target for way in self.ways if way.source == source]
 
     def _related(self, way: Way, each: Field, there: str, name: str) -> dict[str, Any]:
         """The other end of the association that the reference became."""
@@ -276,7 +308,9 @@ def _pieces(each: Field) -> list[str]:
 
 
 def label(way: Way, each: Field) -> str:
-    """The label of the association that a reference becomes."""
+    """The label of the association that a reference becomes; HubSpot gives activities none of their own."""
+    if way.target in _ACTIVE:
+        return "default"
     return f"{way.source.removesuffix('__c')} {each.name.removesuffix('__c')}"
 
 
