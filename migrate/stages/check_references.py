@@ -99,11 +99,10 @@ class ReferenceCheck:
                     "Name the source field that holds the reference.",
                 )
             return
-        # Of several references (`coalesce(a, b)`) each may lead there.
-        read = [source.fields[name] for name in expression.inputs if name in source.fields]
-        origins = [each for each in read if each.references]
-        if not origins or not all(wanted in each.references for each in origins):
-            refers = tuple(dict.fromkeys(to for each in origins for to in each.references))
+        # An expression leads where the references that it is made of lead: `coalesce(a, b)` to both.
+        origins = [source.fields[name] for name in expression.inputs if name in source.fields]
+        refers = tuple(dict.fromkeys(name for origin in origins for name in origin.references))
+        if wanted not in refers:
             to = f"; it refers to {_list(refers)}" if refers else ""
             self.tell(
                 self.plan.at(*keys),
@@ -144,7 +143,7 @@ class ReferenceCheck:
                 f"`{place.name}` can't hold {what}: it is {place.kind}.",
                 "Name another field of the target.",
             )
-        elif place.references and parent.target not in place.references:
+        elif place.references and parent.target not in place.references and parent.create_object is None:
             self.tell(
                 self.plan.at_key(*keys),
                 f"`{place.name}` refers to {_list(place.references)}; "
