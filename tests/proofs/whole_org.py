@@ -87,6 +87,16 @@ ACTIVITIES = (
                                       "people(CcAddress), people(BccAddress))"},
         without=("ActivityId",)),
 )  # fmt: skip
+# What Salesforce does by itself when such a record is made (Object Reference, "EmailMessage"; Help, "Set
+# Audit Fields": a task about a record doesn't keep the last change's date).
+BY_ITSELF: dict[str, dict[str, Any]] = {
+    "Account": {"name": "Activities of its contacts", "links": ["Task"]},
+    "Task": {"name": "Last change of a task", "changes": ["LastModifiedDate"]},
+    "EmailMessage": {
+        "name": "Enhanced e-mail", "makes": ["Task", "EmailMessageRelation"],
+        "links": ["Task", "EmailMessageRelation"],
+    },
+}  # fmt: skip
 _ACTIVE = frozenset(way.target for way in ACTIVITIES)
 
 
@@ -247,6 +257,8 @@ class Plans:
         entry["insert_only"] = [name for name in AUDIT if name in fields]
         if related:
             entry["related"] = related
+        if way.source in BY_ITSELF:
+            entry["automations"] = {"accept": [BY_ITSELF[way.source]]}
         if way.custom:
             label = self.catalog.objects[way.source].label
             entry["create_object"] = {"label": label, "plural": f"{label}s", "name_field": "Name"}
