@@ -74,6 +74,11 @@ def _id(object: str, number: int) -> str:
     return mint(_PREFIXES[object], _FIRST + number)
 
 
+# What no form would let anybody enter: the account that closes the ring of parents, and one of itself.
+RING = frozenset({_id("Account", 2)})
+ITSELF = frozenset({_id("Account", 3)})
+
+
 def _cycled(values: tuple[str, ...], number: int) -> str:
     return values[number % len(values)]
 

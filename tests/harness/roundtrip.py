@@ -28,6 +28,7 @@ class Org:
     records: dict[str, dict[str, Row]]
     object_of: dict[str, str]
     users: dict[str, str]
+    left: set[str]  # users who are there no more, as `_meant` calls them
     digests: dict[tuple[str, str], str]
 
     @classmethod
@@ -37,24 +38,30 @@ class Org:
         for name in dict.fromkeys(objects):
             rows = running.control.ndjson(f"/truth/{name}")
             records[name] = {row["Id"]: row for row in rows if not row["IsDeleted"]}
-        users = {row["Id"]: str(row["Email"] or "").lower() for row in running.control.ndjson("/truth/User")}
+        rows = running.control.ndjson("/truth/User")
+        users = {row["Id"]: str(row["Email"] or "").lower() for row in rows}
+        left = {f"user {users[row['Id']]}" for row in rows if not row["IsActive"]}
         digests = {
             (row["id"], row["field"]): str(row["sha256"])
             for row in running.control.ndjson("/truth/files")
             if not row["deleted"]
         }
-        return cls(records, {id: name for name, rows in records.items() for id in rows}, users, digests)
+        return cls(records, {id: name for name, rows in records.items() for id in rows}, users, left, digests)
 
 
 @dataclass(frozen=True)
 class Forced:
-    """What a vendor forces to be otherwise. `section`: of its fact sheet; `test`: writes it and sees it."""
+    """What a vendor forces to be otherwise, in a field of these records (None: of all).
+
+    `section`: of its fact sheet; `test`: the test that writes the field to the sandbox and sees it.
+    """
 
     object: str
     field: str
     vendor: str
     section: str
     test: str
+    ids: frozenset[str] | None = None
 
 
 @dataclass
@@ -88,17 +95,27 @@ class Comparison:
         exceptions: Sequence[Forced] = (),
     ) -> None:
         self.first, self.third, self.origins, self.gone = first, third, origins, gone
-        self.exceptions = {(each.object, each.field) for each in exceptions}
+        self.exceptions = list(exceptions)
         self.prefixes = {id[:3] for id in first.object_of}
+        messages = third.records.get("EmailMessage", {}).values()
+        self.sides = {str(row["ActivityId"]) for row in messages if row.get("ActivityId")}
         self.done = Compared()
 
-    def object(self, name: str, fields: Sequence[str], *, binary: Sequence[str] = ()) -> None:
-        """Compare every record of an object: none missing, none twice, each field equal."""
+    def object(
+        self, name: str, fields: Sequence[str], *, binary: Sequence[str] = (), sets: Sequence[str] = ()
+    ) -> None:
+        """Compare every record of an object: none missing, none twice, each field equal.
+
+        Args:
+            sets: fields that hold several values in no order.
+        """
         there = Counter(
             self.origins[id] for id in self.third.records[name] if self.origins.get(id) is not None
         )
         for id in self.third.records[name]:
-            if self.origins.get(id) not in self.first.records[name]:
+            if id in self.sides and not self.origins.get(id):
+                self.done.forced[name, "made by Salesforce beside an e-mail"] += 1
+            elif self.origins.get(id) not in self.first.records[name]:
                 self.done.told.append(f"{name} {id} comes from nowhere ({self.origins.get(id)})")
         for id, row in self.first.records[name].items():
             if id in self.gone:
@@ -112,7 +129,7 @@ class Comparison:
                 continue
             self.done.records[name] += 1
             for column in fields:
-                self._cell(name, column, was, row)
+                self._cell(name, column, was, row, several=column in sets)
             for column in binary:
                 self.done.files += 1
                 one = self.first.digests.get((was["Id"], column))
@@ -121,8 +138,10 @@ class Comparison:
                     self.done.told.append(f"{name}.{column} of {was['Id']}: digest {one}, now {other}")
         self._uncovered(name, [*fields, *binary])
 
-    def _cell(self, name: str, column: str, was: Row, row: Row) -> None:
+    def _cell(self, name: str, column: str, was: Row, row: Row, *, several: bool) -> None:
         one, other = self._meant(was.get(column), self.first), self._meant(row.get(column), self.third)
+        if several and isinstance(one, str) and isinstance(other, str):
+            one, other = ";".join(sorted(one.split(";"))), ";".join(sorted(other.split(";")))
         self.done.cells[name] += 1
         self.done.filled += one is not None or other is not None
         if isinstance(was.get(column), str) and was[column] in self.first.object_of:
@@ -132,9 +151,13 @@ class Comparison:
         if isinstance(one, str) and self._dangling(one) and other is None:
             self.done.forced[name, f"{column} points at a record that isn't there"] += 1
             return
-        if (name, column) in self.exceptions:
-            self.done.forced[name, column] += 1
+        if one in self.first.left:
+            self.done.forced[name, f"{column} of a user who left, whom HubSpot lets own nothing"] += 1
             return
+        for each in self.exceptions:
+            if (each.object, each.field) == (name, column) and (each.ids is None or was["Id"] in each.ids):
+                self.done.forced[name, f"{column} ({each.vendor} {each.section})"] += 1
+                return
         self.done.told.append(f"{name}.{column} of {was['Id']}: {one!r:.200}, now {other!r:.200}")
 
     def _dangling(self, id: str) -> bool:

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from migrate.catalog import Catalog
+from migrate.demo.nasty import ITSELF, RING
 from migrate.demo.run import credentials
 from migrate.plan.maps import OWNER_COLUMNS, write_csv
 from migrate.sandbox.server import Running, launch
+from migrate.types import Kind
 from tests.harness.roundtrip import Compared, Comparison, Forced, Org, last_part
 from tests.proofs.whole_org import BACK_KEY, KEY, STAND_IN, Plans, Row
 
@@ -31,7 +33,20 @@ target: {{system: new, type: {target}, credentials: "env:NEW_", clock: sandbox, 
 objects: [{{source: {object}, target: {other}, fields: {{}}}}]
 """
 # What HubSpot makes otherwise, whatever one does; each has a test that writes it to the sandbox and sees it.
-FORCED: tuple[Forced, ...] = ()
+_ACTIVITIES = "tests/sandbox/test_salesforce_activities.py"
+_RULES = "tests/sandbox/test_forced.py"
+_KEPT = f"{_ACTIVITIES}::test_a_task_about_somebody_keeps_its_given_creation_but_not_its_given_change"
+_UPDATED = f"{_RULES}::test_a_record_that_is_updated_has_the_updates_date"
+_CIRCLE = f"{_RULES}::test_accounts_cant_stand_in_a_circle"
+_SELF = f"{_RULES}::test_a_company_cant_be_its_own_parent"
+FORCED: tuple[Forced, ...] = (
+    Forced("Task", "LastModifiedDate", "Salesforce", "4.5", _KEPT),
+    # A reference in a circle is filled by an update, after which the record was changed today.
+    *(Forced(name, "LastModifiedDate", "Salesforce", "4.5", _UPDATED)
+      for name in ("Account", "Region__c", "Visit__c")),
+    *(Forced("Account", field, "Salesforce", "7", _CIRCLE, RING) for field in ("ParentId", "Region__c")),
+    Forced("Account", "ParentId", "HubSpot", "2.3", _SELF, ITSELF),
+)  # fmt: skip
 
 
 class Ended(Exception):
@@ -122,9 +137,11 @@ class Journey:
         one, other = Org.read(self.first, objects), Org.read(self.third, objects)
         comparison = Comparison(one, other, self._origins(other), gone or {}, forced)
         for name in objects:
-            fields = {each.name for way in ways if way.source == name for each in self.plans.movable(way)}
+            moved = [each for way in ways if way.source == name for each in self.plans.movable(way)]
+            fields = {each.name for each in moved}
+            sets = {each.name for each in moved if each.kind is Kind.MULTIPICKLIST}
             owner = {"OwnerId"} & {column for row in one.records[name].values() for column in row}
-            comparison.object(name, sorted(fields | owner))
+            comparison.object(name, sorted(fields | owner), sets=sorted(sets))
         return comparison.done
 
     def keys(self) -> dict[tuple[str, str], str]:

@@ -241,7 +241,7 @@ class Plans:
                 origin = names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
                 entries = [name for there in self.ends(each) for name in self._entries(there)]
                 to = entries[0] if len(entries) == 1 else entries
-                fields[each.name] = {"from": origin, "reference": to, "missing": "later"}
+                fields[each.name] = {"from": origin, "reference": to}
             elif each.name in way.standard:
                 fields[each.name] = _exact(each, way.standard[each.name])
             elif pieces := _pieces(each):
