@@ -1,18 +1,18 @@
-"""Which org travels? Real input and planted traps in one: what nobody on this project wrote, and what nobody would.
+"""Which org travels? Real input and planted traps in one: what nobody here wrote, and what nobody would.
 
-Of the Maven data the companies, sellers and opportunities (its people are made up anyway); DreamHouse and E-Bikes
-whole; the raw messages of CPython's test data as e-mails of a company's history; and the nasty seed.
+Of the Maven data the companies, sellers and opportunities (its people are made up anyway); DreamHouse and
+E-Bikes whole; the raw messages of CPython's test data as e-mails of a company's history; the nasty seed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from email.utils import getaddresses, parsedate_to_datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from migrate.demo.maven import maven
 from migrate.demo.nasty import nasty
@@ -43,7 +43,7 @@ def whole(shared: Path) -> dict[str, Any]:
     return joined(documents)
 
 
-def joined(documents: list[Mapping[str, Any]]) -> dict[str, Any]:
+def joined(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Seed documents as one: records one after the other, metadata field by field."""
     records: dict[str, list[Row]] = {}
     metadata: dict[str, Row] = {}
@@ -60,7 +60,7 @@ def joined(documents: list[Mapping[str, Any]]) -> dict[str, Any]:
 def messages(folder: Path, accounts: list[Row]) -> Iterator[Row]:
     """The raw messages as e-mails, as far as they can be read; what can't be stays out of the field."""
     for number, path in enumerate(sorted(folder.glob("msg_*.txt"))):
-        message = cast("EmailMessage", message_from_bytes(path.read_bytes(), policy=default))
+        message = message_from_bytes(path.read_bytes(), policy=default)
         row: Row = {
             "Id": mint("02s", _FIRST + number),
             "Subject": _header(message, "subject")[:3000] or path.name,
@@ -91,7 +91,7 @@ def _addresses(message: EmailMessage, name: str) -> str:
 
 
 def _body(message: EmailMessage, kind: str) -> str:
-    """The parts of a kind that can be decoded; a stray surrogate becomes a question mark, as in any mailbox."""
+    """The parts of a kind that can be decoded; a stray surrogate becomes a question mark, as in mailboxes."""
     texts = []
     for part in message.walk():
         if part.get_content_type() == f"text/{kind}":
