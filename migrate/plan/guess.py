@@ -14,31 +14,33 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from migrate.catalog import Catalog, Field, ObjectSchema, Option
+from migrate.plan.guess_links import References, junctions, links, references
 from migrate.plan.guess_maps import SURE, likely_homes, owners_csv, picklist_csv
-from migrate.plan.guess_new import NewGuess, create_lines, new_objects, with_new
+from migrate.plan.guess_new import NewGuess, create_lines, new_objects, own_names, with_new
 from migrate.plan.likeness import likeness, pair, words
 from migrate.plan.spelling import sql_name, sql_text, yaml_expression, yaml_name
-from migrate.types import Kind
+from migrate.types import DEFAULT_SCALE, Kind
 
 Counts = Mapping[tuple[str, str], Mapping[str, int]]
 
 ALIKE = 80.0  # likeness of 100 from which a field is worth a comment
+USERS_OR_QUEUES = 2  # objects that an owner field refers to; one of more refers to anything
 HOST = "split_part(regexp_replace(lower(trim(%s)), '^(https?://)?(www\\.)?', ''), '/', 1)"
 
 _FITS: dict[Kind, frozenset[Kind]] = {
     Kind.INT: frozenset({Kind.INT, Kind.DECIMAL, Kind.MONEY}),
-    Kind.DECIMAL: frozenset({Kind.DECIMAL, Kind.MONEY}),
-    Kind.MONEY: frozenset({Kind.DECIMAL, Kind.MONEY}),
+    Kind.DECIMAL: frozenset({Kind.DECIMAL, Kind.MONEY, Kind.INT}),
+    Kind.MONEY: frozenset({Kind.DECIMAL, Kind.MONEY, Kind.INT}),
     Kind.STRING: frozenset({Kind.STRING, Kind.TEXT}),
     Kind.TEXT: frozenset({Kind.TEXT, Kind.STRING}),
     Kind.PICKLIST: frozenset({Kind.PICKLIST, Kind.STRING, Kind.TEXT}),
 }
+_NUMBERS = (Kind.INT, Kind.DECIMAL, Kind.MONEY)
 # Between days and instants a plan must say whose day it is.
 _DAYS = {
     (Kind.DATE, Kind.TIMESTAMP): "CAST(%s AS TIMESTAMP) AT TIME ZONE 'UTC'",
     (Kind.TIMESTAMP, Kind.DATE): "CAST(%s AT TIME ZONE 'UTC' AS DATE)",
 }
-_OWN = {"migration_key", "old_id", "old_url"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class _Object:
     target: ObjectSchema
     fields: Mapping[str, _Guess]
     left_out: Sequence[str]
+    referring: References
 
 
 def first_plan(
@@ -96,26 +99,43 @@ def first_plan(
     ]
     for name, found in wanted.items():
         if name in made:
-            each = _made(source.objects[name], made[name], wanted)
+            each = _made(source, target, source.objects[name], made[name], wanted)
         else:
-            each = _guess(source.objects[name], target.objects[found], wanted, counts or {})
+            each = _guess(source, target, source.objects[name], target.objects[found], wanted, counts or {})
         lines += _object(source, target, each, wanted, counts or {}, files)
         lines += create_lines(made[name]) if name in made else []
-    left = [name for name in names if name not in wanted and not any(f"through: {name}," in x for x in lines)]
+    left = [
+        name
+        for name in names
+        if name not in wanted
+        and not any(f"through: {name}," in line or f"of: {name}," in line for line in lines)
+    ]
     lines += _comment("  ", "Not moved, since no object of the target is like them", left)
     if any("owner: owners.csv" in line for line in lines):
         files["owners.csv"] = owners_csv(source, target)
     return {"plan.yaml": "\n".join(lines) + "\n", **files}
 
 
-def _made(source: ObjectSchema, made: NewGuess, wanted: Mapping[str, str]) -> _Object:
+def _made(
+    old: Catalog, new: Catalog, source: ObjectSchema, made: NewGuess, wanted: Mapping[str, str]
+) -> _Object:
     """An object that `prepare` makes has a field for each of the source's that can be written there."""
     fields = {name: _Guess(source.fields[origin], sql_name(origin)) for name, origin in made.fields.items()}
-    return _Object(source, made.schema, fields, _nowhere(source, made.fields.values(), wanted))
+    referring = references(old, new, source, made.schema, wanted)
+    used = [*made.fields.values(), *referring.used]
+    return _Object(source, made.schema, fields, _nowhere(source, used, wanted), referring)
 
 
 def _labels(objects: Iterable[ObjectSchema]) -> dict[str, str]:
-    return {each.name: each.label for each in objects if each.createable and each.key_by == "unique field"}
+    """Objects that records may go to; users aren't made by a migration, but mapped."""
+    objects = list(objects)
+    fields = (field for each in objects for field in each.fields.values() if field.owner)
+    users = {to for field in fields if len(field.references) <= USERS_OR_QUEUES for to in field.references}
+    return {
+        each.name: each.label
+        for each in objects
+        if each.createable and each.key_by == "unique field" and each.name not in users
+    }
 
 
 def _object(
@@ -127,10 +147,11 @@ def _object(
     files: dict[str, str],
 ) -> list[str]:
     source, target = each.source, each.target
+    key = own_names(target_catalog)
     lines = [
         f"  - source: {yaml_name(source.name)}",
         f"    target: {yaml_name(target.name)}",
-        "    key: {field: migration_key, old_id: old_id, old_url: old_url}",
+        f"    key: {{field: {key['migration_key']}, old_id: {key['old_id']}, old_url: {key['old_url']}}}",
     ]
     unique = [name for name in each.fields if target.fields[name].unique]
     for name in unique:
@@ -144,21 +165,33 @@ def _object(
     if match:
         lines.append("    # Records that the target has already are adopted by these, not made again.")
         lines.append(f"    match: [{', '.join(map(yaml_name, match))}]")
-    lines.append("    fields:" if each.fields else "    fields: {}")
+    lines.append("    fields:" if each.fields or each.referring.fields else "    fields: {}")
     for name, guess in each.fields.items():
-        lines += _field(each, name, guess, counts, files)
+        lines += _field(each, name, guess, counts, files, key)
+    lines += each.referring.fields
     lines += each.left_out
-    links = _links(target_catalog, source, target, wanted)
-    links += _junctions(source_catalog, target_catalog, source, wanted)
-    return lines + (["    links:", *links] if links else [])
+    for remark in each.referring.remarks:
+        lines += _wrapped("      ", f"{remark}.")
+    if each.referring.related:
+        lines += ["    related:", *each.referring.related]
+    found = links(target_catalog, source, target, wanted)
+    found += junctions(source_catalog, target_catalog, source, wanted)
+    return lines + (["    links:", *found] if found else [])
 
 
-def _field(each: _Object, name: str, guess: _Guess, counts: Counts, files: dict[str, str]) -> Iterator[str]:
+def _field(
+    each: _Object,
+    name: str,
+    guess: _Guess,
+    counts: Counts,
+    files: dict[str, str],
+    own: Mapping[str, str],
+) -> Iterator[str]:
     place, why = each.target.fields[name], f"  # {guess.why}" if guess.why else ""
     key, origin = yaml_name(name), yaml_expression(guess.sql, inside=True)
     if guess.source is not None and place.owner:
         yield "      # `inactive: <e-mail>` names who takes the records of owners who have left"
-        yield f"      {key}: {{from: {origin}, owner: owners.csv, former: former_owner}}{why}"
+        yield f"      {key}: {{from: {origin}, owner: owners.csv, former: {own['former_owner']}}}{why}"
     elif guess.source is not None and place.options:
         file = f"picklists/{_file(each.source.name)}-{_file(name)}.csv"
         yield f"      {key}: {{from: {origin}, picklist: {file}}}{why}"
@@ -181,11 +214,21 @@ def _within(each: _Object, place: Field) -> Sequence[Option]:
     ]
 
 
-def _guess(source: ObjectSchema, target: ObjectSchema, wanted: Mapping[str, str], counts: Counts) -> _Object:
+def _guess(
+    old: Catalog,
+    new: Catalog,
+    source: ObjectSchema,
+    target: ObjectSchema,
+    wanted: Mapping[str, str],
+    counts: Counts,
+) -> _Object:
     places = {
         name: field
         for name, field in target.fields.items()
-        if field.createable and field.updateable and not field.calculated and name not in _OWN
+        if field.createable
+        and field.updateable
+        and not field.calculated
+        and name not in own_names(new).values()
     }
     found: dict[str, _Guess] = {}
     unsure: dict[str, tuple[str, str]] = {}  # source field and comment, by target field
@@ -217,9 +260,10 @@ def _guess(source: ObjectSchema, target: ObjectSchema, wanted: Mapping[str, str]
     ]
     if left:
         left.insert(0, "      # Left out. Where one is right all the same, take its first # away.")
-    left += _nowhere(source, used, wanted)
+    referring = references(old, new, source, target, wanted)
+    left += _nowhere(source, {*used, *referring.used}, wanted)
     ordered = {name: found[name] for name in target.fields if name in found}
-    return _Object(source, target, ordered, left)
+    return _Object(source, target, ordered, left, referring)
 
 
 def _scored(
@@ -227,7 +271,13 @@ def _scored(
 ) -> list[tuple[float, str, str]]:
     """(likeness, target field, source field) of all that are alike, the most alike first."""
     scored = sorted(
-        (-_score(origin, field, place, _own_name(place.label, target.name)), name, origin)
+        (
+            -_score(
+                origin, field, _own_name(field.label, source.name), place, _own_name(place.label, target.name)
+            ),
+            name,
+            origin,
+        )
         for name, place in places.items()
         for origin, field in source.fields.items()
         if (not field.references or field.owner) and not _is_id(field)
@@ -240,10 +290,10 @@ def _is_id(field: Field) -> bool:
     return words(field.name) in ("", "id")
 
 
-def _score(origin: str, field: Field, place: Field, label: str) -> float:
+def _score(origin: str, field: Field, own: str, place: Field, label: str) -> float:
     if field.owner != place.owner:
         return 0.0
-    alike = likeness(origin, field.label, place.name, label)
+    alike = likeness(origin, own, place.name, label)
     # Whatever a vendor calls an owner, it is one; likeness only says which of several.
     return SURE + alike * (100 - SURE) / 100 if place.owner else alike
 
@@ -261,8 +311,17 @@ def _fitting(field: Field, place: Field) -> str | None:
         return _DAYS[field.kind, place.kind] % sql
     if not _fit(field, place):
         return None
+    if place.kind in _NUMBERS and field.kind in _NUMBERS and _behind(field) > (place.scale or 0):
+        digits = f"DECIMAL({place.precision},{place.scale or 0})" if place.precision else ""
+        digits = "BIGINT" if place.kind is Kind.INT else digits
+        return f"CAST(round({sql}, {place.scale or 0}) AS {digits})" if digits else sql
     plain = place.kind in (Kind.STRING, Kind.TEXT) and "lower" in place.held
     return f"lower(trim({sql}))" if plain else sql
+
+
+def _behind(field: Field) -> int:
+    """Digits behind the point that a field's values may have."""
+    return 0 if field.kind is Kind.INT else DEFAULT_SCALE if field.scale is None else field.scale
 
 
 def _remark(field: Field, place: Field, score: float) -> str:
@@ -334,9 +393,11 @@ def _nowhere(source: ObjectSchema, used: Iterable[str], wanted: Mapping[str, str
 def _comment(indent: str, what: str, names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    return textwrap.wrap(
-        f"{what}: {', '.join(names)}.", 110, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}#   "
-    )
+    return _wrapped(indent, f"{what}: {', '.join(names)}.")
+
+
+def _wrapped(indent: str, text: str) -> list[str]:
+    return textwrap.wrap(text, 110, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}#   ")
 
 
 def _fit(field: Field, place: Field) -> bool:
@@ -347,53 +408,6 @@ def _fit(field: Field, place: Field) -> bool:
     if place.kind == Kind.PICKLIST:
         return bool(place.options) and field.kind in (Kind.PICKLIST, Kind.STRING)
     return place.kind in _FITS.get(field.kind, frozenset({field.kind}))
-
-
-def _links(
-    catalog: Catalog, source: ObjectSchema, target: ObjectSchema, wanted: Mapping[str, str]
-) -> list[str]:
-    lines: list[str] = []
-    for name, field in source.fields.items():
-        if field.owner:
-            continue
-        for to in dict.fromkeys(wanted[each] for each in field.references if each in wanted):
-            labels = [kind.label for kind in catalog.links if (kind.left, kind.right) == (target.name, to)]
-            if not labels:
-                continue
-            preferred = (
-                (field.label, "parent", "default")
-                if to == target.name
-                else (field.label, "primary", "default")
-            )
-            label = next((each for each in preferred if each in labels), labels[0])
-            odd = to == target.name and "parent" not in name.casefold()
-            mark = "# " if odd else ""  # a record refers to its like for many reasons; most are no link
-            lines.append(
-                f"      {mark}- {{to: {yaml_name(to)}, via: {yaml_name(name)}, label: {yaml_name(label)}}}"
-            )
-    return lines
-
-
-def _junctions(source: Catalog, target: Catalog, left: ObjectSchema, wanted: Mapping[str, str]) -> list[str]:
-    """Links through objects that only join two others: those that refer to exactly two moved ones."""
-    lines = []
-    for name, schema in source.objects.items():
-        ends = {
-            each: field.name
-            for field in schema.fields.values()
-            for each in field.references
-            if each in wanted and not field.owner
-        }
-        if name in wanted or len(ends) != 2 or next(iter(ends)) != left.name:
-            continue
-        (_, one), (right, other) = ends.items()
-        pair = (wanted[left.name], wanted[right])
-        if any((kind.left, kind.right) == pair for kind in target.links):
-            lines.append(
-                f"      - {{to: {yaml_name(pair[1])}, through: {yaml_name(name)}, left: {yaml_name(one)}, "
-                f"right: {yaml_name(other)}}}"
-            )
-    return lines
 
 
 def _seen(source: ObjectSchema, field: Field, counts: Counts) -> dict[str, int | None]:

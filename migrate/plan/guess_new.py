@@ -78,6 +78,12 @@ def with_new(
     return target.model_copy(update={"objects": target.objects | objects, "links": (*target.links, *new)})
 
 
+def own_names(target: Catalog) -> dict[str, str]:
+    """What the fields that a plan makes by itself are called in this target, by their usual names."""
+    born = target.new_objects
+    return {name: born.field_name.format(**_words(name)) if born is not None else name for name in OWN}
+
+
 def create_lines(made: NewGuess) -> Iterator[str]:
     """The plan's lines that have it made."""
     plural, singular = _scalar(made.schema.label), _scalar(made.singular)
@@ -109,6 +115,7 @@ def _new_object(source: ObjectSchema, born: NewObjects, taken: set[str]) -> NewG
     made: dict[str, Field] = dict(born.fields)
     created: list[str] = []
     naming = _naming(source)
+    reserved = [born.field_name.format(**_words(name)) for name in OWN]
     for origin, field in source.fields.items():
         if field.owner and not field.custom and "owner" in origin.casefold():
             owner = next((each.name for each in born.fields.values() if each.owner), None)
@@ -120,7 +127,7 @@ def _new_object(source: ObjectSchema, born: NewObjects, taken: set[str]) -> NewG
         if origin == naming and born.name_field is not None:
             fields[born.name_field] = origin
             continue
-        own = _free(born.field_name.format(**_words(origin)), {*made, *OWN})
+        own = _free(born.field_name.format(**_words(origin)), {*made, *reserved})
         made[own] = _new_field(own, field)
         fields[own] = origin
         created.append(own)

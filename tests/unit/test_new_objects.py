@@ -276,3 +276,82 @@ def test_names_that_are_taken_or_strange_are_made_to_fit(tmp_path: Path) -> None
     assert entry.target.startswith("p_x_hs_thing_")
     labels = {name: each.label for name, each in entry.create.items()}
     assert labels == {"name": "Name", "x_hs_id": "true", "migration_key_2": "a: b", "gr_e": "it's"}
+
+
+def portal() -> Catalog:
+    """A source whose links are objects of their own."""
+    ends = ("left", "right")
+
+    def between(left: str, right: str, *labels: str) -> ObjectSchema:
+        references = [
+            field(name, Kind.REFERENCE, references=(to,))
+            for name, to in zip(ends, (left, right), strict=True)
+        ]
+        return schema(
+            f"{left}_to_{right}", *references, field("label", Kind.PICKLIST, options=options(*labels))
+        )
+
+    objects = [
+        named("Contacts", schema("contacts", field("lastname"), stamp="s")),
+        named(
+            "Companies",
+            schema("companies", field("name"), field("size", Kind.DECIMAL, label="Employees"), stamp="s"),
+        ),
+        named("Pets", schema("p_pet", field("pet_name", custom=True, required=True), custom=True, stamp="s")),
+        between("contacts", "companies", "default", "primary"),
+        between("companies", "companies", "child", "parent"),
+        between("p_pet", "contacts", "default", "Owner"),
+    ]
+    return hubspot().model_copy(update={"objects": {each.name: each for each in objects}, "links": ()})
+
+
+def org() -> Catalog:
+    """A target whose records refer to each other, and that makes objects."""
+    owner = field("OwnerId", Kind.REFERENCE, references=("User",), owner=True)
+    objects = [
+        named("Account", schema(
+            "Account", field("Name", required=True), field("Employees", Kind.INT), owner,
+            field("ParentId", Kind.REFERENCE, references=("Account",)),
+        )),
+        named("Contact", schema(
+            "Contact", field("LastName", required=True), owner,
+            field("AccountId", Kind.REFERENCE, references=("Account",)),
+            field("ReportsToId", Kind.REFERENCE, references=("Contact",)),
+        )),
+        named("Users", schema("User", field("LastName"), field("Email"))),
+    ]  # fmt: skip
+    born = NewObjects(
+        pattern=r"[A-Z][A-Za-z_]*__c", example="Thing__c", object_name="{title}__c", field_name="{title}__c",
+        name_field="Name", fields={"Name": field("Name"), "OwnerId": owner},
+    )  # fmt: skip
+    made = salesforce()
+    return made.model_copy(
+        update={"objects": {each.name: each for each in objects}, "new_objects": born, "links": ()}
+    )
+
+
+def test_a_first_plan_takes_lookups_out_of_labelled_links(tmp_path: Path) -> None:
+    text, files = guessed(portal(), org())
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    plan = read_plan(tmp_path / "plan.yaml")
+    entries = {each.source: each for each in plan.model.objects}
+    assert {name: each.target for name, each in entries.items()} == {
+        "contacts": "Contact", "companies": "Account", "p_pet": "Pet__c",
+    }  # fmt: skip
+    person, firm, pet = entries["contacts"], entries["companies"], entries["p_pet"]
+    assert person.key.field == "Migration_Key__c"
+    assert person.fields["AccountId"].reference == "companies"
+    assert person.related["to_account"].where == "label = 'primary'"
+    assert "ReportsToId" not in person.fields
+    assert (firm.fields["ParentId"].reference, firm.related["to_parent"].where) == (
+        "companies",
+        "label = 'parent'",
+    )
+    assert firm.fields["Employees"].origin == "CAST(round(size, 0) AS BIGINT)"
+    assert pet.create_object == NewObjectPlan(label="Pet", plural="Pets", name_field="Name")
+    assert pet.create == {}
+    assert "p_pet_to_contacts (label `default`, `Owner`)" in " ".join(text.split())
+    assert "contacts_to_companies" not in text.partition("# Not moved, since no object")[2]
+    check(plan, portal(), org(), connectors=["salesforce", "hubspot"])
