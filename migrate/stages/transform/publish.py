@@ -1,23 +1,28 @@
 """How do a transform's rows become artifacts that are whole, in a fixed order, and replaced as one?
 
-Parts have a fixed number of rows, and each is one row group, so that the same rows give the same
-bytes and (part, row range) names the same records on every run. New parts are written beside the
+Parts have a fixed number of rows, or fewer where these hold long texts, and each is one row group, so that
+the same rows give the same bytes and (part, row range) names the same records on every run. A part is what a
+load holds in memory at once. New parts are written beside the
 old ones and take their place as one (`Store.replace`). When the rows are the same as before, the old
 parts stay untouched.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from migrate.stages.transform.work import Work
 from migrate.store import Manifest, PartWriter, generation_folder
 
 PART_ROWS = 5_000
+PART_BYTES = 16 << 20  # of text, unless one row alone has more
+BATCH_ROWS = 500  # in memory at once on their way
 
 KEYED = {"_key": "VARCHAR", "_source_id": "VARCHAR"}
 REJECT = KEYED | {"field": "VARCHAR", "reason": "VARCHAR", "value": "VARCHAR", "detail": "VARCHAR"}
@@ -49,7 +54,7 @@ class Artifact:
         self.folder = generation_folder(stage, object, work.generation)
         self._writer: PartWriter = self._store.rewriter(self.folder, schema, part_rows=PART_ROWS)
         self._waiting: list[pa.Table] = []
-        self._held = 0
+        self._held = self._bytes = 0
         self.rows = 0
 
     def __enter__(self) -> Artifact:
@@ -66,19 +71,26 @@ class Artifact:
         """Append rows, cast to the artifact's schema."""
         table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
         table = table.select(self._schema.names).cast(self._schema)
-        self._waiting.append(table)
-        self._held += table.num_rows
         self.rows += table.num_rows
-        while self._held >= PART_ROWS:
-            whole = pa.concat_tables(self._waiting)
-            self._writer.write(whole.slice(0, PART_ROWS).combine_chunks())
-            self._waiting, self._held = [whole.slice(PART_ROWS)], self._held - PART_ROWS
+        start = 0
+        for place, size in enumerate(_sizes(table)):
+            if self._held and (self._held == PART_ROWS or self._bytes + size > PART_BYTES):
+                self._waiting.append(table.slice(start, place - start))
+                self._flush()
+                start = place
+            self._held, self._bytes = self._held + 1, self._bytes + size
+        self._waiting.append(table.slice(start))
+
+    def _flush(self) -> None:
+        """Write what waits as a part."""
+        self._writer.write(pa.concat_tables(self._waiting).combine_chunks())
+        self._writer.close_part()
+        self._waiting, self._held, self._bytes = [], 0, 0
 
     def publish(self, facts: Mapping[str, Any]) -> Manifest:
         """Close the last part, put the parts in place and publish the manifest."""
         if self._held:
-            self._writer.write(pa.concat_tables(self._waiting).combine_chunks())
-        self._waiting, self._held = [], 0
+            self._flush()
         self._writer.__exit__(None, None, None)
         parts = tuple(self._writer.parts)
         manifest = Manifest(
@@ -99,5 +111,17 @@ def publish(
 
 
 def batches(work: Work, sql: str) -> Iterator[pa.RecordBatch]:
-    """An ordered query's rows, a part's worth at a time."""
-    yield from work.engine.stream(sql, rows=PART_ROWS)
+    """An ordered query's rows, some at a time."""
+    yield from work.engine.stream(sql, rows=BATCH_ROWS)
+
+
+def _sizes(table: pa.Table) -> list[int]:
+    """The bytes of each row's texts."""
+    texts = [
+        each for each in table.columns if pa.types.is_string(each.type) or pa.types.is_large_string(each.type)
+    ]
+    if not texts:
+        return [0] * table.num_rows
+    lengths = [pc.fill_null(pc.binary_length(each), 0).cast(pa.int64()) for each in texts]
+    found: list[int] = functools.reduce(pc.add, lengths).to_pylist()
+    return found
