@@ -18,6 +18,7 @@ from xml.etree import ElementTree as Xml
 
 from markupsafe import Markup, escape
 
+from migrate.cutting import cut_html, cut_text
 from migrate.errors import Damaged, UsageError
 from migrate.storage import write_aside
 from migrate_validators.model import Result, Verdict, worst
@@ -191,7 +192,7 @@ def page(document: dict[str, Any], digest: str) -> str:
         loader=PackageLoader("migrate_validators"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"n": _number, "at": moment, "word": _word, "sign": _sign, "anchor": _anchor,
-                            "code": _code, "figure": _figure, "column": _column}  # fmt: skip
+                            "code": _code, "figure": _figure, "column": _column, "body": _body}  # fmt: skip
     checks = dict.fromkeys(result["check"] for result in document["results"])
     objects = dict.fromkeys(result["object"] for result in document["results"] if result["object"])
     cells = {
@@ -230,6 +231,30 @@ def _number(value: Any) -> str:
 def _code(words: str) -> Markup:
     """What stands in backticks, as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))  # noqa: S704 - escaped
+
+
+_MARKUP = re.compile(r"<(?:p|div|br|span|b|i|a|ul|li|table|html|body|img|script|h[1-6])\b[^<>]*>", re.I)
+_HARMLESS = {
+    "p", "br", "b", "strong", "i", "em", "u", "ul", "ol", "li", "table", "thead", "tbody", "tr", "td", "th",
+    "blockquote", "pre", "code", "h1", "h2", "h3", "h4", "h5", "h6", "div", "span", "hr",
+}  # fmt: skip
+_SHOWN = 4_000  # characters of a body
+
+
+def _body(value: Any) -> Any:
+    """A value that is HTML as a reader sees it: sanitised, without a link, a picture or a style.
+
+    Only what is shown is sanitised. What is moved, and what the report's own files hold, never is.
+    """
+    if not isinstance(value, str) or not _MARKUP.search(value):
+        return value
+    import nh3
+
+    clean = nh3.clean(value, tags=_HARMLESS, attributes={}, url_schemes=set(), link_rel=None)
+    source = cut_text(value, _SHOWN)
+    seen = Markup(cut_html(clean, _SHOWN))  # noqa: S704 - sanitised just now
+    text = Markup("<details><summary>as text</summary><code>{}</code></details>").format(source)
+    return Markup('<div class="body">{}</div>{}').format(seen, text)
 
 
 def _figure(name: str) -> str:
