@@ -22,7 +22,9 @@ from migrate.ledger.canaries import CHANGES, FILLS, LINKS, MAILS, MAKES, REMOVES
 from migrate.load.context import Loading
 from migrate.load.work import image
 from migrate.plan.models import AcceptedPlan
+from migrate.types import Kind
 
+RECORD = "record"  # the field of a version that is the whole record's
 _MOMENT = timedelta(seconds=1)
 
 
@@ -123,7 +125,7 @@ class Watch:
         told = {each.what for each in mails}
         effects = mails | {each for each in self._values(written, record, versions) if each.what not in told}
         if not effects and self._moved(written, record, versions):
-            effects.add(Effect(STAMPS, written.object))
+            effects.add(Effect(STAMPS, written.object, _author(versions)))
         links = self._new_links(written)
         effects |= {Effect(LINKS, link.right_object) for link in links}
         made = self._made(written, links)
@@ -172,8 +174,11 @@ class Watch:
             stirs = value is not None and value != field.default
         else:
             stirs = _digest(value) != written.facts.get("before", {}).get(field.name, _digest(None))
-        if not stirs or not versions:
-            return stirs
+        if not stirs or not versions or RECORD in versions:
+            # Where the target doesn't tell who wrote each field, what it gives a new record by itself is left
+            # out: stamps, numbers, references and choices of its own fields.
+            told = field.custom or field.kind in (Kind.STRING, Kind.TEXT)
+            return stirs and (not written.created or (told and not field.owner and value != "false"))
         newest = versions.get(field.name)
         return newest is not None and newest.who is not Who.OURS
 
@@ -197,8 +202,11 @@ class Watch:
         The first look may come too late for it; then the newest version of ours tells when we wrote, to a
         second: a vendor may stamp a record some moments after its values.
         """
-        ours = max((each.at for each in versions.values() if each.who is Who.OURS), default="")
-        if any(each.at > ours for each in versions.values()):
+        if _author(versions):
+            return True
+        told = [each for name, each in versions.items() if name != RECORD]
+        ours = max((each.at for each in told if each.who is Who.OURS), default="")
+        if any(each.at > ours for each in told):
             return False
         first = str(written.facts.get("stamp") or "")
         if first and record.stamp != first:
@@ -306,6 +314,12 @@ def _value(name: str, before: str | None, versions: Mapping[str, Version]) -> Ef
     newest = versions.get(name)
     who = "" if newest is None or newest.who is Who.OURS else newest.name or newest.who.value
     return Effect(FILLS if before is None else CHANGES, name, who)
+
+
+def _author(versions: Mapping[str, Version]) -> str:
+    """Who saved the record last, where the target tells that of the record alone and it wasn't us."""
+    last = versions.get(RECORD)
+    return "" if last is None or last.who is Who.OURS else last.name or last.who.value
 
 
 def _name(source: str) -> str:
