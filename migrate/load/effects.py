@@ -144,19 +144,28 @@ class Watch:
             WHERE batch = {text(written.batch)} AND key = {text(written.key)}
             AND outcome IN ('done', 'side') AND kind IN ('record', 'side') ORDER BY seq"""
         )
+        schema = self.loading.catalog.objects[written.object].fields
         effects: set[Effect] = set()
         expected: dict[str, str | None] = {}
         for row in rows:
             if row["kind"] == "record":
                 expected = image(row["after"])
+
+        def own(name: str, before: str | None) -> bool:
+            """Whether the target can't but fill what we left empty: an owner of a record that had none."""
+            return before is None and name in schema and not schema[name].nullable
+
         for row in rows:
             if row["kind"] == "side":  # changed when it was read back at once
                 before = image(row["before"])
-                effects |= {_value(name, before.get(name), versions) for name in image(row["after"])}
+                effects |= {
+                    _value(name, before.get(name), versions)
+                    for name in image(row["after"])
+                    if not own(name, before.get(name))
+                }
         for name, value in expected.items():
-            if name in record.values and record.values[name] != value:  # a file's bytes aren't read here
-                effects.add(_value(name, value, versions))
-        schema = self.loading.catalog.objects[written.object].fields
+            if name in record.values and record.values[name] != value and not own(name, value):
+                effects.add(_value(name, value, versions))  # a file's bytes aren't read here
         others = [schema[name] for name in record.values if name in schema and name not in expected]
         return effects | {
             _value(each.name, written.facts.get("before", {}).get(each.name), versions)

@@ -43,7 +43,9 @@ objects:
   - source: companies
     target: Account
     key: {field: Migration_Key__c}
-    fields: {Name: name}
+    fields:
+      Name: name
+      OwnerId: {from: hubspot_owner_id, owner: owners.csv}
   - source: p_boat_to_contacts
     target: Crew__c
     key: {field: Migration_Key__c, old_id: Old_Link__c}
@@ -59,6 +61,7 @@ objects:
       Sailor__c: {from: right, reference: contacts}
       Role__c: {from: label, picklist: roles.csv}
 """
+OWNERS = "source_id,source_email,source_name,active,target_email,note\n1,ann@example.com,Ann,true,,\n"
 ROLES = "source,count,target,note\nSkipper,,Captain,\nCook,,Cook,\n"
 
 
@@ -148,6 +151,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         root.mkdir()
         (root / "plan.yaml").write_text(PLAN)
         (root / "roles.csv").write_text(ROLES)
+        (root / "owners.csv").write_text(OWNERS)
         yield Both(root, old, new, fill(old))
 
 
@@ -166,6 +170,9 @@ def test_labelled_links_become_junction_records_and_one_label_a_lookup(both: Bot
     accounts = {row["Id"]: row["Name"] for row in both.held("Account")}
     homes = {row["Name"]: accounts.get(row["Harbour__c"] or "") for row in both.held("Boat__c")}
     assert homes == {"ark": "port", "tub": None}
+    # Nobody owned them, and Salesforce has no record without an owner: that is no automation's work.
+    users = {row["Id"]: row["Username"] for row in both.new.control.ndjson("/truth/User")}
+    assert {users[row["OwnerId"]] for row in both.held("Account")} == {"admin@sandbox.example"}
 
 
 def test_a_link_that_goes_takes_its_junction_record_with_it_and_a_new_one_brings_one(both: Both) -> None:
