@@ -6,13 +6,44 @@ and were changed; a record that we created goes with its fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from migrate.catalog import ANY, Catalog, Consent
-from migrate.connector import CONSENT
+from migrate.connector import ALL, CONSENT, KeepsConsent
 from migrate.engine import Engine, text
-from migrate.journal import OPTED_OUT
+from migrate.journal import OPTED_OUT, Entry
+from migrate.ledger import BatchRow
+from migrate.load import Loading
 from migrate.workspace import Workspace
+
+
+def landed(loading: Loading, batch: BatchRow, told: Collection[str]) -> Iterator[Entry]:
+    """Opt-outs of a batch in doubt that are in the target now, so that they are counted as staying.
+
+    Args:
+        told: keys whose outcome is in the journal already.
+    """
+    rows = loading.workspace.engine.rows(
+        f"""SELECT key, "left", "right", label, was_there FROM {loading.journal.source()}
+        WHERE batch = {text(batch.id)} AND kind = '{CONSENT}' AND outcome = 'intent'"""
+    )
+    rows = [row for row in rows if row["key"] not in told]
+    if not rows or not isinstance(loading.target, KeepsConsent):
+        return
+    held = {
+        (channel, each.address, each.subscription)
+        for channel in {row["right"] for row in rows}
+        for each in loading.target.read_consent(channel, [r["left"] for r in rows if r["right"] == channel])
+        if each.out
+    }
+    for row in rows:
+        if any((row["right"], row["left"], each) in held for each in (ALL, row["label"])):
+            yield Entry(
+                loading.attempt, batch.id, loading.system, CONSENT, CONSENT, row["key"], batch.operation,
+                "done",
+                left=row["left"], right=row["right"], label=row["label"], was_there=row["was_there"],
+                reason="found in the target by a rollback",
+            )  # fmt: skip
 
 
 def by_address(workspace: Workspace, attempt: int) -> dict[str, int]:

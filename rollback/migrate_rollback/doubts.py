@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from migrate.clock import parse_stamp
-from migrate.connector import Held, Link, Who
+from migrate.connector import CONSENT, Held, Link, Who
 from migrate.held import held
 from migrate.journal import Entry
 from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
 from migrate.load import Loading
+from migrate_rollback import consent
 from migrate_rollback.looking import Look
 from migrate_rollback.model import image
 
@@ -50,6 +51,8 @@ def _found(loading: Loading, look: Look, batch: BatchRow) -> Iterator[Entry]:
         yield from _changed(loading, look, batch)
     elif batch.operation == "delete":
         yield from _deleted(loading, look, batch)
+    elif batch.object == CONSENT:
+        yield from consent.landed(loading, batch, _told(loading, batch))
 
 
 def _told(loading: Loading, batch: BatchRow) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -373,3 +374,8 @@ def test_only_a_no_passes_the_gate() -> None:
     ]
     assert [says_yes(keeps, value) for value in ("no", "yes", "perhaps", None)] == [False, True, False, False]
     assert not takes_back_no(of("phone"), None)
+
+
+def test_no_connector_has_a_word_for_a_yes() -> None:
+    for path in (Path(__file__).parents[2] / "migrate" / "connectors").rglob("*.py"):
+        assert not re.findall(r"\bSUBSCRIBED\b|\bNOT_SPECIFIED\b|/subscribe\b", path.read_text()), path
