@@ -252,9 +252,9 @@ STRIKES = (
 
 
 def struck(lane: Lane, path: str, how: str, words: str = "load") -> bool:
-    """Kill a command while a request is held; whether it came to that."""
+    """Kill a command while a POST is held; whether it came to that."""
     then = "drop" if how == "arrival" else "proceed"
-    lane.fault({"kind": "hold", "at": how, "then": then}, path=path)
+    lane.fault({"kind": "hold", "at": how, "then": then}, method="POST", path=path)
     child = lane.start(words)
     if not lane.wait_held(child):
         child.wait()
