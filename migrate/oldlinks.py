@@ -49,7 +49,8 @@ class OldLinks:
         kept = [(host, folder) for host, folder in places if folder == "/" or host not in roots]
         site = "|".join(rf"(?i:{re.escape(host)})(?::\d+)?{re.escape(folder)}" for host, folder in kept)
         self._absolute = re.compile(rf"(?i:https?)://(?:{site}){_ALLOWED}*" if kept else _NEVER)
-        hosts = "|".join(re.escape(host) for host in dict.fromkeys(host for host, _ in kept))
+        self._hosts = dict.fromkeys(host for host, _ in kept)
+        hosts = "|".join(re.escape(host) for host in self._hosts)
         # For the engine: which texts are worth a look.
         self.pattern = rf"(?i)(?:https?://(?:{hosts})|(?:href|src)\s*=\s*[\"']/)" if kept else _NEVER
         self._pages = [
@@ -79,10 +80,11 @@ class OldLinks:
 
     def _ids(self, url: str) -> tuple[tuple[str, str], ...]:
         relative = url.startswith("/")
-        given = url if relative else url.split("//", 1)[1]
-        host, slash, rest = given.partition("/")
-        given = given if relative else host.lower().split(":")[0] + slash + rest
-        given = html.unescape(given)
+        given = html.unescape(url if relative else url.split("//", 1)[1])
+        if not relative:
+            host, slash, rest = given.partition("/")
+            host = host.lower()
+            given = (host if host in self._hosts else host.split(":")[0]) + slash + rest
         found: dict[tuple[str, str], None] = {}
         for name, schema, absolute, path in self._pages:
             match = (path if relative else absolute).fullmatch(given)

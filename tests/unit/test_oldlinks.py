@@ -78,6 +78,14 @@ def test_an_address_is_known_in_all_its_forms(url: str) -> None:
         assert found(f"{before}{url}{after}") == [(url, (("Account", id),))], (before, after)
 
 
+def test_a_host_may_have_a_port() -> None:
+    page = "http://127.0.0.1:8080/{id}"
+    links = OldLinks(catalog(ObjectSchema(name="a", label="a", fields={}, url=page, short_id=15)))
+    assert found(f"http://127.0.0.1:8080/{ID}, http://127.0.0.1:9/{ID}", links) == [
+        (f"http://127.0.0.1:8080/{ID}", (("a", ID),))
+    ]
+
+
 def test_an_id_tells_its_object_where_the_vendor_says_so() -> None:
     assert found(f"{ORG}/{OTHER}") == [(f"{ORG}/{OTHER}", (("Contact", OTHER),))]
 

@@ -29,6 +29,10 @@ STAMP, CREATED = "SystemModstamp", "CreatedDate"
 _FIRST_DAY = (
     "Id", "IsDeleted", "OwnerId", CREATED, "CreatedById", "LastModifiedDate", "LastModifiedById", STAMP,
 )  # fmt: skip
+_BYTES = {
+    "Attachment": "/servlet/servlet.FileDownload?file={id}",
+    "ContentVersion": "/sfc/servlet.shepherd/version/download/{id}",
+}
 SHORT_ID = 15  # the last three of an id's 18 characters repeat the letter case of the others
 
 _KINDS = {
@@ -137,12 +141,15 @@ def _pages(name: str, instance: str) -> tuple[str, ...]:
     """Other addresses of a record's page: without the object, in Classic, and at the Lightning host.
 
     Salesforce Help, "My Domain URL Formats", and Lightning Web Components Developer Guide, "PageReference
-    Types", read 2026-11-26.
+    Types", read 2026-11-26. The bytes of a file have an address of their own, which Salesforce doesn't
+    document; orgs' texts are full of it (cropredysfdc.com, "servlet.shepherd", read 2026-11-26).
     """
     lightning = instance.replace(".my.salesforce.com", ".lightning.force.com")
     hosts = dict.fromkeys((instance, lightning))
     found = [f"{host}/lightning/r/{name}/{{id}}/view" for host in hosts if host != instance]
     found += [f"{host}/lightning/r/{{id}}/view" for host in hosts]
+    if name in _BYTES:
+        found += [f"{host}{_BYTES[name]}" for host in hosts]
     return (*found, f"{instance}/{{id}}")
 
 
