@@ -1,9 +1,12 @@
 """How does an entry become durable? In groups: one segment for all the batches that wait.
 
-A segment is closed when every working thread waits for it, or after 0.2 s; it is written aside,
-flushed and renamed, and only then does `append` return. Its metadata hold the format's version
-and the digest of the segment before it, so a missing or altered one shows. Names carry the
-lease's epoch: a stale process can't overwrite a segment of its successor.
+A segment is closed when every working thread waits for it, or after 0.2 s; it is kept whole (in a folder
+written aside, flushed and renamed; on S3 one put), and only then does `append` return. Its metadata hold
+the format's version and the digest of the segment before it, so a missing or altered one shows.
+
+A stale process can't overwrite a segment of its successor: in a folder names carry the lease's epoch, on
+S3 both would take the same number, and it goes to one of them. The successor that comes second takes the
+late segment up and goes on after it.
 """
 
 from __future__ import annotations
@@ -18,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from migrate.clock import stamp
-from migrate.errors import Damaged, NoSpace
+from migrate.errors import Damaged
 from migrate.journal.entry import DUCKDB, Entry, schema
 from migrate.ledger.database import Ledger, Transaction
 from migrate.ledger.leases import Lease
 from migrate.ledger.tables import segments
-from migrate.storage import drop, flush_folder, sha256_of, space
+from migrate.storage import NEW, Storage, Taken, at_once, drop, sha256_of, space, storage_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,13 +34,14 @@ if TYPE_CHECKING:
 FORMAT = "1"
 GROUP_SECONDS = 0.2
 COMPACT_BYTES = 32_000_000
+LATE = 100  # segments that a stale process may have put before ours, at most
 
 
 class Journal:
     """All segments of a workspace. Reading needs no lease; `append` does."""
 
-    def __init__(self, folder: Path, ledger: Ledger) -> None:
-        self.folder, self.ledger = folder, ledger
+    def __init__(self, place: Path | Storage, ledger: Ledger) -> None:
+        self.storage, self.ledger = storage_of(place), ledger
         self._lease: Lease | None = None
         self._condition = threading.Condition()
         self._buffer: list[Entry] = []
@@ -48,38 +52,74 @@ class Journal:
         self._waiting = 0
         self._unregistered: list[dict[str, Any]] = []
         self._next_seq, self._next_number, self._previous = 1, 1, ""
+        # Of a remote journal, what this process has opened, taken up and written: its numbers are ours alone.
+        self._opened: dict[str, str] | None = None  # name -> digest
+        self._seen: dict[str, str] = {}  # else what the ledger said when a remote journal was listed last
+        self._described: dict[str, dict[str, str]] = {}  # name -> metadata; a segment never changes
         self.workers = 1  # threads that may wait at the same time
 
     # -- reading ------------------------------------------------------------------------------
 
     def files(self) -> list[str]:
-        """Paths of all live segments, in order of their sequence."""
-        return [str(path) for path in self._paths()]
+        """Local paths of all live segments, in order of their sequence."""
+        names = self._names()
+        return [str(path) for path in at_once(self.storage, self._local, names)]
 
-    def _paths(self) -> list[Path]:
-        paths = sorted(self.folder.glob("*.parquet"), key=lambda path: (_number(path), path.name))
-        replaced = self._replaced(paths)
-        return [path for path in paths if path.name not in replaced]
+    def _names(self) -> list[str]:
+        """Names of the live segments, in order."""
+        names = sorted(self._there(), key=lambda name: (_number(name), name))
+        replaced = self._replaced(names)
+        return [name for name in names if name not in replaced]
 
-    def _replaced(self, paths: Iterable[Path]) -> set[str]:
+    def _there(self) -> list[str]:
+        if self._opened is not None:
+            return list(self._opened)
+        if self.storage.remote:
+            self._seen = self._digests()
+        return [key for key, _ in self.storage.sizes() if key.endswith(".parquet") and "/" not in key]
+
+    def _digests(self) -> dict[str, str]:
+        """Digests of the segments that the ledger knows."""
+        rows = self.ledger.read(sa.select(segments.c.name, segments.c.sha256))
+        return {row.name: row.sha256 for row in rows}
+
+    def _local(self, name: str) -> Path:
+        """A local path of a segment.
+
+        Raises:
+            Damaged: it is missing or differs.
+        """
+        try:
+            return self.storage.local(name, (self._opened or self._seen).get(name, ""))
+        except FileNotFoundError as error:
+            raise Damaged(self.storage.address(name), "is missing", _REMEDY) from error
+        except Damaged as error:
+            raise Damaged(error.path, error.what, _REMEDY) from error
+
+    def _replaced(self, names: Iterable[str]) -> set[str]:
         """Names of segments whose rows stand in a compacted one."""
         replaced: set[str] = set()
-        for path in paths:
-            if "-c" in path.name:
-                replaced.update(json.loads(self._metadata(path)["replaces"]))
+        for name in names:
+            if _compacted(name):
+                replaced.update(json.loads(self._metadata(name)["replaces"]))
         return replaced
 
-    @staticmethod
-    def _metadata(path: Path) -> dict[str, str]:
+    def _metadata(self, name: str) -> dict[str, str]:
+        if not self.storage.remote:
+            return self._read_metadata(name)
+        if name not in self._described:
+            self._described[name] = self._read_metadata(name)
+        return self._described[name]
+
+    def _read_metadata(self, name: str) -> dict[str, str]:
         import pyarrow.lib
         import pyarrow.parquet as pq
 
         try:
-            found = pq.read_metadata(path).metadata or {}
+            found = pq.read_metadata(self._local(name)).metadata or {}
         except (OSError, pyarrow.lib.ArrowException) as error:
-            raise Damaged(
-                str(path), f"is not a journal segment ({error})", "Restore it from a backup."
-            ) from error
+            place, words = self.storage.address(name), f"is not a journal segment ({error})"
+            raise Damaged(place, words, "Restore it from a backup.") from error
         return {key.decode(): value.decode() for key, value in found.items() if not key.startswith(b"ARROW")}
 
     def verify(self) -> None:
@@ -88,26 +128,26 @@ class Journal:
         Raises:
             Damaged: a segment is missing or differs. Nothing may be written on top of that.
         """
-        paths = self._paths()
-        live = {path.name for path in paths}
+        names = self._names()
         # Stopped in the midst of a compaction, the ledger still names what the compacted segment replaced.
-        replaced = self._replaced(paths)
-        remedy = "Restore it from a backup; without it a rollback can't name what it holds."
-        digests = {path.name: sha256_of(path) for path in paths}
+        replaced = self._replaced(names)
+        found = at_once(self.storage, self.storage.find, names)
+        digests = {name: each.sha256 for name, each in zip(names, found, strict=True) if each is not None}
         for row in self.ledger.read(sa.select(segments).order_by(segments.c.first_seq)):
             if row.name in replaced:
                 continue
-            path = self.folder / row.name
-            if row.name not in live:
-                raise Damaged(str(path), "is missing, though the ledger names it", remedy)
+            place = self.storage.address(row.name)
+            if row.name not in digests:
+                raise Damaged(place, "is missing, though the ledger names it", _REMEDY)
             if digests[row.name] != row.sha256:
-                raise Damaged(str(path), "differs from the digest in the ledger", remedy)
-        facts = {path: self._metadata(path) for path in paths}
+                raise Damaged(place, "differs from the digest in the ledger", _REMEDY)
+        facts = dict(zip(names, at_once(self.storage, self._metadata, names), strict=True))
         seals = (json.loads(each.get("seals", "[]")) for each in facts.values())
         sealed = {"", *digests.values()}.union(*seals)
-        for path, each in facts.items():
+        for name, each in facts.items():
             if each["previous"] not in sealed:
-                raise Damaged(str(path), "follows a segment that is missing or was changed", remedy)
+                place = self.storage.address(name)
+                raise Damaged(place, "follows a segment that is missing or was changed", _REMEDY)
 
     def source(self) -> str:
         """The journal as a DuckDB table expression; empty, but of the right shape, where there is none."""
@@ -123,30 +163,38 @@ class Journal:
     def open(self, lease: Lease) -> None:
         """Get ready to append under this lease: find the chain's end, take up what a crash left."""
         self._lease = lease
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for path in self.folder.glob(".*.aside"):
-            path.unlink()
+        self._opened = None
+        self.storage.aside("x")  # makes the folder
+        self.storage.clean()
         self._drop_unnamed()
         self.verify()
         self._end_compaction(lease)
         self._drop_replaced()
         known = {row.name: row for row in self.ledger.read(sa.select(segments))}
-        for path in self._paths():
-            facts = self._facts(path) if path.name not in known else dict(known[path.name]._mapping)
-            self._next_seq = max(self._next_seq, facts["last_seq"] + 1)
-            self._next_number = max(self._next_number, _number(path) + 1)
-            self._previous = facts["sha256"]
-            if path.name not in known:
+        opened = {}
+        for name in self._names():
+            facts = self._facts(name) if name not in known else dict(known[name]._mapping)
+            self._follow(facts)
+            opened[name] = facts["sha256"]
+            if name not in known:
                 self._unregistered.append(facts)
+        if self.storage.remote:
+            self._opened = opened
 
-    def _facts(self, path: Path) -> dict[str, Any]:
+    def _follow(self, facts: dict[str, Any]) -> None:
+        """Go on after this segment."""
+        self._next_seq = max(self._next_seq, facts["last_seq"] + 1)
+        self._next_number = max(self._next_number, _number(facts["name"]) + 1)
+        self._previous = facts["sha256"]
+
+    def _facts(self, name: str) -> dict[str, Any]:
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
-        metadata = self._metadata(path)
+        metadata, path = self._metadata(name), self._local(name)
         seq = pq.read_table(path, columns=["seq"])["seq"]
         return {
-            "name": path.name,
+            "name": name,
             "epoch": int(metadata["epoch"]),
             "first_seq": pc.min(seq).as_py(),
             "last_seq": pc.max(seq).as_py(),
@@ -157,30 +205,26 @@ class Journal:
 
     def _drop_unnamed(self) -> None:
         """Of a compaction that the ledger never heard of, what it was to replace holds, while it is whole."""
-        known = {row.name for row in self.ledger.read(sa.select(segments.c.name))}
-        for path in list(self.folder.glob("*-c*.parquet")):
-            replaced = self._replaced([path])
-            if path.name not in known and all((self.folder / name).exists() for name in replaced):
-                path.unlink()
+        known, there = self._digests(), set(self._there())
+        for name in there:
+            if _compacted(name) and name not in known and self._replaced([name]) <= there:
+                self.storage.remove([name])
 
     def _end_compaction(self, lease: Lease) -> None:
         """Let the ledger name a compacted segment that a crash left unnamed, instead of what it replaced."""
-        paths = self._paths()
-        replaced = self._replaced(paths)
-        known = {row.name for row in self.ledger.read(sa.select(segments.c.name))}
-        fresh = [path for path in paths if "-c" in path.name and path.name not in known]
+        names, known = self._names(), self._digests().keys()
+        replaced = self._replaced(names)
+        fresh = [name for name in names if _compacted(name) and name not in known]
         if not fresh and not known & replaced:
             return
         with self.ledger.write(lease) as tx:
             tx.sql.execute(segments.delete().where(segments.c.name.in_(sorted(known & replaced))))
-            for path in fresh:
-                tx.put(segments, **self._facts(path))
+            for name in fresh:
+                tx.put(segments, **self._facts(name))
 
     def _drop_replaced(self) -> None:
-        live = set(self._paths())
-        for path in self.folder.glob("*.parquet"):
-            if path not in live:
-                path.unlink()
+        live = set(self._names())
+        self.storage.remove(name for name in self._there() if name not in live)
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Make entries durable; returns when they are on disk.
@@ -245,45 +289,56 @@ class Journal:
         lease = self._lease
         if lease is None:
             raise RuntimeError("the journal was not opened for writing")
-        lease.guard(0)  # a stale process writes nothing into its successor's books
-        at, first = stamp(self.ledger.clock.now()), self._next_seq
-        columns: dict[str, list[Any]] = {name: [] for name in schema().names}
-        for number, row in enumerate(rows):
-            columns["seq"].append(first + number)
-            columns["epoch"].append(lease.epoch)
-            columns["at"].append(at)
-            for name in Entry.__slots__:
-                value = getattr(row, name)
-                columns[name].append(list(value.items()) if isinstance(value, dict) else value)
-        facts = self._put(pa.table(columns, schema=schema()), f"{self._next_number:06d}", self._previous, {})
-        self._next_seq += len(rows)
-        self._next_number += 1
-        self._previous = facts["sha256"]
-        return facts
+        for _ in range(LATE):
+            lease.guard(0)  # a stale process writes nothing into its successor's books
+            at, first = stamp(self.ledger.clock.now()), self._next_seq
+            columns: dict[str, list[Any]] = {name: [] for name in schema().names}
+            for number, row in enumerate(rows):
+                columns["seq"].append(first + number)
+                columns["epoch"].append(lease.epoch)
+                columns["at"].append(at)
+                for name in Entry.__slots__:
+                    value = getattr(row, name)
+                    columns[name].append(list(value.items()) if isinstance(value, dict) else value)
+            # On S3 a number is had once, whatever the epoch: either a stale process or we are too late.
+            prefix = "" if self.storage.remote else f"{lease.epoch:05d}-"
+            name = f"{prefix}{self._next_number:06d}.parquet"
+            try:
+                facts = self._put(pa.table(columns, schema=schema()), name, self._previous, {})
+            except Taken:
+                self._take_up(name)
+                continue
+            self._follow(facts)
+            return facts
+        raise RuntimeError("the journal's numbers are taken, again and again")
 
-    def _put(self, table: pa.Table, number: str, previous: str, more: dict[str, str]) -> dict[str, Any]:
-        import os
+    def _take_up(self, name: str) -> None:
+        """A process whose lease ended before ours began has put a segment late; it counts, ours follows."""
+        facts = self._facts(name)
+        self._follow(facts)
+        self._unregistered.append(facts)
+        if self._opened is not None:
+            self._opened[name] = facts["sha256"]
 
+    def _put(self, table: pa.Table, name: str, previous: str, more: dict[str, str]) -> dict[str, Any]:
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
         epoch = self._lease.epoch if self._lease else 0
-        path = self.folder / f"{epoch:05d}-{number}.parquet"
-        aside = path.with_name(f".{path.name}.aside")
         metadata = {"format": FORMAT, "previous": previous, "epoch": str(epoch), **more}
+        aside = self.storage.aside(name)
         try:
-            with space(path):
+            with space(aside):
                 pq.write_table(table.replace_schema_metadata(metadata), aside, compression="zstd")
-                with aside.open("rb+") as out:
-                    os.fsync(out.fileno())
                 digest = sha256_of(aside)
-                aside.replace(path)
-                flush_folder(self.folder)
-        except NoSpace:
+            self.storage.keep(name, aside, digest, NEW)
+        except Exception:
             drop(aside)
             raise
+        if self._opened is not None:
+            self._opened[name] = digest
         return {
-            "name": path.name,
+            "name": name,
             "epoch": epoch,
             "first_seq": pc.min(table["seq"]).as_py(),
             "last_seq": pc.max(table["seq"]).as_py(),
@@ -314,38 +369,46 @@ class Journal:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        small: list[Path] = []
+        small: list[str] = []
         size = 0
-        for path in self._paths():
-            bytes = path.stat().st_size
+        for name in self._names():
+            bytes = self._local(name).stat().st_size
             if not small and bytes > COMPACT_BYTES // 2:
                 continue  # a full one; the small ones come after it
             if size + bytes > COMPACT_BYTES:
                 break
-            small.append(path)
+            small.append(name)
             size += bytes
         if len(small) < 8:
             return
-        table = pa.concat_tables([pq.read_table(path).cast(schema()) for path in small])
-        names = [path.name for path in small]
+        paths = [self._local(name) for name in small]
+        table = pa.concat_tables([pq.read_table(path).cast(schema()) for path in paths])
         first, last = self._metadata(small[0]), self._metadata(small[-1])
         # What comes after names the last one's digest, which so stays known.
-        seals = [sha256_of(small[-1]), *json.loads(last.get("seals", "[]"))]
+        seals = [sha256_of(paths[-1]), *json.loads(last.get("seals", "[]"))]
         # What they replaced themselves may still lie there.
-        older = sorted(name for name in self._replaced(small) if (self.folder / name).exists())
+        older = sorted(self._replaced(small) & set(self._there()))
+        epoch = self._lease.epoch if self._lease else 0
         facts = self._put(
-            table, f"c{_number(small[-1]):06d}", first["previous"],
-            {"replaces": json.dumps(names + older), "seals": json.dumps(seals)},
+            table, f"{epoch:05d}-c{_number(small[-1]):06d}.parquet", first["previous"],
+            {"replaces": json.dumps(small + older), "seals": json.dumps(seals)},
         )  # fmt: skip
         with self.ledger.write(self._lease) as tx:
-            tx.sql.execute(segments.delete().where(segments.c.name.in_(names)))
+            tx.sql.execute(segments.delete().where(segments.c.name.in_(small)))
             tx.put(segments, **facts)
         with self._condition:
-            self._unregistered = [row for row in self._unregistered if row["name"] not in names]
-        if self._paths()[-1].name == facts["name"]:
+            self._unregistered = [row for row in self._unregistered if row["name"] not in small]
+        if self._names()[-1] == facts["name"]:
             self._previous = facts["sha256"]
 
 
-def _number(path: Path) -> int:
+_REMEDY = "Restore it from a backup; without it a rollback can't name what it holds."
+
+
+def _compacted(name: str) -> bool:
+    return name.rpartition("-")[2].startswith("c")
+
+
+def _number(name: str) -> int:
     """A segment's number; a compacted one has that of the last segment in it."""
-    return int(path.stem.partition("-")[2].lstrip("c"))
+    return int(name.removesuffix(".parquet").rpartition("-")[2].lstrip("c"))

@@ -20,6 +20,7 @@ from migrate.journal import CROSSWALK, LINKS, REFUSED, Entry, Journal
 from migrate.journal import segments as module
 from migrate.ledger import Lease, Ledger
 from migrate.ledger.tables import segments
+from migrate.storage import folder as folder_module
 from tests.unit.bench import HandClock
 
 
@@ -43,6 +44,10 @@ def opened(ledger: Ledger) -> Journal:
     journal = Journal(Path(ledger.backend.name).parent / "journal", ledger)
     journal.open(Lease.take(ledger, "new", 3600))
     return journal
+
+
+def root(journal: Journal) -> Path:
+    return Path(journal.storage.address())
 
 
 def entry(key: str, op: str = "create", outcome: str = "done", **more: Any) -> Entry:
@@ -139,7 +144,7 @@ def test_a_full_disk_reaches_every_thread_and_nothing_of_it_is_there(
     journal.workers = 1
     put(journal, "after")
     assert (keys(journal), seqs(journal)) == (["before", "after"], [1, 2])
-    assert list(journal.folder.glob(".*")) == []
+    assert list(root(journal).glob(".*")) == []
     opened(ledger)
 
 
@@ -211,7 +216,7 @@ def test_a_segment_that_the_ledger_never_knew_is_missed_by_the_one_after_it(ledg
 def test_half_a_segment_that_a_crash_left_is_nothing(ledger: Ledger) -> None:
     journal = opened(ledger)
     put(journal, "a")
-    (journal.folder / ".00001-000002.parquet.aside").write_bytes(b"half")
+    (root(journal) / ".00001-000002.parquet.aside").write_bytes(b"half")
     again = opened(ledger)
     put(again, "b")
     assert keys(again) == ["a", "b"]
@@ -256,9 +261,9 @@ def test_small_segments_become_one_and_the_chain_goes_on(ledger: Ledger) -> None
 
 def test_a_reader_that_began_before_a_compaction_reads_on(ledger: Ledger) -> None:
     journal, wanted = filled(ledger)
-    before = Journal(journal.folder, ledger).source()
+    before = Journal(root(journal), ledger).source()
     journal.compact()
-    with Engine(folders=[journal.folder]) as engine:
+    with Engine(folders=[root(journal)]) as engine:
         assert [row["key"] for row in engine.rows(f"SELECT key FROM {before} ORDER BY seq")] == wanted
 
 
@@ -308,14 +313,18 @@ def test_a_compaction_killed_anywhere_neither_loses_nor_doubles(
         with pytest.raises(Killed):
             journal.compact()
             opened(ledger)  # which drops what was replaced
-    assert sorted(keys(Journal(journal.folder, ledger))) == sorted(wanted)  # a reader, before anyone mends
+    assert sorted(keys(Journal(root(journal), ledger))) == sorted(
+        wanted
+    )  # a reader, before anyone mends
     again = opened(ledger)
     assert (keys(again), seqs(again)) == (wanted, list(range(1, 10)))
     put(again, "next")
     again.compact()
     assert keys(again) == [*wanted, "next"]
     assert keys(opened(ledger)) == [*wanted, "next"]
-    assert len(ledger.read(sa.select(segments))) == len(again.files()) == len(list(again.folder.iterdir()))
+    assert (
+        len(ledger.read(sa.select(segments))) == len(again.files()) == len(list(root(again).iterdir()))
+    )
 
 
 def _kill(patch: pytest.MonkeyPatch, journal: Journal, step: str) -> None:
@@ -356,7 +365,7 @@ def _kill(patch: pytest.MonkeyPatch, journal: Journal, step: str) -> None:
         case "written":
             patch.setattr(os, "fsync", at_flush)
         case "renamed":
-            patch.setattr(module, "flush_folder", at_folder)
+            patch.setattr(folder_module, "flush_folder", at_folder)
         case "before the ledger":
             patch.setattr(ledger, "write", at_write)
         case "in the ledger":
