@@ -1,18 +1,15 @@
-"""Where do the bytes of files lie, once each? By SHA-256, in a folder; a store elsewhere offers the same.
+"""Where do the bytes of files lie, once each? By SHA-256, in the workspace's storage.
 
-A blob is written aside while it is hashed, flushed to disk, and renamed to its digest: what has a name is
-whole, and the same bytes have one name however many records hold them. Nothing here holds a file in memory:
-bytes come and go in chunks. A blob is read with its digest checked on the way, so that what lies there
-damaged is never passed on as the file that it was.
+A blob is written aside while it is hashed, and then kept whole under its digest: what has a name is whole,
+and the same bytes have one name however many records hold them. Nothing here holds a file in memory: bytes
+come and go in chunks. A blob is read with its digest checked on the way, so that what lies there damaged is
+never passed on as the file that it was.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import shutil
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +17,7 @@ from types import TracebackType
 from typing import IO, Protocol
 
 from migrate.errors import Damaged
-from migrate.storage import drop, flush_folder, space
+from migrate.storage import Storage, drop, space, storage_of
 from migrate.types import BlobRef
 
 CHUNK = 1 << 18  # bytes
@@ -114,64 +111,61 @@ def read_blob(blobs: Blobs, ref: BlobRef) -> Iterator[bytes]:
 REMEDY = "Run `migrate extract` again; it downloads the file anew."
 
 
-class FolderBlobs:
-    """Blobs in a folder: `ab/cdef…` by the digest's hex digits."""
+class StoredBlobs:
+    """Blobs of a workspace: `ab/cdef…` by the digest's hex digits, in a folder or on S3."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def _path(self, name: str) -> Path:
-        if len(name) != 64 or not set(name) <= set("0123456789abcdef"):
-            raise Damaged(f"blob {name[:80]}", "isn't the name of a blob", REMEDY)
-        return self.root / name[:2] / name[2:]
+    def __init__(self, place: Path | Storage) -> None:
+        self.storage = storage_of(place)
 
     def has(self, name: str) -> bool:
-        return self._path(name).is_file()
+        return self.storage.has(_key(name))
 
     def open(self, name: str) -> IO[bytes]:
         try:
-            return self._path(name).open("rb")
+            return self.storage.open(_key(name))
         except FileNotFoundError as error:
             raise Damaged(f"blob {name}", "isn't there", REMEDY) from error
 
     def writer(self) -> BlobWriter:
-        return _FolderWriter(self.root, self._path)
+        return _Writer(self.storage)
 
     def names(self) -> Iterator[tuple[str, int]]:
-        for path in self.root.glob("[0-9a-f][0-9a-f]/*"):
-            if len(path.name) == 62:
-                yield path.parent.name + path.name, path.stat().st_size
+        for key, size in self.storage.sizes():
+            if len(key) == 65 and key[2] == "/":
+                yield key[:2] + key[3:], size
 
     def set_aside(self, name: str) -> None:
-        path = self._path(name)
-        with contextlib.suppress(FileNotFoundError):  # somebody else has found it out too
-            path.replace(path.with_name(f"{path.name}.damaged"))
+        self.storage.set_aside(_key(name))
 
     def clean(self, stale: float = STALE) -> None:
-        for path in (self.root / ".aside").glob("*"):
-            with contextlib.suppress(FileNotFoundError):  # finished meanwhile
-                if time.time() - path.stat().st_mtime >= stale:
-                    drop(path)
+        self.storage.clean(_WRITING, stale)
 
     def room(self) -> int | None:
-        with space(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
-            return shutil.disk_usage(self.root).free
+        return self.storage.room()
 
 
-class _FolderWriter:
-    """Writes one blob beside the others' folders; one disk, so that a rename is all it takes."""
+_WRITING = "writing"
 
-    def __init__(self, root: Path, path: _Place) -> None:
-        self._root, self._place = root, path
-        self._aside = root / ".aside" / uuid.uuid4().hex
+
+def _key(name: str) -> str:
+    if len(name) != 64 or not set(name) <= set("0123456789abcdef"):
+        raise Damaged(f"blob {name[:80]}", "isn't the name of a blob", REMEDY)
+    return f"{name[:2]}/{name[2:]}"
+
+
+class _Writer:
+    """Writes one blob aside, on the disk from which the storage takes it."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._digest, self._size = hashlib.sha256(), 0
         self._md5 = hashlib.md5(usedforsecurity=False)
+        self._aside: Path | None = None
         self._out: IO[bytes] | None = None
 
-    def __enter__(self) -> _FolderWriter:
+    def __enter__(self) -> _Writer:
+        self._aside = self._storage.aside(f"{_WRITING}/{uuid.uuid4().hex}")
         with space(self._aside):
-            self._aside.parent.mkdir(parents=True, exist_ok=True)
             self._out = self._aside.open("wb")
         return self
 
@@ -181,36 +175,29 @@ class _FolderWriter:
         if self._out is not None:
             with contextlib.suppress(OSError):  # what is thrown away needs no flush
                 self._out.close()
+        if self._aside is not None:
             drop(self._aside)
-            self._out = None
 
     def write(self, chunk: bytes) -> None:
+        out, aside = self._open()
         self._digest.update(chunk)
         self._md5.update(chunk)
         self._size += len(chunk)
-        with space(self._aside):
-            self._open().write(chunk)
+        with space(aside):
+            out.write(chunk)
 
     def finish(self) -> BlobRef:
-        out, ref = self._open(), BlobRef(self._digest.hexdigest(), self._size, self._md5.hexdigest())
-        path = self._place(ref.name)
-        with space(path):
-            out.flush()
-            os.fsync(out.fileno())
+        (out, aside), ref = self._open(), BlobRef(self._digest.hexdigest(), self._size, self._md5.hexdigest())
+        with space(aside):
             out.close()
-            if not path.parent.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                flush_folder(self._root)
-            self._aside.replace(path)
-            flush_folder(path.parent)
+        key = _key(ref.name)
+        # A journey is saved for a file that is there; in a folder the rename costs nothing.
+        if not (self._storage.remote and self._storage.has(key)):
+            self._storage.keep(key, aside, ref.name, again=False)
         self._out = None
         return ref
 
-    def _open(self) -> IO[bytes]:
-        if self._out is None:
+    def _open(self) -> tuple[IO[bytes], Path]:
+        if self._out is None or self._aside is None:
             raise ValueError("this blob isn't being written")
-        return self._out
-
-
-class _Place(Protocol):
-    def __call__(self, name: str) -> Path: ...
+        return self._out, self._aside

@@ -1,7 +1,7 @@
 """Where does one migration live, and what is in reach of a command? The workspace and its parts.
 
-A folder with `plan.yaml` and maps for people, and `.migrate` (0700) for us. Everything is opened
-on demand, so that a command pays only for what it uses.
+`place.py` says where its two halves lie. Everything is opened on demand, so that a command pays only for what
+it uses.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from migrate.errors import SystemRefused, UsageError
-from migrate.storage import write_aside
+from migrate.errors import Overtaken, SystemRefused, UsageError
+from migrate.place import LEDGER, Place
+from migrate.storage import NEW, Taken
 from migrate.store import Store
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from migrate.ledger import Ledger
     from migrate.plan import Plan
     from migrate.plan.models import SystemPlan
+    from migrate.storage import Storage
 
 Role = Literal["source", "target"]
-LEDGER = "MIGRATE_LEDGER"  # the environment variable with a team's ledger
+_BINDING = "ledger.json"  # which ledger is this workspace's
 
 
 def other_tenant(label: str, tenant: str, bound: str) -> SystemRefused:
@@ -47,16 +49,20 @@ class Workspace:
     """One migration.
 
     Args:
-        root: the folder that holds `plan.yaml`.
+        where: the folder that holds `plan.yaml`, or `s3://bucket/prefix`.
         environment: where `credentials: env:PREFIX_` are looked up.
     """
 
-    def __init__(self, root: Path, environment: Mapping[str, str] | None = None) -> None:
-        self.root = root.resolve()
-        self.state = self.root / ".migrate"
+    def __init__(self, where: Path | str, environment: Mapping[str, str] | None = None) -> None:
         self.environment = os.environ if environment is None else environment
+        self.place = Place(where, self.environment)
 
     # -- people's side ------------------------------------------------------------------------
+
+    @property
+    def root(self) -> Path:
+        """The folder with the plan and its maps; of a workspace on S3, this command's copy."""
+        return self.place.root
 
     @property
     def plan_path(self) -> Path:
@@ -92,7 +98,7 @@ class Workspace:
 
         if not self.plan_path.exists():
             raise UsageError(
-                f"There is no plan.yaml in {self.root}.",
+                f"There is no plan.yaml in {self.place}.",
                 "Run `migrate init` there, or name another workspace with `--workspace`.",
             )
         return load_plan(self.plan_path)
@@ -103,10 +109,10 @@ class Workspace:
 
     # -- our side -----------------------------------------------------------------------------
 
-    def make(self) -> None:
-        """Make `.migrate`, for nobody else's eyes."""
-        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.state.chmod(0o700)
+    @property
+    def storage(self) -> Storage:
+        """Where stages, journal, catalogs, reports and blobs lie."""
+        return self.place.storage
 
     @cached_property
     def clock(self) -> Clock:
@@ -150,62 +156,70 @@ class Workspace:
         from migrate.ledger import Ledger
 
         clock = self.clock  # asks the plan: where there is none, nothing is made
-        self.make()
-        file, url = self.state / "ledger.db", self.environment.get(LEDGER)
-        kept = self.state / "ledger.json"
-        known = json.loads(kept.read_text()) if kept.exists() else {"id": uuid.uuid4().hex, "place": ""}
+        storage, file, url = self.storage, self.place.ledger_file, self.environment.get(LEDGER)
+        self.place.make()
+        try:
+            content, tag = storage.read(_BINDING)
+            known = json.loads(content)
+        except FileNotFoundError:
+            known, tag = {"id": uuid.uuid4().hex, "place": ""}, NEW
         if not url:
-            if known["place"]:
+            if known["place"] or file is None:
                 raise UsageError(
                     f"This workspace's ledger is {known['place']}.", f"Set the variable {LEDGER} to its URL."
                 )
             return Ledger(file, clock)
-        if file.exists():
+        if file is not None and file.exists():
             raise UsageError(
                 f"This workspace's ledger is {file}, and {LEDGER} names another one.",
                 f"Unset {LEDGER}, or begin another workspace with it.",
             )
         ledger = Ledger(url, clock)
-        if not known["place"]:
-            # The id is kept first: a database that is bound to an id that nobody knows would be lost.
-            write_aside(kept, json.dumps(known).encode())
         try:
+            if not known["place"]:
+                # The id is kept first: a database that is bound to an id that nobody knows would be lost.
+                storage.prove()
+                tag = storage.write(_BINDING, json.dumps(known).encode(), tag)
             ledger.bind(known["id"])
+            if not known["place"]:
+                bound = {**known, "place": ledger.backend.name}
+                storage.write(_BINDING, json.dumps(bound).encode(), tag)
+        except Taken as error:
+            ledger.close()
+            raise Overtaken(storage.address(_BINDING)) from error
         except BaseException:
             ledger.close()
             raise
-        if not known["place"]:
-            write_aside(kept, json.dumps({**known, "place": ledger.backend.name}).encode())
         return ledger
 
     @cached_property
     def store(self) -> Store:
         """Stage artifacts."""
-        self.make()
-        return Store(self.state / "stage")
+        self.place.make()
+        return Store(self.storage.below("stage"))
 
     @cached_property
     def blobs(self) -> Blobs:
         """The bytes of files."""
-        from migrate.blobs import FolderBlobs
+        from migrate.blobs import StoredBlobs
 
-        self.make()
-        return FolderBlobs(self.state / "blobs")
+        self.place.make()
+        return StoredBlobs(self.storage.below("blobs"))
 
     @cached_property
     def journal(self) -> Journal:
         """What we did to the systems."""
         from migrate.journal import Journal
 
-        return Journal(self.state / "journal", self.ledger)
+        return Journal(self.storage.below("journal"), self.ledger)
 
     @cached_property
     def engine(self) -> Engine:
         """DuckDB over the workspace's own Parquet, and nothing else."""
         from migrate.engine import Engine
 
-        self.make()
-        return Engine(folders=[self.state], temp_dir=self.state / "spill")
+        scratch = self.place.scratch
+        return Engine(folders=[scratch], temp_dir=scratch / "spill")
 
     # -- systems ------------------------------------------------------------------------------
 
@@ -312,13 +326,14 @@ class Workspace:
         from migrate.errors import Damaged
 
         bound = self.ledger.system(self.system(role).system)
-        path = self.catalog_path(bound.label, bound.catalog)
+        key = _catalog(bound.label, bound.catalog)
+        place, remedy = self.storage.address(key), "Run `migrate discover` again."
         try:
-            catalog = Catalog.model_validate_json(path.read_bytes())
+            catalog = Catalog.model_validate_json(self.storage.read(key)[0])
         except (OSError, ValueError) as error:
-            raise Damaged(str(path), f"can't be read ({error})", "Run `migrate discover` again.") from error
+            raise Damaged(place, f"can't be read ({error})", remedy) from error
         if catalog.digest() != bound.catalog:
-            raise Damaged(str(path), "differs from its digest", "Run `migrate discover` again.")
+            raise Damaged(place, "differs from its digest", remedy)
         return catalog
 
     def guarded(self) -> Catalog:
@@ -331,15 +346,11 @@ class Workspace:
 
         return marked(self.plan.model, self.catalog("target"))
 
-    def catalog_path(self, label: str, digest: str) -> Path:
-        """Where a catalog lies."""
-        return self.state / "catalog" / f"{label}-{digest[:16]}.json"
-
     def keep_catalog(self, label: str, catalog: Catalog) -> str:
         """Write a catalog whole; returns its digest."""
         self.__dict__.pop("plan", None)  # what its `files` stand for may be known only now
         digest = catalog.digest()
-        write_aside(self.catalog_path(label, digest), catalog.model_dump_json(indent=1).encode())
+        self.storage.write(_catalog(label, digest), catalog.model_dump_json(indent=1).encode())
         return digest
 
     def close(self) -> None:
@@ -347,3 +358,8 @@ class Workspace:
         for name in ("engine", "ledger"):
             if name in self.__dict__:
                 self.__dict__[name].close()
+        self.place.close()
+
+
+def _catalog(label: str, digest: str) -> str:
+    return f"catalog/{label}-{digest[:16]}.json"

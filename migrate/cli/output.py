@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Session:
     """The options that stand before the command."""
 
-    root: Path
+    where: Path | str  # a folder, or s3://bucket/prefix
     as_json: bool
     verbose: bool
 
@@ -32,7 +32,7 @@ class Session:
         """The workspace, closed at the end."""
         from migrate.workspace import Workspace
 
-        workspace = Workspace(self.root)
+        workspace = Workspace(self.where)
         try:
             yield workspace
         finally:

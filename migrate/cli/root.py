@@ -22,6 +22,7 @@ from migrate.errors import MigrateError
 
 COMMANDS = {
     "init": "migrate.cli.plans:init",
+    "plan": "migrate.cli.copies:plan",
     "discover": "migrate.cli.plans:discover",
     "check": "migrate.cli.plans:check",
     "prepare": "migrate.cli.plans:prepare",
@@ -76,16 +77,30 @@ class Commands(click.Group):
             raise click.UsageError(f"There is no command `{args[0]}`.{hint}", ctx) from error
 
 
+class Where(click.Path):
+    """A folder, or a place on S3."""
+
+    name = "place"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """An address stays a text."""
+        text = str(value)
+        return text if text.startswith("s3://") else super().convert(value, param, ctx)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
-    "--workspace", "-w", type=click.Path(path_type=Path, file_okay=False), default=Path(),
-    help="Folder of the migration, with its plan.yaml.  [default: this folder]",
+    "--workspace", "-w", type=Where(), default=Path(),
+    help="Folder of the migration, with its plan.yaml; or s3://bucket/prefix.  [default: this folder]",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, whatever happens.")
 @click.option("-v", "--verbose", is_flag=True, help="Show progress on stderr even where it is no terminal.")
 @click.version_option(__version__, prog_name="migrate")
 @click.pass_context
-def cli(ctx: click.Context, workspace: Path, as_json: bool, verbose: bool) -> None:
+def cli(ctx: click.Context, workspace: Path | str, as_json: bool, verbose: bool) -> None:
     """Move a company's CRM history to another system, prove it arrived, and put everything back.
 
     \b

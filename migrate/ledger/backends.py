@@ -8,9 +8,13 @@ the transaction.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import sqlite3
+import time
 from pathlib import Path
-from typing import Any, Protocol
+from threading import Lock
+from typing import IO, Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
@@ -19,6 +23,7 @@ from migrate.errors import Damaged, LedgerAway, MigrateError, NoSpace, UsageErro
 
 LOCK = 0x6D696772617465  # "migrate": the key of the advisory lock
 IDLE_MS = 60_000  # a transaction whose host has vanished ends after this time, and its lock with it
+CHECK_SECONDS = 1.0  # how old the knowledge may be that a session's lock is still there
 NO_SPACE, CORRUPT = "53100", ("XX001", "XX002")  # SQLSTATEs: PostgreSQL, "Error Codes"
 
 
@@ -41,6 +46,25 @@ class Backend(Protocol):
 
     def failed(self, error: Exception) -> MigrateError | None:
         """What a driver's error means to us; None: it is a defect."""
+        ...
+
+    def hold(self, engine: sa.Engine, name: str, *, shared: bool) -> Hold | None:
+        """Keep a name to this process (or share it with other readers), for as long as it lives at most.
+
+        None: another process has it.
+        """
+        ...
+
+
+class Hold(Protocol):
+    """A name that this process keeps."""
+
+    def check(self) -> None:
+        """Make sure that it is still ours; a driver's error says that it isn't."""
+        ...
+
+    def release(self) -> None:
+        """Give it back."""
         ...
 
 
@@ -69,6 +93,30 @@ class SqliteFile:
             full = any(word in text for word in ("full", "disk I/O", "readonly", "unable to open"))
             return NoSpace(self.name, text) if full else None
         return Damaged(self.name, f"is not a readable ledger ({error})")
+
+    def hold(self, engine: sa.Engine, name: str, *, shared: bool) -> Hold | None:  # noqa: ARG002
+        import fcntl
+
+        lock = (self.path.parent / f"{name}.lock").open("a")
+        try:
+            fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            return None
+        return _FileHold(lock)
+
+
+class _FileHold:
+    """A lock on a file ends with the process, however that ends."""
+
+    def __init__(self, lock: IO[str]) -> None:
+        self._lock = lock
+
+    def check(self) -> None:
+        pass  # the operating system keeps it
+
+    def release(self) -> None:
+        self._lock.close()
 
 
 class Postgres:
@@ -125,6 +173,33 @@ class Postgres:
             error, "connection_invalidated", False
         )
         return LedgerAway(self.name, text) if away else None
+
+    def hold(self, engine: sa.Engine, name: str, *, shared: bool) -> Hold | None:
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT", reads=True)
+        connection.detach()  # closed at its end, and not given to others with the lock still on it
+        key = int.from_bytes(hashlib.sha256(f"migrate {name}".encode()).digest()[:8], "big", signed=True)
+        word = "pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock"
+        if not connection.exec_driver_sql(f"SELECT {word}({key})").scalar():
+            connection.close()
+            return None
+        return _SessionHold(connection)
+
+
+class _SessionHold:
+    """An advisory lock of a session ends with its connection. That may end before the process does."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection, self._lock, self._checked = connection, Lock(), time.monotonic()
+
+    def check(self) -> None:
+        with self._lock:
+            if time.monotonic() - self._checked > CHECK_SECONDS:
+                self._connection.exec_driver_sql("SELECT 1")
+                self._checked = time.monotonic()
+
+    def release(self) -> None:
+        with self._lock, contextlib.suppress(DatabaseError, InterfaceError):  # it went with the server
+            self._connection.close()
 
 
 def backend_of(place: Path | str) -> Backend:

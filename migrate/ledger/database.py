@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from migrate.clock import Clock, stamp
 from migrate.errors import Damaged, LeaseLost, UsageError
 from migrate.ledger import tables
-from migrate.ledger.backends import DRIVER_ERRORS, backend_of
+from migrate.ledger.backends import DRIVER_ERRORS, Hold, backend_of
 
 if TYPE_CHECKING:
     from migrate.ledger.leases import Lease
@@ -70,6 +70,7 @@ class Ledger:
             UsageError: the URL can't be used.
         """
         self.backend, self.clock = backend_of(place), clock
+        self._holds: list[Hold] = []
         self._engine = self.backend.engine()
         sa.event.listen(self._engine, "begin", self._on_begin)
         self._reader = self._engine.execution_options(reads=True)
@@ -120,6 +121,8 @@ class Ledger:
             LedgerAway: the server is out of reach; what was under way may be written or not.
         """
         with self._translated(), self._engine.begin() as connection:
+            for hold in list(self._holds):
+                hold.check()
             if lease is not None:
                 self._check(connection, lease)
             yield Transaction(connection, self.clock)
@@ -162,6 +165,31 @@ class Ledger:
                 f"{self.backend.name} is the ledger of another workspace.",
                 "Give each workspace a database of its own.",
             )
+
+    @contextmanager
+    def alone(self, name: str, *, shared: bool = False) -> Iterator[bool]:
+        """Keep one step of the workspace to one process; ends with the process, however that ends.
+
+        Where the ledger is on a server, a transaction of a process whose lock was lost with its connection is
+        refused: somebody else may have begun.
+
+        Args:
+            shared: together with others that share it.
+
+        Yields:
+            Whether we have it; False: another process does.
+        """
+        with self._translated():
+            hold = self.backend.hold(self._engine, name, shared=shared)
+        if hold is None:
+            yield False
+            return
+        self._holds.append(hold)
+        try:
+            yield True
+        finally:
+            self._holds.remove(hold)
+            hold.release()
 
     def attempt(self) -> int:
         """The number of the attempt under way (1 for a new workspace)."""

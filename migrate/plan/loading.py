@@ -193,6 +193,15 @@ class Plan:
         if self.model.overrides is not None:
             yield ("overrides",), self.model.overrides
 
+    def names(self) -> list[str]:
+        """Files beside the plan that it takes: maps, and modules of functions (unless they are installed)."""
+        names = {file for _, file in self.files()}
+        for each in self.model.objects:
+            for field in each.fields.values():
+                if field.python:
+                    names.add(field.python.partition(":")[0].replace(".", "/") + ".py")
+        return sorted(names)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 over what the plan says, its maps, owners, overrides and the Python modules in its folder.
@@ -200,14 +209,9 @@ class Plan:
         What it says of the target's automations decides nothing of what is written and doesn't count, nor do
         comments: who accepts an automation needn't transform again.
         """
-        names = {file for _, file in self.files()}
-        for each in self.model.objects:
-            for field in each.fields.values():
-                if field.python:
-                    names.add(field.python.partition(":")[0].replace(".", "/") + ".py")
         said = self.model.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_WRITTEN)
         whole = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
-        for name in sorted(names):
+        for name in self.names():
             path = self.folder / name
             content = path.read_bytes() if path.is_file() else b""
             whole.update(f"\n{name}\n{hashlib.sha256(content).hexdigest()}".encode())

@@ -224,7 +224,7 @@ class _Fetch:
         room = self.workspace.blobs.room()
         if left and room is not None and left > room - MARGIN:
             what = f"{left:,} bytes of files are to be fetched, and {room:,} are free"
-            raise NoSpace(str(self.workspace.state / "blobs"), what)
+            raise NoSpace(self.workspace.storage.address("blobs"), what)
         done = sum(part.rows for part in parts)
         total = done + int(self.workspace.engine.rows("SELECT count(*) AS n FROM files_todo")[0]["n"])
         with self.store.writer(self.folder, _schema(), part_rows=1 << 62, first=len(parts)) as writer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 
 from migrate.errors import UsageError
 from migrate.stages.discover import discover
@@ -23,7 +22,7 @@ objects:
 
 def first_workspace(
     workspace: Workspace, source: tuple[str, str], target: tuple[str, str], clock: str = "system"
-) -> list[Path]:
+) -> list[str]:
     """Write plan.yaml and its maps; returns the paths.
 
     Args:
@@ -36,7 +35,7 @@ def first_workspace(
 
     if workspace.plan_path.exists():
         raise UsageError(
-            f"{workspace.plan_path} is there already.", "Name another folder with `--workspace`."
+            f"There is a plan.yaml in {workspace.place} already.", "Name another place with `--workspace`."
         )
     text = _SKELETON.format(
         source=source[0],
@@ -59,8 +58,8 @@ def first_workspace(
         path = workspace.root / name
         if name == "plan.yaml":
             content = _with_systems(content, text)
-        write_aside(path, content.encode())
-        written.append(path)
+        workspace.place.keep(path, content.encode())
+        written.append(workspace.place.shown(path))
     return written
 
 

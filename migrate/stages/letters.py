@@ -158,7 +158,7 @@ def _plain(value: str) -> str:
     return value[1:] if value[:1] == "'" and value[1:2] in _FORMULA else value
 
 
-def take_in(workspace: Workspace, file: Path) -> tuple[int, Path]:
+def take_in(workspace: Workspace, file: Path) -> tuple[int, str]:
     """Add filled-in rows to the plan's overrides; returns how many, and where they are.
 
     Raises:
@@ -200,8 +200,8 @@ def take_in(workspace: Workspace, file: Path) -> tuple[int, Path]:
     lines = [line for line in lines if tuple(line[:2]) not in known] + fresh
     out = io.StringIO()
     csv.writer(out).writerows(lines)
-    write_aside(path, out.getvalue().encode())
-    return len(fresh), path
+    workspace.place.keep(path, out.getvalue().encode())
+    return len(fresh), workspace.place.shown(path)
 
 
 def _rows_of(file: Path) -> list[dict[str, str | None]]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -84,16 +83,13 @@ def alone(workspace: Workspace, what: str, *, with_others: bool = False) -> Iter
     Raises:
         UsageError: another process is at it.
     """
-    workspace.make()
-    with (workspace.state / f"{what}.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, (fcntl.LOCK_SH if with_others else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with workspace.ledger.alone(what, shared=with_others) as ours:
+        if not ours:
             other = {"ready": "a transform or a load"}.get(what, f"an {what}")
             raise UsageError(
                 f"Another process is busy with {other} in this workspace.",
                 "Wait for its end, and run this again.",
-            ) from None
+            )
         yield
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -106,11 +107,14 @@ class FolderStorage:
             path.parent.mkdir(parents=True, exist_ok=True)
         return aside_of(path)
 
-    def keep(self, key: str, aside: Path, sha256: str, over: str = ANY) -> None:  # noqa: ARG002
+    def keep(self, key: str, aside: Path, sha256: str, over: str = ANY, *, again: bool = True) -> None:  # noqa: ARG002
         path = self._path(key)
         with space(path):
             with aside.open("rb+") as out:
                 os.fsync(out.fileno())
+            if not path.parent.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                flush_folder(path.parent.parent)
             aside.replace(path)
             flush_folder(path.parent)
 
@@ -119,6 +123,9 @@ class FolderStorage:
 
     def open(self, key: str) -> IO[bytes]:
         return self._path(key).open("rb")
+
+    def has(self, key: str) -> bool:
+        return self._path(key).is_file()
 
     def find(self, key: str) -> Found | None:
         path = self._path(key)
@@ -165,6 +172,16 @@ class FolderStorage:
             path.replace(aside)
         return aside.name
 
-    def clean(self, under: str = "") -> None:
+    def prove(self) -> None:
+        pass  # locks and leases keep writers apart in a folder
+
+    def clean(self, under: str = "", idle: float = 0.0) -> None:
         for path in self._path(under).rglob(".*.aside"):
-            drop(path)
+            with contextlib.suppress(FileNotFoundError):  # finished meanwhile
+                if time.time() - path.stat().st_mtime >= idle:
+                    drop(path)
+
+    def room(self) -> int | None:
+        with space(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            return shutil.disk_usage(self.root).free

@@ -84,8 +84,11 @@ class Storage(Protocol):
         """A local path where a file is to be written before it is kept under `key`."""
         ...
 
-    def keep(self, key: str, aside: Path, sha256: str, over: str = ANY) -> None:
+    def keep(self, key: str, aside: Path, sha256: str, over: str = ANY, *, again: bool = True) -> None:
         """Take a file that was written aside; when this returns, it is durable under its key.
+
+        Args:
+            again: it will be read again, so that a local copy is of use.
 
         Raises:
             Taken: something else is there.
@@ -110,6 +113,10 @@ class Storage(Protocol):
         Raises:
             FileNotFoundError: it isn't there.
         """
+        ...
+
+    def has(self, key: str) -> bool:
+        """Whether something lies there."""
         ...
 
     def find(self, key: str) -> Found | None:
@@ -140,8 +147,20 @@ class Storage(Protocol):
         """Take a damaged one out of the way; returns its new name. Nothing is lost."""
         ...
 
-    def clean(self, under: str = "") -> None:
-        """Remove what writers that died left unfinished. Only while nobody writes there."""
+    def room(self) -> int | None:
+        """Bytes that are free; None where that has no bound."""
+        ...
+
+    def prove(self) -> None:
+        """Make sure that it keeps two writers apart where it must.
+
+        Raises:
+            SystemRefused: it doesn't.
+        """
+        ...
+
+    def clean(self, under: str = "", idle: float = 0.0) -> None:
+        """Remove what writers that died left unfinished there: what nobody wrote to for so many seconds."""
         ...
 
 

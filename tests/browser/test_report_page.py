@@ -74,7 +74,7 @@ def report(migration: Moved) -> Path:
     )
     target.records["deals"]["301"]["amount"] = "100.11"
     target.joined.add(Link("contacts", "203", "companies", "9", "default"))
-    return reported(migration).path
+    return Path(reported(migration).path)
 
 
 def opened(browser: Browser, path: Path, **options: Any) -> tuple[Page, list[str], list[str]]:

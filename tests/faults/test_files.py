@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from migrate.blobs import FolderBlobs
+from migrate.blobs import StoredBlobs
 from migrate.sandbox.salesforce.ids import mint
 from tests.sandbox.files_rig import (
     ACCOUNT,
@@ -143,7 +143,7 @@ def test_f01_a_file_beyond_the_limit_is_rejected_before_anything_of_it_is_sent(f
     asked = files.salesforce.control.ndjson("/requests")[before:]
     assert not [each for each in asked if each["path"].endswith("/Body")]
     assert files.there() == []
-    assert not list(FolderBlobs(files.root / ".migrate/blobs").names())
+    assert not list(StoredBlobs(files.root / ".migrate/blobs").names())
 
 
 def test_f01_a_file_beyond_the_limit_is_skipped_and_counted_where_the_plan_says_so(files: Files) -> None:
@@ -223,7 +223,7 @@ def test_f03_the_same_bytes_on_many_records_are_kept_once(files: Files) -> None:
     )  # fmt: skip
     files.must(*LINE)
 
-    assert len(list(FolderBlobs(files.root / ".migrate/blobs").names())) == COUNT + 1
+    assert len(list(StoredBlobs(files.root / ".migrate/blobs").names())) == COUNT + 1
     same = [row for row in files.there() if row["sha256"] == sha(bytes_of(900, 99))]
     assert len(same) == 50
     assert {row["name"] for row in same} == {"same.txt"}

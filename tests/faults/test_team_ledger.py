@@ -60,11 +60,11 @@ def test_a_server_that_goes_away_in_the_midst_ends_the_load_with_5_and_the_next_
     child = lane.start("load", Order(at=15, side="before", kinds=("commit",), do="stop"))
     assert child.until_stopped()
     with psycopg.connect(lane.postgres, autocommit=True) as connection:
-        connection.execute("ALTER DATABASE lane ALLOW_CONNECTIONS false")
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'lane'")
+        connection.execute("ALTER DATABASE team ALLOW_CONNECTIONS false")
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'team'")
         kill.go_on(child)
         ended = child.wait()
-        connection.execute("ALTER DATABASE lane ALLOW_CONNECTIONS true")
+        connection.execute("ALTER DATABASE team ALLOW_CONNECTIONS true")
     assert ended.code == 5
     assert "out of reach" in ended.out
     assert lane.run("load").code == team.straight.code

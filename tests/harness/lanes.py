@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from typing import Any, Self
 from migrate.demo.run import credentials, prepare_folder, sandboxes
 from migrate.demo.shape import Seed
 from migrate.sandbox.server import Running
+from tests.harness.s3 import Seaweed
 from tests.harness.under import Order, as_document
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -169,6 +171,7 @@ class Lane:
     Args:
         options: more keys of the plan's `target` entry, for example `concurrency`.
         postgres: URL of a server that is to hold the ledger, in a database of the lane's own.
+        s3: a server that is to hold the workspace's state; the plan stays in the folder.
         back: the plan's source is HubSpot, its target Salesforce.
     """
 
@@ -183,9 +186,12 @@ class Lane:
         options: Mapping[str, object] | None = None,
         folder: Path | None = None,
         postgres: str = "",
+        s3: Seaweed | None = None,
         back: bool = False,
     ) -> None:
         self.postgres, self.back = postgres, back
+        self.name = re.sub(r"\W", "_", root.name.lower())
+        self.s3 = s3.prefix(self.name) if s3 else None
         self.base, self.root, self.seed, self.plan = root, root / "workspace", seed, plan
         self.speed, self.longest_call, self.options = speed, longest_call, dict(options or {})
         self._folder = folder
@@ -208,8 +214,12 @@ class Lane:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LEGACY_", "NEW_"))}
         self.environment = inherited | credentials(self.salesforce, self.hubspot, back=self.back)
         if self.postgres:
-            self._sql("DROP DATABASE IF EXISTS lane WITH (FORCE)", "CREATE DATABASE lane")
-            self.environment["MIGRATE_LEDGER"] = self.postgres.replace("/postgres?", "/lane?")
+            self._sql(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)", f"CREATE DATABASE {self.name}")
+            self.environment["MIGRATE_LEDGER"] = self.postgres.replace("/postgres?", f"/{self.name}?")
+        if self.s3:
+            (self.root / ".migrate").write_text(f"{self.s3.address}\n")
+            self.environment |= self.s3.environment()
+            self.environment |= {"MIGRATE_CACHE": str(self.base / "cache"), "MIGRATE_S3_PATIENCE": "5"}
         self.products = Products(self.base / "products")
         self._stack.callback(self.products.close)
         return self
@@ -361,23 +371,28 @@ class Lane:
         to = self.base / "saved" / name
         shutil.rmtree(to, ignore_errors=True)
         to.mkdir(parents=True)
-        if (self.root / ".migrate").exists():
+        if self.s3:
+            self.s3.save(name)
+        elif (self.root / ".migrate").exists():
             shutil.copytree(self.root / ".migrate", to / ".migrate")
         shutil.copy2(self.root / "plan.yaml", to / "plan.yaml")
         for each in self.both():
             each.control.post("/save", {"to": str(to / each.data.name)})
         if self.postgres:
             self._sql(
-                f"DROP DATABASE IF EXISTS saved_{name} WITH (FORCE)",
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'lane'",
-                f"CREATE DATABASE saved_{name} TEMPLATE lane",
+                f"DROP DATABASE IF EXISTS {self.name}_{name} WITH (FORCE)",
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.name}'",
+                f"CREATE DATABASE {self.name}_{name} TEMPLATE {self.name}",
             )
 
     def restore(self, name: str) -> None:
         """Go back to a saved copy."""
         self.calm()
         kept = self.base / "saved" / name
-        shutil.rmtree(self.root / ".migrate", ignore_errors=True)
+        if self.s3:
+            self.s3.restore(name)
+        else:
+            shutil.rmtree(self.root / ".migrate", ignore_errors=True)
         if (kept / ".migrate").exists():
             shutil.copytree(kept / ".migrate", self.root / ".migrate")
         shutil.copy2(kept / "plan.yaml", self.root / "plan.yaml")
@@ -385,7 +400,8 @@ class Lane:
             each.control.post("/restore", {"from": str(kept / each.data.name)})
         if self.postgres:
             self._sql(
-                "DROP DATABASE IF EXISTS lane WITH (FORCE)", f"CREATE DATABASE lane TEMPLATE saved_{name}"
+                f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)",
+                f"CREATE DATABASE {self.name} TEMPLATE {self.name}_{name}",
             )
 
 

@@ -1,8 +1,9 @@
 """What happens to the product at the n-th write or call? The product runs here, unmodified.
 
 Only names of the standard library are wrapped, from outside: `os.fsync`, `os.replace`, `os.rename`,
-`os.unlink`, commits of `sqlite3`, and `send` and `recv` of sockets. Each passage is a numbered point; an
-`Order` kills, stops or fails the process before or after one of them. As a program:
+`os.unlink`, commits of `sqlite3`, the requests that change something on S3 (`put`: before it nothing is sent;
+`answer`: before it all is sent, after it the answer is there), and `send` and `recv` of sockets. Each passage
+is a numbered point; an `Order` kills, stops or fails the process before or after one of them. As a program:
 
     python -m tests.harness.under --at 12 --side before --kinds fsync,replace,commit -- -w DIR load
 
@@ -26,7 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TextIO
 
-WRITES = ("fsync", "replace", "rename", "unlink", "commit")
+WRITES = ("fsync", "replace", "rename", "unlink", "commit", "put", "answer")
 CALLS = ("send", "recv")
 
 
@@ -141,6 +142,7 @@ def install(order: Order) -> Points:
     sqlite3.dbapi2.connect = connect
     if os.environ.get("MIGRATE_LEDGER"):
         _wrap_commits_of_postgres(points)
+    _calls_of_s3(points)
     _sockets(points)
     return points
 
@@ -157,6 +159,32 @@ def _wrap_commits_of_postgres(points: Points) -> None:
             plain(self)
 
     psycopg.Connection.commit = commit  # type: ignore[method-assign]
+
+
+def _calls_of_s3(points: Points) -> None:
+    """The product's only client that goes through `http.client` is S3's."""
+    from http.client import HTTPConnection
+
+    begin, send, answer = HTTPConnection.putrequest, HTTPConnection.endheaders, HTTPConnection.getresponse
+    asked: dict[int, str] = {}
+
+    def begun(self: HTTPConnection, method: str, url: str, *rest: Any, **more: Any) -> None:
+        asked[id(self)] = f"{method} {url}"
+        begin(self, method, url, *rest, **more)
+
+    def passing(self: HTTPConnection, kind: str, work: Callable[[], Any]) -> Any:
+        what = asked.get(id(self), "")
+        return points.pass_by(kind, what, work) if what.startswith(("PUT ", "POST ", "DELETE ")) else work()
+
+    def sent(self: HTTPConnection, *given: Any, **more: Any) -> None:
+        passing(self, "put", lambda: send(self, *given, **more))
+
+    def answered(self: HTTPConnection) -> Any:
+        return passing(self, "answer", lambda: answer(self))
+
+    HTTPConnection.putrequest = begun  # type: ignore[method-assign]
+    HTTPConnection.endheaders = sent  # type: ignore[method-assign]
+    HTTPConnection.getresponse = answered  # type: ignore[method-assign]
 
 
 def _wrap(module: Any, name: str, points: Points) -> None:
@@ -221,7 +249,8 @@ def preload() -> None:
         "migrate.plan", "migrate.stages.load", "migrate.stages.extract", "migrate.stages.pipeline",
         "migrate.stages.check", "migrate.stages.transform", "migrate.stages.discover",
         "migrate.stages.prepare", "migrate.connectors.salesforce", "migrate.connectors.hubspot",
-        "migrate_validators", "migrate_rollback",
+        "migrate_validators", "migrate_rollback", "migrate.storage.opening", "boto3.session",
+        "botocore.client",
     ):  # fmt: skip
         try:
             importlib.import_module(name)

@@ -17,6 +17,7 @@ from migrate.demo.generated import generated
 from migrate.demo.shape import Seed, Sizes
 from tests.harness.kill import Strike
 from tests.harness.lanes import Lane, several
+from tests.harness.s3 import Seaweed
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -60,23 +61,26 @@ class Ground:
         return self.root / name
 
     def several(
-        self, name: str, sizes: Sizes = SMALL, *, longest_call: float | None = 2, **options: object
-    ) -> AbstractContextManager[list[Lane]]:
+        self, name: str, sizes: Sizes = SMALL, *, longest_call: float | None = 2, postgres: str = "",
+        s3: Seaweed | None = None, **options: object,
+    ) -> AbstractContextManager[list[Lane]]:  # fmt: skip
         """Lanes with the same seed, for work side by side."""
         seed = generated(sizes, cycle=True)
         options.setdefault("concurrency", 1)
         return several(
-            lambda n: Lane(self.folder(f"{name}-{n}"), seed, longest_call=longest_call, options=options),
+            lambda n: Lane(self.folder(f"{name}-{n}"), seed, longest_call=longest_call, options=options,
+                           postgres=postgres, s3=s3),
             self.lanes,
         )
 
     def lane(self, name: str, seed: Seed | None = None, plan: str = "salesforce-to-hubspot",
-             longest_call: float | None = 2, postgres: str = "", **options: object) -> Lane:  # fmt: skip
+             longest_call: float | None = 2, postgres: str = "", s3: Seaweed | None = None,
+             **options: object) -> Lane:  # fmt: skip
         """One lane."""
         document = seed or generated(SMALL, cycle=True)
         options.setdefault("concurrency", 1)
         return Lane(self.folder(name), document, plan=plan, longest_call=longest_call, options=options,
-                    postgres=postgres)  # fmt: skip
+                    postgres=postgres, s3=s3)  # fmt: skip
 
     def thin(self, works: list[Strike]) -> list[Strike]:
         """Every so manieth."""

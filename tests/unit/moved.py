@@ -26,6 +26,7 @@ from migrate.connector import Held, Limits, Link, Page, Query, Version
 from migrate.engine import Engine
 from migrate.journal.entry import schema as journal_schema
 from migrate.plan import load_plan
+from migrate.storage import FolderStorage
 from migrate.store import Manifest, Store
 from migrate.types import Kind, arrow_type
 
@@ -249,7 +250,7 @@ class Moved:
         return Evidence(
             plan=load_plan(self.root / "plan.yaml"), source=SOURCE, target=TARGET, store=self.store,
             engine=self.engine, journal=f"read_parquet('{path}')", connector=self.target,  # type: ignore[arg-type]
-            clock=self.clock, folder=self.root / "report", baseline=self.baseline,
+            clock=self.clock, folder=FolderStorage(self.root / "report"), baseline=self.baseline,
         )  # fmt: skip
 
     def results(self, *names: str) -> dict[str, Result]:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrate.blobs import CHUNK, FolderBlobs, read_blob
+from migrate.blobs import CHUNK, StoredBlobs, read_blob
 from migrate.errors import Damaged, NoSpace
 from migrate.types import BlobRef
 
 
-def kept(blobs: FolderBlobs, *chunks: bytes) -> BlobRef:
+def kept(blobs: StoredBlobs, *chunks: bytes) -> BlobRef:
     with blobs.writer() as out:
         for chunk in chunks:
             out.write(chunk)
@@ -27,7 +27,7 @@ def kept(blobs: FolderBlobs, *chunks: bytes) -> BlobRef:
 def test_what_is_written_in_any_chunks_comes_back_under_its_digest(
     tmp_path_factory: pytest.TempPathFactory, chunks: list[bytes]
 ) -> None:
-    blobs, whole = FolderBlobs(tmp_path_factory.mktemp("blobs")), b"".join(chunks)
+    blobs, whole = StoredBlobs(tmp_path_factory.mktemp("blobs")), b"".join(chunks)
 
     ref = kept(blobs, *chunks)
 
@@ -38,7 +38,7 @@ def test_what_is_written_in_any_chunks_comes_back_under_its_digest(
 
 
 def test_the_same_content_is_kept_once_and_its_path_is_its_digest(tmp_path: Path) -> None:
-    blobs = FolderBlobs(tmp_path)
+    blobs = StoredBlobs(tmp_path)
 
     refs = {kept(blobs, b"same"), kept(blobs, b"sa", b"me")}
 
@@ -48,7 +48,7 @@ def test_the_same_content_is_kept_once_and_its_path_is_its_digest(tmp_path: Path
 
 
 def test_a_blob_left_unfinished_leaves_nothing(tmp_path: Path) -> None:
-    blobs = FolderBlobs(tmp_path)
+    blobs = StoredBlobs(tmp_path)
     with pytest.raises(RuntimeError, match="broke off"), blobs.writer() as out:
         out.write(b"half")
         raise RuntimeError("broke off")
@@ -58,19 +58,19 @@ def test_a_blob_left_unfinished_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_cleaned_and_never_taken_for_a_blob(tmp_path: Path) -> None:
-    with FolderBlobs(tmp_path).writer() as out:
+    with StoredBlobs(tmp_path).writer() as out:
         out.write(b"half")
 
-        assert list(FolderBlobs(tmp_path).names()) == []
-        FolderBlobs(tmp_path).clean()
+        assert list(StoredBlobs(tmp_path).names()) == []
+        StoredBlobs(tmp_path).clean()
         assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1  # somebody may be at it
-        FolderBlobs(tmp_path).clean(stale=0)
+        StoredBlobs(tmp_path).clean(stale=0)
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"changed", b"x" * (3 * CHUNK)])
 def test_a_damaged_blob_is_never_given_whole_and_is_set_aside(tmp_path: Path, damage: bytes) -> None:
-    blobs, content = FolderBlobs(tmp_path), b"x" * (3 * CHUNK - 1)
+    blobs, content = StoredBlobs(tmp_path), b"x" * (3 * CHUNK - 1)
     ref = kept(blobs, content)
     (tmp_path / ref.name[:2] / ref.name[2:]).write_bytes(damage)
 
@@ -89,20 +89,20 @@ def test_a_blob_that_is_not_there_is_named(tmp_path: Path) -> None:
     ref = BlobRef("0" * 64, 1, "0" * 32)
 
     with pytest.raises(Damaged, match="isn't there"):
-        list(read_blob(FolderBlobs(tmp_path), ref))
+        list(read_blob(StoredBlobs(tmp_path), ref))
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "A" * 64, "0" * 63, "", "ab/" + "0" * 61])
 def test_no_name_leads_out_of_the_store(tmp_path: Path, name: str) -> None:
     with pytest.raises(Damaged, match="isn't the name of a blob"):
-        FolderBlobs(tmp_path).has(name)
+        StoredBlobs(tmp_path).has(name)
 
 
 def test_a_full_disk_is_said_and_what_was_kept_before_stays(tmp_path: Path) -> None:
-    blobs = FolderBlobs(tmp_path)
+    blobs = StoredBlobs(tmp_path)
     ref = kept(blobs, b"kept")
-    (tmp_path / ".aside").rmdir()
-    (tmp_path / ".aside").write_text("no folder can be made here")
+    (tmp_path / "writing").rmdir()
+    (tmp_path / "writing").write_text("no folder can be made here")
 
     with pytest.raises(NoSpace):
         kept(blobs, b"new")
@@ -111,7 +111,7 @@ def test_a_full_disk_is_said_and_what_was_kept_before_stays(tmp_path: Path) -> N
 
 
 def test_many_threads_that_keep_the_same_content_keep_it_once(tmp_path: Path) -> None:
-    blobs, refs = FolderBlobs(tmp_path), set()
+    blobs, refs = StoredBlobs(tmp_path), set()
     threads = [threading.Thread(target=lambda: refs.add(kept(blobs, b"a" * 100_000))) for _ in range(8)]
     for thread in threads:
         thread.start()

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from migrate.blobs import FolderBlobs, read_blob
+from migrate.blobs import StoredBlobs, read_blob
 from migrate.catalog import ObjectSchema
 from migrate.connectors.mime.parsing import parse
 from migrate.errors import PlanError, UsageError
@@ -63,7 +63,7 @@ def world(tmp_path: Path) -> World:
 
 
 def content(made: World) -> dict[str, bytes]:
-    blobs = FolderBlobs(made.root / "blobs")
+    blobs = StoredBlobs(made.root / "blobs")
     found = {}
     for row in made.rows("ready", "Mail~eml"):
         ref = BlobRef.parse(row["content"])
@@ -91,7 +91,7 @@ def test_the_same_record_is_the_same_file_each_time(tmp_path: Path) -> None:
     once = made.digest("ready", "Mail~eml")
     made.transform(made.plan(PLAN.format(eml=WHOLE)))
     assert made.digest("ready", "Mail~eml") == once
-    assert len(list(FolderBlobs(made.root / "blobs").names())) == 1
+    assert len(list(StoredBlobs(made.root / "blobs").names())) == 1
 
 
 def test_an_expression_that_raises_rejects_its_record_alone(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def note_world(tmp_path: Path, files: dict[str, bytes], refused: dict[str, str])
     made.extract("Note", [{"Id": id, "Name": id} for id in [*files, *refused]])
     rows: list[dict[str, str | None]] = []
     for id, content in files.items():
-        with FolderBlobs(made.root / "blobs").writer() as out:
+        with StoredBlobs(made.root / "blobs").writer() as out:
             out.write(content)
             rows.append({"_id": id, "blob": str(out.finish()), "outcome": "stored", "reason": ""})
     rows += [{"_id": id, "blob": None, "outcome": "refused", "reason": why} for id, why in refused.items()]

@@ -31,6 +31,7 @@ from migrate.stages import handing_out
 from migrate.stages.exporting import export
 from migrate.stages.redirects import redirects
 from migrate.stages.snapshot import snapshot, snapshot_links
+from migrate.storage import FolderStorage
 from tests.unit.moved import SOURCE, TARGET, Moved, moved
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def migration(tmp_path: Path) -> Iterator[Moved]:
 def reported(migration: Moved) -> Report:
     """Validate and write the report as `validate` does."""
     evidence = migration.evidence()
-    evidence.folder = migration.root / "reports" / "20260314T120000"
+    reports, name = FolderStorage(migration.root / "reports"), "20260314T120000"
+    evidence.folder = reports.below(name)
     try:
         results = run(evidence, known_checks())
         facts = story(evidence, results, None) | {
@@ -58,13 +60,17 @@ def reported(migration: Moved) -> Report:
         }
     finally:
         evidence.close()
-    return write(evidence.folder, results, facts)
+    return write(reports, name, results, facts)
+
+
+def folder_of(report: Report) -> Path:
+    return Path(report.storage.address())
 
 
 def workspace(migration: Moved) -> Any:
     """What `trace`, `differences` and the crosswalk need of a workspace."""
     return SimpleNamespace(
-        state=migration.root, store=migration.store, engine=migration.engine,
+        storage=FolderStorage(migration.root), store=migration.store, engine=migration.engine,
         plan=load_plan(migration.root / "plan.yaml"),
         journal=SimpleNamespace(source=lambda: f"read_parquet('{migration.root / 'journal.parquet'}')"),
         ledger=SimpleNamespace(attempt=lambda: 1),
@@ -77,12 +83,12 @@ def test_the_report_says_the_same_three_times(migration: Moved) -> None:
 
     report = reported(migration)
 
-    document = json.loads((report.folder / "report.json").read_bytes())
-    page = report.path.read_text()
-    suites = ElementTree.parse(report.folder / "junit.xml").getroot()  # noqa: S314 - our own file
+    document = json.loads((folder_of(report) / "report.json").read_bytes())
+    page = Path(report.path).read_text()
+    suites = ElementTree.parse(folder_of(report) / "junit.xml").getroot()  # noqa: S314 - our own file
     assert report.verdict is Verdict.FAIL
     assert document["verdict"] == "fail"
-    assert report.digest == hashlib.sha256((report.folder / "report.json").read_bytes()).hexdigest()
+    assert report.digest == hashlib.sha256((folder_of(report) / "report.json").read_bytes()).hexdigest()
     assert report.digest in page
     assert document["title"] in page
     failed = {case.get("name") for case in suites.iter("testcase") if case.find("failure") is not None}
@@ -95,7 +101,7 @@ def test_the_report_says_the_same_three_times(migration: Moved) -> None:
 def test_the_page_loads_nothing_from_anywhere_and_escapes_what_it_shows(migration: Moved) -> None:
     migration.target.records["deals"]["301"]["dealname"] = "<script>alert(1)</script>"
 
-    page = reported(migration).path.read_text()
+    page = Path(reported(migration).path).read_text()
 
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
@@ -107,15 +113,15 @@ def test_the_page_names_no_folder_of_this_machine(migration: Moved) -> None:
 
     report = reported(migration)
 
-    page = report.path.read_text()
+    page = Path(report.path).read_text()
     assert report.result("rows.Opportunity")["rows"] in page
     assert str(migration.root) not in page
-    assert str(migration.root) not in (report.folder / "report.json").read_text()
-    assert str(migration.root) not in (report.folder / "junit.xml").read_text()
+    assert str(migration.root) not in (folder_of(report) / "report.json").read_text()
+    assert str(migration.root) not in (folder_of(report) / "junit.xml").read_text()
 
 
 def test_the_page_says_of_both_systems_whether_they_are_production(migration: Moved) -> None:
-    page = reported(migration).path.read_text()
+    page = Path(reported(migration).path).read_text()
 
     assert page.count(">Production</span>") + page.count(">Not production</span>") == 2
 
@@ -130,7 +136,7 @@ def test_people_fields_and_moments_are_shown_as_people_know_them(migration: Move
 
     report = reported(migration)
 
-    page, text = report.path.read_text(), report.text()
+    page, text = Path(report.path).read_text(), report.text()
     assert "changed by a person (Ann Hall (ann@x.test), last on 14 Mar 2026, 12:00 UTC)" in text
     assert "2026-03-14T12:00:09" not in page
     assert "<td>Lost</td>" in page  # the stage, not its id
@@ -148,7 +154,7 @@ def test_every_difference_is_in_a_parquet_file(migration: Moved) -> None:
     report = reported(migration)
 
     result = report.result("rows.Opportunity")
-    rows = pq.read_table(report.folder / result["rows"]).to_pylist()
+    rows = pq.read_table(folder_of(report) / result["rows"]).to_pylist()
     assert [(row["key"], row["expected"], row["found"]) for row in rows] == [
         ("sf.Opportunity.D1", "One", "Other")
     ]
@@ -162,7 +168,7 @@ def test_every_difference_is_in_a_parquet_file(migration: Moved) -> None:
 
 def test_a_report_that_was_altered_is_not_evidence(migration: Moved) -> None:
     report = reported(migration)
-    path = report.folder / "report.json"
+    path = folder_of(report) / "report.json"
     path.write_text(path.read_text().replace("warn", "pass"))
 
     with pytest.raises(Damaged, match="differs from its digest"):

@@ -71,7 +71,7 @@ def test_a_start_that_was_cut_short_before_the_database_was_bound_goes_on(
     tmp_path: Path, database: str
 ) -> None:
     made = workspace(tmp_path, database)
-    made.make()
+    made.place.make()
     (tmp_path / ".migrate" / "ledger.json").write_text(json.dumps({"id": "abc", "place": ""}))
     assert made.ledger.value(sa.select(tables.owner.c.workspace)) == "abc"
     made.close()

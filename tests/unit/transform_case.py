@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from migrate.blobs import FolderBlobs
+from migrate.blobs import StoredBlobs
 from migrate.catalog import Catalog, Field, LinkType, ObjectSchema, Option, Owner
 from migrate.engine import Engine
 from migrate.plan import Plan, load_plan
@@ -200,7 +200,7 @@ class World:
             checked = check(plan, self.source, self.target)
             return transform(
                 checked=checked, plan=plan, source=self.source, target=self.target, store=self.store,
-                generation=generation, engine=engine, blobs=FolderBlobs(self.root / "blobs"), **more,
+                generation=generation, engine=engine, blobs=StoredBlobs(self.root / "blobs"), **more,
             )  # fmt: skip
 
     def rows(self, stage: str, object: str, generation: int = 0) -> list[dict[str, Any]]:

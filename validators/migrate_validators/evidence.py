@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrate.engine import Engine, identifier, parquet, text
@@ -20,6 +19,7 @@ from migrate.plan.keys import belongs_sql
 from migrate.rewriting import rewritten_fields
 from migrate.stages.crosswalk import ends_into
 from migrate.stages.snapshot import LINK_COLUMNS, OURS, snapshot, snapshot_links
+from migrate.storage import Storage, sha256_of
 from migrate.types import duckdb_type
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def no_progress(name: str, done: int, total: int) -> None:
 class Evidence:
     """One validation's view of a migration.
 
-    `journal`: the journal as a table expression. `folder`: of the report, within the engine's reach.
+    `journal`: the journal as a table expression. `folder`: the report's, within the engine's reach.
     `counted`: rows of a source object by the vendor's second route, taken with the extract. `baseline`:
     folder of each target object's snapshot before the load, as far as there is one.
     """
@@ -56,7 +56,7 @@ class Evidence:
     journal: str
     connector: Target
     clock: Clock
-    folder: Path
+    folder: Storage
     attempt: int = 1
     objects: Sequence[ObjectPlan] = ()
     baseline: dict[str, str] = field(default_factory=dict)
@@ -204,9 +204,9 @@ class Evidence:
             count = int(self.one(f"SELECT count(*) AS n FROM {table}"))
             if not count:
                 return None, 0, ()
-            path = self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.engine.run(f"COPY {table} TO {text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+            aside = self.folder.aside(name)
+            self.engine.run(f"COPY {table} TO {text(str(aside))} (FORMAT parquet, COMPRESSION zstd)")
+            self.folder.keep(name, aside, sha256_of(aside))
             sample = tuple(
                 {column: shown(value) for column, value in row.items()}
                 for row in self.rows(f"SELECT * FROM {table} LIMIT {SAMPLE}")

@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as Xml
 
@@ -20,7 +19,7 @@ from markupsafe import Markup, escape
 
 from migrate.cutting import cut_html, cut_text
 from migrate.errors import Damaged, UsageError
-from migrate.storage import write_aside
+from migrate.storage import Storage
 from migrate_validators.model import Result, Verdict, worst
 from migrate_validators.story import headline
 from migrate_validators.wording import COLUMNS, FIGURES, moment, span, told
@@ -29,21 +28,24 @@ if TYPE_CHECKING:
     from migrate.workspace import Workspace
 
 FORMAT = 1
-LATEST = "latest.json"
+LATEST, REPORTS = "latest.json", "reports"
+PAGE, FACTS = "index.html", "report.json"
 
 
 @dataclass(frozen=True)
 class Report:
-    """A written validation. `digest`: SHA-256 of report.json, the evidence's name."""
+    """A written validation. `storage`: where its files lie. `digest`: SHA-256 of report.json, the evidence's
+    name.
+    """
 
-    folder: Path
+    storage: Storage
     verdict: Verdict
     digest: str
 
     @property
-    def path(self) -> Path:
-        """The page for people."""
-        return self.folder / "index.html"
+    def path(self) -> str:
+        """Where the page for people is: a path, or an address on S3."""
+        return self.storage.address(PAGE)
 
     def document(self) -> dict[str, Any]:
         """report.json, with where it lies and its digest.
@@ -51,14 +53,14 @@ class Report:
         Raises:
             Damaged: it isn't what it was when it was written.
         """
-        path = self.folder / "report.json"
+        path = self.storage.address(FACTS)
         try:
-            content = path.read_bytes()
+            content = self.storage.read(FACTS)[0]
         except OSError as error:
-            raise Damaged(str(path), "is missing", "Run `migrate validate` again.") from error
+            raise Damaged(path, "is missing", "Run `migrate validate` again.") from error
         if hashlib.sha256(content).hexdigest() != self.digest:
-            raise Damaged(str(path), "differs from its digest", "Run `migrate validate` again.")
-        return {"report": str(self.path), "digest": self.digest} | dict(json.loads(content))
+            raise Damaged(path, "differs from its digest", "Run `migrate validate` again.")
+        return {"report": self.path, "digest": self.digest} | dict(json.loads(content))
 
     def text(self) -> str:
         """The verdict, one line a check, what is to be decided, and where the page is."""
@@ -97,8 +99,12 @@ class Report:
         raise UsageError(f"The latest validation has no check `{id}`.", f"Its checks are {known}.")
 
 
-def write(folder: Path, results: Sequence[Result], facts: dict[str, Any]) -> Report:
+def write(reports: Storage, name: str, results: Sequence[Result], facts: dict[str, Any]) -> Report:
     """Write the three files and move the pointer.
+
+    Args:
+        reports: where all reports lie.
+        name: of this one's folder.
 
     Raises:
         NoSpace: the disk refused; the former report stays the latest.
@@ -110,12 +116,13 @@ def write(folder: Path, results: Sequence[Result], facts: dict[str, Any]) -> Rep
     content = json.dumps(document, indent=1, ensure_ascii=False, default=str).encode()
     digest = hashlib.sha256(content).hexdigest()
     plain = json.loads(content)
-    write_aside(folder / "index.html", page(plain, digest).encode())
-    write_aside(folder / "junit.xml", junit(plain))
-    write_aside(folder / "report.json", content)
-    pointer = {"format": FORMAT, "folder": folder.name, "verdict": verdict.value, "digest": digest}
-    write_aside(folder.parent / LATEST, json.dumps(pointer).encode())
-    return Report(folder, verdict, digest)
+    storage = reports.below(name)
+    storage.write(PAGE, page(plain, digest).encode())
+    storage.write("junit.xml", junit(plain))
+    storage.write(FACTS, content)
+    pointer = {"format": FORMAT, "folder": name, "verdict": verdict.value, "digest": digest}
+    reports.write(LATEST, json.dumps(pointer).encode())
+    return Report(storage, verdict, digest)
 
 
 def _flow(flow: dict[str, Any]) -> str:
@@ -132,15 +139,15 @@ def latest(workspace: Workspace) -> Report:
     Raises:
         UsageError: there is none.
     """
-    reports = workspace.state / "reports"
-    path = reports / LATEST
+    reports = workspace.storage.below(REPORTS)
     try:
-        pointer = json.loads(path.read_bytes())
-        return Report(reports / pointer["folder"], Verdict(pointer["verdict"]), pointer["digest"])
+        pointer = json.loads(reports.read(LATEST)[0])
+        return Report(reports.below(pointer["folder"]), Verdict(pointer["verdict"]), pointer["digest"])
     except FileNotFoundError:
         raise UsageError("There is no report yet.", "Run `migrate validate` first.") from None
     except (ValueError, KeyError) as error:
-        raise Damaged(str(path), f"can't be read ({error})", "Run `migrate validate` again.") from error
+        words = f"can't be read ({error})"
+        raise Damaged(reports.address(LATEST), words, "Run `migrate validate` again.") from error
 
 
 def junit(document: dict[str, Any]) -> bytes:

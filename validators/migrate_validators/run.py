@@ -31,7 +31,7 @@ from migrate.ledger.canaries import last_flown
 from migrate.ledger.switches import all_switches
 from migrate_validators.evidence import Evidence, Progress, no_progress
 from migrate_validators.model import Decision, Result, Verdict, worst
-from migrate_validators.report import Report, write
+from migrate_validators.report import REPORTS, Report, write
 from migrate_validators.story import point, story
 from migrate_validators.wording import without_folders
 
@@ -96,7 +96,7 @@ def validate(
     started = workspace.clock.now()
     attempt = workspace.ledger.attempt()
     base = point(workspace.ledger, attempt)
-    folder = workspace.state / "reports" / f"{started:%Y%m%dT%H%M%S}"
+    reports, name = workspace.storage.below(REPORTS), f"{started:%Y%m%dT%H%M%S}"
     with closing(workspace.target()) as target:
         evidence = Evidence(
             plan=plan,
@@ -107,7 +107,7 @@ def validate(
             journal=workspace.journal.source(),
             connector=target,
             clock=workspace.clock,
-            folder=folder,
+            folder=reports.below(name),
             attempt=attempt,
             objects=chosen,
             baseline=dict(base.baseline) if base else {},
@@ -119,7 +119,7 @@ def validate(
                 evidence, results, base, last_flown(workspace.ledger, attempt), all_switches(workspace.ledger)
             )
     facts |= {"started": stamp(started), "ended": stamp(workspace.clock.now())}
-    return write(folder, results, facts)
+    return write(reports, name, results, facts)
 
 
 def run(evidence: Evidence, wanted: dict[str, Check | Exception] | None = None) -> tuple[Result, ...]:

@@ -79,14 +79,15 @@ def differences(workspace: Workspace, check: str | None = None, limit: int = 20)
     result = report.result(check)
     if not result["rows"]:
         return Shown(check, 0, None, (), result["summary"])
-    path = report.folder / result["rows"]
-    if not path.exists():
-        raise Damaged(str(path), "is missing", "Run `migrate validate` again.")
+    place = report.storage.address(result["rows"])
+    if report.storage.find(result["rows"]) is None:
+        raise Damaged(place, "is missing", "Run `migrate validate` again.")
+    path = str(report.storage.local(result["rows"]))
     rows = [
         {name: shown(value) for name, value in row.items()}
-        for row in workspace.engine.rows(f"SELECT * FROM {parquet([str(path)])} LIMIT {max(int(limit), 0)}")
+        for row in workspace.engine.rows(f"SELECT * FROM {parquet([path])} LIMIT {max(int(limit), 0)}")
     ]
-    return Shown(check, int(result["row_count"]), str(path), tuple(rows), result["summary"])
+    return Shown(check, int(result["row_count"]), place, tuple(rows), result["summary"])
 
 
 @dataclass

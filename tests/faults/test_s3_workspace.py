@@ -1,0 +1,165 @@
+"""A workspace on S3 survives what one in a folder does: kills at every kind of point, a store that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.harness import kill, oracle
+from tests.harness.kill import Strike
+from tests.harness.lanes import Lane
+from tests.harness.proxy import Fault, Proxy
+from tests.harness.s3 import Seaweed
+from tests.harness.under import Order
+from tests.proofs.claims import Ground
+from tests.proofs.kills import ready
+
+CREATE = 29  # near the first create among the requests of a load
+
+
+@dataclass
+class Remote:
+    """A lane whose state is on S3 and whose ledger is in PostgreSQL, brought to the point before the load."""
+
+    lane: Lane
+    judge: kill.Judge
+    straight: kill.Straight
+
+    def went_on(self, seq: int) -> list[str]:
+        """What a load that goes on leaves wrong."""
+        ended = self.lane.run("load")
+        told = [] if ended.code == self.straight.code else [f"exit {ended.code}: {kill.last_words(ended)}"]
+        told += kill.difference(self.straight.left, self.judge(self.lane))
+        creates = oracle.creates(oracle.log(self.lane.hubspot, seq))
+        return told + [f"created twice: {key}" for key, n in creates.items() if n > 1]
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory, postgres: str, seaweed: Seaweed) -> Iterator[Remote]:
+    with Ground(tmp_path_factory.mktemp("remote")).lane("remote", postgres=postgres, s3=seaweed) as lane:
+        judge = kill.loaded(ready([lane]))
+        yield Remote(lane, judge, kill.straight(lane, "ready", "load", judge))
+
+
+@pytest.fixture(scope="module")
+def proxy(seaweed: Seaweed) -> Iterator[Proxy]:
+    with Proxy(seaweed.endpoint) as between:
+        yield between
+
+
+def points(remote: Remote, words: str, kinds: tuple[str, ...]) -> list[tuple[int, str, str]]:
+    remote.lane.restore("ready")
+    return remote.lane.points(words, Order(kinds=kinds))
+
+
+def test_a_load_killed_at_any_call_that_changes_s3_ends_as_the_straight_run(remote: Remote) -> None:
+    found = points(remote, "load", ("put", "answer"))
+    journal = [number for number, kind, what in found if kind == "put" and "/journal/" in what]
+    assert len(journal) > 10
+    middle = journal[len(journal) // 2]
+    for number, side in (
+        (journal[0], "before"),
+        (middle, "before"),
+        (middle + 1, "before"),
+        (middle + 1, "after"),
+    ):
+        remote.lane.restore("ready")
+        seq = oracle.last(remote.lane.hubspot)
+        assert remote.lane.run("load", Order(number, side, ("put", "answer"))).killed
+        assert remote.went_on(seq) == []
+
+
+@pytest.mark.parametrize("how", ["before_commit", "after_commit"])
+def test_a_load_killed_while_a_request_is_held_there_ends_as_the_straight_run(
+    remote: Remote, how: str
+) -> None:
+    strike = Strike("request", CREATE, how)
+    result = kill.survive(remote.lane, "ready", "load", strike, remote.straight, remote.judge)
+    assert result.hit
+    assert result.told == []
+
+
+def test_a_transform_killed_before_its_manifest_has_published_nothing(remote: Remote) -> None:
+    found = points(remote, "transform", ("put", "answer"))
+    manifest = next(n for n, _, what in found if "/ready/Contact/" in what and "manifest.json" in what)
+    lane = remote.lane
+    assert lane.s3
+    lane.restore("ready")
+    before = {key: tag for key, tag in lane.s3.tags().items() if "/ready/Contact/" in key}
+    # Another plan, so that there is something to publish.
+    path = lane.root / "plan.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("firstname: FirstName", "firstname: upper(FirstName)"))
+    assert path.read_text() != text
+    assert lane.run("transform", Order(manifest, "before", ("put", "answer"))).killed
+    after = {key: tag for key, tag in lane.s3.tags().items() if "/ready/Contact/" in key}
+    assert {key: after.get(key) for key in before} == before
+    path.write_text(text)
+    lane.must("transform")
+    seq = oracle.last(lane.hubspot)
+    assert remote.went_on(seq) == []
+
+
+def test_a_storm_of_503_in_the_midst_parks_the_load_and_the_next_one_completes_it(
+    remote: Remote, proxy: Proxy
+) -> None:
+    lane = remote.lane
+    lane.restore("ready")
+    seq = oracle.last(lane.hubspot)
+    proxy.order(Fault(r"PUT .*/journal/", "refuse", -1, skip=6))
+    ended = lane.run("load", AWS_ENDPOINT_URL_S3=proxy.endpoint, MIGRATE_S3_PATIENCE="2")
+    assert ended.code == 3
+
+    assert "S3 answers 503 SlowDown to put_object" in ended.out
+    assert "parked; nothing is lost" in ended.out
+    # A write waits for its journal: what was sent has its intent on S3.
+    assert remote.went_on(seq) == []
+
+
+def test_a_journal_whose_answers_are_lost_goes_on_without_a_gap(remote: Remote, proxy: Proxy) -> None:
+    lane = remote.lane
+    lane.restore("ready")
+    proxy.order(Fault(r"PUT .*/journal/", "lost", 3, skip=2), Fault(r"PUT .*/journal/", "half", 2, skip=3))
+    ended = lane.run("load", AWS_ENDPOINT_URL_S3=proxy.endpoint)
+    assert ended.code == remote.straight.code, kill.last_words(ended)
+    assert sum(each.hits for each in proxy.faults) == 5
+    assert kill.difference(remote.straight.left, remote.judge(lane)) == []
+
+
+def test_a_part_that_differs_from_its_manifest_stops_the_load_before_anything_is_sent(remote: Remote) -> None:
+    lane = remote.lane
+    assert lane.s3
+    lane.restore("ready")
+    seq = oracle.last(lane.hubspot)
+    [part] = lane.s3.keys("stage/ready/Contact/g0000/part-")
+    body = bytearray(lane.s3.read(part))
+    body[len(body) // 2] ^= 1
+    lane.s3.write(part, bytes(body))
+    ended = lane.run("load")
+    assert ended.code == 5
+    told = ended.out
+    assert f"{lane.s3.address}/{part}" in told
+    assert "differs from its digest and was set aside" in told
+    assert "migrate transform" in told
+    assert oracle.log(lane.hubspot, seq) == []
+    lane.must("transform")
+    assert remote.went_on(seq) == []
+
+
+def test_a_second_operator_is_refused_with_name_host_and_since(remote: Remote) -> None:
+    lane = remote.lane
+    lane.restore("ready")
+    seq = oracle.last(lane.hubspot)
+    child = lane.start("load", Order(at=40, kinds=("put",), do="stop"))
+    assert child.until_stopped()
+    second = lane.run("load")
+    assert second.code == 4
+    assert "is being written to by" in second.out
+    busy = lane.run("transform")  # the ready parts are being read
+    assert busy.code == 2
+    assert "Another process is busy with" in busy.out
+    kill.go_on(child)
+    assert child.wait().code == remote.straight.code
+    assert remote.went_on(seq) == []
