@@ -439,6 +439,22 @@ class TakesJobs(Protocol):
 
 
 @runtime_checkable
+class FindsByValues(Protocol):
+    """A target with objects whose records can bear no key, and that refuses a second with the same values.
+
+    Their key's field stands in the catalog with the rule `not_kept`: nothing holds it but our journal.
+    """
+
+    def by_values(self, object: str) -> bool:
+        """Whether records of this object are found by what they hold."""
+        ...
+
+    def find(self, object: str, fields: Sequence[str], writes: Sequence[Write]) -> list[Held]:
+        """The records that hold what these creates would write; `asked` is the write's key."""
+        ...
+
+
+@runtime_checkable
 class KeepsHistory(Protocol):
     """A target that tells who wrote a field, and when."""
 

@@ -90,6 +90,7 @@ RULES: dict[str, tuple[Callable[[Any], str | None], str]] = {
         f"CASE WHEN {_STAGED} THEN 'md5:' || split_part({{0}}, ':', 4) || ':' || split_part({{0}}, ':', 3) "
         "ELSE {0} END",
     ),
+    "not_kept": (lambda _: None, "CAST(NULL AS VARCHAR)"),  # nothing of the vendor's holds it
     "file_name": (_file_name, _file_name_sql()),
     "file_size": (
         _by_size,

@@ -29,7 +29,7 @@ class Creator(Outcomes):
         self._send_all(Operation.CREATE, items, sent)
         found = {
             record.asked: record
-            for record in self.target.read_back(self.object, self.fields, keys=list(sent.done))
+            for record in self._by_key({key: items[key] for key in sent.done})
         }
         entries = self._refusals(work, items, sent)
         changed: list[tuple[Item, Held]] = []

@@ -6,11 +6,11 @@ answer is never simply sent again: the target is read back first, by key or id, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from migrate.catalog import Field, says_yes, takes_back_no
-from migrate.connector import Batch, BatchRefused, Held, Operation, Outcome, Write
+from migrate.connector import Batch, BatchRefused, FindsByValues, Held, Operation, Outcome, Write
 from migrate.errors import InDoubt
 from migrate.held import held
 from migrate.load import jobs
@@ -151,7 +151,8 @@ class Sender:
             # Of a create, a record with this key is a former call of ours that landed; any other clash isn't
             # ours. An update's record bears its key anyway: what clashes there is another unique value.
             if operation is Operation.CREATE:
-                for record in self.target.read_back(self.object, self.fields, keys=list(clashes)):
+                by_key = {item.key: item for item in items if item.key in clashes}
+                for record in self._by_key(by_key):
                     sent.done[record.asked] = ""
                     clashes.pop(record.asked, None)
             for key, outcome in clashes.items():
@@ -190,8 +191,16 @@ class Sender:
     def _find_created(self, items: dict[str, Item], sent: Sent) -> None:
         """Which of these are in the target already, by key? Those are done."""
         open_keys = [key for key in items if key not in sent.done and key not in sent.refused]
-        for record in self.target.read_back(self.object, self.fields, keys=open_keys):
+        for record in self._by_key({key: items[key] for key in open_keys}):
             sent.done[record.asked] = ""
+
+    def _by_key(self, items: Mapping[str, Item]) -> list[Held]:
+        """The target's records of these keys; where none bears one, those that hold what was to be sent."""
+        target = self.target
+        if isinstance(target, FindsByValues) and target.by_values(self.object):
+            writes = [Write(item.key, None, item.values) for item in items.values()]
+            return target.find(self.object, self.fields, writes)
+        return self.target.read_back(self.object, self.fields, keys=list(items))
 
     def _payload(self, operation: Operation, item: Item) -> dict[str, str | None]:
         """What is sent. The last gate for consent: no way through the load writes a yes over a no."""

@@ -61,7 +61,7 @@ class ReferenceCheck:
                 self._gathered((*keys, "gather"), entry, theirs, each)
             elif source is not None:
                 self._leads(keys, entry, expression, source, each)
-            self._place(keys, place, self.entries[entry], many=theirs is not None)
+            self._place(keys, place, self.entries[entry], field.id, many=theirs is not None)
             if field.id is not None:
                 self._their_field((*keys, "id"), field.id, self.entries[entry])
         if field.missing == "later" and (place.required or not place.updateable or name in each.insert_only):
@@ -133,8 +133,19 @@ class ReferenceCheck:
                 suggest(theirs, right, "Its references there are"),
             )
 
-    def _place(self, keys: Keys, place: Field, parent: ObjectPlan, *, many: bool) -> None:
-        """Whether the target field can hold an id, or a list of ids, of the other entry's records."""
+    def _ends(self, parent: ObjectPlan, theirs: str | None) -> tuple[str, ...]:
+        """The target objects to whose records a reference to this entry leads."""
+        if theirs is None:
+            return (parent.target,)
+        schema = self.target.objects.get(parent.target)
+        field = schema.fields.get(theirs) if schema is not None else None
+        return field.references if field is not None else ()
+
+    def _place(
+        self, keys: Keys, place: Field, parent: ObjectPlan, theirs: str | None, *, many: bool
+    ) -> None:
+        """Whether the target field can hold an id, or a list of ids, of the other entry's records; or of the
+        record to which their own field `theirs` leads."""
         kinds = (*TAKES, Kind.MULTIPICKLIST) if many else TAKES
         if place.kind not in kinds:
             what = "a list of references" if many else "a reference"
@@ -143,7 +154,11 @@ class ReferenceCheck:
                 f"`{place.name}` can't hold {what}: it is {place.kind}.",
                 "Name another field of the target.",
             )
-        elif place.references and parent.target not in place.references and parent.create_object is None:
+        elif (
+            place.references
+            and parent.create_object is None
+            and not set(self._ends(parent, theirs)) & set(place.references)
+        ):
             self.tell(
                 self.plan.at_key(*keys),
                 f"`{place.name}` refers to {_list(place.references)}; "

@@ -155,9 +155,14 @@ class Evidence:
     def found(self, object: str) -> str:
         """The target object's rows now, as a table expression: `_id`, `_key`, `_stamp`, `_source`, fields."""
         manifest = self.snapshots[object]
-        if files := self.store.files(manifest):
-            return parquet(files)
         fields = self.target_schema(object).fields
+        if files := self.store.files(manifest):
+            key = next(each.key.field for each in self.plan.model.objects if each.target == object)
+            if key not in fields or "not_kept" not in fields[key].held:
+                return parquet(files)
+            # Records that can bear no key are known by their ids, which only our journal tells.
+            return f"""(SELECT f.* REPLACE (c.key AS _key) FROM {parquet(files)} AS f
+                LEFT JOIN {self.crosswalk} AS c ON c.target_id = f._id AND c.object = {text(object)})"""
         columns = [f"NULL::VARCHAR AS {name}" for name in OURS]
         columns += [
             f"NULL::{sql_type(fields[name])} AS {identifier(name)}"

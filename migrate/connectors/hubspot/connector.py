@@ -27,14 +27,24 @@ from migrate.connector import (
     Told,
     Version,
 )
-from migrate.connectors.hubspot import associations, consent, filing, merged, owners, values, writing
+from migrate.connectors.hubspot import (
+    associations,
+    attached,
+    consent,
+    filing,
+    merged,
+    owners,
+    values,
+    writing,
+)
 from migrate.connectors.hubspot import rights as scopes
 from migrate.connectors.hubspot.associations import Associations
+from migrate.connectors.hubspot.attached import Attached
 from migrate.connectors.hubspot.automations import MAIL_SIGNS, Automations
 from migrate.connectors.hubspot.filing import Filing
 from migrate.connectors.hubspot.linking import Linking
 from migrate.connectors.hubspot.metadata import ACTIVITIES, Metadata
-from migrate.connectors.hubspot.paths import FILES, OWNERS
+from migrate.connectors.hubspot.paths import ATTACHMENTS, FILES, OWNERS
 from migrate.connectors.hubspot.portal import Portal
 from migrate.connectors.hubspot.preparing import Preparing
 from migrate.connectors.hubspot.reading import Reading
@@ -68,6 +78,7 @@ class HubSpotConnector:
         self._preparing = Preparing(self._portal, self._metadata)
         self._filing = Filing(self._portal, str(settings.options.get("files_folder") or filing.ROOT))
         self._uploads = Uploads(self._filing)
+        self._attached = Attached(self._portal, self._metadata, self._linking)
         self._automations = Automations(self._portal, self._metadata, self._reading)
         batch = settings.options.get("consent_batch")
         self._consent = consent.Preference(self._portal, None if batch is None else bool(batch))
@@ -109,6 +120,7 @@ class HubSpotConnector:
         if self._filing.readable():
             domain = str(self._portal.account().get("uiDomain") or "")
             beside[FILES] = filing.schema(catalog.tenant, domain)
+            beside[ATTACHMENTS] = attached.schema(self._attached.objects())
         out = filing.HANGING if FILES in beside and filing.HANGING.carrier in catalog.objects else None
         objects, keeps = catalog.objects | beside, self._consent.describe()
         return catalog.model_copy(update={"objects": objects, "preferences": keeps, "files_out": out})
@@ -130,6 +142,8 @@ class HubSpotConnector:
             return owners.count(self._portal, query)
         if query.object == FILES:
             return self._filing.count(query)
+        if query.object == ATTACHMENTS:
+            return self._attached.count(query)
         if self._is_links(query.object):
             return self._associations.count(query)
         return self._reading.count(query)
@@ -139,6 +153,8 @@ class HubSpotConnector:
             return owners.read(self._portal, query, after)
         if query.object == FILES:
             return self._filing.read(query, after)
+        if query.object == ATTACHMENTS:
+            return self._attached.read(query, after)
         if self._is_links(query.object):
             return self._associations.read(query, after)
         return self._reading.read(query, after)
@@ -149,7 +165,7 @@ class HubSpotConnector:
         since: datetime | None,  # noqa: ARG002 - what was extracted has the merges of its window
         extracted: Callable[[Sequence[str]], Iterator[pa.RecordBatch]],
     ) -> Iterator[pa.RecordBatch]:
-        if object in (OWNERS, FILES) or self._is_links(object):
+        if object in (OWNERS, FILES, ATTACHMENTS) or self._is_links(object):
             return iter(())
         return merged.merges(self._metadata.fields(object), extracted)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from migrate.catalog import ANY, Catalog, Consent, Field, LinkType, NewObjects, ObjectSchema, Option, Owner
 from migrate.connectors.hubspot.paths import (
+    ATTACHMENTS,
     CUSTOM,
     CUSTOM_PREFIX,
     FILES,
@@ -88,7 +89,7 @@ class Metadata:
             self._fields = {
                 name: dict(schema.fields)
                 for name, schema in catalog.objects.items()
-                if name not in (OWNERS, FILES) and not is_association(schema)
+                if name not in (OWNERS, FILES, ATTACHMENTS) and not is_association(schema)
             }
             self._readable = list(self._fields)
             pairs: dict[tuple[str, str], list[LinkType]] = {

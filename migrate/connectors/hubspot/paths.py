@@ -28,6 +28,7 @@ STANDARD = {  # plural name as in paths: object type id (HubSpot, object type id
 # Records' pages had the object's name in them before they had its id; texts and mails are full of both.
 OLD_PAGES = {"contacts": "contact", "companies": "company", "deals": "deal", "tickets": "ticket"}
 FILES = "files"  # no CRM object, but an object of the catalog
+ATTACHMENTS = "attachments"  # which files hang on which records, as an object of the catalog
 MAIN = ("companies", "contacts", "deals", "tickets")
 # The end of a link that is named first: what hangs under the other. Custom objects stand at `CUSTOM`.
 ORDER = ("notes", "emails", "calls", "meetings", "tasks", "line_items", "tickets", "deals", "contacts",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from migrate.connector import CONSENT, Rights
 from migrate.connectors.hubspot.consent import BATCH_SCOPES, SCOPES
 from migrate.connectors.hubspot.metadata import ACTIVITIES
-from migrate.connectors.hubspot.paths import FILES, OWNERS, STANDARD
+from migrate.connectors.hubspot.paths import ATTACHMENTS, FILES, OWNERS, STANDARD
 from migrate.connectors.hubspot.portal import Portal
 
 
@@ -25,9 +25,11 @@ def needed(objects: Sequence[str], *, write: bool) -> set[str]:
         if name == CONSENT:
             found |= SCOPES if write else {"communication_preferences.read"}
             continue
-        if name == FILES:
+        if name in (FILES, ATTACHMENTS):
             found.add("files")
-            continue
+            if name == FILES:
+                continue
+            name = "notes"
         if name == "tickets":
             found.add("tickets")
             continue

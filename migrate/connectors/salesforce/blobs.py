@@ -26,7 +26,7 @@ from migrate.errors import SystemRefused
 from migrate.types import Kind
 
 CHUNK = 1 << 18
-VERSION, ATTACHMENT = "ContentVersion", "Attachment"
+VERSION, ATTACHMENT, LINK = "ContentVersion", "Attachment", "ContentDocumentLink"
 AT_ONCE = 8  # files that share an intent and a settlement; a call each
 _MB = 1 << 20
 
@@ -67,6 +67,18 @@ _WHOLE = frozenset(
 )
 
 
+NOT_KEPT = "not kept"  # the vendor's type of a field that is ours alone
+KEY = "migration_key"
+
+
+def key_field() -> Field:
+    """Where a record can bear no key: a field that nothing holds but our journal."""
+    return Field(
+        name=KEY, label="Migration key", kind=Kind.STRING, vendor_type=NOT_KEPT, length=255, unique=True,
+        external_id=True, updateable=False, held=("not_kept",),
+    )  # fmt: skip
+
+
 def files(object: str, fields: Mapping[str, Field]) -> dict[str, Field]:
     """An object's fields that hold files, with where their sizes and digests stand."""
     found = {}
@@ -91,13 +103,14 @@ def told_by(fields: Mapping[str, Field], names: Sequence[str]) -> list[str]:
     asked: list[str] = []
     for name in names:
         field = fields[name]
-        asked += [each for each in (field.size_in, field.md5_in) if each] if _is_file(field) else [name]
+        if field.vendor_type != NOT_KEPT:
+            asked += [e for e in (field.size_in, field.md5_in) if e] if _is_file(field) else [name]
     return list(dict.fromkeys(asked))
 
 
 def with_files(fields: Mapping[str, Field], names: Sequence[str], batch: pa.RecordBatch) -> pa.RecordBatch:
     """Rows of what `told_by` asked for, as the columns that were wanted; a file as its `held` rule has it."""
-    if not any(_is_file(fields[name]) for name in names):
+    if not any(_is_file(fields[name]) or fields[name].vendor_type == NOT_KEPT for name in names):
         return batch
     arrays = [batch.column(0), *(_told(fields[name], batch) for name in names)]
     return pa.RecordBatch.from_arrays(arrays, names=[batch.schema.names[0], *names])
@@ -108,6 +121,8 @@ def _is_file(field: Field) -> bool:
 
 
 def _told(field: Field, batch: pa.RecordBatch) -> pa.Array:
+    if field.vendor_type == NOT_KEPT:
+        return pa.nulls(batch.num_rows, pa.string())
     if not _is_file(field):
         return batch.column(field.name)
     if field.size_in is None:

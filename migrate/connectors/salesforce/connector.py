@@ -23,6 +23,7 @@ from migrate.connector import (
     SchemaChange,
     Settings,
     Version,
+    Write,
 )
 from migrate.connectors import wire
 from migrate.connectors.salesforce import blobs, writing
@@ -156,6 +157,15 @@ class SalesforceConnector:
         if keys and object not in self._keys:
             raise Defect(f"`{object}` is read by key and no key field is bound")
         return self._looking.read_back(object, fields, ids, keys, self._keys.get(object))
+
+    def by_values(self, object: str) -> bool:
+        """Links of files can bear no key; there is one for each document and record."""
+        return object == blobs.LINK
+
+    def find(self, object: str, fields: Sequence[str], writes: Sequence[Write]) -> list[Held]:
+        if object != blobs.LINK:
+            raise Defect(f"`{object}` is found by key")
+        return self._looking.links(fields, writes)
 
     def sweep(self, object: str, fields: Sequence[str]) -> Iterator[Held]:
         return self._looking.sweep(object, fields, self._keys.get(object))

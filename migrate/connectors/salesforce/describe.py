@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from migrate.catalog import ANY, Consent, Field, NewObjects, ObjectSchema, Option
-from migrate.connectors.salesforce.blobs import VERSION, files
+from migrate.connectors.salesforce.blobs import KEY, LINK, VERSION, files, key_field
 from migrate.connectors.salesforce.picklists import dependent, record_types
 from migrate.types import Kind
 
@@ -117,13 +117,17 @@ def object_schema(described: Mapping[str, Any], instance: str, scales: Mapping[s
         if field is not None:
             fields[field.name] = field
     fields |= files(name, fields)
+    by_values = name == LINK  # one for each pair of document and record; it takes no field of ours
+    if by_values:
+        fields[KEY] = key_field()
     fields |= dependent(described["fields"], fields)
     fields |= record_types(described.get("recordTypeInfos") or (), fields)
     return ObjectSchema(
         name=name,
         label=str(described.get("label") or name),
         fields=fields,
-        key_by=_key_by(name, createable=bool(described.get("createable"))),
+        key_by="unique field" if by_values else _key_by(name, createable=bool(described.get("createable"))),
+        key_field=KEY if by_values else None,
         stamp=next((each for each in (STAMP, "LastModifiedDate", CREATED) if each in fields), None),
         created=CREATED if CREATED in fields else None,
         url=f"{instance}/lightning/r/{name}/{{id}}/view",

@@ -7,14 +7,16 @@ gone through by their ids, in lots that fit into one query, and the links of eac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from migrate.connector import Page
 from migrate.connectors.salesforce import soql
+from migrate.connectors.salesforce.blobs import LINK
 from migrate.connectors.salesforce.rest import Rest, to_batch
 from migrate.connectors.salesforce.values import BadValue, Column
 
-LINK, DOCUMENT, BY = "ContentDocumentLink", "ContentDocument", "ContentDocumentId"
+DOCUMENT, BY, ENTITY = "ContentDocument", "ContentDocumentId", "LinkedEntityId"
 PREFIX = "document:"
 LOT = 300  # ids of 18 characters with their quotes: a third of the longest URI
 
@@ -32,9 +34,9 @@ def pages(
     while True:
         lot = _documents(rest, last)
         wanted = [*conditions, f"{BY} IN ({', '.join(map(soql.text, lot))})"]
-        rows = rest.rows(soql.select(LINK, fields, wanted)) if lot else []
+        found = rest.rows(soql.select(LINK, fields, wanted)) if lot else []
         try:
-            batch = to_batch(rows, columns)
+            batch = to_batch(found, columns)
         except BadValue as failure:
             raise failure.refusal(system, LINK) from failure
         whole = len(lot) < LOT
@@ -53,6 +55,23 @@ def count(rest: Rest, conditions: Sequence[str]) -> int:
             break
         last = lot[-1]
     return total
+
+
+def rows(rest: Rest, fields: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """Every live link, document by document."""
+    last = ""
+    while lot := _documents(rest, last):
+        yield from of(rest, fields, lot)
+        if len(lot) < LOT:
+            return
+        last = lot[-1]
+
+
+def of(rest: Rest, fields: Sequence[str], documents: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """The live links of these documents."""
+    for first in range(0, len(documents), LOT):
+        lot = documents[first : first + LOT]
+        yield from rest.rows(soql.select(LINK, fields, [f"{BY} IN ({', '.join(map(soql.text, lot))})"]))
 
 
 def _documents(rest: Rest, last: str) -> list[str]:

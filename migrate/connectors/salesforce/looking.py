@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 from migrate.catalog import Field
-from migrate.connector import Held, Who
-from migrate.connectors.salesforce import blobs, soql
+from migrate.connector import Held, Who, Write
+from migrate.connectors.salesforce import blobs, documents, soql
 from migrate.connectors.salesforce.ids import long_id
 from migrate.connectors.salesforce.org import Org
 from migrate.connectors.salesforce.reading import live_only
@@ -53,6 +53,10 @@ class Looking:
         """Every live record. One that our user made and that has no key was made by an automation in a
         transaction of ours: what we write ourselves always has one."""
         fields = self.known(object, names)
+        if object == blobs.LINK:
+            for row in documents.rows(self._org.rest, self._wanted(object, names)):
+                yield self._held(object, fields, names, row, long_id(str(row["Id"])))
+            return
         wanted, live = self._wanted(object, names), live_only(self._org.schema(object))
         last = ""
         while True:
@@ -68,6 +72,22 @@ class Looking:
             if not records or (answer.get("done", True) and len(records) < ROWS):
                 return
             last = str(records[-1]["Id"])
+
+    def links(self, names: Sequence[str], writes: Sequence[Write]) -> list[Held]:
+        """The links of files that these writes would make; there is one for a document and a record."""
+        fields = self.known(blobs.LINK, names)
+        asked = {
+            (str(write.values.get(documents.BY)), str(write.values.get(documents.ENTITY))): write.key
+            for write in writes
+        }
+        wanted = [*self._wanted(blobs.LINK, names), documents.BY, documents.ENTITY]
+        ids = list(dict.fromkeys(document for document, _ in asked))
+        found = []
+        for row in documents.of(self._org.rest, list(dict.fromkeys(wanted)), ids):
+            pair = long_id(str(row[documents.BY])), long_id(str(row[documents.ENTITY]))
+            if pair in asked:
+                found.append(self._held(blobs.LINK, fields, names, row, asked[pair]))
+        return found
 
     def known(self, object: str, names: Sequence[str]) -> dict[str, Field]:
         """The fields of these names, described anew where one isn't known yet.

@@ -69,7 +69,7 @@ class Reading:
         """`SELECT COUNT()` over the query's window; for deletions, those still in the recycle bin."""
         schema = self._org.schema(query.object)
         conditions = soql.window(schema.stamp, query.since, query.until)
-        if query.object == documents.LINK and not query.deleted:
+        if query.object == blobs.LINK and not query.deleted:
             return documents.count(self._org.rest, conditions)
         if query.deleted:
             return self._org.rest.count(query.object, ["IsDeleted = true", *conditions], all=True)
@@ -100,7 +100,7 @@ class Reading:
         fields = list(dict.fromkeys(["Id", *names]))
         conditions = [*soql.window(schema.stamp, query.since, query.until), *live_only(schema)]
         archived, rest = bool(live_only(schema)), self._org.rest
-        if query.object == documents.LINK:
+        if query.object == blobs.LINK:
             yield from documents.pages(rest, self._org.system, fields, conditions, columns, after)
             return
         if after is not None and after.startswith(PREFIX):

@@ -17,6 +17,7 @@ import orjson
 
 from migrate.connector import Batch, BatchRefused, Operation, Outcome, Write
 from migrate.connectors.http import Reply
+from migrate.connectors.salesforce.blobs import NOT_KEPT
 from migrate.connectors.salesforce.org import Org
 from migrate.connectors.salesforce.replies import error
 from migrate.connectors.salesforce.written import cell
@@ -80,7 +81,11 @@ def _body(org: Org, batch: Batch) -> bytes:
         record: dict[str, Any] = {"attributes": {"type": batch.object}}
         if batch.operation is Operation.UPDATE:
             record["id"] = _id(write)
-        record |= {name: cell(fields.get(name), value) for name, value in write.values.items()}
+        record |= {
+            name: cell(fields.get(name), value)
+            for name, value in write.values.items()
+            if name not in fields or fields[name].vendor_type != NOT_KEPT
+        }
         records.append(record)
     return orjson.dumps({"allOrNone": False, "records": records})
 
