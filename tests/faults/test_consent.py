@@ -194,3 +194,49 @@ def test_the_way_back_keeps_a_no_in_the_contacts_flag_and_never_takes_it_back(tm
             lane.hubspot.control.post("/act", {**where, "id": id})
         lane.must("extract --since-watermark", "transform", "load")
         assert {email for email, no in flags().items() if no} == {"n0@x.test", "n1@x.test", "n3@x.test"}
+
+
+OBJECTS_BACK = """version: 1
+source: {system: legacy, type: hubspot, credentials: "env:LEGACY_"}
+target: {system: new, type: salesforce, credentials: "env:NEW_", share: 0.8}
+objects:
+  - source: contacts
+    part: person
+    target: Individual
+    key: {field: Migration_Key__c}
+    fields: {LastName: lastname}
+  - source: contacts
+    part: consent
+    target: ContactPointTypeConsent
+    key: {field: Migration_Key__c}
+    fields:
+      Name: email
+      PartyId: {from: _id, reference: contacts~person}
+      ContactPointType: "'Email'"
+      PrivacyConsentStatus: CASE WHEN hs_email_optout THEN 'OptOut' ELSE 'OptIn' END
+      CaptureSource: "'HubSpot'"
+consent:
+  - {source: contacts, opted_out: hs_email_optout, field: PrivacyConsentStatus}
+  - {source: contacts, leave: Only the opt-out of everything goes along,
+     opted_out: hs_email_optout_29873401 OR hs_email_optout_29873402 OR hs_email_optout_29873403}
+"""
+
+
+def test_a_no_becomes_an_object_of_consent_and_a_yes_of_the_plan_is_never_written(tmp_path: Path) -> None:
+    base, _ = seeded(8, 0)
+    people = [{"properties": {"lastname": f"N{n}", "email": f"n{n}@x.test"}} for n in range(4)]
+    salesforce = {**base.salesforce, "records": {"User": base.salesforce["records"]["User"]}}
+    salesforce["settings"] = {"data_privacy": True}
+    hubspot = {**base.hubspot, "records": {"contacts": people}, "consent": [{"address": "n0@x.test"}]}
+    plan = tmp_path / "plan"
+    plan.mkdir()
+    (plan / "plan.yaml").write_text(OBJECTS_BACK)
+    seed = replace(base, salesforce=salesforce, hubspot=hubspot)
+    with Lane(tmp_path / "lane", seed, folder=plan, back=True) as lane:
+        lane.must("discover", "check", "prepare", "extract", "transform", "load")
+        rows = lane.salesforce.control.ndjson("/truth/ContactPointTypeConsent")
+        found = {row["Name"]: row["PrivacyConsentStatus"] for row in rows if not row["IsDeleted"]}
+        assert found == {"n0@x.test": "OptOut", **{f"n{n}@x.test": "NotSeen" for n in (1, 2, 3)}}
+        assert len({row["PartyId"] for row in rows}) == 4
+        results = {each["id"]: each["verdict"] for each in lane.run("validate").document["results"]}
+        assert results["consent.contacts"] == "pass"
