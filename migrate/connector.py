@@ -573,6 +573,10 @@ class ListsAutomations(Protocol):
         """Fields that tell that a mail was sent to a record of the object."""
         ...
 
+    def given(self, object: str) -> Mapping[str, str]:
+        """What a record that we make gets in fields that we don't send, as far as it is our credential's."""
+        ...
+
 
 @runtime_checkable
 class SwitchesAutomations(Protocol):

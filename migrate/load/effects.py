@@ -168,7 +168,7 @@ class Watch:
                 effects.add(_value(name, value, versions))  # a file's bytes aren't read here
         others = [schema[name] for name in record.values if name in schema and name not in expected]
         return effects | {
-            _value(each.name, written.facts.get("before", {}).get(each.name), versions)
+            _value(each.name, self._stood(each, written), versions)
             for each in others
             if self._stirred(each, written, record.values[each.name], versions)
         }
@@ -186,10 +186,21 @@ class Watch:
         if not stirs or not versions or RECORD in versions:
             # Where the target doesn't tell who wrote each field, what it gives a new record by itself is left
             # out: stamps, numbers, references and choices of its own fields.
-            told = field.custom or field.kind in (Kind.STRING, Kind.TEXT)
-            return stirs and (not written.created or (told and not field.owner and value != "false"))
+            if not (written.created and stirs):
+                return stirs
+            if field.owner:
+                return self._given(written.object).get(field.name, value) != value
+            return value != "false" and (field.custom or field.kind in (Kind.STRING, Kind.TEXT))
         newest = versions.get(field.name)
         return newest is not None and newest.who is not Who.OURS
+
+    def _stood(self, field: Field, written: Written) -> str | None:
+        """Anything but None where the field wasn't empty before, or isn't by itself."""
+        before: str | None = written.facts.get("before", {}).get(field.name)
+        return self._given(written.object).get(field.name) if written.created and field.owner else before
+
+    def _given(self, object: str) -> Mapping[str, str]:
+        return self.target.given(object) if isinstance(self.target, ListsAutomations) else {}
 
     def _mails(self, written: Written, record: Held) -> set[Effect]:
         if not isinstance(self.target, ListsAutomations):

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -85,6 +85,9 @@ class Stirring(FakeTarget):
 
     def by_rule(self, code: str) -> bool:
         return code == "RULE"
+
+    def given(self, object: str) -> Mapping[str, str]:
+        return {}
 
     def mail_signs(self, object: str) -> Sequence[str]:
         return ("phone",) if object == "contacts" else ()

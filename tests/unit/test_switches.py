@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,6 +46,9 @@ class Switching(FakeTarget):
 
     def by_rule(self, code: str) -> bool:
         return not code
+
+    def given(self, object: str) -> Mapping[str, str]:
+        return {}
 
     def mail_signs(self, object: str) -> Sequence[str]:
         return (object,) if not object else ()

@@ -248,6 +248,9 @@ class HubSpotConnector:
     def mail_signs(self, object: str) -> Sequence[str]:
         return MAIL_SIGNS.get(object, ())
 
+    def given(self, object: str) -> Mapping[str, str]:  # noqa: ARG002 - a record has no owner of itself
+        return {}
+
     def states(self, ids: Sequence[str]) -> dict[str, str]:
         return self._automations.states(ids)
 

@@ -22,6 +22,7 @@ from migrate.connector import (
     Rights,
     SchemaChange,
     Settings,
+    Told,
     Version,
     Write,
 )
@@ -35,6 +36,7 @@ from migrate.connectors.salesforce.looking import Looking
 from migrate.connectors.salesforce.org import Org
 from migrate.connectors.salesforce.preparing import Preparing
 from migrate.connectors.salesforce.reading import Reading
+from migrate.connectors.salesforce.stirring import RULES, Stirring
 from migrate.connectors.salesforce.uploads import Uploads
 from migrate.errors import Defect
 
@@ -64,6 +66,7 @@ class SalesforceConnector:
         self._authors = Authors(self._org, self._looking)
         self._preparing = Preparing(self._org)
         self._uploads = Uploads(self._org)
+        self._stirring = Stirring(self._org)
         self._ingest = Ingest(self._org)
         self._keys: dict[str, str] = {}
 
@@ -195,3 +198,21 @@ class SalesforceConnector:
 
     def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:
         return self._authors.history(object, ids, fields)
+
+    def newest(self, objects: Sequence[str]) -> dict[str, str]:
+        return self._stirring.newest(objects)
+
+    def made_since(self, object: str, mark: str, since: datetime, fields: Sequence[str]) -> list[Held]:  # noqa: ARG002 - the mark is that time
+        return self._stirring.made_since(object, since, fields)
+
+    def automations(self, objects: Sequence[str]) -> Told:
+        return self._stirring.listed(objects)
+
+    def by_rule(self, code: str) -> bool:
+        return code in RULES
+
+    def mail_signs(self, object: str) -> Sequence[str]:  # noqa: ARG002 - a mail that is logged makes a task
+        return ()
+
+    def given(self, object: str) -> Mapping[str, str]:  # noqa: ARG002 - whatever the object, who saves owns it
+        return {"OwnerId": self._org.user()}

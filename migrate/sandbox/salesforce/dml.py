@@ -11,7 +11,7 @@ article 000386065, read 2026-11-23); `SystemModstamp` is always the server's.
 from collections.abc import Mapping
 from typing import Any
 
-from migrate.sandbox.salesforce import effects, files, org_rules
+from migrate.sandbox.salesforce import effects, files, org_automations, org_rules
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.derive import derive
 from migrate.sandbox.salesforce.errors import Refusal, no_such_column
@@ -69,6 +69,7 @@ def create(
     _check(call, item, record, None, set(values))
     derive(call, item, record, None)
     effects.before(call, item, record, None, set(values), lists)
+    org_automations.before(call, item, record, None)
     org_rules.rules(call, item, record)
     org_rules.storage(call, item, record)
     record["Id"] = record["Id"] or call.records.new_id(str(item.prefix))
@@ -76,6 +77,7 @@ def create(
     call.tx.log(actor=call.actor, op="create", object=item.name, id=record["Id"], before=None, after=record)
     _only_primary(call, item, record)
     effects.after(call, item, record, None, lists)
+    org_automations.after(call, item, record, None, create)
     return str(record["Id"])
 
 
@@ -127,6 +129,7 @@ def write(
     derive(call, item, record, before)
     if check:
         effects.before(call, item, record, before, set(values), lists or {})
+        org_automations.before(call, item, record, before)
         org_rules.rules(call, item, record)
     call.records.put(item, record, before)
     call.forget(record["Id"])

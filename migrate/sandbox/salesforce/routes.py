@@ -16,6 +16,7 @@ from migrate.sandbox.salesforce import (
     composite,
     deltas,
     limits,
+    org_automations,
     query,
     rows,
 )
@@ -113,6 +114,7 @@ ROUTES: list[tuple[str, str, Answer]] = [
     ("GET", r"/limits", limits.limits),
     ("GET", r"/query", _query),
     ("GET", r"/queryAll", _query_all),
+    ("GET", r"/tooling/query", org_automations.tooling),
     ("GET", rf"/query/{_P}", query.more),
     ("GET", rf"/queryAll/{_P}", query.more),
     ("GET", r"/sobjects", _objects),

@@ -16,8 +16,10 @@ from migrate.sandbox.salesforce import (
     blobs,
     bulk_ingest,
     bulk_query,
+    dml,
     granting,
     metadata_api,
+    org_automations,
     routes,
     seed,
 )
@@ -99,6 +101,7 @@ class SalesforceVendor(Vendor):
             "assignment_rules": False,
             "field_history": True,  # the stage history, and that of `tracked_fields`
             "archive_activities": False,  # every night, what is older than `archive_days`
+            **dict.fromkeys(org_automations.AUTOMATIC, False),
         }
         self._schema: Schema | None = None
         self._mark: object = None
@@ -108,6 +111,7 @@ class SalesforceVendor(Vendor):
 
     def setup(self, tx: Tx) -> None:
         """Create tables and a fresh org, unless they are there."""
+        tx.sql.execute(org_automations.MAILS)
         for statement in TABLES.split(";"):
             if statement.strip():
                 tx.sql.execute(statement)
@@ -257,6 +261,9 @@ class SalesforceVendor(Vendor):
         if kind == "late-act":
             acting.act(self._as(tx, payload["action"].get("as")), payload["action"], stamp=payload["stamp"])
             return
+        if kind == org_automations.LATER:
+            self._touch(tx, payload)
+            return
         records = Records(tx.sql)
         user = records.get("User", self._owner(tx, payload["job"])) or {"Id": seed.ADMIN_USER}
         call = self._call(tx, user, _NOBODY, "66.0")
@@ -264,6 +271,14 @@ class SalesforceVendor(Vendor):
             bulk_query.advance(call, kind, payload)
         else:
             bulk_ingest.advance(call, kind, payload)
+
+    def _touch(self, tx: Tx, payload: dict[str, Any]) -> None:
+        """A flow on a scheduled path saves a record and changes nothing of it."""
+        call = self._make(tx, Rights(org_automations.PLATFORM, ADMIN), _NOBODY, "66.0")
+        item = call.schema.objects[payload["object"]]
+        record = call.records.get(item.name, payload["id"])
+        if record is not None and not record.get("IsDeleted"):
+            dml.write(call, item, record, {}, check=False)
 
     def _owner(self, tx: Tx, job: str) -> str:
         row = tx.sql.execute(
@@ -326,6 +341,9 @@ class SalesforceVendor(Vendor):
         if object == "files":
             yield from _files(tx)
             return
+        if object == "mails":
+            yield from org_automations.mails(tx)
+            return
         item = schema.get(object)
         if item is None:
             raise KeyError(object)
@@ -337,8 +355,8 @@ class SalesforceVendor(Vendor):
             }
 
     def objects(self, tx: Tx) -> list[str]:
-        """Every object of the org, `links`, and `files`."""
-        return [*sorted(self._schema_of(tx).objects), "links", "files"]
+        """Every object of the org, `links`, `files` and `mails`."""
+        return [*sorted(self._schema_of(tx).objects), "links", "files", "mails"]
 
     def throttled(self, retry_after: float | None) -> Reply:  # noqa: ARG002 - never said here
         """403 without `Retry-After` (Salesforce, "API Request Limits and Allocations", read 2026-11-23)."""
