@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from migrate.clock import SandboxClock
-from migrate.connector import Batch, NewField, Operation, SchemaChange, Settings, Source, Target, Write
+from migrate.connector import (
+    Batch,
+    NewField,
+    NewObject,
+    Operation,
+    SchemaChange,
+    Settings,
+    Source,
+    Target,
+    Write,
+)
 from migrate.connectors.hubspot import HubSpotConnector
 from migrate.connectors.mime import MimeConnector
 from migrate.connectors.salesforce import SalesforceConnector
@@ -344,6 +354,67 @@ def salesforce_target(folder: Path) -> Iterator[SalesforceTarget]:
     settings = {"tracked_fields": {"Contact": ["Phone"]}}
     with launch("salesforce", folder, speed=SPEED, settings=settings) as running:
         harness = SalesforceTarget(running)
+        yield harness
+        harness.close()
+
+
+THING = tuple(
+    NewField("p_thing", name, name.capitalize(), kind, unique=name == "mark")
+    for name, kind in {
+        "mark": "string", "said": "text", "exact": "decimal", "whole": "decimal", "note": "string",
+    }.items()
+)  # fmt: skip
+
+
+@dataclass
+class HubSpotCustom(Base):
+    """Records of a custom object of a portal, which the connector itself made."""
+
+    object, text, number, whole, mark = "p_thing", "said", "exact", "whole", "mark"
+    pages = 3
+    person = "ann@example.com"
+
+    def __post_init__(self) -> None:
+        self.running.control.post("/seed", {"owners": [{"email": self.person}]})
+        connector = self.connector()
+        thing = NewObject("p_thing", "Thing", "Things", "mark", "", THING)
+        assert {outcome for _, outcome in connector.prepare([thing, *THING])} == {"made"}
+        for first in range(0, ROWS, 100):
+            writes = []
+            for number in range(first, min(first + 100, ROWS)):
+                said, exact = row(number)
+                values = {"mark": f"m{number}", "said": said, "whole": str(WHOLE)}
+                values |= {} if exact is None else {"exact": f"{exact:f}"}
+                writes.append(Write(f"m{number}", values=values))
+            outcomes = connector.send(Batch(Operation.CREATE, "p_thing", tuple(writes)))
+            assert {outcome.status for outcome in outcomes} == {"done"}, outcomes
+
+    def connector(self) -> HubSpotConnector:
+        credentials = {"token": "pat-na1-sandbox", "base_url": self.running.url}
+        connector = HubSpotConnector(Settings("old", credentials, {}, self.clock()))
+        connector.bind({"p_thing": "mark"})
+        self.opened.append(connector)
+        return connector
+
+    def connect(self) -> Source:
+        return self.connector()
+
+    def edit(self, id: str) -> None:
+        self.act(self.person, do="update", object="p4471203_thing", id=id, fields={"note": "1"})
+
+    def delete(self, id: str) -> None:
+        self.act(self.person, do="delete", object="p4471203_thing", id=id)
+
+    def marks(self) -> dict[str, int]:
+        rows = self.running.control.ndjson("/truth/p4471203_thing")
+        return {each["id"]: int(each["properties"]["mark"][1:]) for each in rows if not each["archived"]}
+
+
+@contextmanager
+def hubspot_custom(folder: Path) -> Iterator[HubSpotCustom]:
+    """A portal with a custom object."""
+    with launch("hubspot", folder, speed=SPEED, settings={"tier": "professional"}) as running:
+        harness = HubSpotCustom(running)
         yield harness
         harness.close()
 

@@ -20,15 +20,16 @@ from migrate.types import arrow_type
 from tests.sandbox import conformance
 from tests.sandbox.conformance import ROWS, WHOLE, Harness, TargetHarness, row
 
-SOURCES = ("salesforce by rest", "salesforce by bulk", "hubspot", "mime")
+SOURCES = ("salesforce by rest", "salesforce by bulk", "hubspot", "hubspot's custom objects", "mime")
 TARGETS = ("hubspot", "salesforce")
 
 
 @pytest.fixture(scope="module", params=SOURCES)
 def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     folder = tmp_path_factory.mktemp("source")
-    if request.param == "hubspot":
-        with conformance.hubspot(folder) as harness:
+    if "hubspot" in request.param:
+        opened = conformance.hubspot_custom if "custom" in request.param else conformance.hubspot
+        with opened(folder) as harness:
             yield harness
     elif request.param == "mime":
         yield conformance.Mime(folder)

@@ -5,6 +5,7 @@ The expected values are read from the apps' own files, not from what seeds or pl
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -35,6 +36,7 @@ class App:
     salesforce: Running
     hubspot: Running
     root: Path
+    environment: Mapping[str, str]
 
     def given(self, file: str) -> list[dict[str, Any]]:
         """Records of a tree file, numbers exact."""
@@ -137,19 +139,15 @@ def _moved(name: str, folder: Path, base: Path, stack: ExitStack, patch: pytest.
         running.append(stack.enter_context(launch(vendor, base / vendor, speed=SPEED)))
     salesforce, hubspot = running
     salesforce.control.post("/seed", PROFILES[name](folder))
-    _line(
-        f"{name}-to-hubspot",
-        root,
-        patch,
-        {
-            "LEGACY_INSTANCE_URL": salesforce.url,
-            "LEGACY_CLIENT_ID": "reader-app",
-            "LEGACY_CLIENT_SECRET": "sandbox-secret",
-            "NEW_TOKEN": "pat-na1-sandbox",
-            "NEW_BASE_URL": hubspot.url,
-        },
-    )
-    return App(folder, salesforce, hubspot, root)
+    environment = {
+        "LEGACY_INSTANCE_URL": salesforce.url,
+        "LEGACY_CLIENT_ID": "reader-app",
+        "LEGACY_CLIENT_SECRET": "sandbox-secret",
+        "NEW_TOKEN": "pat-na1-sandbox",
+        "NEW_BASE_URL": hubspot.url,
+    }
+    _line(f"{name}-to-hubspot", root, patch, environment)
+    return App(folder, salesforce, hubspot, root, environment)
 
 
 def agrees(value: Any, held: str | None) -> bool:
@@ -288,3 +286,31 @@ def test_ebikes_comes_back_whole(move: Callable[[str], App], move_back: Callable
     called = {f"@{each['attributes']['referenceId']}": each["Name"] for each in families}
     expected = {(bike["Name"], called[bike["Product_Family__c"]]) for bike in bikes}
     assert parents(third, "Product__c", "Product_Family__c", "Product_Family__c") == expected
+
+
+def test_records_that_a_user_merged_in_salesforce_lead_to_their_master(
+    move: Callable[[str], App], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last one, for it changes the app: two of five contacts become one, in a delta."""
+    app = move("dreamhouse")
+    for key, value in app.environment.items():
+        monkeypatch.setenv(key, value)
+    ids = {row["LastName"]: row["Id"] for row in app.salesforce.control.ndjson("/truth/Contact")}
+    master, loser = ids["Holmes"], ids["Martin"]
+    app.salesforce.control.post(
+        "/act",
+        {
+            "as": "admin@sandbox.example",
+            "do": "merge",
+            "object": "Contact",
+            "master": master,
+            "losers": [loser],
+        },
+    )
+    out = tmp_path / "crosswalk.csv"
+    for words in ("extract --since-watermark", "transform", "load", f"crosswalk export {out}"):
+        assert main(["-w", str(app.root), *words.split()]) in (0, 1), words
+    assert set(app.held("contacts")) == {"Brad Holmes", "July Walker", "Anna Jones", "John Connor"}
+    rows = {row["old_id"]: row for row in csv.DictReader(out.read_text().splitlines())}
+    assert (rows[loser]["outcome"], rows[loser]["survivor"]) == ("merged_at_source", rows[master]["key"])
+    assert rows[loser]["target_id"] == rows[master]["target_id"] != ""
