@@ -157,6 +157,11 @@ def status(session: Session) -> Result:
     rows = [(s.object, s.extracted, s.ready, s.done, s.left) for s in found.objects]
     lines.append(table(rows, ("object", "extracted", "ready", "done", "left")))
     lines += [
+        f"{s.object}: {s.empty:,} references wait for their record; {s.old_links:,} old addresses in texts."
+        for s in found.objects
+        if s.empty or s.old_links
+    ]
+    lines += [
         f"{each.system}: nobody writes to it. {each.who} began at {each.since} and didn't end it, but "
         f"{each.free}: the lease is free."
         if each.free

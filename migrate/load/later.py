@@ -61,6 +61,12 @@ class LaterCutter:
     def pending(self, manifest: Manifest) -> Iterator[RecordWork]:
         """Batches over the rows of a generation whose fields can be filled now."""
         size = self.loading.target.limits.records_of(self.plan.target)
+        if self.staged.texts or any(lead.many for lead in self.leads):
+            refused = REFUSED.format(journal=self.loading.journal.source())
+            self.loading.workspace.engine.run(
+                f"""CREATE OR REPLACE TABLE tried AS
+                SELECT key FROM ({refused}) WHERE attempt = {self.loading.attempt}"""
+            )
         for part in manifest.parts:
             rows = self._open(manifest, part)
             group: list[Item] = []
@@ -114,7 +120,7 @@ class LaterCutter:
         stale = f"AND p._key NOT IN (SELECT _key FROM read_parquet({newer!r}))" if newer else ""
         once, many = [lead for lead in leads if not lead.many], [lead for lead in leads if lead.many]
         lacks = [_lacks(lead, f"x{number}") for number, lead in enumerate(once)]
-        untried = self._untried() if many or texts else "true"
+        untried = "p._key NOT IN (SELECT key FROM tried)"
         lacks += [f"p.{identifier(lead.name)} IS NOT NULL AND {untried}" for lead in many]
         lacks += [f"{self._old(name)} AND {untried}" for name in texts]
         joins = " ".join(
@@ -146,10 +152,6 @@ class LaterCutter:
         """A condition: the text, as we left it in the target, may hold an old address."""
         assert self.loading.addresses is not None  # noqa: S101 - else there are no such texts
         return condition(self.loading.addresses.links, f'c."after"[{text(name)}]')
-
-    def _untried(self) -> str:
-        refused = REFUSED.format(journal=self.loading.journal.source())
-        return f"p._key NOT IN (SELECT key FROM ({refused}) WHERE attempt = {self.loading.attempt})"
 
 
 def _lacks(lead: Lead, parent: str) -> str:

@@ -29,7 +29,8 @@ class ObjectStatus:
     """Records of one entry of the plan, each counted once however many deltas have brought it.
 
     `extracted`: in the source as of the last extract; `ready`: of these to be in the target; `done`: of
-    these with a settled batch; `left`: still to be sent, deletions included.
+    these with a settled batch; `left`: still to be sent, deletions included. As of the last load, `empty`:
+    references of loaded records that wait for their record; `old_links`: old addresses left in texts.
     """
 
     object: str
@@ -37,6 +38,8 @@ class ObjectStatus:
     ready: int
     done: int
     left: int
+    empty: int = 0
+    old_links: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,14 @@ def status(workspace: Workspace) -> Status:
     for each in workspace.plan.model.objects:
         found = remaining(workspace, each.name, attempt)
         extracted = _extracted(workspace, each.source)
-        objects.append(ObjectStatus(each.name, extracted, found.ready, found.done, found.left))
+        waiting = workspace.store.manifest(f"unfilled/{each.name}/current")
+        texts = workspace.store.manifest(f"old-links/{each.name}/current")
+        objects.append(
+            ObjectStatus(
+                each.name, extracted, found.ready, found.done, found.left, waiting.rows if waiting else 0,
+                int(texts.facts.get("left", 0)) if texts else 0,
+            )
+        )  # fmt: skip
     held = [
         _holder(row, workspace.clock.now(), one_host=ledger.backend.one_host)
         for row in ledger.read(

@@ -10,10 +10,12 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from migrate_validators.trace import trace
 
 from migrate.connector import Who
 from migrate.engine import Engine
 from migrate.stages.letters import replay
+from migrate.stages.status import status
 from tests.unit.fake_target import Fault
 from tests.unit.two_systems import Move
 
@@ -192,6 +194,11 @@ def test_a_record_may_load_without_and_what_is_never_filled_is_counted_and_liste
         "T1": "about: its record was skipped",
         "T3": "about: its record was never extracted",
     }
+    assert [each.empty for each in status(move.workspace).objects] == [0, 0, 2]
+    [way] = trace(move.workspace, "T1").ways
+    assert {"field": "about", "parent": "src.Account.A1", "cause": "about: its record was skipped"} in [
+        step.facts for step in way.steps
+    ]
     result = move.validate()["links.Task.references"]
     assert (result["verdict"], result["figures"]["waiting for their record"]) == ("warn", 2)
     assert result["row_count"] == 2

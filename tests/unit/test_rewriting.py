@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from migrate.connector import Who
 from migrate.engine import Engine
+from migrate.stages.status import status
 from tests.harness.old_links import judge, plant
 from tests.unit.fake_target import Fault
 from tests.unit.two_systems import SOURCE, Move
@@ -103,6 +104,7 @@ def test_what_leads_nowhere_stays_and_is_listed_with_why(move: Move) -> None:
         "https://old.test/Account/": "it isn't the page of a record",
         "https://old.test/Account/A3": "",
     }
+    assert [each.old_links for each in status(move.workspace).objects] == [3, 0, 0]
     result = move.validate()["links.Account.texts"]
     assert (result["verdict"], result["row_count"]) == ("warn", 3)
 

@@ -228,6 +228,14 @@ def _way(workspace: Workspace, journal: str, key: str) -> Way:
         for manifest in store.manifests(stage, entry):
             for row in _rows(workspace, store.files(manifest), f"_key = {text(key)}"):
                 way.steps.append(Step("transform", f"{what}, generation {manifest.generation}", row))
+    for stage, what in (
+        ("blocked", "waits"), ("unfilled", "a reference waits for its record"),
+        ("old-links", "an old address in a text"),
+    ):  # fmt: skip
+        current = store.manifest(f"{stage}/{entry}/current")
+        for row in _rows(workspace, store.files(current) if current else [], f"_key = {text(key)}"):
+            row.pop("_key")
+            way.steps.append(Step("load", what, row))
     for row in engine.rows(
         f"""SELECT seq, "at", attempt, op, outcome, object, target_id, reason, version, "before", "after"
         FROM {journal} WHERE kind IN ('record', 'side') AND key = {text(key)} ORDER BY seq"""
