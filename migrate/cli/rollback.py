@@ -68,7 +68,8 @@ def plan(session: Session) -> Result:
 
     with session.workspace() as workspace, session.bars() as bars:
         found = run(workspace, bars)
-    return Result("rollback plan", _plan_document(found), _plan_text(found), 0 if found.clean else 1)
+        stage = workspace.store.storage.address()
+    return Result("rollback plan", _plan_document(found), _plan_text(found, stage), 0 if found.clean else 1)
 
 
 def _plan_document(found: RollbackPlan) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def _plan_document(found: RollbackPlan) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _plan_text(found: RollbackPlan) -> str:
+def _plan_text(found: RollbackPlan, stage: str) -> str:
     rows = [(group.object, group.count, group.words) for group in found.groups]
     lines = [f"Attempt {found.attempt}, back to `{found.checkpoint}` of {found.taken}."]
     lines.append(
@@ -99,7 +100,7 @@ def _plan_text(found: RollbackPlan) -> str:
             f"It takes about {found.seconds:,.0f} s. The window ends {found.window_end}; "
             f"last safe start {found.last_safe_start}."
         )
-    lines.append(f"One row for each thing: .migrate/stage/{found.folder}")
+    lines.append(f"One row for each thing: {stage}/{found.folder}")
     return "\n".join(lines)
 
 
@@ -125,7 +126,7 @@ def run_(session: Session, yes: bool, dry_run: bool) -> Result:
             return Result(
                 "rollback run",
                 {"dry_run": True, **_plan_document(seen)},
-                _plan_text(seen),
+                _plan_text(seen, workspace.store.storage.address()),
                 int(not seen.clean),
             )
         _confirm(workspace.system("target").system, yes)
@@ -193,6 +194,7 @@ def verify(session: Session) -> Result:
 
     with session.workspace() as workspace, session.bars() as bars:
         found = run(workspace, bars)
+        stage = workspace.store.storage.address()
     document = {
         "attempt": found.attempt, "verdict": found.verdict, "words": found.words, "held": found.held,
         "failures": found.failures, "foreign": found.foreign, "residue": found.residue,
@@ -206,7 +208,7 @@ def verify(session: Session) -> Result:
     lines += [f"  others' work: {what}: {count:,}" for what, count in found.foreign.items()]
     if found.failures:
         lines.append("Run `migrate rollback run` again: it takes up what landed late. Then verify again.")
-    lines.append(f"Every difference: .migrate/stage/{found.folder}")
+    lines.append(f"Every difference: {stage}/{found.folder}")
     clean = found.verdict == "pass" and not found.held
     return Result("rollback verify", document, "\n".join(lines), 0 if clean else 1)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from tests.harness import kill, oracle
 from tests.harness.kill import Strike
-from tests.harness.lanes import Lane
+from tests.harness.lanes import Ended, Lane
 from tests.harness.proxy import Fault, Proxy
 from tests.harness.s3 import Seaweed
 from tests.harness.under import Order
@@ -24,6 +25,7 @@ class Remote:
     """A lane whose state is on S3 and whose ledger is in PostgreSQL, brought to the point before the load."""
 
     lane: Lane
+    before: oracle.Truth
     judge: kill.Judge
     straight: kill.Straight
 
@@ -39,8 +41,9 @@ class Remote:
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory: pytest.TempPathFactory, postgres: str, seaweed: Seaweed) -> Iterator[Remote]:
     with Ground(tmp_path_factory.mktemp("remote")).lane("remote", postgres=postgres, s3=seaweed) as lane:
-        judge = kill.loaded(ready([lane]))
-        yield Remote(lane, judge, kill.straight(lane, "ready", "load", judge))
+        before = ready([lane])
+        judge = kill.loaded(before)
+        yield Remote(lane, before[id(lane)], judge, kill.straight(lane, "ready", "load", judge))
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +166,54 @@ def test_a_second_operator_is_refused_with_name_host_and_since(remote: Remote) -
     kill.go_on(child)
     assert child.wait().code == remote.straight.code
     assert remote.went_on(seq) == []
+
+
+def test_another_machine_goes_on_with_nothing_but_the_address(remote: Remote, tmp_path: Path) -> None:
+    lane = remote.lane
+    assert lane.s3
+    lane.restore("ready")
+    address, s3 = lane.s3.address, lane.s3
+
+    def there(words: str, *codes: int) -> Ended:
+        """A command on another machine: another cache, no folder."""
+        more = {"MIGRATE_CACHE": str(tmp_path / "cache")}
+        arguments = ["-w", address, "--json", *words.split()]
+        ended = lane.products.start(arguments, lane.environment | more, Order()).wait()
+        assert ended.code in (codes or (0,)), f"{words}: {kill.last_words(ended)}"
+        return ended
+
+    assert there("status", 2).document["message"].startswith(f"There is no plan.yaml in {address}")
+    (lane.root / "secrets.env").write_text("token=secret\n")
+    assert lane.must("plan push --dry-run")[0].document["files"][0] == {
+        "file": "plan.yaml", "outcome": "written"
+    }  # fmt: skip
+    lane.must("plan push")
+    assert "plan/plan.yaml" in s3.tags()
+    assert "plan/secrets.env" not in s3.tags()
+    there("load")
+    assert there("status").document["status"]["in_doubt"] == 0
+    report = there("validate", 0, 1).document["report"]
+    assert report.startswith(f"{address}/reports/")
+    assert s3.read(report.removeprefix(f"{address}/")).startswith(b"<!doctype html>")
+    assert there("report").document["report"] == report
+    folder = tmp_path / "copy"
+    there(f"plan pull {folder}")
+    assert (folder / "plan.yaml").read_bytes() == (lane.root / "plan.yaml").read_bytes()
+    assert (folder / ".migrate").read_text().strip() == address
+    there("rollback plan", 0, 1)
+    there("rollback run --yes", 0, 1)
+    assert there("rollback verify", 0, 1).document["verdict"] == "pass"
+    lane.settle()
+    assert oracle.put_back(remote.before, oracle.truth(lane.hubspot)) == []
+    assert list((tmp_path / "cache" / "desks").iterdir()) == []
+
+
+def test_without_a_ledger_in_postgresql_nothing_is_begun(remote: Remote) -> None:
+    lane = remote.lane
+    assert lane.s3
+    before = lane.s3.tags()
+    for words in ("status", "load", "extract"):
+        ended = lane.run(words, MIGRATE_LEDGER="")
+        assert ended.code == 2
+        assert "needs its ledger in PostgreSQL" in ended.out
+    assert lane.s3.tags() == before
