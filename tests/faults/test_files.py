@@ -229,6 +229,24 @@ def test_f03_the_same_bytes_on_many_records_are_kept_once(files: Files) -> None:
     assert {row["name"] for row in same} == {"same.txt"}
 
 
+def test_f05_files_that_do_not_fit_on_the_disk_are_told_before_the_first_is_fetched(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.must("discover", "check", "prepare")
+    before = files.salesforce.control.get("/health")["requests"]
+    monkeypatch.setattr(StoredBlobs, "room", lambda _: 1_000)
+
+    code, found = files.run("extract")
+
+    assert code == 5
+    assert "48,000 bytes of files are to be fetched, and 1,000 are free" in found["message"]
+    asked = files.salesforce.control.ndjson("/requests")[before:]
+    assert not [each for each in asked if each["path"].endswith("/Body")]
+    monkeypatch.undo()
+    files.must("extract", "transform", "load")
+    whole(files)
+
+
 def test_f13_a_killed_download_goes_on_where_it_was(files: Files) -> None:
     files.must("discover", "check", "prepare")
     files.fault(files.salesforce, r"/Body$", {"kind": "hold", "at": "after_commit"}, nth=8)

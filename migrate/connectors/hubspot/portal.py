@@ -28,7 +28,7 @@ BASE_URL = "https://api.hubapi.com"
 SMALLEST_TIER = 10.0  # calls a second: 100 in ten seconds
 CONCURRENCY = 6  # HubSpot names no cap; its own Node client keeps six in flight
 LONGEST_CALL = 100.0
-FILES_AT_ONCE = 8  # a call each; together they share an intent and a settlement
+FILES_AT_ONCE = 16  # a call each; together they share an intent and a settlement
 SETTLE = 10.0  # seconds; companies made from e-mail domains and enrichment follow within seconds
 
 A = TypeVar("A")
