@@ -185,7 +185,7 @@ def test_records_are_written_by_key_linked_with_labels_and_read_again(
     labelled = Counter((row["left"], row["right"]) for row in pairs if row["label"] == "Listed by")
     assert labelled == Counter((brokers[0], home) for home in homes)
     assert source.count(query) == len(pairs)
-    assert source.count(Query("p_property", ())) in (0, 3)  # the index may lag
+    assert 0 <= source.count(Query("p_property", ())) <= 3  # the index may lag, and not for all alike
     source.close()
 
 
