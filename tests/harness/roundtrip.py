@@ -185,6 +185,35 @@ class Comparison:
                 if column not in known and value not in (None, "", False, 0):
                     self.done.uncovered[f"{name}.{column}"] += 1
 
+    def files(self) -> None:
+        """Compare the files that hang on each record, by SHA-256: attachments, and latest versions.
+
+        Whichever way a file hangs there: an attachment may have become a document.
+        """
+        one, other = self._hung(self.first), self._hung(self.third)
+        for place in sorted(one.keys() | other.keys()):
+            here, there = one.get(place, Counter()), other.get(place, Counter())
+            self.done.files += here.total()
+            for word, difference in (("lost", here - there), ("added", there - here)):
+                told = [f"digest {word}: {sha} x {n} of {place}" for sha, n in difference.items()]
+                self.done.told += told
+
+    def _hung(self, org: Org) -> dict[str, Counter[str]]:
+        found: dict[str, Counter[str]] = {}
+        for id, row in org.records["Attachment"].items():
+            parent = self._meant(row["ParentId"], org)
+            found.setdefault(parent, Counter())[org.digests[id, "Body"]] += 1
+        latest = {
+            row["ContentDocumentId"]: org.digests.get((id, "VersionData"), "")
+            for id, row in org.records["ContentVersion"].items()
+            if row["IsLatest"]
+        }
+        for row in org.records["ContentDocumentLink"].values():
+            parent = self._meant(row["LinkedEntityId"], org)
+            if not str(parent).startswith("user "):
+                found.setdefault(parent, Counter())[latest[row["ContentDocumentId"]]] += 1
+        return found
+
     def pairs(self, name: str, left: str, right: str, *more: str) -> None:
         """Compare a junction whose records carry no key: each pair once, as at the first."""
 

@@ -24,6 +24,7 @@ from tests.proofs.whole_org import BACK_KEY, KEY, STAND_IN, Plans, Row
 
 SPEED = 30.0
 STAGES = ("check", "prepare", "check", "extract", "transform", "load", "validate")
+HUNG = ("Attachment", "ContentVersion", "ContentDocumentLink")
 AUDITED = {"permissions": {"*": {"PermissionsCreateAuditFields": True,
                                  "PermissionsUpdateWithInactiveOwner": True}}}  # fmt: skip
 FIRST_PLAN = """\
@@ -134,7 +135,8 @@ class Journey:
         assert self.plans is not None
         ways = self.plans.ways
         objects = list(dict.fromkeys(way.source for way in ways))
-        one, other = Org.read(self.first, objects), Org.read(self.third, objects)
+        read = [*objects, *HUNG]
+        one, other = Org.read(self.first, read), Org.read(self.third, read)
         comparison = Comparison(one, other, self._origins(other), gone or {}, forced)
         for name in objects:
             moved = [each for way in ways if way.source == name for each in self.plans.movable(way)]
@@ -142,6 +144,7 @@ class Journey:
             sets = {each.name for each in moved if each.kind is Kind.MULTIPICKLIST}
             owner = {"OwnerId"} & {column for row in one.records[name].values() for column in row}
             comparison.object(name, sorted(fields | owner), sets=sorted(sets))
+        comparison.files()
         return comparison.done
 
     def keys(self) -> dict[tuple[str, str], str]:

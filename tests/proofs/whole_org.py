@@ -34,7 +34,7 @@ class Way:
 
     `standard`: Salesforce field -> HubSpot property. `where`: which records it is the way of. `part`: where
     several ways share a source object. `constant`: properties that HubSpot demands, as expressions, and that
-    aren't brought back. `without`: fields that aren't moved.
+    aren't brought back. `without`: fields that aren't moved. `gathers`: properties that list files.
     """
 
     source: str
@@ -44,6 +44,7 @@ class Way:
     part: str | None = None
     constant: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    gathers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -85,7 +86,7 @@ ACTIVITIES = (
                   "hs_email_text": {"from": "TextBody", "oversize": "cut"},
                   "hs_email_headers": "email_headers(FromAddress, FromName, people(ToAddress), "
                                       "people(CcAddress), people(BccAddress))"},
-        without=("ActivityId",)),
+        gathers={"hs_attachment_ids": {"Attachment~mail": "ParentId"}}, without=("ActivityId",)),
 )  # fmt: skip
 # What Salesforce does by itself when such a record is made (Object Reference, "EmailMessage"; Help, "Set
 # Audit Fields": a task about a record doesn't keep the last change's date).
@@ -97,6 +98,8 @@ BY_ITSELF: dict[str, dict[str, Any]] = {
         "links": ["Task", "EmailMessageRelation"],
     },
 }  # fmt: skip
+FILE = "files"
+FILES = ("Account", "Contact")  # on whose records files hang
 _ACTIVE = frozenset(way.target for way in ACTIVITIES)
 
 
@@ -148,17 +151,24 @@ class Plans:
     def there(self, folder: Path) -> None:
         """Write the plan into HubSpot."""
         self.maps: dict[str, list[str]] = {}
-        _write(folder, "salesforce", "hubspot", [self._there(way) for way in self.ways], self.maps)
+        entries = [self._there(way) for way in self.ways]
+        if self.records.get("Attachment") and self.records.get("EmailMessage"):
+            mail = _entry("Attachment", FILE, KEY, {"name": "Name", "content": "Body"}, {})
+            entries.insert(0, mail | {"part": "mail", "where": "starts_with(ParentId, '02s')"})
+        _write(folder, "salesforce", "hubspot", entries, self.maps)
 
     def back(self, folder: Path) -> None:
         """Write the plan out of HubSpot into another org."""
         self.maps = {}
-        _write(folder, "hubspot", "salesforce", [self._back(way) for way in self.ways], self.maps)
+        entries = [self._back(way) for way in self.ways]
+        _write(folder, "hubspot", "salesforce", [*entries, *self._files()], self.maps)
 
     # -- there --------------------------------------------------------------------------------
 
     def _there(self, way: Way) -> dict[str, Any]:
         fields: dict[str, Any] = dict(way.constant)
+        if self.records.get("Attachment"):
+            fields |= {name: {"gather": dict(theirs)} for name, theirs in way.gathers.items()}
         create: dict[str, Any] = {}
         links: list[dict[str, Any]] = []
         for each in self.movable(way):
@@ -179,6 +189,8 @@ class Plans:
                 "from": "OwnerId", "owner": "owners.csv", "inactive": STAND_IN, "former": FORMER,
             }  # fmt: skip
         entry = _entry(way.source, way.target, KEY, fields, create) | {"links": links}
+        if way.source in FILES:
+            entry["files"] = {"attachments": True}
         if way.part:
             entry["part"] = way.part
         if way.where:
@@ -221,6 +233,40 @@ class Plans:
         seen = [row.get(each.name) for row in self.records[way.source]]
         values = [part for value in seen if value for part in str(value).split(";")]
         return list(dict.fromkeys([*values, *(option.value.strip() for option in each.options)]))
+
+    # -- files -------------------------------------------------------------------------------
+
+    def _files(self) -> list[dict[str, Any]]:
+        """Every file as a version of a document, and a link of it to each record that it hung on."""
+        if not self.records.get("Attachment") and not self.records.get("ContentVersion"):
+            return []
+        version = _entry(FILE, "ContentVersion", BACK_KEY, {
+            "Title": "left(name, 255)", "PathOnClient": "name", "VersionData": "content",
+        }, {}) | {"insert_only": ["PathOnClient", "VersionData"]}  # fmt: skip
+        document = {"from": "file", "reference": FILE, "id": "ContentDocumentId"}
+        link = {"ShareType": "'V'", "Visibility": "'AllUsers'", "ContentDocumentId": document}
+        found = [version]
+        for part, where, end, entries in (
+            (
+                "records",
+                "activity_object = 'notes' AND record_object IN ('companies', 'contacts')",
+                "record",
+                ["companies", "contacts"],
+            ),
+            ("messages", "activity_object = 'emails'", "activity", ["emails"]),
+        ):
+            if not set(entries) <= set(self.targets.values()):
+                continue
+            to: Any = entries if len(entries) > 1 else entries[0]
+            fields = {**link, "LinkedEntityId": {"from": end, "reference": to}}
+            entry = _entry("attachments", "ContentDocumentLink", BACK_KEY, fields, {})
+            del entry["key"]  # such a link can carry none
+            found.append(entry | {
+                "part": part, "where": where,
+                "dedupe": {"on": [f"file || '-' || {end}"], "keep": "oldest", "losers": "merge"},
+                "insert_only": ["ContentDocumentId", "LinkedEntityId"],
+            })  # fmt: skip
+        return found
 
     # -- back ---------------------------------------------------------------------------------
 
