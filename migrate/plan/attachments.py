@@ -48,6 +48,10 @@ class Expanded(Plan):
         return lambda _offset: at
 
     @property
+    def written(self) -> Sequence[ObjectPlan]:
+        return self.model.objects[: self._written]
+
+    @property
     def digest(self) -> str:
         """SHA-256 over the plan as written and the entries that it stands for."""
         return hashlib.sha256(f"{super().digest}\n{self._extra}".encode()).hexdigest()

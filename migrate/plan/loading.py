@@ -159,6 +159,11 @@ class Plan:
             self._owners[file] = read_owners(self._beside(file))
         return self._owners[file]
 
+    @property
+    def written(self) -> Sequence[ObjectPlan]:
+        """The entries that stand in the file; a plan may stand for more."""
+        return self.model.objects
+
     @cached_property
     def overrides(self) -> tuple[Override, ...]:
         """The business's corrections.

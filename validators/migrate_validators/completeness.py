@@ -25,7 +25,7 @@ TITLE = "Fields as full as before"
 
 def check(evidence: Evidence) -> Iterator[Result]:
     """One result an object."""
-    for each in evidence.objects:
+    for each in evidence.moving:
         yield _object(evidence, each)
 
 

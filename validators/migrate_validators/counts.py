@@ -32,8 +32,12 @@ AGAIN = "migrate transform; migrate load"
 def check(evidence: Evidence) -> Iterator[Result]:
     """One result an entry and each of its links, each source object with several parts, each kept object."""
     for each in evidence.objects:
-        yield _records(evidence, each)
-        for index, link in enumerate(each.links):
+        vacant = each not in evidence.moving
+        found = _records(evidence, each, vacant=vacant)
+        if vacant and not found.compared and each not in evidence.plan.written:
+            continue  # made for files that the source doesn't have
+        yield found
+        for index, link in enumerate(each.links if not vacant else ()):
             yield _links(evidence, each, index, link)
     for source in dict.fromkeys(each.source for each in evidence.objects):
         parts = [each for each in evidence.plan.model.objects if each.source == source]
@@ -68,7 +72,7 @@ def _kept(evidence: Evidence, object: str) -> Result:
     )  # fmt: skip
 
 
-def _records(evidence: Evidence, each: ObjectPlan) -> Result:
+def _records(evidence: Evidence, each: ObjectPlan, *, vacant: bool) -> Result:
     ours = f"(SELECT * FROM {evidence.ends} WHERE entry = {text(each.name)})"
     counts = {
         str(row["outcome"]): int(row["n"])
@@ -128,10 +132,14 @@ def _records(evidence: Evidence, each: ObjectPlan) -> Result:
         WHERE outcome NOT IN ('created', 'updated', 'adopted', 'merged', 'skipped')
             OR key IN (SELECT key FROM {ours} GROUP BY key HAVING count(*) > 1) ORDER BY outcome, key""",
     )
-    if not extracted:
+    if not extracted and not vacant:
         verdict, summary = Verdict.EMPTY, "No record was extracted."
     elif wrong:
         verdict, summary = Verdict.FAIL, f"{'; '.join(wrong)}.".capitalize()
+    elif not extracted:
+        verdict, summary = Verdict.WARN, "The source holds none, and counts none itself."
+    elif vacant:
+        verdict, summary = Verdict.WARN, f"The plan skips all of {many(extracted, 'record')}."
     elif any(refused.values()):
         left = sum(refused.values())
         verdict = Verdict.WARN

@@ -69,6 +69,25 @@ class Evidence:
         ends_into(self.engine, self.store, self.journal, self.plan, self.source, self.ends, self.attempt)
         self._links: dict[str, str] = {}
 
+    @cached_property
+    def moving(self) -> list[ObjectPlan]:
+        """The entries of which something is to be in the target: not those whose every record is skipped.
+
+        Nor those of which the source holds none, by its own count. `counts` tells of both.
+        """
+        rows = self.rows(
+            f"SELECT entry, count(*) FILTER (outcome <> 'skipped') AS n, count(*) AS whole "
+            f"FROM {self.ends} GROUP BY entry"
+        )
+        ended = {str(row["entry"]): (int(row["n"]), int(row["whole"])) for row in rows}
+        return [each for each in self.objects if not self._vacant(each, *ended.get(each.name, (0, 0)))]
+
+    def _vacant(self, each: ObjectPlan, moved: int, whole: int) -> bool:
+        if whole:
+            return not moved
+        manifests = self.store.manifests("source", each.source)
+        return bool(manifests) and all(manifest.facts.get("counted") == 0 for manifest in manifests)
+
     def close(self) -> None:
         """Drop the validation's tables."""
         self.engine.run(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")

@@ -32,7 +32,7 @@ MOST = 20_000  # missing or additional links that are looked at one by one
 
 def check(evidence: Evidence) -> Iterator[Result]:
     """One result a pair of an object and an entry of its links, and one for its reference fields."""
-    for each in evidence.objects:
+    for each in evidence.moving:
         for index, link in enumerate(each.links):
             yield _pair(evidence, each, f"{each.name}.{index}", link.to, str(link.via or link.through))
         if each.links:

@@ -35,7 +35,7 @@ CELLS = 400  # lines of a matrix on the page
 
 def check(evidence: Evidence) -> Iterator[Result]:
     """One result an object that maps picklists or owners."""
-    for each in evidence.objects:
+    for each in evidence.moving:
         columns = sides(evidence, each).columns
         mapped = {
             name: field

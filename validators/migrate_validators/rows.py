@@ -48,7 +48,7 @@ _FOUND = pa.schema(
 
 def check(evidence: Evidence) -> Iterator[Result]:
     """One result an object."""
-    for each in evidence.objects:
+    for each in evidence.moving:
         yield _object(evidence, each)
 
 

@@ -34,7 +34,7 @@ _WIDE = Context(prec=76)  # Python's default of 28 digits would round large sums
 
 def check(evidence: Evidence) -> Iterator[Result]:
     """One result an object that has money, or that the plan names under `sums`."""
-    for each in evidence.objects:
+    for each in evidence.moving:
         two = sides(evidence, each)
         wanted = _wanted(evidence, each, two)
         if wanted:

@@ -33,7 +33,7 @@ BODIES, TIMES, AUTHORS, PARENTS = "bodies", "times", "authors", "parents"
 
 def check(evidence: Evidence) -> Iterator[Result]:
     """One result an entry with an `activity`."""
-    for each in evidence.objects:
+    for each in evidence.moving:
         if each.activity is not None:
             yield _entry(evidence, each)
 
