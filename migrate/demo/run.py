@@ -22,14 +22,14 @@ from typing import Any
 import click
 
 from migrate.demo import said
-from migrate.demo.generated import generated
+from migrate.demo.history import with_history
 from migrate.demo.maven import MissingData, maven
 from migrate.demo.shape import Seed
 from migrate.sandbox.server import Running, launch
 
 PLANS = Path(__file__).resolve().parents[2] / "plans"
 MARK = "demo.json"  # in a folder that the demo made, and may so remove
-BOUND = 180.0  # seconds, after the set-up
+BOUND = 240.0  # seconds, after the set-up
 SETTINGS = {"salesforce": {}, "hubspot": {"tier": "professional"}}
 # What a sandbox gives to everybody who asks; nothing here opens anything but a simulator on loopback.
 CLIENT, WRITER, SECRET, TOKEN = "reader-app", "admin-app", "sandbox-secret", "pat-na1-sandbox"
@@ -69,7 +69,7 @@ def _maven() -> Seed:
     return maven(Path(shared or "data") / "maven-crm")
 
 
-DATA = {"generated": Data("salesforce-to-hubspot", generated), "maven-crm": Data("maven-to-hubspot", _maven)}
+DATA = {"generated": Data("sales-and-history", with_history), "maven-crm": Data("maven-to-hubspot", _maven)}
 
 
 @dataclass

@@ -107,21 +107,23 @@ def arrived(expected: Expected, documents: Documents) -> list[Finding]:
             findings.append(Finding(f"{name} extracted", rows, extracted[name]))
     loaded = {name: figures for name, figures in _figures(documents, "counts") if "." not in name}
     for name, figures in loaded.items():
+        source, skipped = expected.entries.get(name, name), expected.skipped.get(name, 0)
         merged = expected.merged if name == "Contact" else 0
         adopted = expected.adopted if name == "Account" else 0
         rejected = expected.rejected.get(name, 0)
         findings += [
             Finding(
                 f"{name} created",
-                expected.sources[name] - merged - adopted - rejected,
+                expected.sources.get(source, 0) - merged - adopted - rejected - skipped,
                 figures.get("created"),
             ),
             Finding(f"{name} adopted", adopted, figures.get("adopted")),
             Finding(f"{name} merged into another", merged, figures.get("merged")),
             Finding(f"{name} rejected", rejected, figures.get("rejected")),
+            *([Finding(f"{name} skipped", skipped, figures.get("skipped"))] if skipped else []),
             Finding(f"{name} refused or blocked", 0, _sum(figures, "dead_letter", "blocked", "unaccounted")),
         ]
-    findings.append(Finding("objects counted", ["Account", "Contact", "Opportunity"], sorted(loaded)))
+    findings.append(Finding("objects counted", sorted(expected.entries), sorted(loaded)))
     object, field = expected.enriched
     findings.append(
         Finding("values that the target's automations wrote", [f"{object}.{field}"], enriched(documents))

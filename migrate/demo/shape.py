@@ -93,6 +93,7 @@ class Expected:
 
     `merged`: contacts that go into another. `rejected`: records by source object, each for a value
     without a home. `enriched`: target object and field that HubSpot fills on exactly one record of ours.
+    `entries`: source object of each entry of the plan. `skipped`: by entry.
     """
 
     sources: Mapping[str, int]
@@ -100,6 +101,10 @@ class Expected:
     merged: int
     rejected: Mapping[str, int]
     enriched: tuple[str, str]
+    entries: Mapping[str, str] = field(
+        default_factory=lambda: {name: name for name in ("Account", "Contact", "Opportunity")}
+    )
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
