@@ -1,12 +1,17 @@
 """Which records make a sample that can stand alone? Whole trees, closed under references.
 
-Some records of the plan's first object, everything that links to them, and every parent of those, so
+Some records of the plan's first object, everything that leads to them, and every parent of those, so
 that no sampled record waits for one that isn't in the sample. Always the same ones for the same data.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from migrate.engine import identifier, parquet
+from migrate.load.references import leads_of
 from migrate.plan.keys import belongs_sql
+from migrate.plan.models import ObjectPlan
 from migrate.workspace import Workspace
 
 
@@ -37,8 +42,10 @@ def sampled(workspace: Workspace, number: int) -> int:
           SELECT _key FROM (SELECT DISTINCT _key FROM read_parquet({ready!r})
           WHERE {first}) ORDER BY md5(_key) LIMIT {number})"""
     )
-    if links:
-        edges = f"""(SELECT DISTINCT "left", "right" FROM read_parquet({links!r}) WHERE NOT _deleted)"""
+    pairs = [f'SELECT "left", "right" FROM read_parquet({links!r}) WHERE NOT _deleted'] if links else []
+    pairs += [pair for each in plans for pair in _references(workspace, each)]
+    if pairs:
+        edges = f"(SELECT DISTINCT * FROM ({' UNION ALL '.join(pairs)}))"
         engine.run(
             f"""INSERT INTO sample SELECT DISTINCT "left" FROM {edges}
             WHERE "right" IN (SELECT key FROM sample) AND "left" NOT IN (SELECT key FROM sample)"""
@@ -51,6 +58,17 @@ def sampled(workspace: Workspace, number: int) -> int:
                 WHERE "left" IN (SELECT key FROM sample) AND "right" NOT IN (SELECT key FROM sample)"""
             )
     return _size(workspace)
+
+
+def _references(workspace: Workspace, plan: ObjectPlan) -> Iterator[str]:
+    """Queries ("left", "right") of an entry's records and those to which their fields lead."""
+    for lead in leads_of(plan):
+        column = identifier(lead.name)
+        other = f"unnest({column})" if lead.many else column
+        for manifest in workspace.store.manifests("ready", plan.name):
+            if lead.name in manifest.schema and manifest.parts:
+                files = parquet(workspace.store.files(manifest))
+                yield f'SELECT _key AS "left", {other} AS "right" FROM {files} WHERE {column} IS NOT NULL'
 
 
 def _size(workspace: Workspace) -> int:

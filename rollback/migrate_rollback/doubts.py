@@ -106,7 +106,8 @@ def _changed(loading: Loading, look: Look, batch: BatchRow) -> Iterator[Entry]:
             loading, batch.object, record.id, list(sent), row["stamp"] or ""
         ):
             continue
-        after = {**_image(record), **as_held}
+        # Only fields that the write could have left: a second pass's before-image has no others.
+        after = {**{name: value for name, value in _image(record).items() if name in before}, **as_held}
         yield _entry(loading, batch, row["key"], record.id, before=before, after=after)
 
 

@@ -15,8 +15,10 @@ from migrate_validators.trace import trace
 from migrate.connector import Who
 from migrate.engine import Engine
 from migrate.stages.letters import replay
+from migrate.stages.load import load
+from migrate.stages.sample import sampled
 from migrate.stages.status import status
-from tests.unit.fake_target import Fault
+from tests.unit.fake_target import Fault, Killed
 from tests.unit.two_systems import Move
 
 CIRCLE = """
@@ -473,3 +475,38 @@ def test_a_rollback_empties_what_the_second_pass_filled_on_a_record_that_was_the
         "name": "Ann",
     }
     assert [record for record in move.target.records.values() if record.live] == [theirs]
+
+
+def test_an_edit_between_the_passes_stays_theirs_when_a_killed_second_pass_is_rolled_back(move: Move) -> None:
+    company(move)
+    move.stage()
+    move.target.edits = [*QUIET, ("src.Account.A2", "name", "Acme")]
+    move.target.faults = ["fine", "fine", "fine", "fine", "killed after"]
+    with pytest.raises(Killed):
+        move.load()
+    assert move.there("Account", "A2").values["main"]  # it was executed, and nobody saw it
+
+    done = move.roll_back()
+
+    assert [record.values["name"] for record in move.target.records.values() if record.live] == ["Acme"]
+    assert sum(group.count for group in done.held) == 1
+
+
+def test_a_sample_brings_the_records_to_which_its_own_lead(move: Move) -> None:
+    company(move)
+    move.source.put("Account", "A8", Name="alone")
+    move.source.put("Contact", "C8", LastName="C8", AccountId="A8")
+    move.stage()
+    workspace = move.workspace
+    number = sampled(workspace, 1)
+
+    loaded = load(workspace, sample=True)
+
+    made = {record.values["migration_key"] for record in move.target.records.values()}
+    assert (len(made), loaded.refused) == (number, 0)
+    assert 2 <= number < 7
+    leads = {"ParentId": "Account", "MainId": "Contact", "AccountId": "Account"}
+    for object, rows in move.source.rows.items():
+        for id, row in rows.items():
+            others = {move.key(leads[name], other) for name, other in row.items() if name in leads and other}
+            assert move.key(object, id) not in made or others <= made
