@@ -15,6 +15,7 @@ import pytest
 from tests.harness.lanes import Lane
 from tests.proofs.claims import Ground, Line
 from tests.proofs.history_consent import (
+    CLAIMS,
     Nos,
     company,
     folder,
@@ -32,9 +33,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Line]:
     return {line.id: line for line in company(Ground(Path(tmp_path_factory.mktemp("consent"))), 120, 10)}
 
 
-@pytest.mark.parametrize(
-    "claim", ["consent-missing", "consent-first", "consent-back", "consent-never-in", "consent-red"]
-)
+@pytest.mark.parametrize("claim", CLAIMS)
 def test_a_small_company_keeps_its_opt_outs(lines: dict[str, Line], claim: str) -> None:
     line = lines[claim]
     assert line.ok, (line.figure, line.told[:10])

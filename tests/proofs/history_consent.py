@@ -227,7 +227,10 @@ def reachable(hubspot: Running, nos: Nos) -> list[str]:
 # -- the claim --------------------------------------------------------------------------------
 
 
-@shows("consent-missing", "consent-first", "consent-back", "consent-never-in", "consent-red", proof="history")
+CLAIMS = ("consent-missing", "consent-first", "consent-rollback", "consent-never", "consent-red")
+
+
+@shows(*CLAIMS, proof="history")
 def consent(ground: Ground) -> Iterator[Line]:
     """There, struck on the way, validated, back and there again."""
     yield from company(ground, 2_000, 100)
@@ -276,8 +279,9 @@ def shown(lane: Lane, nos: Nos) -> Iterator[Line]:
     red = [f"validate: {id}: {each['summary']}" for id, each in results.items()
            if id.startswith("consent") and each["verdict"] != "pass"]  # fmt: skip
     told = missing(lane.hubspot, nos) + red
-    figure = f"{nos.people:,} people, {nos.losers:,} losers of a merge; missing {len(told)}; kills {hits} of "
-    yield Line("consent-missing", f"{figure}{strikes}", len(nos.addresses) + len(nos.flags),
+    figure = f"{nos.people:,} people, {nos.losers:,} losers of a merge; missing {len(told)}; "
+    figure += f"kills {hits} of {strikes}; clock {lane.speed:g}x"
+    yield Line("consent-missing", figure, len(nos.addresses) + len(nos.flags),
                not told and hits == strikes and any(id.startswith("consent") for id in results),
                tuple(told))  # fmt: skip
     early = reachable(lane.hubspot, nos)
@@ -293,7 +297,7 @@ def shown(lane: Lane, nos: Nos) -> Iterator[Line]:
     ]
     gone = sorted(f"{address} {kind}" for address, kind in before - out(lane.hubspot))
     gone += missing(lane.hubspot, nos, flags=False) + [f"contact {row['id']} is left" for row in left]
-    yield Line("consent-back", f"still opted out after the rollback: {len(before) - len(gone):,} of "
+    yield Line("consent-rollback", f"still opted out after the rollback: {len(before) - len(gone):,} of "
                f"{len(before):,}; contacts left {len(left)}", len(before), not gone, tuple(gone))  # fmt: skip
     lane.must("load")
     again = missing(lane.hubspot, nos)
@@ -303,7 +307,7 @@ def shown(lane: Lane, nos: Nos) -> Iterator[Line]:
         if each["path"].endswith("/subscribe")
     ]  # fmt: skip
     log = lane.hubspot.control.ndjson("/log?after=0")
-    yield Line("consent-never-in", f"writes that opt in: {len(writes)}; calls to subscribe: {len(calls)}; "
+    yield Line("consent-never", f"writes that opt in: {len(writes)}; calls to subscribe: {len(calls)}; "
                f"missing after the second load: {len(again)}", len(log), not (writes or calls or again),
                (*writes, *calls, *again))  # fmt: skip
     yield from _red(lane, nos)
