@@ -9,11 +9,12 @@ read the bucket and the ledger can go on from any machine.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from migrate.errors import Damaged, Overtaken, UsageError
+from migrate.errors import Damaged, Overtaken, PlanError, PlanMistake, UsageError
 from migrate.storage import NEW, FolderStorage, Storage, Taken, at_once, write_aside
 
 if TYPE_CHECKING:
@@ -130,6 +131,16 @@ class Place:
         if self.folder is not None:
             return str(path)
         return self._s3.below(PLAN).address(path.relative_to(self.root).as_posix())
+
+    def told(self, error: PlanError) -> PlanError:
+        """The same mistakes, at places where people find them: a command's copy of a plan is nobody's."""
+
+        def at(mistake: PlanMistake) -> PlanMistake:
+            path = Path(mistake.at.file)
+            ours = self.folder is None and path.is_relative_to(self.root)
+            return replace(mistake, at=replace(mistake.at, file=self.shown(path))) if ours else mistake
+
+        return PlanError([at(mistake) for mistake in error.mistakes])
 
     def close(self) -> None:
         """Give back the local copies."""

@@ -30,11 +30,14 @@ class Session:
     @contextmanager
     def workspace(self) -> Iterator[Workspace]:
         """The workspace, closed at the end."""
+        from migrate.errors import PlanError
         from migrate.workspace import Workspace
 
         workspace = Workspace(self.where)
         try:
             yield workspace
+        except PlanError as error:
+            raise workspace.place.told(error) from error
         finally:
             workspace.close()
 

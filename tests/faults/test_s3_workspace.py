@@ -217,3 +217,23 @@ def test_without_a_ledger_in_postgresql_nothing_is_begun(remote: Remote) -> None
         assert ended.code == 2
         assert "needs its ledger in PostgreSQL" in ended.out
     assert lane.s3.tags() == before
+
+
+def test_a_workspace_can_begin_on_s3(remote: Remote, database: str, seaweed: Seaweed, tmp_path: Path) -> None:
+    lane, fresh = remote.lane, seaweed.prefix("fresh")
+    more = {"MIGRATE_LEDGER": database, "MIGRATE_CACHE": str(tmp_path / "cache")}
+
+    def there(words: str) -> Ended:
+        arguments = ["-w", fresh.address, "--json", *words.split()]
+        return lane.products.start(arguments, lane.environment | more, Order()).wait()
+
+    begun = there("init --clock sandbox")
+    assert begun.code == 0, kill.last_words(begun)
+    assert f"{fresh.address}/plan/plan.yaml" in begun.document["written"]
+    assert "plan/plan.yaml" in fresh.tags()
+    assert there("init --clock sandbox").code == 2  # there is a plan already
+    text = fresh.read("plan/plan.yaml")
+    fresh.write("plan/plan.yaml", text + b"surprise: 1\n")
+    wrong = there("check")
+    assert wrong.code == 2
+    assert f"{fresh.address}/plan/plan.yaml:" in wrong.out

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from migrate.clock import SystemClock
 from migrate.errors import LedgerAway, UsageError
-from migrate.ledger import Ledger, tables
+from migrate.ledger import Ledger, backends, tables
 from migrate.workspace import Workspace
 
 PLAN = """\
@@ -96,3 +96,37 @@ def test_a_server_that_ends_a_transaction_is_away_and_nothing_of_it_stays(databa
         tx.sql.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
     assert ledger.watermark("Account") is None  # on a new connection
     ledger.close()
+
+
+def test_a_step_that_is_alone_keeps_out_other_machines_and_ends_with_its_process(database: str) -> None:
+    one, other = Ledger(database, SystemClock()), Ledger(database, SystemClock())
+    with one.alone("ready") as ours:
+        assert ours
+        with other.alone("ready") as theirs, other.alone("ready", shared=True) as reading:
+            assert (theirs, reading) == (False, False)
+        with other.alone("extract") as another:
+            assert another
+    with one.alone("ready", shared=True) as ours, other.alone("ready", shared=True) as theirs:
+        assert (ours, theirs) == (True, True)
+    with other.alone("ready") as again:
+        assert again
+    one.close()
+    other.close()
+
+
+def test_a_step_whose_lock_was_lost_with_its_connection_writes_nothing_more(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "CHECK_SECONDS", 0.0)
+    ledger, other = Ledger(database, SystemClock()), Ledger(database, SystemClock())
+    with ledger.alone("ready"):
+        end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        with other.write() as tx:
+            tx.sql.execute(sa.text(f"{end} AND pid <> pg_backend_pid()"))
+        with pytest.raises(LedgerAway), ledger.write() as tx:
+            tx.put(tables.watermarks, object="Account", value="w", generation=1)
+        with other.alone("ready") as theirs:
+            assert theirs
+    assert other.watermark("Account") is None
+    ledger.close()
+    other.close()
