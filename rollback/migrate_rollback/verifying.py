@@ -165,7 +165,10 @@ def _residue(workspace: Workspace, target: Target, catalog: Catalog, attempt: in
           "after"['label']))) AS names, count(*) AS n FROM {workspace.journal.source()}
         WHERE kind = 'schema' AND outcome = 'done' AND reason = 'made' GROUP BY ALL ORDER BY ALL"""
     ):
-        words = {"NewField": "fields", "NewOption": "picklist values", "NewLabel": "link labels"}
+        words = {
+            "NewObject": "objects", "NewField": "fields", "NewOption": "picklist values",
+            "NewLabel": "link labels",
+        }  # fmt: skip
         names = ", ".join(sorted(str(name) for name in row["names"]))
         found[f"{row['object']}: {words.get(row['change'], row['change'])} made by prepare ({names})"] = int(
             row["n"]

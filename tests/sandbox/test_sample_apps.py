@@ -314,3 +314,25 @@ def test_records_that_a_user_merged_in_salesforce_lead_to_their_master(
     rows = {row["old_id"]: row for row in csv.DictReader(out.read_text().splitlines())}
     assert (rows[loser]["outcome"], rows[loser]["survivor"]) == ("merged_at_source", rows[master]["key"])
     assert rows[loser]["target_id"] == rows[master]["target_id"] != ""
+
+
+def test_custom_records_and_their_links_are_taken_back_and_what_stays_is_named(
+    move: Callable[[str], App],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also a last one: E-Bikes out of HubSpot again, all but the objects that `prepare` made."""
+    app = move("ebikes")
+    for key, value in app.environment.items():
+        monkeypatch.setenv(key, value)
+    for words in ("rollback run --yes", "rollback verify"):
+        assert main(["-w", str(app.root), *words.split()]) == 0, words
+    told = capsys.readouterr().out
+    assert "pass, 0 held" in told
+    assert "p_bike: objects made by prepare (Bike)" in told
+    for object in ("p4471203_product_family", "p4471203_bike", "companies"):
+        rows = app.hubspot.control.ndjson(f"/truth/{object}")
+        assert rows
+        assert all(row["archived"] for row in rows)
+    live = [row for row in app.hubspot.control.ndjson("/truth/links") if not row["archived"]]
+    assert live == []
