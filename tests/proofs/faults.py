@@ -58,7 +58,8 @@ CASES: dict[str, list[tuple[str, tuple[Mapping[str, Any], ...], int]]] = {
 }
 
 
-def _cases(id: str, writes: Sequence[Write]) -> list[Case]:
+def cases_of(id: str, writes: Sequence[Write]) -> list[Case]:
+    """The cases of one fault, one or more for each kind of write."""
     cases = []
     for write in writes:
         for name, orders, times in CASES[id]:
@@ -76,9 +77,9 @@ def show(lane: Lane, case: Case, straight: Mapping[str, kill.Straight], judge: k
     """Arm, run, mend where need be, judge; what was wrong, in words."""
     write = case.write
     lane.restore(write.saved)
-    seq = oracle.last(lane.hubspot)
+    seq = oracle.last(lane.target)
     on = {"method": "POST", "path": write.path, "times": case.times}
-    lane.hubspot.control.post("/faults", [{"on": on, "do": dict(order)} for order in case.orders])
+    lane.target.control.post("/faults", [{"on": on, "do": dict(order)} for order in case.orders])
     ended = lane.run(write.words)
     told = []
     hits = lane.hits()
@@ -93,7 +94,7 @@ def show(lane: Lane, case: Case, straight: Mapping[str, kill.Straight], judge: k
     if ended.code != wanted.code:
         told.append(f"{case.name}: exit {ended.code}: {kill.last_words(ended)}")
     told += [f"{case.name}: {line}" for line in kill.difference(wanted.left, judge(lane))]
-    twice = [key for key, n in oracle.creates(oracle.log(lane.hubspot, seq)).items() if n > 1]
+    twice = [key for key, n in oracle.creates(oracle.log(lane.target, seq)).items() if n > 1]
     return told + [f"{case.name}: created twice: {key}" for key in twice]
 
 
@@ -109,7 +110,7 @@ def once_per_kind(ground: Ground) -> Iterator[Line]:
             undone = kill.straight(lane, "loaded", "rollback run --yes", judge)
             straight[id(lane)] = {"ready": loaded, "loaded": undone}
         for id_ in CASES:
-            cases = _cases(id_, WRITES)
+            cases = cases_of(id_, WRITES)
 
             def do(lane: Lane, case: Case) -> list[str]:
                 return show(lane, case, straight[id(lane)], judge)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from migrate.demo.nasty import nasty
 from tests.harness.roundtrip import Compared
-from tests.proofs import any_value, history_files, inputs
+from tests.harness.s3 import seaweed
+from tests.harness.servers import postgres
+from tests.proofs import any_value, history_files, history_kills, inputs, others
 from tests.proofs.claims import REPOSITORY, Ground, Line, Shower, shared_data, shows
 from tests.proofs.roundtrip import journey
 
@@ -122,18 +126,85 @@ def files(ground: Ground) -> Iterator[Line]:
     yield Line("files-memory", peaks, len(found.peaks), found.peak < BOUND)
 
 
+# -- whatever happens on the way -----------------------------------------------------------------
+
+
+@proof("kill-there", "kill-back", "kill-remote", "faults-there", "faults-back")
+def struck(ground: Ground) -> Iterator[Line]:
+    """A small org with a bit of everything, killed and disturbed; then the same elsewhere."""
+    folder = ground.folder("struck")
+    store = folder / "stores" / "hubspot"
+    with history_kills.travelled(folder / "journey") as trip:
+        history_kills.plans(trip, folder / "plans")
+        store.parent.mkdir(parents=True)
+        trip.middle.control.post("/save", {"to": str(store)})
+    plans = folder / "plans"
+    with history_kills.there(ground, plans, "there") as lanes:
+        judge = history_kills.ready(lanes)
+        yield history_kills.killed(ground, "kill-there", lanes, judge)
+        yield history_kills.faults(lanes, history_kills.INTO_HUBSPOT, "faults-there", judge)
+    with history_kills.back(ground, plans, store, "back") as lanes:
+        judge = history_kills.ready(lanes)
+        yield history_kills.killed(ground, "kill-back", lanes, judge)
+        yield history_kills.faults(lanes, history_kills.INTO_SALESFORCE, "faults-back", judge)
+    with (
+        seaweed(ground.folder("s3")) as s3,
+        postgres() as url,
+        history_kills.there(ground, plans, "remote", s3=s3, postgres=url) as lanes,
+    ):
+        judge = history_kills.ready(lanes)
+        yield history_kills.killed(ground, "kill-remote", lanes, judge, every=4)
+
+
+@proof("old-links")
+def old_links(ground: Ground) -> Iterator[Line]:
+    """A thousand old links in the texts of accounts."""
+    planted = "1000" if ground.step == 1 else "150"
+    yield suite("old-links", ["tests/sandbox/test_old_links.py"], f"{planted} planted", OLD_LINKS=planted)
+
+
+@proof("faults-remote")
+def remote(ground: Ground) -> Iterator[Line]:
+    """Puts that fail midway, storms, parts that differ: against a real server."""
+    yield suite("faults-remote", ["tests/servers", "tests/faults/test_s3_workspace.py"], "against SeaweedFS")
+
+
+def suite(claim: str, files: list[str], what: str, **environment: str) -> Line:
+    """A claim that tests show at full size."""
+    there = [name for name in files if (REPOSITORY / name).exists()]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *there], cwd=REPOSITORY, capture_output=True, text=True,
+        check=False, env={**os.environ, **environment, "SHARED_DATA": str(shared_data())},
+    )  # fmt: skip
+    last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "it said nothing"
+    passed = int(last.split(" passed")[0].split()[-1]) if " passed" in last else 0
+    told = tuple(done.stdout.splitlines()[-20:-1])
+    return Line(claim, f"{what}: {last}", passed, done.returncode == 0, told)
+
+
 # -- by other suites --------------------------------------------------------------------------
 
 
 @proof("clients")
 def clients(ground: Ground) -> Iterator[Line]:
     """The vendors' own, or independent, clients against the sandboxes, unchanged."""
-    chosen = ("tests/sandbox/test_hubspot_clients.py", "tests/sandbox/test_salesforce_clients.py")
+    files = ["tests/sandbox/test_hubspot_clients.py", "tests/sandbox/test_salesforce_clients.py"]
+    yield suite("clients", files, "hubspot-api-client and simple-salesforce")
+
+
+@proof("demo")
+def demo(ground: Ground) -> Iterator[Line]:
+    """From a clean clone; the set-up is before the clock."""
+    clone = ground.folder("clone")
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)
+    environment = others.clean()
+    subprocess.run(["make", "-s", "setup"], cwd=clone, env=environment, capture_output=True, check=True)
+    began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-k", "file or custom or relate or schema or associat",
-         *chosen],
-        cwd=REPOSITORY, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "it said nothing"
-    passed = int(last.split(" passed")[0].split()[-1]) if " passed" in last else 0
-    yield Line("clients", last, passed, done.returncode == 0, tuple(done.stdout.splitlines()[-20:-1]))
+        ["make", "demo"], cwd=clone, env=environment, capture_output=True, text=True, check=False
+    )
+    seconds = time.monotonic() - began
+    good = sum(line.startswith("  ok") for line in done.stdout.splitlines())
+    wrong = tuple(line for line in done.stdout.splitlines() if "WRONG" in line)
+    figure = f"{good} figures as expected, {len(wrong)} not; {seconds:.0f} s"
+    yield Line("demo", figure, good, done.returncode == 0 and seconds < 240, wrong)

@@ -116,13 +116,17 @@ class Journey:
         for words in STAGES:
             self.run("there", words)
 
-    def back(self) -> None:
-        """From the middle into the third."""
+    def plan_back(self) -> None:
+        """Write the plan from the middle into the third."""
         assert self.plans is not None
         catalog = self._discover("back", "hubspot", "salesforce", "companies", "Account")["hubspot"]
         self.plans.associations = frozenset(name for name in catalog.objects if "_to_" in name)
         self.plans.back(self.root / "back")
         self._owners("back", catalog)
+
+    def back(self) -> None:
+        """From the middle into the third."""
+        self.plan_back()
         for words in STAGES:
             self.run("back", words)
 
@@ -184,6 +188,17 @@ def held(org: Running, catalog: Catalog) -> dict[str, list[Row]]:
     return found
 
 
+def owners_of(users: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """HubSpot's owners: one a user who is still there, and one who takes the rest."""
+    owners = [
+        {"id": str(9_000 + n), "email": row["Email"], "firstName": row["FirstName"] or "",
+         "lastName": row["LastName"]}
+        for n, row in enumerate(users)
+        if row["IsActive"]
+    ]  # fmt: skip
+    return [*owners, {"id": "8999", "email": STAND_IN, "firstName": "Ops", "lastName": "Ops"}]
+
+
 @contextmanager
 def journey(root: Path, document: Mapping[str, Any]) -> Iterator[Journey]:
     """Three sandboxes: the first seeded, the middle and the third with the users only."""
@@ -199,12 +214,5 @@ def journey(root: Path, document: Mapping[str, Any]) -> Iterator[Journey]:
             "org": {"Id": "00D5g0000009Thi", "Name": "Third"},
             "records": {"User": [*users, {**stand_in, "IsActive": True}]},
         })  # fmt: skip
-        owners = [
-            {"id": str(9_000 + n), "email": row["Email"], "firstName": row["FirstName"] or "",
-             "lastName": row["LastName"]}
-            for n, row in enumerate(first.control.ndjson("/truth/User"))
-            if row["IsActive"]
-        ]  # fmt: skip
-        owners.append({"id": "8999", "email": STAND_IN, "firstName": "Ops", "lastName": "Ops"})
-        middle.control.post("/seed", {"owners": owners})
+        middle.control.post("/seed", {"owners": owners_of(first.control.ndjson("/truth/User"))})
         yield Journey(root, first, middle, third)

@@ -11,10 +11,22 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.proofs import bad_input, faults, figures, history, history_consent, kills, others, people, stopped
+from tests.proofs import (
+    bad_input,
+    faults,
+    figures,
+    history,
+    history_canary,
+    history_consent,
+    kills,
+    others,
+    people,
+    stopped,
+)
 from tests.proofs.claims import TABLES, Ground, Line, Shower, bounds
 
-MODULES = (figures, others, bad_input, people, stopped, faults, kills, history, history_consent)
+MAIN = (figures, others, bad_input, people, stopped, faults, kills)
+HISTORY = (history, history_consent, history_canary)
 SHOWN = 6  # of what was wrong, a claim
 
 

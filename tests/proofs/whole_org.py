@@ -402,7 +402,9 @@ def _write(
         "objects": entries,
     }  # fmt: skip
     text = io.StringIO()
-    YAML(typ="safe", pure=True).dump(plan, text)
+    yaml = YAML(typ="safe", pure=True)
+    yaml.width = 4096
+    yaml.dump(plan, text)
     (folder / "picklists").mkdir(parents=True, exist_ok=True)
     for file, values in maps.items():
         rows: list[tuple[object, ...]] = [(value, "", value, "") for value in values]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from tests.harness.old_links import judge, plant
 SIZES = Sizes(
     accounts=10, parents=4, opportunities=12, users=35, inactive=6, companies=6, known=2, contacts=10
 )
-PLANTED = 150
+PLANTED = int(os.environ.get("OLD_LINKS", "150"))
 PLAN = """\
 version: 1
 source: {system: legacy, type: salesforce, credentials: "env:LEGACY_", clock: sandbox}
