@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Mapping
 from functools import cached_property
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 Role = Literal["source", "target"]
 _BINDING = "ledger.json"  # which ledger is this workspace's
+MEMORY = "MIGRATE_MEMORY"  # the environment variable that bounds what the engine keeps in memory
+_SIZE = re.compile(r"[1-9][0-9]{0,5}[MG]B")
 
 
 def other_tenant(label: str, tenant: str, bound: str) -> SystemRefused:
@@ -216,10 +219,13 @@ class Workspace:
     @cached_property
     def engine(self) -> Engine:
         """DuckDB over the workspace's own Parquet, and nothing else."""
-        from migrate.engine import Engine
+        from migrate.engine import MEMORY_LIMIT, Engine
 
+        given = self.environment.get(MEMORY)
+        if given is not None and not _SIZE.fullmatch(given):
+            raise UsageError(f"{MEMORY} is `{given}`.", "Write a size, such as `128MB`.")
         scratch = self.place.scratch
-        return Engine(folders=[scratch], temp_dir=scratch / "spill")
+        return Engine(given or MEMORY_LIMIT, scratch / "spill", folders=[scratch])
 
     # -- systems ------------------------------------------------------------------------------
 

@@ -15,28 +15,41 @@ LATEST = """list_reduce(list("after" ORDER BY {seq}) FILTER ({when}), lambda a, 
 #   origin: create or adopt; after: all our fields as the target gave them back last;
 #   before: what each field of an adopted record held before we first wrote it (empty for what we created);
 #   adopted: the target's stamp of an adopted record just before its adoption, "" for what we created.
+#
+# Images hold whole bodies, so no aggregate gathers them: they are joined to what the aggregates found.
 CROSSWALK = f"""
 WITH ours AS (
-  SELECT * FROM {{journal}}
+  SELECT seq, key, object, op, target_id, version, stamp, attempt, "after" IS NOT NULL AS told
+  FROM {{journal}}
   WHERE kind = 'record' AND outcome = 'done' AND op IN ('create', 'adopt', 'update', 'delete', 'restore')
 ), ended AS (
   SELECT key, max(seq) AS seq FROM ours WHERE op IN ('delete', 'restore') GROUP BY key
 ), looks AS (
   SELECT key, arg_max(stamp, seq) AS stamp FROM {{journal}}
   WHERE kind = 'record' AND outcome = 'intent' AND op = 'adopt' GROUP BY key
+), live AS (
+  SELECT key, any_value(object) AS object, arg_max(target_id, ours.seq) AS target_id,
+    arg_min(op, ours.seq) AS origin, arg_max(version, ours.seq) AS version,
+    arg_max(ours.stamp, ours.seq) AS stamp,
+    CASE arg_min(op, ours.seq) WHEN 'create' THEN '' ELSE coalesce(any_value(looks.stamp), '') END AS adopted,
+    arg_min(attempt, ours.seq) AS attempt, min(ours.seq) AS first_seq, max(ours.seq) AS seq,
+    max(ours.seq) FILTER (told) AS told_seq
+  FROM ours LEFT JOIN ended USING (key) LEFT JOIN looks USING (key)
+  WHERE ended.seq IS NULL OR ours.seq > ended.seq
+  GROUP BY key
+), befores AS (
+  SELECT key, {EARLIEST.format(seq="j.seq", when="op <> 'create'")} AS "before"
+  FROM {{journal}} AS j JOIN (SELECT key, first_seq FROM live WHERE origin <> 'create') AS adopted USING (key)
+  WHERE j.kind = 'record' AND j.outcome = 'done' AND op IN ('adopt', 'update') AND j.seq >= first_seq
+  GROUP BY key
 )
-SELECT key, any_value(object) AS object, arg_max(target_id, ours.seq) AS target_id,
-  arg_min(op, ours.seq) AS origin, arg_max("after", ours.seq) AS "after",
-  CASE arg_min(op, ours.seq) WHEN 'create' THEN MAP([]::VARCHAR[], []::VARCHAR[])
-    ELSE {EARLIEST.format(seq="ours.seq", when="op <> 'create'")} END AS "before",
-  arg_max(version, ours.seq) AS version,
-  arg_max(ours.stamp, ours.seq) AS stamp,
-  CASE arg_min(op, ours.seq) WHEN 'create' THEN '' ELSE coalesce(any_value(looks.stamp), '') END AS adopted,
-  arg_min(attempt, ours.seq) AS attempt, min(ours.seq) AS first_seq,
-  max(ours.seq) AS seq
-FROM ours LEFT JOIN ended USING (key) LEFT JOIN looks USING (key)
-WHERE ended.seq IS NULL OR ours.seq > ended.seq
-GROUP BY key
+SELECT live.key, live.object, live.target_id, live.origin, images."after",
+  CASE live.origin WHEN 'create' THEN MAP([]::VARCHAR[], []::VARCHAR[]) ELSE befores."before" END AS "before",
+  live.version, live.stamp, live.adopted, live.attempt, live.first_seq, live.seq
+FROM live LEFT JOIN (
+  SELECT seq, "after" FROM {{journal}} WHERE kind = 'record' AND outcome = 'done'
+) AS images ON images.seq = live.told_seq
+LEFT JOIN befores ON befores.key = live.key
 """
 
 # Links that we made and haven't undone. One row a (left, right, label), target ids. `was_there` is what

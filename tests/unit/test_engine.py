@@ -12,8 +12,9 @@ import pytest
 
 from migrate.catalog import Field
 from migrate.engine import Engine, parquet
-from migrate.errors import Defect, NoSpace
+from migrate.errors import Defect, NoSpace, UsageError
 from migrate.types import Kind
+from migrate.workspace import Workspace
 
 
 def write(path: Path) -> Path:
@@ -117,3 +118,12 @@ def test_types_are_duckdbs_own() -> None:
         ) == {"x": "BOOLEAN"}
         with pytest.raises(ValueError, match="No function matches"):
             engine.describe({"x": 'lower("Amount")'}, fields)
+
+
+def test_a_setting_bounds_what_the_workspace_s_engine_keeps_in_memory(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, {"MIGRATE_MEMORY": "64MB"})
+    limit = workspace.engine.rows("SELECT current_setting('memory_limit') AS v")[0]["v"]
+    workspace.close()
+    assert limit == "61.0 MiB"
+    with pytest.raises(UsageError, match="MIGRATE_MEMORY"):
+        assert Workspace(tmp_path, {"MIGRATE_MEMORY": "much"}).engine
