@@ -13,7 +13,7 @@ from migrate.demo.nasty import nasty
 from tests.harness.roundtrip import Compared
 from tests.harness.s3 import seaweed
 from tests.harness.servers import postgres
-from tests.proofs import any_value, history_files, history_kills, inputs, others
+from tests.proofs import any_value, history_activities, history_files, history_kills, inputs, others
 from tests.proofs.claims import REPOSITORY, Ground, Line, Shower, shared_data, shows
 from tests.proofs.roundtrip import journey
 
@@ -124,6 +124,21 @@ def files(ground: Ground) -> Iterator[Line]:
     )  # fmt: skip
     peaks = ", ".join(f"{words} {peak // MEGABYTE} MB" for words, peak in found.peaks.items())
     yield Line("files-memory", peaks, len(found.peaks), found.peak < BOUND)
+
+
+@proof("activities")
+def activities(ground: Ground) -> Iterator[Line]:
+    """E-mails, tasks, calls and meetings, with what they are about."""
+    found = history_activities.prove(ground.folder("activities"), 100_000 if ground.step == 1 else 2_000)
+    told = tuple(found.lost[:5] + found.twice[:5] + found.changed[:5] + found.unlinked[:5])
+    peaks = ", ".join(f"{words} {peak // MEGABYTE} MB" for words, peak in found.peaks.items())
+    yield Line(
+        "activities",
+        f"{found.activities:,} activities, {found.characters:,} characters; lost {len(found.lost)}, twice "
+        f"{len(found.twice)}, changed {len(found.changed)}, unlinked {len(found.unlinked)}; "
+        f"{found.cut:,} bodies cut, {found.whole:,} of them whole in a file; {peaks}",
+        found.activities, found.complete and found.peak < BOUND, told,
+    )  # fmt: skip
 
 
 # -- whatever happens on the way -----------------------------------------------------------------
