@@ -3,7 +3,8 @@
 Salesforce has no link objects: a child names its parent in a field. Before something of ours is
 deleted, every kind of record that a person may have hung under it is asked for (`childRelationships` of
 the describe; REST guide "sObject Describe", read 2026-11-26). Histories, shares and feeds follow their
-record and aren't asked for.
+record and aren't asked for; nor are an e-mail's relations, which the platform makes of its own addresses
+(Object Reference "EmailMessageRelation", read 2026-11-26).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from migrate.connectors.salesforce.ids import long_id
 from migrate.connectors.salesforce.looking import Looking
 from migrate.connectors.salesforce.org import Org
 
-_FOLLOWING = ("History", "Share", "Feed", "ChangeEvent", "__Tag")
+_FOLLOWING = ("History", "Share", "Feed", "ChangeEvent", "__Tag", "EmailMessageRelation")
 _FILTERED = frozenset(
     {"ContentDocumentLink"}
 )  # queried by one of two ids only; SOQL reference, read 2026-11-26

@@ -1,0 +1,150 @@
+"""Does a history go from HubSpot into Salesforce, and what Salesforce adds by itself away with it again?"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from migrate.sandbox.server import launch
+from tests.sandbox.files_rig import LINE, NOISE, Files
+
+SPEED = 20.0
+PLAN = """\
+version: 1
+source: {system: legacy, type: hubspot, credentials: "env:LEGACY_", clock: sandbox}
+target: {system: new, type: salesforce, credentials: "env:NEW_", clock: sandbox, longest_call: 5}
+objects:
+  - source: companies
+    target: Account
+    key: {field: Migration_Key__c}
+    automations: {accept: [{name: Enhanced Email, links: [Task]}]}
+    fields: {Name: name}
+  - source: emails
+    target: EmailMessage
+    key: {field: Migration_Key__c}
+    activity: {at: hs_timestamp}
+    related:
+      company: {of: emails_to_companies, by: left, take: min(right)}
+    insert_only: [CreatedDate]
+    automations:
+      accept:
+        # Salesforce makes a task as the shadow of each message.
+        - {name: Enhanced Email, makes: [Task], links: [Task], fills: [ActivityId]}
+    fields:
+      Subject: hs_email_subject
+      HtmlBody: hs_email_html
+      TextBody: hs_email_text
+      MessageDate: hs_timestamp
+      CreatedDate: hs_timestamp
+      Incoming: hs_email_direction = 'INCOMING_EMAIL'
+      Status: CASE WHEN hs_email_direction = 'INCOMING_EMAIL' THEN '1' ELSE '3' END
+      FromAddress: person_email(header_people(hs_email_headers, 'from')[1])
+      FromName: person_name(header_people(hs_email_headers, 'from')[1])
+      ToAddress: array_to_string(people_emails(header_people(hs_email_headers, 'to')), '; ')
+      CcAddress: array_to_string(people_emails(header_people(hs_email_headers, 'cc')), '; ')
+      RelatedToId: {from: company, reference: companies}
+  - source: tasks
+    target: Task
+    key: {field: Migration_Key__c}
+    activity: {at: hs_timestamp, synced: false}
+    insert_only: [CreatedDate]
+    fields:
+      Subject: hs_task_subject
+      Description: hs_task_body
+      Status: CASE hs_task_status WHEN 'COMPLETED' THEN 'Completed' ELSE 'Not Started' END
+      ActivityDate: CAST(hs_timestamp AT TIME ZONE 'UTC' AS DATE)
+      CreatedDate: hs_timestamp
+"""
+BODY = "<p>Grüße \U0001f600 &amp; mehr</p>"
+
+
+def headers(number: int) -> str:
+    sender = {"email": f"a{number}@x.test", "firstName": "Ann", "lastName": "Lee"}
+    receivers = {"to": [{"email": "b@y.test"}, {"email": "c@y.test"}], "cc": [{"email": "d@y.test"}]}
+    return json.dumps({"from": sender, **receivers})
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
+    base, before = tmp_path_factory.mktemp("back"), signal.getsignal(signal.SIGTERM)
+    with ExitStack() as stack:
+        hubspot = stack.enter_context(launch("hubspot", base / "hubspot", speed=SPEED, settings=NOISE))
+        salesforce = stack.enter_context(launch("salesforce", base / "salesforce", speed=SPEED))
+        clients = [{"client_id": "app", "client_secret": "secret", "user": "admin@sandbox.example"}]
+        audited = {"*": {"PermissionsCreateAuditFields": True}}
+        salesforce.control.post("/seed", {"clients": clients, "permissions": audited})
+        hubspot.control.post("/seed", {"tokens": [{"token": "pat-na1-sandbox"}]})
+        act = {"as": "ann@example.com", "do": "create"}
+        made = {"object": "companies", "fields": {"name": "Firm"}}
+        firm = hubspot.control.post("/act", {**act, **made})["id"]
+        for number in range(4):
+            hubspot.control.post("/act", {
+                **act, "object": "emails", "on": {"object": "companies", "id": firm}, "fields": {
+                    "hs_timestamp": f"2019-03-0{1 + number}T10:00:00.000Z", "hs_email_subject": f"m{number}",
+                    "hs_email_html": BODY, "hs_email_text": "x", "hs_email_headers": headers(number),
+                    "hs_email_direction": "EMAIL" if number % 2 else "INCOMING_EMAIL"},
+            })  # fmt: skip
+            hubspot.control.post("/act", {
+                **act, "object": "tasks", "fields": {
+                    "hs_timestamp": f"2018-03-0{1 + number}T10:00:00.000Z", "hs_task_subject": f"t{number}",
+                    "hs_task_status": "COMPLETED"},
+            })  # fmt: skip
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in {
+            "NEW_INSTANCE_URL": salesforce.url, "NEW_CLIENT_ID": "app", "NEW_CLIENT_SECRET": "secret",
+            "LEGACY_TOKEN": "pat-na1-sandbox", "LEGACY_BASE_URL": hubspot.url,
+        }.items():  # fmt: skip
+            patch.setenv(name, value)
+        files = Files(base / "work", salesforce, hubspot)
+        files.plan("", PLAN)
+        yield files
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def moved(started: Files, capsys: pytest.CaptureFixture[str]) -> Files:
+    started.capsys = capsys
+    for words in LINE:
+        if words not in started.said:
+            started.said[words] = started.run(words)
+            assert started.said[words][0] in (0, 1), started.said[words]
+    return started
+
+
+def live(moved: Files, object: str) -> list[dict[str, Any]]:
+    return [row for row in moved.salesforce.control.ndjson(f"/truth/{object}") if not row.get("IsDeleted")]
+
+
+def test_messages_and_tasks_keep_time_people_body_and_parent(moved: Files) -> None:
+    [firm] = live(moved, "Account")
+    mails = {row["Subject"]: row for row in live(moved, "EmailMessage")}
+    assert set(mails) == {f"m{n}" for n in range(4)}
+    for number in range(4):
+        mail = mails[f"m{number}"]
+        assert mail["MessageDate"] == mail["CreatedDate"] == f"2019-03-0{1 + number}T10:00:00.000Z"
+        assert (mail["HtmlBody"], mail["TextBody"], mail["Incoming"]) == (BODY, "x", number % 2 == 0)
+        assert (mail["FromAddress"], mail["FromName"]) == (f"a{number}@x.test", "Ann Lee")
+        assert (mail["ToAddress"], mail["CcAddress"]) == ("b@y.test; c@y.test", "d@y.test")
+        assert mail["RelatedToId"] == firm["Id"]
+    tasks = {row["Subject"]: row for row in live(moved, "Task") if row.get("Migration_Key__c")}
+    assert {row["ActivityDate"] for row in tasks.values()} == {f"2018-03-0{n}" for n in range(1, 5)}
+
+
+def test_the_task_that_salesforce_makes_of_a_message_is_told_as_its_own_doing(moved: Files) -> None:
+    companions = {row["ActivityId"] for row in live(moved, "EmailMessage")}
+    assert len(companions) == 4
+    told = {side for each in moved.said["load"][1]["swept"] for side in each["sides"]}
+    assert companions <= told, moved.said["load"][1]
+
+
+def test_a_rollback_takes_messages_tasks_and_their_companions_away(moved: Files) -> None:
+    moved.must("rollback plan", "rollback run --yes")
+    code, found = moved.run("rollback verify")
+    assert code in (0, 1), found
+    assert found["held"] == 0
+    assert live(moved, "EmailMessage") == live(moved, "Task") == live(moved, "Account") == []
