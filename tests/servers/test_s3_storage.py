@@ -48,7 +48,7 @@ def opened(prefix: Prefix, proxy: Proxy, tmp_path: Path) -> Iterator[S3Storage]:
 
 def process(prefix: Prefix, cache: Path, endpoint: str = "", **more: str) -> S3Storage:
     """Another process of the same user."""
-    settings = {"MIGRATE_CACHE": str(cache / "cache"), "MIGRATE_S3_PATIENCE": "3", **more}
+    settings = {"MIGRATE_CACHE": str(cache / "cache"), "MIGRATE_S3_PATIENCE": "2", **more}
     return open_s3(prefix.address, prefix.environment(endpoint) | settings)
 
 
@@ -209,10 +209,10 @@ def test_an_upload_that_a_killed_process_left_is_ended_the_next_day(
 
 
 def test_a_storm_of_503_is_weathered(opened: S3Storage, prefix: Prefix, proxy: Proxy) -> None:
-    proxy.order(Fault(".", "refuse", 4))
+    proxy.order(Fault(".", "refuse", 3))
     opened.write("a", b"1", NEW)
     assert prefix.read("a") == b"1"
-    assert proxy.faults[0].hits == 4
+    assert proxy.faults[0].hits == 3
 
 
 def test_a_storm_that_does_not_end_parks_the_work(opened: S3Storage, prefix: Prefix, proxy: Proxy) -> None:
