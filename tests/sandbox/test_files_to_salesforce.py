@@ -136,6 +136,22 @@ def test_an_upload_whose_answer_is_lost_makes_the_version_once(moved: Files, at:
     assert versions(moved) == {}
 
 
+def test_f05_an_org_whose_storage_is_full_parks_the_load_and_makes_no_dead_letters(moved: Files) -> None:
+    if versions(moved):
+        moved.must("rollback plan", "rollback run --yes")
+    moved.salesforce.control.post("/settings", {"file_storage_mb": 1})
+    code, found = moved.run("load")
+    assert (code, found["error"]) == (3, "Parked"), found
+    assert "storage is full" in found["message"]
+    moved.salesforce.control.post("/settings", {"file_storage_mb": None})
+
+    code, found = moved.run("load")
+
+    assert (code, found["refused"]) == (0, 0), found
+    assert set(versions(moved)) == {key(n) for n in range(len(NAMES))}
+    moved.must("rollback plan", "rollback run --yes")
+
+
 def test_a_version_that_somebody_added_keeps_its_document(moved: Files) -> None:
     moved.must("load")
     ours = versions(moved)[key(1)]

@@ -26,10 +26,11 @@ from migrate.connectors.salesforce.org import Org
 from migrate.connectors.salesforce.replies import error
 from migrate.connectors.salesforce.written import cell
 from migrate.connectors.uploading import TextPart, multipart
-from migrate.errors import Defect
+from migrate.errors import Defect, Parked
 from migrate.types import BlobRef, Kind
 
 OTHERS = "OTHERS_VERSION"
+FULL = "STORAGE_LIMIT_EXCEEDED"
 
 
 class Uploads:
@@ -80,6 +81,11 @@ class Uploads:
     def _said(self, operation: Operation, index: int, write: Write, reply: Reply) -> Outcome:
         if reply.status >= 300:
             code, words = error(reply)
+            if code == FULL:  # no fault of this file's: the next one would be refused, too
+                raise Parked(
+                    self._org.system,
+                    f"the org's storage is full ({code}: {words}); free some, or buy more, before you go on",
+                )
             return writing.said(operation, index, write, code or str(reply.status), words)
         if not reply.body:  # an update answers with nothing
             return Outcome(index, "done", write.id)
