@@ -98,13 +98,17 @@ class Write:
 
 @dataclass(frozen=True)
 class Link:
-    """A link between two target records, by label."""
+    """A link between two target records, by label.
+
+    `cascades`: deleting the left record deletes the right one, too. It is no part of what a link is.
+    """
 
     left_object: str
     left: str
     right_object: str
     right: str
     label: str
+    cascades: bool = field(default=False, compare=False)
 
 
 class Operation(StrEnum):

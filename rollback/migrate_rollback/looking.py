@@ -28,6 +28,11 @@ class Look:
     catalog: Catalog
     _fields: dict[str, list[str]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.workspace.engine.run(
+            "CREATE OR REPLACE TABLE undo_looked (object VARCHAR, id VARCHAR, what VARCHAR, field VARCHAR)"
+        )
+
     def fields(self, object: str) -> list[str]:
         """Target fields that the plan writes on an object."""
         if object not in self._fields:
@@ -92,7 +97,23 @@ class Look:
                 told = late_histories.get(row.id) if late_histories is not None else None
                 verdict = judging.judge_restore(row, record, schema, told)
             found.append((row, record, verdict))
+        self._note(object, [(row, verdict) for row, _, verdict in found])
         return found
+
+    def _note(self, object: str, told: Sequence[tuple[Row, Verdict]]) -> None:
+        """Keep what stays and which references go, for the records on which these hang."""
+        schema = self.schema(object)
+        rows = [(object, row.id, "hold", "") for row, verdict in told if verdict.what == "hold"]
+        rows += [
+            (object, row.id, "restore", name)
+            for row, verdict in told
+            if verdict.what == "restore"
+            for name in verdict.values
+            if name in schema and schema[name].references
+        ]
+        for lot in chunks(rows, 1000):
+            values = ", ".join(f"({quoted(row)})" for row in lot)
+            self.workspace.engine.run(f"INSERT INTO undo_looked VALUES {values}")
 
     # -- links --------------------------------------------------------------------------------
 
@@ -112,8 +133,17 @@ class Look:
         if any(row.kind == "side" for row in rows):
             going |= self._ends([link.right for link in found], ("adopted",))
         known = self._known(ids)
+        stays, freed = self._looked(found)
         unknown = [
-            link for link in found if (link.right_object, link.right) not in going and not _ours(link, known)
+            link
+            for link in found
+            # What hangs under a record by such a link goes with it: it must not take along what is held.
+            if (link.cascades and (link.right_object, link.right) in stays)
+            or (
+                (link.right_object, link.right) not in going
+                and (link.right_object, link.right, link.label) not in freed
+                and not _ours(link, known)
+            )
         ]
         if unknown and isinstance(self.target, ExplainsLinks):
             explained = self.target.made_by_automation(unknown)
@@ -122,6 +152,23 @@ class Look:
         for link in unknown:
             by_id.setdefault(link.left, []).append(link)
         return by_id
+
+    def _looked(self, links: Sequence[Link]) -> tuple[set[tuple[str, str]], set[tuple[str, str, str]]]:
+        """Of what hangs there: records of ours that were looked at before and stay, and references of
+        others' records that are put back."""
+        stays: set[tuple[str, str]] = set()
+        freed: set[tuple[str, str, str]] = set()
+        for lot in chunks(list(dict.fromkeys(link.right for link in links)), 5000):
+            listed = quoted(list(lot))
+            for row in self.workspace.engine.rows(
+                f"""SELECT object, id, what, field FROM undo_looked WHERE id IN ({listed})
+                UNION SELECT object, id, 'hold', '' FROM undo_held WHERE id IN ({listed})"""
+            ):
+                if row["what"] == "hold":
+                    stays.add((row["object"], row["id"]))
+                else:
+                    freed.add((row["object"], row["id"], row["field"]))
+        return stays, freed
 
     def _ends(self, ids: Sequence[str], roles: Sequence[str]) -> set[tuple[str, str]]:
         found: set[tuple[str, str]] = set()

@@ -23,13 +23,19 @@ NTH = [1, pytest.param(3, marks=pytest.mark.slow)]
 
 
 def state(org: Orgs) -> dict[str, dict[str, dict[str, Any]]]:
-    """What the org holds with our keys, without ids and stamps."""
+    """What the org holds with our keys, without ids and stamps; references as keys."""
+    rows = {object: org.keyed(object) for object in OURS}
+    keys = {row["Id"]: key for each in rows.values() for key, row in each.items()}
     return {
         object: {
-            key: {n: v for n, v in row.items() if n not in VOLATILE and (n != "CreatedDate" or v < "2026")}
-            for key, row in org.keyed(object).items()
+            key: {
+                name: keys.get(value, value) if isinstance(value, str) else value
+                for name, value in row.items()
+                if name not in VOLATILE and (name != "CreatedDate" or value < "2026")
+            }
+            for key, row in each.items()
         }
-        for object in OURS
+        for object, each in rows.items()
     }
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from migrate.cli import main
+from migrate.connectors.salesforce.ids import long_id
 from migrate.sandbox.server import Running, launch
 
 SPEED = 60.0
@@ -41,10 +42,13 @@ objects:
       Industry: Industry
       AnnualRevenue: AnnualRevenue
       CreatedDate: CreatedDate
+      ParentId: {from: ParentId, reference: Account, missing: later}
   - source: Contact
     target: Contact
     key: {field: Migration_Key__c}
+    match: [Email]
     fields:
+      AccountId: {from: AccountId, reference: Account}
       LastName: LastName
       FirstName: FirstName
       Email: Email
@@ -62,7 +66,9 @@ objects:
       Fed__c: {kind: timestamp}
       Tame__c: {kind: bool}
       Story__c: {kind: text}
+      Person__c: {kind: reference, reference: Contact}
     fields:
+      Person__c: {from: Person__c, reference: Contact}
       CreatedDate: CreatedDate
       LastModifiedDate: LastModifiedDate
       Name: Name
@@ -81,25 +87,35 @@ PET_FIELDS: list[dict[str, Any]] = [
     {"name": "Fed__c", "type": "datetime"},
     {"name": "Tame__c", "type": "boolean"},
     {"name": "Story__c", "type": "textarea", "length": 32000},
+    {"name": "Person__c", "type": "reference", "referenceTo": ["Contact"], "childRelationshipName": "Pets"},
 ]
+
+
+def old_id(prefix: str, number: int) -> str:
+    """The id of a record of the old org."""
+    return long_id(f"{prefix}7g0000{number:06d}")
 
 
 def old_records(people: int = PEOPLE) -> dict[str, list[dict[str, Any]]]:
     """What the old org holds."""
     return {
         "Account": [
-            {"Name": f"Firm {number}", "Site": f"s{number}", "Industry": "Banking",
-             "AnnualRevenue": str(number), "CreatedDate": f"2019-03-{number % 28 + 1:02d}T10:00:00.000Z"}
+            {"Id": old_id("001", number), "Name": f"Firm {number}",
+             "ParentId": old_id("001", 0) if number in (1, 2) else None, "Site": f"s{number}",
+             "Industry": "Banking", "AnnualRevenue": str(number),
+             "CreatedDate": f"2019-03-{number % 28 + 1:02d}T10:00:00.000Z"}
             for number in range(FIRMS)
         ],
         "Contact": [
-            {"LastName": f"Person {number}", "FirstName": "Zoë" if number % 2 else None,
+            {"Id": old_id("003", number), "LastName": f"Person {number}",
+             "AccountId": old_id("001", number % FIRMS) if number < 50 else None,
+             "FirstName": "Zoë" if number % 2 else None,
              "Email": f"p{number}@old.example", "HasOptedOutOfEmail": number % 7 == 0,
              "Description": f"line 1\nline {number} \U0001f469"}
             for number in range(people)
         ],
         "Pet__c": [
-            {"Name": "Rex", "CreatedDate": "2020-01-01T00:00:00.000Z",
+            {"Name": "Rex", "Person__c": old_id("003", 4), "CreatedDate": "2020-01-01T00:00:00.000Z",
              "LastModifiedDate": "2020-01-02T00:00:00.000Z",
              "Weight__c": "123456789012.123456", "Kind__c": "Dog", "Born__c": "2020-02-29",
              "Fed__c": "1969-12-31T23:59:59.000Z", "Tame__c": True, "Story__c": "x" * 30_000},

@@ -23,19 +23,36 @@ def org(started: Orgs, capsys: pytest.CaptureFixture[str]) -> Orgs:
     return started
 
 
-def test_the_whole_line_fills_an_org_with_a_custom_object(org: Orgs) -> None:
+def occupy(org: Orgs) -> None:
+    """What the new org holds already: an account, and a person without one."""
     org.act("create", "Account", fields={"Name": "Firm 3 of old", "Site": "s3", "Phone": "1"})
+    org.act("create", "Contact", fields={"LastName": "Five", "Email": "p5@old.example"})
+
+
+def test_the_whole_line_fills_an_org_with_a_custom_object(org: Orgs) -> None:
+    occupy(org)
     org.must("discover", "check --live", "prepare --yes", "extract", "transform", "load")
     accounts, contacts, pets = (org.keyed(name) for name in ("Account", "Contact", "Pet__c"))
     assert (len(accounts), len(contacts), len(pets)) == (FIRMS, PEOPLE, 2)
     given = old_records()
     by_name = {each["LastName"]: each for each in contacts.values()}
+    assert by_name.pop("Five")["AccountId"]  # adopted, and led to an account of ours
     for person in given["Contact"]:
+        if person["LastName"] == "Person 5":
+            continue
         found = by_name[person["LastName"]]
         for name in ("FirstName", "Email", "HasOptedOutOfEmail", "Description"):
             assert found[name] == person[name], name
     rex = next(each for each in pets.values() if each["Name"] == "Rex")
+    assert rex["Person__c"] == by_name["Person 4"]["Id"]
+    by_site = {each["Site"]: each["Id"] for each in accounts.values()}
+    firms = {each["LastName"]: each["AccountId"] for each in contacts.values()}
+    assert (firms["Person 31"], firms["Person 55"]) == (by_site["s1"], None)
+    parents = {each["Site"]: each["ParentId"] for each in accounts.values() if each["ParentId"]}
+    assert parents == {"s1": by_site["s0"], "s2": by_site["s0"]}
     for name, value in given["Pet__c"][0].items():
+        if name == "Person__c":
+            continue
         assert (str(rex[name]) if name == "Weight__c" else rex[name]) == value, name
     made = [each for each in accounts.values() if each["Site"] != "s3"]
     assert {each["CreatedDate"][:4] for each in made} == {"2019"}  # the audit column, on insert
@@ -54,7 +71,7 @@ def loaded(org: Orgs) -> Orgs:
     """As after the first load, whatever another test did since."""
     if not (org.base / "loaded").exists():
         if not org.rows("Account"):
-            org.act("create", "Account", fields={"Name": "Firm 3 of old", "Site": "s3", "Phone": "1"})
+            occupy(org)
         org.must("discover", "check", "prepare --yes", "extract", "transform", "load")
         org.save("loaded")
     org.restore("loaded")
@@ -69,16 +86,26 @@ def test_a_second_load_sends_nothing(loaded: Orgs) -> None:
 
 def test_everything_goes_back_and_what_people_did_since_stays(loaded: Orgs) -> None:
     contacts = loaded.keyed("Contact")
-    person, other = sorted(contacts.values(), key=lambda each: each["LastName"])[:2]
+    by_name = {each["LastName"]: each for each in contacts.values()}
+    person, other = by_name["Person 57"], by_name["Person 7"]
     task = loaded.act("create", "Task", fields={"Subject": "Call", "WhoId": person["Id"]})
     loaded.act("update", "Contact", id=other["Id"], fields={"Phone": "0800"})
+    planned = loaded.run("rollback plan", 0, 1)
+    holds = {
+        (each["object"], each["why"]): each["count"] for each in planned["groups"] if each["action"] == "hold"
+    }
+    # Deleting the firm of Person 7 would take that person along, and with them what Ann did.
+    assert holds == {("Contact", "linked"): 1, ("Contact", "edited"): 1, ("Account", "linked"): 1}
     back = loaded.run("rollback run --yes", 1)
     verified = loaded.run("rollback verify", 1)
-    assert (verified["verdict"], verified["held"]) == ("pass", 2), (back, verified)
-    assert {each["Id"] for each in loaded.rows("Contact")} == {person["Id"], other["Id"]}
+    assert (verified["verdict"], verified["held"]) == ("pass", 3), (back, verified)
+    five = next(each for each in loaded.rows("Contact") if each["LastName"] == "Five")
+    assert (five["AccountId"], five["Migration_Key__c"]) == (None, None)
+    assert {each["Id"] for each in loaded.rows("Contact")} == {person["Id"], other["Id"], five["Id"]}
     assert [each["Id"] for each in loaded.rows("Task")] == [task]
     assert loaded.rows("Pet__c") == []
-    [account] = loaded.rows("Account")
+    account, firm = sorted(loaded.rows("Account"), key=lambda each: str(each["Migration_Key__c"] or ""))
+    assert (firm["Site"], firm["Id"]) == ("s7", other["AccountId"])
     assert (account["Name"], account["Phone"], account["Industry"]) == ("Firm 3 of old", "1", None)
     assert account["Migration_Key__c"] is None
 
@@ -88,7 +115,8 @@ def test_a_rollback_that_is_run_twice_does_it_once(loaded: Orgs) -> None:
     assert loaded.run("rollback verify", 0)["verdict"] == "pass"
     assert loaded.run("rollback run --yes", 0)["objects"] == {}
     assert [each["Site"] for each in loaded.rows("Account")] == ["s3"]
-    assert loaded.rows("Contact") == loaded.rows("Pet__c") == []
+    assert [(each["LastName"], each["AccountId"]) for each in loaded.rows("Contact")] == [("Five", None)]
+    assert loaded.rows("Pet__c") == []
 
 
 def test_a_change_at_the_source_arrives_and_a_persons_change_is_held(loaded: Orgs) -> None:

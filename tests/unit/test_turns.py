@@ -48,9 +48,7 @@ class Site:
         self.target = FakeTarget(clock)
         self.meanwhile: Callable[[], None] = lambda: None
         self.workspace: Workspace = workspace(root, clock, engine)
-        self.workspace.__dict__.update(
-            plan=plan_of(PLAN), target=self.take, catalog=lambda _role: CATALOG
-        )
+        self.workspace.__dict__.update(plan=plan_of(PLAN), target=self.take, catalog=lambda _role: CATALOG)
         with self.workspace.ledger.write() as tx:
             tx.put(attempts, number=1, state="open", opened=tx.at, closed=None, plan="d")
 

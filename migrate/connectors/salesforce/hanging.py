@@ -42,14 +42,14 @@ class Hanging:
         for relation in self._relations(left):
             if relation["childSObject"] != right:
                 continue
-            field = str(relation["field"])
+            field, takes = str(relation["field"]), bool(relation.get("cascadeDelete"))
             if len(asked) > FEW and right not in _FILTERED and self._empty(right, field):
                 continue
             text = soql.select(right, ["Id", field])
             for listed in self._looking.listed(text, asked):
                 rows = self._org.rest.rows(f"{text} WHERE {soql.name(field)} IN ({listed})")
                 found += [
-                    Link(left, long_id(str(row[field])), right, long_id(str(row["Id"])), field)
+                    Link(left, long_id(str(row[field])), right, long_id(str(row["Id"])), field, takes)
                     for row in rows
                 ]
         return found
