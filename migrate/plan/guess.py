@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from migrate.catalog import Catalog, Field, ObjectSchema, Option
+from migrate.plan.guess_consent import consent_lines
 from migrate.plan.guess_links import References, junctions, links, references
 from migrate.plan.guess_maps import SURE, likely_homes, owners_csv, picklist_csv
 from migrate.plan.guess_new import NewGuess, create_lines, new_objects, own_names, with_new
@@ -111,6 +112,7 @@ def first_plan(
         and not any(f"through: {name}," in line or f"of: {name}," in line for line in lines)
     ]
     lines += _comment("  ", "Not moved, since no object of the target is like them", left)
+    lines += consent_lines(source, target, names)
     if any("owner: owners.csv" in line for line in lines):
         files["owners.csv"] = owners_csv(source, target)
     return {"plan.yaml": "\n".join(lines) + "\n", **files}

@@ -18,6 +18,7 @@ from migrate.connector import Held, Who
 from migrate.engine import Engine
 from migrate.errors import PlanError
 from migrate.plan import load_plan, read_plan
+from migrate.plan.guess import first_plan
 from migrate.plan.needs import marked
 from migrate.stages.check import Checked, check
 from migrate.stages.count import consent_name, count_consent
@@ -379,3 +380,19 @@ def test_only_a_no_passes_the_gate() -> None:
 def test_no_connector_has_a_word_for_a_yes() -> None:
     for path in (Path(__file__).parents[2] / "migrate" / "connectors").rglob("*.py"):
         assert not re.findall(r"\bSUBSCRIBED\b|\bNOT_SPECIFIED\b|/subscribe\b", path.read_text()), path
+
+
+def test_a_first_plan_opts_out_by_address_and_asks_for_the_rest(tmp_path: Path) -> None:
+    call = field("NoCall", Kind.BOOL, consent=FLAG.model_copy(update={"channel": "PHONE"}))
+    back = field("Back", consent=Consent(channel="EMAIL", out=("*",)))
+    source = with_fields(
+        planning.salesforce(), "Contact", Out=field("Out", Kind.BOOL, consent=FLAG), NoCall=call, Back=back
+    )
+    target = planning.hubspot().model_copy(update={"preferences": KEEPS})
+    files = first_plan(source, target, {})
+    assert "#  - {source: Contact, opted_out: NoCall, channel: PHONE, …}" in files["plan.yaml"]
+    plan = load_plan(write(tmp_path, files["plan.yaml"]))
+    assert [(each.opted_out, each.address, each.subscription) for each in plan.model.consent] == [
+        ("Out", "Email", "all"),
+        ("Back IS NOT NULL", "Email", "all"),
+    ]
