@@ -185,7 +185,11 @@ class Canaries:
             item.id if work.operation != "create" else None, "", self.catalog, work.batch.id, facts, (),
         )  # fmt: skip
         self._keep(canary, SENT)
-        self.carry(plan, work)
+        self.loading.canary = True
+        try:
+            self.carry(plan, work)
+        finally:
+            self.loading.canary = False
         landed = self._landed(canary)
         if landed is None or landed.target_id is None:
             return []

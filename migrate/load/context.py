@@ -57,6 +57,7 @@ class Loading:
     attempt: int
     phase: str = "load"
     progress: Progress = no_progress
+    canary: bool = False  # one record goes ahead, alone
     keep_going: bool = False  # even where the target refuses all
     later: Mapping[str, Collection[str]] = field(default_factory=dict)  # by entry: fields of a second pass
     withheld: str = ""  # table of keys whose record may not be created yet; see `migrate.load.consent`

@@ -115,7 +115,9 @@ class Sender:
             patience -= 1
             if not patience and not any(item.key in sent.done for item in items):
                 break
-        if halves or (len(items) > 1 and silent and not any(item.key in sent.done for item in items)):
+        # A canary has nothing beside it that would show whether the target or the record is at fault.
+        alone = len(items) > 1 or self.loading.canary
+        if halves or (alone and silent and not any(item.key in sent.done for item in items)):
             raise InDoubt(
                 self.loading.system, f"{len(self._open(items, sent))} {self.object} after {TRIES} tries"
             )
