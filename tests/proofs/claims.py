@@ -68,8 +68,14 @@ class Ground:
         seed = generated(sizes, cycle=True)
         options.setdefault("concurrency", 1)
         return several(
-            lambda n: Lane(self.folder(f"{name}-{n}"), seed, longest_call=longest_call, options=options,
-                           postgres=postgres, s3=s3),
+            lambda n: Lane(
+                self.folder(f"{name}-{n}"),
+                seed,
+                longest_call=longest_call,
+                options=options,
+                postgres=postgres,
+                s3=s3,
+            ),
             self.lanes,
         )
 

@@ -313,18 +313,14 @@ def test_a_compaction_killed_anywhere_neither_loses_nor_doubles(
         with pytest.raises(Killed):
             journal.compact()
             opened(ledger)  # which drops what was replaced
-    assert sorted(keys(Journal(root(journal), ledger))) == sorted(
-        wanted
-    )  # a reader, before anyone mends
+    assert sorted(keys(Journal(root(journal), ledger))) == sorted(wanted)  # a reader, before anyone mends
     again = opened(ledger)
     assert (keys(again), seqs(again)) == (wanted, list(range(1, 10)))
     put(again, "next")
     again.compact()
     assert keys(again) == [*wanted, "next"]
     assert keys(opened(ledger)) == [*wanted, "next"]
-    assert (
-        len(ledger.read(sa.select(segments))) == len(again.files()) == len(list(root(again).iterdir()))
-    )
+    assert len(ledger.read(sa.select(segments))) == len(again.files()) == len(list(root(again).iterdir()))
 
 
 def _kill(patch: pytest.MonkeyPatch, journal: Journal, step: str) -> None:
