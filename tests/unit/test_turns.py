@@ -23,7 +23,7 @@ from migrate.journal import Entry
 from migrate.ledger import BatchRow
 from migrate.ledger.tables import attempts, checkpoints, watermarks
 from migrate.load import Loading
-from migrate.plan.models import ObjectPlan
+from migrate.plan.models import AutomationsPlan, ObjectPlan
 from migrate.stages import checkpoint
 from migrate.stages.load import load
 from migrate.stages.pipeline import next_ready
@@ -36,7 +36,7 @@ from tests.unit.test_load_protocol import PLAN, Case, key
 
 def plan_of(entry: ObjectPlan) -> Any:
     """A plan with one entry and no opt-outs."""
-    model = SimpleNamespace(objects=[entry], consent=[])
+    model = SimpleNamespace(objects=[entry], consent=[], automations=AutomationsPlan())
     return SimpleNamespace(model=model, digest="d", chosen=lambda _names: [entry])
 
 
