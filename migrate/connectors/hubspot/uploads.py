@@ -32,7 +32,7 @@ from migrate.errors import Defect
 from migrate.held import held
 from migrate.types import BlobRef
 
-REMEMBERED = 10_000  # uploads whose ids are known; only those just made are asked for
+REMEMBERED = 1_000  # uploads whose ids are known; only those just made are asked for
 DEFAULT_ACCESS = "PRIVATE"
 
 
