@@ -179,6 +179,8 @@ class Watch:
         """Whether a field that we don't write has another value than it had, and somebody's."""
         if field.calculated or not (field.createable or field.updateable):
             return False
+        if not written.created and not field.updateable:
+            return False  # the target's own stamps: nobody can change them but by saving the record
         if written.created:
             stirs = value is not None and value != field.default
         else:
