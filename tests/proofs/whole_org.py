@@ -86,12 +86,15 @@ ACTIVITIES = (
                   "hs_email_text": {"from": "TextBody", "oversize": "cut"},
                   "hs_email_headers": "email_headers(FromAddress, FromName, people(ToAddress), "
                                       "people(CcAddress), people(BccAddress))"},
-        gathers={"hs_attachment_ids": {"Attachment~mail": "ParentId"}}, without=("ActivityId",)),
+        gathers={"hs_attachment_ids": {"Attachment~mail": "ParentId"}},
+        without=("ActivityId", "IsClientManaged")),
 )  # fmt: skip
 # What Salesforce does by itself when such a record is made (Object Reference, "EmailMessage"; Help, "Set
 # Audit Fields": a task about a record doesn't keep the last change's date).
 BY_ITSELF: dict[str, dict[str, Any]] = {
     "Account": {"name": "Activities of its contacts", "links": ["Task"]},
+    "Contact": {"name": "Receivers of e-mails", "makes": ["EmailMessageRelation"],
+                "links": ["EmailMessageRelation"]},
     "Task": {"name": "Last change of a task", "changes": ["LastModifiedDate"]},
     "EmailMessage": {
         "name": "Enhanced e-mail", "makes": ["Task", "EmailMessageRelation"],
@@ -299,8 +302,10 @@ class Plans:
                 create[each.name] = self._made(way, each)
         if "OwnerId" in self.catalog.objects[way.source].fields:
             fields["OwnerId"] = {"from": "hubspot_owner_id", "owner": "owners.csv", "inactive": STAND_IN}
+        if way.source == "EmailMessage":
+            fields["IsClientManaged"] = "true"  # else Salesforce takes no file on a message that was sent
         entry = _entry(way.target, way.source, BACK_KEY, fields, create)
-        entry["insert_only"] = [name for name in AUDIT if name in fields]
+        entry["insert_only"] = [name for name in (*AUDIT, "IsClientManaged") if name in fields]
         if related:
             entry["related"] = related
         if way.source in BY_ITSELF:
