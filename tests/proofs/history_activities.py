@@ -178,7 +178,8 @@ class Bounded(Rig):
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**super().environment, "MIGRATE_MEMORY": MEMORY}
+        # Few arenas of the C library, for each thread would else keep what it once held.
+        return {**super().environment, "MIGRATE_MEMORY": MEMORY, "MALLOC_ARENA_MAX": "2"}
 
 
 @contextmanager
