@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -364,9 +365,13 @@ def test_a_merge_by_a_user_between_our_write_and_the_end_makes_no_second_record(
     from migrate.ledger import batches as book
 
     real = book.settle
+    settled: list[object] = []
 
-    def killed(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+    def killed(*arguments: Any, **more: Any) -> None:
+        settled.append(arguments)
+        if len(settled) > 1:  # the first was the canary's
+            raise KeyboardInterrupt
+        real(*arguments, **more)
 
     book.settle = killed
     try:
