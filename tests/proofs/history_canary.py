@@ -98,6 +98,7 @@ def _switch(lane: Lane, on: Sequence[str]) -> None:
 
 def _accept_nothing(path: Path, *, waive: bool) -> None:
     yaml = YAML()
+    yaml.width = 4096  # a folded text may lose a blank
     plan = yaml.load(path.read_text())
     for entry in plan["objects"]:
         entry.pop("automations", None)

@@ -171,7 +171,7 @@ def test_a_slip_is_answered_with_the_near_miss(
 def test_a_word_that_is_near_nothing_gets_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "qqqqq")
     assert code == 2
-    assert "There are: init, discover" in err
+    assert "There are: init, plan, discover" in err
 
 
 @pytest.mark.parametrize(
