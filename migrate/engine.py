@@ -12,10 +12,12 @@ Where the facts come from: DuckDB, "Securing DuckDB" and "Configuration", read 2
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -25,6 +27,7 @@ from migrate.errors import Defect, NoSpace
 from migrate.macros import MACROS
 from migrate.types import duckdb_type
 
+T = TypeVar("T")
 MEMORY_LIMIT = "512MB"  # DuckDB's own bound; a process needs about twice as much
 
 
@@ -98,7 +101,7 @@ class Engine:
         """
         cursor = self.cursor()
         try:
-            reader = cursor.sql(sql).to_arrow_reader(rows)
+            reader = _heard(cursor, lambda: cursor.sql(sql).to_arrow_reader(rows))
         except duckdb.Error as error:
             cursor.close()
             raise _translated(error, self.temp_dir) from error
@@ -108,7 +111,8 @@ class Engine:
         self, cursor: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader
     ) -> Iterator[pa.RecordBatch]:
         try:
-            yield from reader
+            while (batch := _heard(cursor, lambda: next(reader, None))) is not None:
+                yield batch
         except (duckdb.Error, OSError) as error:
             raise _translated(error, self.temp_dir) from error
         finally:
@@ -116,8 +120,7 @@ class Engine:
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """A small result as one dict a row, keyed by column."""
-        found: list[dict[str, Any]] = self.stream(sql).read_all().to_pylist()
-        return found
+        return [row for batch in self.stream(sql) for row in batch.to_pylist()]
 
     def run(self, sql: str) -> None:
         """Execute a statement whose result nobody needs (`COPY`, `CREATE TABLE`).
@@ -127,7 +130,7 @@ class Engine:
         """
         with self.cursor() as cursor:
             try:
-                cursor.execute(sql)
+                _heard(cursor, lambda: cursor.execute(sql))
             except duckdb.Error as error:
                 raise _translated(error, self.temp_dir) from error
 
@@ -167,6 +170,22 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _heard(cursor: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """Let DuckDB work in a thread of its own, so that a signal reaches us meanwhile and ends the query.
+
+    DuckDB and Arrow look for signals rarely or not at all; a query would go on for as long as it takes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    with ThreadPoolExecutor(1, thread_name_prefix="query") as pool:
+        future = pool.submit(work)
+        try:
+            return future.result()
+        except BaseException:
+            cursor.interrupt()
+            raise
 
 
 def _empty(fields: Mapping[str, Field]) -> str:
