@@ -27,10 +27,10 @@ _US = "sales@northgate.example"
 class Amounts:
     """How much of everything."""
 
-    emails: int = 600
-    on_emails: int = 60
-    on_accounts: int = 80
-    sites: int = 150
+    emails: int = 300
+    on_emails: int = 30
+    on_accounts: int = 40
+    sites: int = 100
 
 
 SOME = Amounts()

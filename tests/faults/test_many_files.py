@@ -12,6 +12,7 @@ FILES, TOTAL = 60, 3_000_000
 MOST_MEMORY = 400_000_000
 
 
+@pytest.mark.slow
 def test_files_get_there_whole_and_once_through_kills_and_late_commits(tmp_path: Path) -> None:
     found = prove(tmp_path, files=FILES, total=TOTAL, kills=3, largest=1_000_000)
 
@@ -21,6 +22,7 @@ def test_files_get_there_whole_and_once_through_kills_and_late_commits(tmp_path:
     assert found.peak < MOST_MEMORY
 
 
+@pytest.mark.slow
 def test_the_proof_sees_a_loss_a_twin_a_stray_and_other_bytes(tmp_path: Path) -> None:
     with rig(tmp_path, records(8, 4_000, 2_000)) as here:
         here.must("discover", "prepare", "extract", "transform", "load")

@@ -57,6 +57,7 @@ def points(remote: Remote, words: str, kinds: tuple[str, ...]) -> list[tuple[int
     return remote.lane.points(words, Order(kinds=kinds))
 
 
+@pytest.mark.slow
 def test_a_load_killed_at_any_call_that_changes_s3_ends_as_the_straight_run(remote: Remote) -> None:
     found = points(remote, "load", ("put", "answer"))
     journal = [number for number, kind, what in found if kind == "put" and "/journal/" in what]
@@ -77,6 +78,7 @@ def test_a_load_killed_after_a_commit_of_the_target_ends_as_the_straight_run(rem
     assert result.told == []
 
 
+@pytest.mark.slow
 def test_a_transform_killed_before_its_manifest_has_published_nothing(remote: Remote) -> None:
     found = points(remote, "transform", ("put", "answer"))
     manifest = next(n for n, _, what in found if "/ready/Contact/" in what and "manifest.json" in what)
@@ -114,6 +116,7 @@ def test_a_storm_of_503_in_the_midst_parks_the_load_and_the_next_one_completes_i
     assert remote.went_on(seq) == []
 
 
+@pytest.mark.slow
 def test_a_journal_whose_answers_are_lost_goes_on_without_a_gap(remote: Remote, proxy: Proxy) -> None:
     lane = remote.lane
     lane.restore("ready")
@@ -161,6 +164,7 @@ def test_a_second_operator_is_refused_with_name_host_and_since(remote: Remote) -
     assert remote.went_on(seq) == []
 
 
+@pytest.mark.slow
 def test_another_machine_goes_on_with_nothing_but_the_address(remote: Remote, tmp_path: Path) -> None:
     lane = remote.lane
     assert lane.s3

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.proofs.history_activities import FAMILY, Figures, count, kind, record, rig
 
 MANY = 120
 
 
+@pytest.mark.slow
 def test_many_activities_arrive_and_the_oracle_sees_a_loss_a_change_and_a_missing_link(
     tmp_path: Path,
 ) -> None:

@@ -181,6 +181,7 @@ def test_a_rollback_killed_in_a_deletion_goes_on_and_no_load_starts_meanwhile(li
     assert all(not line.ours(object) for object in OBJECTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "object"), [("deals/batch/create", "deals"), ("companies/batch/update", "companies")]
 )

@@ -82,6 +82,12 @@ class Evidence:
         ended = {str(row["entry"]): (int(row["n"]), int(row["whole"])) for row in rows}
         return [each for each in self.objects if not self._vacant(each, *ended.get(each.name, (0, 0)))]
 
+    @cached_property
+    def present(self) -> list[ObjectPlan]:
+        """The entries of whose records the source holds any, skipped or not."""
+        ended = {str(row["entry"]) for row in self.rows(f"SELECT DISTINCT entry FROM {self.ends}")}
+        return [each for each in self.objects if each.name in ended or not self._vacant(each, 0, 0)]
+
     def _vacant(self, each: ObjectPlan, moved: int, whole: int) -> bool:
         if whole:
             return not moved

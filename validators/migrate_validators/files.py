@@ -40,7 +40,7 @@ OUTCOMES = ("oversize", "linked", "file")  # reasons of skips and rejects that a
 
 def check(evidence: Evidence) -> Iterator[Result]:
     """One result for each entry that moves files."""
-    for each in evidence.moving:
+    for each in evidence.present:
         schema = evidence.target_schema(each.target).fields
         for name in each.fields:
             if name in schema and schema[name].kind is Kind.BINARY:
