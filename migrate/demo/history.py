@@ -27,10 +27,10 @@ _US = "sales@northgate.example"
 class Amounts:
     """How much of everything."""
 
-    emails: int = 300
-    on_emails: int = 30
-    on_accounts: int = 40
-    sites: int = 100
+    emails: int = 200
+    on_emails: int = 12
+    on_accounts: int = 16
+    sites: int = 60
 
 
 SOME = Amounts()
