@@ -68,7 +68,7 @@ def lines(found: Compared) -> Iterator[Line]:
 
 def red(trip: Any, before: Compared) -> Line:
     """Plant a loss, a twin and an overwrite in the third; the comparison must see each."""
-    control, who = trip.third.control, {"as": "planter@example.com"}
+    control, who = trip.third.control, {"as": "admin@sandbox.example"}
     rows = [row for row in control.ndjson("/truth/Contact") if not row["IsDeleted"]]
     gone, changed, twin = rows[0], rows[1], rows[2]
     control.post("/act", {**who, "do": "delete", "object": "Contact", "id": gone["Id"]})
