@@ -224,8 +224,11 @@ class Workspace:
         given = self.environment.get(MEMORY)
         if given is not None and not _SIZE.fullmatch(given):
             raise UsageError(f"{MEMORY} is `{given}`.", "Write a size, such as `128MB`.")
-        scratch = self.place.scratch
-        return Engine(given or MEMORY_LIMIT, scratch / "spill", folders=[scratch])
+        scratch, limit = self.place.scratch, given or MEMORY_LIMIT
+        megabytes = int(limit[:-2]) * (1000 if limit.endswith("GB") else 1)
+        # A thread wants 125 MB (DuckDB, "Environment": memory, read 2026-11-26).
+        threads = min(2, max(1, megabytes // 125))
+        return Engine(limit, scratch / "spill", threads, folders=[scratch])
 
     # -- systems ------------------------------------------------------------------------------
 

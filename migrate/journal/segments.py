@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,9 +61,15 @@ class Journal:
 
     # -- reading ------------------------------------------------------------------------------
 
-    def files(self) -> list[str]:
-        """Local paths of all live segments, in order of their sequence."""
+    def files(self, seqs: Collection[int] | None = None) -> list[str]:
+        """Local paths of all live segments, in order of their sequence.
+
+        Args:
+            seqs: only of those that hold entries with these sequence numbers.
+        """
         names = self._names()
+        if seqs is not None:
+            names = self._holding(names, sorted(seqs))
         return [str(path) for path in at_once(self.storage, self._local, names)]
 
     def _names(self) -> list[str]:
@@ -70,6 +77,20 @@ class Journal:
         names = sorted(self._there(), key=lambda name: (_number(name), name))
         replaced = self._replaced(names)
         return [name for name in names if name not in replaced]
+
+    def _holding(self, names: list[str], seqs: list[int]) -> list[str]:
+        """Those of the segments that may hold one of these sequence numbers, which are in order."""
+        rows = self.ledger.read(sa.select(segments.c.name, segments.c.first_seq, segments.c.last_seq))
+        spans = {row.name: (row.first_seq, row.last_seq) for row in rows}
+        with self._condition:
+            spans |= {each["name"]: (each["first_seq"], each["last_seq"]) for each in self._unregistered}
+        whole = (1, seqs[-1]) if seqs else (1, 0)  # of one that isn't in the ledger
+        return [
+            name
+            for name in names
+            for first, last in [spans.get(name, whole)]
+            if bisect_left(seqs, first) < bisect_right(seqs, last)
+        ]
 
     def _there(self) -> list[str]:
         if self._opened is not None:
@@ -149,9 +170,13 @@ class Journal:
                 place = self.storage.address(name)
                 raise Damaged(place, "follows a segment that is missing or was changed", _REMEDY)
 
-    def source(self) -> str:
-        """The journal as a DuckDB table expression; empty, but of the right shape, where there is none."""
-        files = self.files()
+    def source(self, seqs: Collection[int] | None = None) -> str:
+        """The journal as a DuckDB table expression; empty, but of the right shape, where there is none.
+
+        Args:
+            seqs: only the segments that hold entries with these sequence numbers.
+        """
+        files = self.files(seqs)
         if files:
             listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
             return f"read_parquet([{listed}])"
@@ -304,7 +329,7 @@ class Journal:
             prefix = "" if self.storage.remote else f"{lease.epoch:05d}-"
             name = f"{prefix}{self._next_number:06d}.parquet"
             try:
-                facts = self._put(pa.table(columns, schema=schema()), name, self._previous, {})
+                facts = self._put([pa.table(columns, schema=schema())], name, self._previous, {})
             except Taken:
                 self._take_up(name)
                 continue
@@ -320,16 +345,27 @@ class Journal:
         if self._opened is not None:
             self._opened[name] = facts["sha256"]
 
-    def _put(self, table: pa.Table, name: str, previous: str, more: dict[str, str]) -> dict[str, Any]:
+    def _put(
+        self, tables: Iterable[pa.Table], name: str, previous: str, more: dict[str, str]
+    ) -> dict[str, Any]:
+        """Keep a segment of these tables, which are had one by one; the facts of it."""
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
         epoch = self._lease.epoch if self._lease else 0
         metadata = {"format": FORMAT, "previous": previous, "epoch": str(epoch), **more}
-        aside = self.storage.aside(name)
+        aside, told = self.storage.aside(name), schema().with_metadata(metadata)
+        firsts: list[int] = []
+        lasts: list[int] = []
+        rows = 0
         try:
             with space(aside):
-                pq.write_table(table.replace_schema_metadata(metadata), aside, compression="zstd")
+                with pq.ParquetWriter(aside, told, compression="zstd") as writer:
+                    for table in tables:
+                        writer.write_table(table.cast(told))
+                        firsts.append(pc.min(table["seq"]).as_py())
+                        lasts.append(pc.max(table["seq"]).as_py())
+                        rows += table.num_rows
                 digest = sha256_of(aside)
             self.storage.keep(name, aside, digest, NEW)
         except Exception:
@@ -340,9 +376,9 @@ class Journal:
         return {
             "name": name,
             "epoch": epoch,
-            "first_seq": pc.min(table["seq"]).as_py(),
-            "last_seq": pc.max(table["seq"]).as_py(),
-            "rows": table.num_rows,
+            "first_seq": min(firsts),
+            "last_seq": max(lasts),
+            "rows": rows,
             "sha256": digest,
             "previous": previous,
         }
@@ -366,7 +402,6 @@ class Journal:
         segment names those that it replaces. The old ones stay until the next `open`, for a reader
         that listed them before may still be at it.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         small: list[str] = []
@@ -382,7 +417,6 @@ class Journal:
         if len(small) < 8:
             return
         paths = [self._local(name) for name in small]
-        table = pa.concat_tables([pq.read_table(path).cast(schema()) for path in paths])
         first, last = self._metadata(small[0]), self._metadata(small[-1])
         # What comes after names the last one's digest, which so stays known.
         seals = [sha256_of(paths[-1]), *json.loads(last.get("seals", "[]"))]
@@ -390,7 +424,7 @@ class Journal:
         older = sorted(self._replaced(small) & set(self._there()))
         epoch = self._lease.epoch if self._lease else 0
         facts = self._put(
-            table, f"{epoch:05d}-c{_number(small[-1]):06d}.parquet", first["previous"],
+            map(pq.read_table, paths), f"{epoch:05d}-c{_number(small[-1]):06d}.parquet", first["previous"],
             {"replaces": json.dumps(small + older), "seals": json.dumps(seals)},
         )  # fmt: skip
         with self.ledger.write(self._lease) as tx:

@@ -14,7 +14,8 @@ LATEST = """list_reduce(list("after" ORDER BY {seq}) FILTER ({when}), lambda a, 
 # Migration key -> target id, for records that are in the target now because of us. One row a key.
 #   origin: create or adopt; after: all our fields as the target gave them back last;
 #   before: what each field of an adopted record held before we first wrote it (empty for what we created);
-#   adopted: the target's stamp of an adopted record just before its adoption, "" for what we created.
+#   adopted: the target's stamp of an adopted record just before its adoption, "" for what we created;
+#   told_seq: of the entry that holds `after`.
 #
 # Images hold whole bodies, so no aggregate gathers them: they are joined to what the aggregates found.
 CROSSWALK = f"""
@@ -45,7 +46,7 @@ WITH ours AS (
 )
 SELECT live.key, live.object, live.target_id, live.origin, images."after",
   CASE live.origin WHEN 'create' THEN MAP([]::VARCHAR[], []::VARCHAR[]) ELSE befores."before" END AS "before",
-  live.version, live.stamp, live.adopted, live.attempt, live.first_seq, live.seq
+  live.version, live.stamp, live.adopted, live.attempt, live.first_seq, live.seq, live.told_seq
 FROM live LEFT JOIN (
   SELECT seq, "after" FROM {{journal}} WHERE kind = 'record' AND outcome = 'done'
 ) AS images ON images.seq = live.told_seq

@@ -128,10 +128,12 @@ class LaterCutter:
             for number, lead in enumerate(once)
         )
         items = ", ".join(f"({each}) AS lacks{number}" for number, each in enumerate(lacks))
+        path = self.staged.path(manifest, part)
         found = engine.rows(
             f"""SELECT p.file_row_number AS row, p._key AS key, c.origin, {items}
-            FROM read_parquet({text(self.staged.path(manifest, part))}, file_row_number=true) AS p
-            JOIN crosswalk AS c ON c.key = p._key {joins}
+            FROM read_parquet({text(path)}, file_row_number=true) AS p
+            JOIN crosswalk AS c ON c.key = p._key
+            LEFT JOIN {self.staged.images(path)} AS held ON held.seq = c.told_seq {joins}
             WHERE NOT p._deleted AND ({" OR ".join(f"({each})" for each in lacks)}) {stale}"""
         )
         over = self.staged.over(manifest, part) if found else {}
@@ -151,11 +153,11 @@ class LaterCutter:
     def _old(self, name: str) -> str:
         """A condition: the text, as we left it in the target, may hold an old address."""
         assert self.loading.addresses is not None  # noqa: S101 - else there are no such texts
-        return condition(self.loading.addresses.links, f'c."after"[{text(name)}]')
+        return condition(self.loading.addresses.links, f'held."after"[{text(name)}]')
 
 
 def _lacks(lead: Lead, parent: str) -> str:
     """A condition: the record that a field leads to is there, and the field doesn't hold it yet."""
     there = f"{parent}.target_id"
-    same = "false" if lead.id is not None else f'c."after"[{text(lead.name)}] IS NOT DISTINCT FROM {there}'
+    same = "false" if lead.id is not None else f'held."after"[{text(lead.name)}] IS NOT DISTINCT FROM {there}'
     return f"{there} IS NOT NULL AND NOT ({same})"

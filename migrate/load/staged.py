@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from migrate.catalog import says_yes, takes_back_no
 from migrate.clock import stamp
+from migrate.engine import text
 from migrate.errors import Damaged
 from migrate.load.references import Resolved, leads_of, resolve
 from migrate.load.work import Item, Known, image
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from migrate.load.context import Loading
 
 
+SLICE = 500  # rows whose values are in memory as Python's own
 OPT_OUT = "its opt-out"  # what a record waits for whose address the target wouldn't opt out
 
 
@@ -58,6 +60,7 @@ class Staged:
             if hashlib.sha256(content).hexdigest() != part.sha256:
                 raise Damaged(path, "has changed while it was being loaded", "Run the load again.")
             table = pq.read_table(pa.BufferReader(content))
+            del content  # a generator keeps what it has
         except (OSError, ValueError) as error:
             raise Damaged(path, f"can't be read ({error})", "Run `migrate transform` again.") from error
         known, withheld = self._known(path), self._withheld(path)
@@ -72,7 +75,7 @@ class Staged:
                 table = table.set_column(place, name, self._rewritten(name, table[name].combine_chunks()))
         columns = [name for name in table.schema.names if not name.startswith("_")]
         number = 0
-        for batch in table.to_batches():
+        for batch in table.to_batches(max_chunksize=SLICE):
             values = self.loading.target.encode(self.plan.target, batch.select(columns))
             yield from self._of_batch(batch, values, known, withheld, resolved, number)
             number += batch.num_rows
@@ -96,13 +99,14 @@ class Staged:
         self,
         batch: pa.RecordBatch,
         values: list[dict[str, str | None]],
-        known: dict[str, Known],
+        crosswalk: dict[str, dict[str, Any]],
         withheld: set[str],
         resolved: Resolved,
         first: int,
     ) -> Iterator[Item]:
         keys, ids = batch.column("_key").to_pylist(), batch.column("_target_id").to_pylist()
         versions, deleted = batch.column("_version").to_pylist(), batch.column("_deleted").to_pylist()
+        known = self._with_images([crosswalk[key] for key in keys if key in crosswalk])
         for index, key in enumerate(keys):
             wire, waits = values[index], []
             for lead in self.leads:
@@ -147,18 +151,41 @@ class Staged:
         )
         return {row["_key"] for row in rows}
 
-    def _known(self, path: str) -> dict[str, Known]:
-        quoted = path.replace("'", "''")
-        rows = self.loading.workspace.engine.rows(
-            f"""SELECT key, target_id, origin, "after", "before", version, stamp, adopted
-            FROM crosswalk
-            WHERE key IN (SELECT _key FROM read_parquet('{quoted}'))"""
+    def images(self, path: str) -> str:
+        """A table expression of `seq` and `after`: how we left the records of a part, by the `told_seq` of
+        the crosswalk."""
+        engine = self.loading.workspace.engine
+        told = engine.rows(
+            f"""SELECT told_seq FROM crosswalk
+            WHERE told_seq IS NOT NULL AND key IN (SELECT _key FROM read_parquet({text(path)}))"""
         )
+        return self._told([row["told_seq"] for row in told])
+
+    def _told(self, seqs: Sequence[int]) -> str:
+        journal = self.loading.journal.source(seqs)
+        return f"""(SELECT seq, "after" FROM {journal} WHERE kind = 'record' AND outcome = 'done')"""
+
+    def _known(self, path: str) -> dict[str, dict[str, Any]]:
+        """What the crosswalk says of the keys of a part, but for the after-images."""
+        rows = self.loading.workspace.engine.rows(
+            f"""SELECT key, target_id, origin, told_seq, "before", version, stamp, adopted
+            FROM crosswalk WHERE key IN (SELECT _key FROM read_parquet({text(path)}))"""
+        )
+        return {row["key"]: row for row in rows}
+
+    def _with_images(self, rows: Sequence[dict[str, Any]]) -> dict[str, Known]:
+        """The same of some keys, whole."""
+        seqs = [row["told_seq"] for row in rows if row["told_seq"] is not None]
+        after: dict[int, Any] = {}
+        if seqs:
+            listed = ", ".join(map(str, seqs))
+            query = f"SELECT * FROM {self._told(seqs)} WHERE seq IN ({listed})"
+            after = {row["seq"]: row["after"] for row in self.loading.workspace.engine.rows(query)}
         return {
             row["key"]: Known(
                 row["target_id"],
                 row["origin"],
-                image(row["after"]),
+                image(after.get(row["told_seq"])),
                 row["version"] or "",
                 row["stamp"] or "",
                 image(row["before"]),

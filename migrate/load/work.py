@@ -65,9 +65,13 @@ class RecordWork:
 
 
 def crosswalk(workspace: Workspace) -> None:
-    """(Re)make the engine's table `crosswalk` from the journal; spills to disk where it is large."""
+    """(Re)make the engine's table `crosswalk` from the journal.
+
+    Without the after-images, which hold every body that was ever written: they stay in the journal, by
+    `told_seq` (see `Staged.images`).
+    """
     query = CROSSWALK.format(journal=workspace.journal.source())
-    workspace.engine.run(f"CREATE OR REPLACE TABLE crosswalk AS {query}")
+    workspace.engine.run(f'CREATE OR REPLACE TABLE crosswalk AS SELECT * EXCLUDE ("after") FROM ({query})')
 
 
 def crosswalk_table(loading: Loading) -> None:

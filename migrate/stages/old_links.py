@@ -70,8 +70,10 @@ def _told(
 ) -> Iterator[list[dict[str, str | None]]]:
     staged = latest_ready(loading.workspace.store, plan.name, {name: "VARCHAR"})
     reader = loading.workspace.engine.stream(
-        f"""SELECT s._key, s.{identifier(name)} AS was, c."after"[{text(name)}] AS now
-        FROM {staged} AS s JOIN crosswalk AS c ON c.key = s._key
+        f"""SELECT s._key, s.{identifier(name)} AS was, held."after"[{text(name)}] AS now
+        FROM {staged} AS s JOIN crosswalk AS c ON c.key = s._key LEFT JOIN (
+          SELECT seq, "after" FROM {loading.journal.source()} WHERE kind = 'record' AND outcome = 'done'
+        ) AS held ON held.seq = c.told_seq
         WHERE {condition(addresses.links, f"s.{identifier(name)}")} ORDER BY s._key""",
         rows=LOT,
     )

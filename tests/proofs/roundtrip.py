@@ -199,6 +199,18 @@ def owners_of(users: Sequence[Mapping[str, Any]]) -> list[Row]:
     return [*owners, {"id": "8999", "email": STAND_IN, "firstName": "Ops", "lastName": "Ops"}]
 
 
+def stages(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The stages of opportunities, old ones too: an admin sets them with their probabilities, no plan can."""
+    records = document["records"]
+    known = [row["MasterLabel"] for row in records.get("OpportunityStage", [])]
+    if not known:
+        return {}
+    names = dict.fromkeys([*known, *(row["StageName"] for row in records["Opportunity"])])
+    values = [{"value": name, "label": name, "active": True} for name in names]
+    fields = [{"name": "StageName", "label": "Stage", "type": "picklist", "picklistValues": values}]
+    return {"metadata": {"Opportunity": {"fields": fields}}}
+
+
 @contextmanager
 def journey(root: Path, document: Mapping[str, Any]) -> Iterator[Journey]:
     """Three sandboxes: the first seeded, the middle and the third with the users only."""
@@ -212,7 +224,10 @@ def journey(root: Path, document: Mapping[str, Any]) -> Iterator[Journey]:
         stand_in = {"Username": STAND_IN, "Email": STAND_IN, "LastName": "Ops", "Alias": "ops"}
         third.control.post("/seed", {
             "org": {"Id": "00D5g0000009Thi", "Name": "Third"},
-            "records": {"User": [*users, {**stand_in, "IsActive": True}]},
+            **stages(document), "records": {
+                "User": [*users, {**stand_in, "IsActive": True}],
+                "OpportunityStage": document["records"].get("OpportunityStage", []),
+            },
         })  # fmt: skip
         middle.control.post("/seed", {"owners": owners_of(first.control.ndjson("/truth/User"))})
         yield Journey(root, first, middle, third)

@@ -39,8 +39,10 @@ def shown(ids: tuple[str, ...], shower: Shower, ground: Ground) -> Iterator[Line
             yield line
     except Exception as error:  # noqa: BLE001 - the other claims are still to be shown
         told = tuple(traceback.format_exc().splitlines()[-8:])
+        why = " ".join(str(error).split())[:300]
         for id in missing:
-            yield Line(id, f"not shown: {type(error).__name__}: {str(error)[:300]}", 0, False, told)
+            yield Line(id, f"not shown: {type(error).__name__}: {why}", 0, False, told)
+            told = ()
         return
     for id in missing:
         yield Line(id, "absent", 0, False)

@@ -168,3 +168,21 @@ def test_the_rights_of_a_targets_user_are_told(running: Running, org: Salesforce
     assert told.missing == ()
     assert "create Account" in told.granted
     assert told.calls_max == 100_000
+
+
+def test_latitude_and_longitude_are_the_parts_of_one_geolocation(
+    org: SalesforceConnector, running: Running
+) -> None:
+    parts = [
+        NewField("Account", f"Where__{part}__s", f"Where ({part})", "decimal", precision=10, scale=7)
+        for part in ("Latitude", "Longitude")
+    ]
+    assert [outcome for _, outcome in org.prepare(parts)] == ["made", "made"]
+    assert [outcome for _, outcome in org.prepare(parts)] == ["there", "there"]
+    org.bind({"Account": "Where__Latitude__s"})
+    write = Write(
+        "k", None, {"Name": "Hut", "Where__Latitude__s": "46.5000001", "Where__Longitude__s": "-7.25"}
+    )
+    assert [each.status for each in org.send(Batch(Operation.CREATE, "Account", (write,)))] == ["done"]
+    [row] = [row for row in running.control.ndjson("/truth/Account") if row["Name"] == "Hut"]
+    assert (row["Where__Latitude__s"], row["Where__Longitude__s"]) == (46.5000001, -7.25)

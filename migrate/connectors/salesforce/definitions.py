@@ -20,6 +20,9 @@ LONGEST_TEXT, SHORTEST_LONG, LONGEST_LONG = 255, 256, 131_072
 MOST_DIGITS = 18
 MONEY_SCALE = 2
 LABEL = 40
+DEGREES = 7  # digits behind the point of a latitude: a centimetre
+_PART = re.compile("__(Latitude|Longitude)__s$")
+_LABEL_PART = re.compile(r"\s*\((Latitude|Longitude)\)$")
 
 STANDARD_SETS = {
     "Account.AccountSource": "LeadSource",
@@ -54,7 +57,12 @@ STANDARD_SETS = {
 
 def field_name(object: str, name: str) -> str:
     """A field's full name: those of tasks and events are of `Activity`."""
-    return f"{'Activity' if object in ACTIVITIES else object}.{name}"
+    return f"{'Activity' if object in ACTIVITIES else object}.{made_as(name)}"
+
+
+def made_as(name: str) -> str:
+    """The field that is made, and granted, for this one: a latitude is a part of a geolocation."""
+    return _PART.sub("__c", name)
 
 
 def object_definition(change: NewObject) -> dict[str, Any]:
@@ -78,6 +86,11 @@ def field_definition(change: NewField, values: Sequence[NewOption]) -> dict[str,
         values: of a picklist.
     """
     kind = Kind(change.kind)
+    if _PART.search(change.name):
+        return {
+            "displayLocationInDecimal": True, "label": _LABEL_PART.sub("", change.label)[:LABEL],
+            "scale": DEGREES if change.scale is None else change.scale, "type": "Location",
+        }  # fmt: skip
     parts: dict[str, Any] = {"description": change.description or None, "label": change.label[:LABEL]}
     if change.required and kind not in (Kind.BOOL, Kind.TEXT, Kind.MULTIPICKLIST) and not change.detail:
         parts["required"] = True

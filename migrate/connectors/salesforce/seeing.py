@@ -14,7 +14,7 @@ import orjson
 
 from migrate.connector import NewField
 from migrate.connectors.salesforce import soql
-from migrate.connectors.salesforce.definitions import ACTIVITIES
+from migrate.connectors.salesforce.definitions import ACTIVITIES, made_as
 from migrate.connectors.salesforce.ids import long_id
 from migrate.connectors.salesforce.org import Org
 from migrate.connectors.salesforce.replies import error
@@ -41,7 +41,7 @@ class Seeing:
         """
         paths = sorted(
             {
-                f"{object}.{each.name}"
+                f"{object}.{made_as(each.name)}"
                 for each in fields
                 if not each.required and not each.detail
                 for object in (ACTIVITIES if each.object in ACTIVITIES else (each.object,))

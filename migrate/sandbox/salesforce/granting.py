@@ -7,6 +7,7 @@ Security", Object Reference "FieldPermissions", read 2026-11-26). Fields of a se
 org whose profiles list them.
 """
 
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -52,14 +53,19 @@ def hidden(records: Records, user: str) -> Narrowing:
             read |= {row["Field"]} if row.get("PermissionsRead") else set()
             edit |= {row["Field"]} if row.get("PermissionsEdit") else set()
     unseen = {
-        object: frozenset(name for name in names if f"{object}.{name}" not in read)
+        object: frozenset(name for name in names if f"{object}.{_granted(name)}" not in read)
         for object, names in stored.items()
     }
     fixed = {
-        object: frozenset(name for name in names if f"{object}.{name}" in read - edit)
+        object: frozenset(name for name in names if f"{object}.{_granted(name)}" in read - edit)
         for object, names in stored.items()
     }
     return unseen, fixed
+
+
+def _granted(field: str) -> str:
+    """The field whose grant holds for this one: of a geolocation's numbers the geolocation's."""
+    return re.sub("__(Latitude|Longitude)__s$", "__c", field)
 
 
 def before(call: Call, item: SObject, record: Record, old: Record | None) -> None:

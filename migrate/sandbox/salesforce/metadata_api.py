@@ -22,6 +22,7 @@ from migrate.sandbox.salesforce.metadata_fields import (
     described,
     entry,
     flag,
+    parts_of,
 )
 from migrate.sandbox.salesforce.schema import Field, SObject
 from migrate.sandbox.vendor import Reply
@@ -269,11 +270,13 @@ class Work:
             found = entry(self.call, item, own, given, values)
             if old is not None and old.kind != found["type"]:
                 raise Refusal("FIELD_INTEGRITY_EXCEPTION", f"Cannot change the type of {name} here")
-            self.call = self._sow(self.call, {item.name: {"fields": [found]}})
-            if not there:
-                granting.secure(self.call, item.name, own, wanted=bool(found["permissionable"]))
-            elif not found["permissionable"]:
-                granting.secure(self.call, item.name, own, wanted=False)
+            whole = [found, *parts_of(found)]
+            self.call = self._sow(self.call, {item.name: {"fields": whole}})
+            for each in (part["name"] for part in whole):
+                if not there:
+                    granting.secure(self.call, item.name, each, wanted=bool(found["permissionable"]))
+                elif not found["permissionable"]:
+                    granting.secure(self.call, item.name, each, wanted=False)
 
     def _values(self, given: dict[str, Any], old: Field | None) -> list[dict[str, Any]]:
         value_set = given.get("valueSet") or {}
@@ -390,8 +393,10 @@ class Work:
             elif kind == "CustomField":
                 object, _, own = name.partition(".")
                 for target in ACTIVITY if object == "Activity" else (object,):
-                    self.call = self._sow(self.call, {target: {"remove": [own]}})
-                    granting.secure(self.call, target, own, wanted=False)
+                    fields = self.call.schema.objects[target].fields.values()
+                    for each in [f.name for f in fields if own in (f.name, f.describe["compoundFieldName"])]:
+                        self.call = self._sow(self.call, {target: {"remove": [each]}})
+                        granting.secure(self.call, target, each, wanted=False)
             else:
                 error = {"message": "delete its records and fields first", "statusCode": "DEPENDENCY_EXISTS"}
                 result = {"errors": error, "fullName": name, "success": False}

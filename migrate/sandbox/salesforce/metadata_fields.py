@@ -16,9 +16,9 @@ Given = Mapping[str, Any]
 TYPES = {  # the Metadata API's type -> describe's
     "AutoNumber": "string", "Checkbox": "boolean", "Currency": "currency", "Date": "date",
     "DateTime": "datetime", "Email": "email", "Html": "textarea", "LongTextArea": "textarea",
-    "Lookup": "reference", "MasterDetail": "reference", "MultiselectPicklist": "multipicklist",
-    "Number": "double", "Percent": "percent", "Phone": "phone", "Picklist": "picklist", "Text": "string",
-    "TextArea": "textarea", "Time": "time", "Url": "url",
+    "Location": "location", "Lookup": "reference", "MasterDetail": "reference",
+    "MultiselectPicklist": "multipicklist", "Number": "double", "Percent": "percent", "Phone": "phone",
+    "Picklist": "picklist", "Text": "string", "TextArea": "textarea", "Time": "time", "Url": "url",
 }  # fmt: skip
 _NUMBERS = frozenset({"Currency", "Number", "Percent"})
 _LONG = frozenset({"Html", "LongTextArea"})
@@ -88,6 +88,9 @@ def entry(call: Call, item: SObject, name: str, given: Given, values: list[dict[
     elif kind in _NUMBERS:
         precision = number(given, "precision", 1, 18)
         found |= {"precision": precision, "scale": number(given, "scale", 0, precision)}
+    elif kind == "Location":
+        decimal = flag(given, "displayLocationInDecimal")
+        found |= {"scale": number(given, "scale", 0, 15), "displayLocationInDecimal": decimal}
     elif kind == "Checkbox":
         if given.get("defaultValue") is None:
             raise Refusal(
@@ -126,6 +129,20 @@ def entry(call: Call, item: SObject, name: str, given: Given, values: list[dict[
     if found.get("externalId") and others >= MOST_EXTERNAL_IDS:
         raise Refusal("LIMIT_EXCEEDED", f"{item.label} already has {MOST_EXTERNAL_IDS} external id fields")
     return found
+
+
+def parts_of(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The two numbers of which a geolocation consists, as describe keys; they are what is written."""
+    if found["type"] != "location":
+        return []
+    return [
+        {
+            "name": f"{found['name'].removesuffix('__c')}__{part}__s", "type": "double", "custom": True,
+            "label": f"{found['label']} ({part})", "compoundFieldName": found["name"],
+            "precision": found["scale"] + 3, "scale": found["scale"], "permissionable": False,
+        }
+        for part in ("Latitude", "Longitude")
+    ]  # fmt: skip
 
 
 def _reference(call: Call, item: SObject, name: str, kind: str, given: Given) -> dict[str, Any]:
@@ -222,6 +239,8 @@ def definition(field: Field) -> dict[str, Any]:
         found |= {"referenceTo": field.targets[0] if field.targets else None, "relationshipName": field.child}
         if kind == "MasterDetail":
             found["relationshipOrder"] = told["relationshipOrder"]
+    if kind == "Location":
+        found |= {"displayLocationInDecimal": told["displayLocationInDecimal"], "scale": told["scale"]}
     found["required"] = not field.nillable and field.kind not in ("boolean",) and kind != "MasterDetail"
     if kind in _NUMBERS:
         found["scale"] = told["scale"]
