@@ -11,6 +11,7 @@ Where the facts come from: DuckDB, "Securing DuckDB" and "Configuration", read 2
 
 from __future__ import annotations
 
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,6 +61,7 @@ class Engine:
             temp_dir = Path(self._own.name)
         temp_dir.mkdir(parents=True, exist_ok=True)
         self.temp_dir = temp_dir.resolve()
+        self.memory = _bytes(memory_limit)  # bytes
         self._connection = duckdb.connect(
             ":memory:",
             config={
@@ -186,6 +188,18 @@ def _heard(cursor: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
         except BaseException:
             cursor.interrupt()
             raise
+
+
+def _bytes(words: str) -> int:
+    """A size in DuckDB's words, such as `512MB`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = re.fullmatch(r"(\d+)([KMG])B", words)
+    if not found:
+        raise ValueError(f"`{words}` is no size")
+    return int(found[1]) * {"K": 1_000, "M": 1_000_000, "G": 1_000_000_000}[found[2]]
 
 
 def _empty(fields: Mapping[str, Field]) -> str:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from migrate.stages.transform import publish
+from migrate.stages.transform import lots, publish
 from migrate.store import Manifest
 from tests.unit.transform_case import World
 
@@ -55,6 +55,15 @@ def test_how_rows_come_makes_no_difference_to_the_parts(
         made.append(parts(tmp_path / str(rows), sizes).parts)
     assert made[0] == made[1] == made[2]
     assert len(made[0]) > 5
+
+
+def test_lots_make_no_difference_to_the_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "PART_BYTES", 9_000)
+    made = []
+    for number, row in enumerate((200, 20_000_000, 100_000_000)):  # one lot, some, one a record
+        monkeypatch.setattr(lots, "ROW", row)
+        made.append(parts(tmp_path / str(number), [n * 37 % 3_000 for n in range(60)]).parts)
+    assert made[0] == made[1] == made[2]
 
 
 def test_sizes_count_bytes_and_not_characters() -> None:

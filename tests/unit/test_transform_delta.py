@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from migrate.stages.transform import lots
 from tests.unit.test_transform import account, contact, ends
 from tests.unit.transform_case import World, day
 
 PLAN = "- {source: Account, target: companies, fields: {name: Name, domain: Website}}"
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
+@pytest.fixture(params=[200, 50_000_000], ids=["sorted at once", "in lots of two"])
+def world(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(lots, "ROW", request.param)
     return World(tmp_path)
 
 

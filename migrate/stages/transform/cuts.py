@@ -19,7 +19,7 @@ from migrate.engine import text
 from migrate.stages.transform.work import Column, ObjectWork, Work
 from migrate.types import Kind
 
-ROWS = 100  # long texts in memory at once
+ROWS = 20  # long texts in memory at once
 CUT = {
     "_key": "VARCHAR", "_source_id": "VARCHAR", "field": "VARCHAR", "length": "BIGINT", "kept": "BIGINT",
     "sha256": "VARCHAR",
@@ -70,7 +70,14 @@ def _cut(work: Work, each: ObjectWork, column: Column, most: int, note: str) -> 
             cursor.register("handed_over", pa.table(arrays, schema=_ARROW))
             cursor.execute(f"INSERT INTO {made} SELECT * FROM handed_over")
             cursor.unregister("handed_over")
-    work.run(f"UPDATE {values} AS v SET {column.sql} = c.value FROM {made} AS c WHERE v._key = c._key")
+    # Rows anew, for an update of a table in memory keeps the values of before for as long as the table lives.
+    work.run(
+        f"""CREATE TABLE {made}_rows AS SELECT v.* REPLACE (c.value AS {column.sql})
+        FROM {values} AS v JOIN {made} AS c ON v._key = c._key"""
+    )
+    work.run(f"DELETE FROM {values} WHERE _key IN (SELECT _key FROM {made})")
+    work.run(f"INSERT INTO {values} SELECT * FROM {made}_rows")
+    work.run(f"DROP TABLE {made}_rows")
     work.run(f"INSERT INTO {each.table('cuts')} SELECT * EXCLUDE (value) FROM {made}")
     count = int(work.one(f"SELECT count(*) FROM {made}"))
     if count:

@@ -21,7 +21,7 @@ from migrate.stages.transform.work import Work
 from migrate.store import Manifest, PartWriter, generation_folder
 
 PART_ROWS = 5_000
-PART_BYTES = 16 << 20  # of text, unless one row alone has more
+PART_BYTES = 8 << 20  # of text, unless one row alone has more
 BATCH_ROWS = 500  # in memory at once on their way
 
 KEYED = {"_key": "VARCHAR", "_source_id": "VARCHAR"}

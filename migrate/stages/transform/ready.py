@@ -17,6 +17,7 @@ from migrate.engine import text
 from migrate.errors import Defect
 from migrate.stages.transform.cuts import CUT
 from migrate.stages.transform.links import LinkCounts
+from migrate.stages.transform.lots import Lot, lots
 from migrate.stages.transform.publish import (
     FULL,
     MATCH,
@@ -138,7 +139,7 @@ def _ready(work: Work, each: ObjectWork, total: int) -> tuple[int, int, int]:
         Artifact(work, "full", each.name, arrow_schema(FULL), FULL) as full,
         Artifact(work, "ready", each.name, schema, logical) as artifact,
     ):
-        for batch in batches(work, _rows(work, each)):
+        for batch in (batch for lot in lots(work, each) for batch in batches(work, _rows(work, each, lot))):
             table = pa.Table.from_batches([batch]).rename_columns([*schema.names, "_changed"])
             kept = table.filter(pc.invert(table["_deleted"]))
             full.write(kept)
@@ -157,8 +158,8 @@ def _ready(work: Work, each: ObjectWork, total: int) -> tuple[int, int, int]:
     return adopt, changed, tombstones
 
 
-def _rows(work: Work, each: ObjectWork) -> str:
-    """Ready rows and tombstones, sorted by key: the artifact's columns in order, then `_changed`."""
+def _rows(work: Work, each: ObjectWork, lot: Lot) -> str:
+    """Ready rows and tombstones of a lot, sorted by key: the artifact's columns in order, then `_changed`."""
     joins: list[str] = []
     items: list[str] = []
     for index, column in enumerate(each.columns):
@@ -184,11 +185,12 @@ def _rows(work: Work, each: ObjectWork) -> str:
             FROM {each.live} AS v LEFT JOIN {each.table("matches")} AS m ON m._key = v._key
             LEFT JOIN (SELECT * FROM {each.table("before")}
                 WHERE _key NOT IN (SELECT key FROM {work.schema}.crosswalk)) AS b ON b._key = v._key
-            {" ".join(joins)})) AS n
+            {" ".join(joins)} WHERE {lot.holds("v._key")})) AS n
         LEFT JOIN {prior} AS p ON p._key = n._key
         UNION ALL
         SELECT p._key, g._id, g._at, NULL, true, NULL, {empty}, true
         FROM {prior} AS p JOIN {gone} AS g ON p._key = {each.key("g._id")}
+        WHERE {lot.holds("p._key")}
     ) ORDER BY _key"""
 
 
