@@ -155,6 +155,7 @@ class Outcome:
     vendor's `code` and words. `conflict`: a record with this key, or this unique value, is there
     already; the engine looks it up. `unsaid`: the reply doesn't mention it; settled by reading back.
     `stamp`: the record's modification stamp right after our write, where the reply tells it.
+    `fields`: those that a refusal names, where the reply tells them.
     """
 
     index: int
@@ -163,6 +164,7 @@ class Outcome:
     stamp: str = ""
     code: str = ""
     reason: str = ""
+    fields: tuple[str, ...] = ()
 
 
 class Who(StrEnum):

@@ -7,19 +7,28 @@ was (send), as it was sent (done), or neither (a conflict).
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from migrate.connector import Held, Operation, Version, Who
 from migrate.journal import Entry
+from migrate.load.apart import Apart
 from migrate.load.context import Loading
-from migrate.load.outcomes import Outcomes, landing
+from migrate.load.outcomes import landing
 from migrate.load.sending import Sent
 from migrate.load.wanted import Spared, Wanted
 from migrate.load.wins import Wins
 from migrate.load.work import Item, RecordWork, image
 
 
-class Changer(Outcomes):
+@dataclass(frozen=True)
+class Begun:
+    """An update that a former process may have sent. `last`: its newest part, or the whole of it."""
+
+    whole: Entry
+    last: Entry
+
+
+class Changer(Apart):
     """Carries batches of records to update or to adopt."""
 
     def __init__(self, loading: Loading, object: str, fields: Sequence[str], *, conflict: str,
@@ -43,7 +52,7 @@ class Changer(Outcomes):
         taken = self.wanted.taken(items, records)
         writes: dict[str, Item] = {}
         images: dict[str, Held] = {}
-        settled: dict[str, Held] = {}
+        landed: dict[str, dict[str, str | None]] = {}
         for key, item in items.items():
             record = records.get(str(item.id))
             if record is None or record.id != item.id:
@@ -55,7 +64,12 @@ class Changer(Outcomes):
                 entries.append(self._entry(work, item, "conflict", reason=reason))
                 continue
             if earlier := before.get(key):
-                self._settle_doubt(work, item, earlier, record, entries, writes, images, settled)
+                left = self._settle_doubt(work, item, earlier, record, landed)
+                if isinstance(left, Entry):
+                    entries.append(left)
+                else:
+                    writes[key] = left
+                    images[key] = replace(record, values=earlier.whole.before, stamp=earlier.whole.stamp)
                 continue
             try:
                 wanted = self.wanted.fields_of(work, item, record, taken.get(key, ()))
@@ -71,13 +85,24 @@ class Changer(Outcomes):
             if key not in before
         )  # fmt: skip
         sent = Sent()
-        to_send = {key: item for key, item in writes.items() if item.values and key not in settled}
-        self._send_all(Operation.UPDATE, to_send, sent, images)
-        sent.done.update({key: "" for key, item in writes.items() if not item.values})
-        for key in settled:
+        to_send = {key: item for key, item in writes.items() if item.values}
+        looks = {key: records[str(item.id)] for key, item in to_send.items()}
+        self._send_all(Operation.UPDATE, to_send, sent, looks)
+        if work.operation == "update":
+            loose = self.only or frozenset(self.loading.later.get(work.plan.name, ()))
+            kept = {key: self._before(record) for key, record in images.items()}
+            self._send_apart(work, writes, images, kept, sent, loose)
+        idle = [key for key, item in writes.items() if not item.values and key not in sent.refused]
+        sent.done.update(dict.fromkeys(idle, ""))
+        for key, values in landed.items():
+            if key not in sent.done:
+                sent.left.setdefault(key, tuple(writes[key].values))
+                writes[key] = replace(writes[key], values={})
+            writes[key] = replace(writes[key], values=values | writes[key].values)
             sent.done[key] = ""
+        entries.extend(self._changed(work, items, writes, images, sent))
+        # After what was done of the same record: what is refused still is its end.
         entries.extend(self._refusals(work, items, sent))
-        entries.extend(self._changed(work, items, writes, images | settled, sent))
         return entries
 
     def _before(self, record: Held) -> dict[str, str | None]:
@@ -93,37 +118,34 @@ class Changer(Outcomes):
         former = item.known.after if item.known else {}
         return {**former, **{name: record.values.get(name) for name in self.only}}
 
-    def _settle_doubt(
-        self,
-        work: RecordWork,
-        item: Item,
-        earlier: Entry,
-        record: Held,
-        entries: list[Entry],
-        writes: dict[str, Item],
-        images: dict[str, Held],
-        settled: dict[str, Held],
-    ) -> None:
-        """An update that may have been executed: as before (send), as sent (done), or neither (conflict)."""
-        was = Held(record.id, record.asked, earlier.before, earlier.stamp)
-        as_before = record.stamp == earlier.stamp and all(
-            record.values.get(name) == earlier.before.get(name) for name in earlier.after
-        )
-        as_sent = all(
-            self.held(name, value) == record.values.get(name) for name, value in earlier.after.items()
-        )
-        if as_before:
-            writes[item.key] = replace(item, values=dict(earlier.after))
-            images[item.key] = was
-        elif as_sent:
-            settled[item.key] = was
-            writes[item.key] = replace(item, values=dict(earlier.after))
+    def _settle_doubt(self, work: RecordWork, item: Item, begun: Begun, record: Held,
+                      landed: dict[str, dict[str, str | None]]) -> Item | Entry:  # fmt: skip
+        """An update that may have been executed: as before (send), as sent (done), or neither (conflict).
+
+        Of one that went in parts, the newest part is in doubt; what the others wrote is known by value.
+
+        Returns:
+            What is still to be sent, with what has landed in `landed`; or the conflict.
+        """
+        whole, last, values = begun.whole, begun.last, record.values
+        as_sent = {name for name, value in whole.after.items() if self.held(name, value) == values.get(name)}
+        as_before = {name for name in whole.after if values.get(name) == whole.before.get(name)}
+        other = whole.after.keys() - as_sent - as_before
+        if last.after.keys() <= as_before and record.stamp == last.stamp:
+            done = as_sent - last.after.keys() - as_before
+        elif last.after.keys() <= as_sent:
+            done = (as_sent - as_before) | last.after.keys()
         else:
-            names = [n for n, v in earlier.after.items() if self.held(n, v) != record.values.get(n)]
-            reason = f"changed: {', '.join(names)} changed while our write was in doubt"
-            entries.append(
-                self._entry(work, item, "conflict", target_id=record.id, before=earlier.before, reason=reason)
+            done, other = set(), other or last.after.keys() - as_sent
+        if other:
+            names = ", ".join(name for name in whole.after if name in other)
+            reason = f"changed: {names} changed while our write was in doubt"
+            return self._entry(
+                work, item, "conflict", target_id=record.id, before=whole.before, reason=reason
             )
+        if done:
+            landed[item.key] = {name: value for name, value in whole.after.items() if name in done}
+        return replace(item, values={n: v for n, v in whole.after.items() if n not in done})
 
     def _changed(self, work: RecordWork, items: dict[str, Item], writes: dict[str, Item],
                  images: dict[str, Held], sent: Sent) -> list[Entry]:  # fmt: skip
@@ -189,17 +211,19 @@ class Changer(Outcomes):
         reason = f"lost_edit: our write covered a newer value of {', '.join(names)}"
         return [self._entry(work, item, "lost_edit", target_id=record.id, before=lost, reason=reason)]
 
-    def _journalled(self, work: RecordWork) -> dict[str, Entry]:
+    def _journalled(self, work: RecordWork) -> dict[str, Begun]:
         """The before-images that a former process made durable for this batch."""
         rows = self.loading.workspace.engine.rows(
             f"""SELECT key, target_id, "before", "after", stamp FROM {self.loading.journal.source()}
             WHERE batch = '{work.batch.id}' AND outcome = 'intent' AND kind = 'record' ORDER BY seq"""
         )
-        return {
-            row["key"]: Entry(
+        found: dict[str, Begun] = {}
+        for row in rows:
+            entry = Entry(
                 self.loading.attempt, work.batch.id, self.loading.system, self.object, "record", row["key"],
                 work.operation, "intent", row["target_id"], before=image(row["before"]),
                 after=image(row["after"]), stamp=row["stamp"] or "",
-            )
-            for row in rows
-        }  # fmt: skip
+            )  # fmt: skip
+            earlier = found.get(row["key"])
+            found[row["key"]] = Begun(earlier.whole if earlier else entry, entry)
+        return found

@@ -61,12 +61,11 @@ class LaterCutter:
     def pending(self, manifest: Manifest) -> Iterator[RecordWork]:
         """Batches over the rows of a generation whose fields can be filled now."""
         size = self.loading.target.limits.records_of(self.plan.target)
-        if self.staged.texts or any(lead.many for lead in self.leads):
-            refused = REFUSED.format(journal=self.loading.journal.source())
-            self.loading.workspace.engine.run(
-                f"""CREATE OR REPLACE TABLE tried AS
-                SELECT key FROM ({refused}) WHERE attempt = {self.loading.attempt}"""
-            )
+        refused = REFUSED.format(journal=self.loading.journal.source())
+        self.loading.workspace.engine.run(
+            f"""CREATE OR REPLACE TABLE tried AS
+            SELECT key FROM ({refused}) WHERE attempt = {self.loading.attempt}"""
+        )
         for part in manifest.parts:
             rows = self._open(manifest, part)
             group: list[Item] = []
@@ -106,8 +105,9 @@ class LaterCutter:
     def _open(self, manifest: Manifest, part: Part) -> dict[int, frozenset[str]]:
         """Fields that may have to be written, by row: of records in the target, in their newest version.
 
-        What was refused or held isn't tried again here; a dead letter is replayed. A field is filled once; a
-        list or a text is looked at again, for more of its records may have come.
+        What was refused or held isn't tried again here, nor anything else of such a record: what is done of
+        it now would hide what isn't. A dead letter is replayed, and brings all of it. A field is filled once;
+        a list or a text is looked at again, for more of its records may have come.
         """
         leads = [lead for lead in self.leads if lead.name in manifest.schema]
         texts = [name for name in self.staged.texts if name in manifest.schema]
@@ -120,9 +120,8 @@ class LaterCutter:
         stale = f"AND p._key NOT IN (SELECT _key FROM read_parquet({newer!r}))" if newer else ""
         once, many = [lead for lead in leads if not lead.many], [lead for lead in leads if lead.many]
         lacks = [_lacks(lead, f"x{number}") for number, lead in enumerate(once)]
-        untried = "p._key NOT IN (SELECT key FROM tried)"
-        lacks += [f"p.{identifier(lead.name)} IS NOT NULL AND {untried}" for lead in many]
-        lacks += [f"{self._old(name)} AND {untried}" for name in texts]
+        lacks += [f"p.{identifier(lead.name)} IS NOT NULL" for lead in many]
+        lacks += [self._old(name) for name in texts]
         joins = " ".join(
             f"LEFT JOIN crosswalk AS x{number} ON x{number}.key = p.{identifier(lead.name)}"
             for number, lead in enumerate(once)
@@ -134,7 +133,8 @@ class LaterCutter:
             FROM read_parquet({text(path)}, file_row_number=true) AS p
             JOIN crosswalk AS c ON c.key = p._key
             LEFT JOIN {self.staged.images(path)} AS held ON held.seq = c.told_seq {joins}
-            WHERE NOT p._deleted AND ({" OR ".join(f"({each})" for each in lacks)}) {stale}"""
+            WHERE NOT p._deleted AND p._key NOT IN (SELECT key FROM tried)
+            AND ({" OR ".join(f"({each})" for each in lacks)}) {stale}"""
         )
         over = self.staged.over(manifest, part) if found else {}
         names = [*(lead.name for lead in (*once, *many)), *texts]

@@ -55,10 +55,13 @@ class Outcomes(Sender):
         return [replace(entry, kind="side")]
 
     def _refusals(self, work: RecordWork, items: dict[str, Item], sent: Sent) -> list[Entry]:
-        return [
-            self._entry(work, items[key], outcome, reason=f"{code}: {reason}" if code else reason)
-            for key, (outcome, code, reason) in sent.refused.items()
-        ]
+        entries = []
+        for key, (outcome, code, reason) in sent.refused.items():
+            words = f"{code}: {reason}" if code else reason
+            if key in sent.done and key in sent.left:
+                words += f"; not written: {', '.join(sent.left[key])}, all else was"
+            entries.append(self._entry(work, items[key], outcome, reason=words))
+        return entries
 
     def _entry(self, work: RecordWork, item: Item, outcome: str, *, target_id: str | None = None,
                before: dict[str, str | None] | None = None, after: dict[str, str | None] | None = None,

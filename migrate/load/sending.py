@@ -27,6 +27,8 @@ class Sent:
     done: dict[str, str] = field(default_factory=dict)  # key -> stamp right after our write, or ""
     refused: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # key -> outcome, code, reason
     unsaid: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> why it was put off, last
+    named: dict[str, tuple[str, ...]] = field(default_factory=dict)  # key -> fields that a refusal names
+    left: dict[str, tuple[str, ...]] = field(default_factory=dict)  # key -> what wasn't written of a part
     by_job: bool = False  # its records are to go as a job of the vendor's
 
 
@@ -146,6 +148,7 @@ class Sender:
                 sent.done[key] = outcome.stamp
             elif outcome.status == "refused":
                 sent.refused[key] = ("refused", outcome.code, outcome.reason)
+                sent.named[key] = outcome.fields
             elif outcome.status == "unsaid" and outcome.code:
                 sent.unsaid[key] = (outcome.code, outcome.reason)
         clashes = {items[o.index].key: o for o in outcomes if o.status == "conflict"}

@@ -7,7 +7,7 @@ before-image that its intent had made durable. Nothing is sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from migrate.clock import parse_stamp
@@ -86,7 +86,9 @@ def _created(loading: Loading, look: Look, batch: BatchRow) -> Iterator[Entry]:
 def _changed(loading: Loading, look: Look, batch: BatchRow) -> Iterator[Entry]:
     """An update is done if the record is as it was sent, or if its history shows our hand since."""
     told = _told(loading, batch)
-    rows = [row for row in _intents(loading, batch, "record") if row["key"] not in told and row["target_id"]]
+    rows = _whole(
+        row for row in _intents(loading, batch, "record") if row["key"] not in told and row["target_id"]
+    )
     if not rows:
         return
     # Of the plan that sent it, not of today's.
@@ -99,6 +101,10 @@ def _changed(loading: Loading, look: Look, batch: BatchRow) -> Iterator[Entry]:
         record, before, sent = records.get(row["target_id"]), image(row["before"]), image(row["after"])
         if record is None or not sent:
             continue
+        if row["parts"]:  # of an update that went in parts, those that have landed
+            sent = {
+                name: value for name, value in sent.items() if record.values.get(name) != before.get(name)
+            }
         as_held = {n: held(schema[n].held if n in schema else (), value) for n, value in sent.items()}
         if all(record.values.get(name) == before.get(name) for name in sent):
             continue  # not executed, or of no effect: nothing to undo
@@ -109,6 +115,17 @@ def _changed(loading: Loading, look: Look, batch: BatchRow) -> Iterator[Entry]:
         # Only fields that the write could have left: a second pass's before-image has no others.
         after = {**{name: value for name, value in _image(record).items() if name in before}, **as_held}
         yield _entry(loading, batch, row["key"], record.id, before=before, after=after)
+
+
+def _whole(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first intent of each record; `parts`: others follow, each for a part of it."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["key"] in found:
+            found[row["key"]]["parts"] = True
+        else:
+            found[row["key"]] = row | {"parts": False}
+    return list(found.values())
 
 
 def _our_hand(loading: Loading, object: str, id: str, fields: list[str], since: str) -> bool:

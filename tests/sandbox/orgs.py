@@ -186,8 +186,14 @@ class Orgs:
 
 
 @contextmanager
-def orgs(base: Path, plan: str = PLAN, people: int = PEOPLE, **settings: Any) -> Iterator[Orgs]:
-    """An old org with records and an empty new one whose administrator may set audit fields."""
+def orgs(
+    base: Path, plan: str = PLAN, people: int = PEOPLE, seed: Mapping[str, Any] | None = None, **settings: Any
+) -> Iterator[Orgs]:
+    """An old org with records and an empty new one whose administrator may set audit fields.
+
+    Args:
+        seed: what the old org holds, if not the usual.
+    """
     with ExitStack() as stack:
         running = []
         for name in ("old", "new"):
@@ -197,7 +203,7 @@ def orgs(base: Path, plan: str = PLAN, people: int = PEOPLE, **settings: Any) ->
                 launch("salesforce", base / name, speed=SPEED, settings=more if name == "new" else {})
             ))  # fmt: skip
         old, new = running
-        old.control.post("/seed", {
+        old.control.post("/seed", dict(seed) if seed is not None else {
             "org": {"Id": "00D5g000007Old1"},
             "metadata": {"Pet__c": {"label": "Pet", "fields": PET_FIELDS}}, "records": old_records(people),
         })  # fmt: skip

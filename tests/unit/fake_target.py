@@ -99,6 +99,8 @@ class FakeTarget:
         self.edits: list[tuple[str, str, str]] = []
         self.edited: list[tuple[str, str, str, str]] = []  # id, field, value, the value under it
         self.bad: set[str] = set()  # keys whose record the target refuses as a whole batch
+        self.loops: set[tuple[str, str]] = set()  # keys and fields that it takes no new value of
+        self.names_loops = True  # its error says which field it was
         self.calls = 0
         self.unsafe = 0  # records that were twins at any moment
         self._late: list[tuple[datetime, Batch]] = []
@@ -324,6 +326,9 @@ class FakeTarget:
             return Outcome(index, "refused", code="NOT_FOUND", reason="no such record")
         if (refused := self._dangling(object, write)) is not None:
             return replace(refused, index=index)
+        if loops := [name for name in write.values if (write.key, name) in self.loops]:
+            named = (loops[0],) if self.names_loops else ()
+            return Outcome(index, "refused", code="LOOP", reason=f"loop in {loops[0]}", fields=named)
         there = self.by("email", write.values.get("email"), object)
         if there is not None and there.id != record.id:
             return Outcome(index, "conflict", there.id, code="TAKEN", reason="email")

@@ -14,7 +14,7 @@ from migrate_validators.trace import trace
 
 from migrate.connector import Who
 from migrate.engine import Engine
-from migrate.stages.letters import replay
+from migrate.stages.letters import letter, replay
 from migrate.stages.load import load
 from migrate.stages.sample import sampled
 from migrate.stages.status import status
@@ -291,6 +291,78 @@ def test_a_reference_that_a_person_filled_in_between_is_held(move: Move) -> None
     calls = move.target.calls
     move.load()
     assert move.target.calls == calls, "a held row isn't tried again by the next load"
+
+
+# -- what the target refuses of it --------------------------------------------------------------
+
+LATE = CIRCLE.replace(
+    "    main: {from: MainId, reference: Contact}",
+    "    main: {from: MainId, reference: Contact}\n        file_ids: {reference: File, gather: ParentId, missing: later}",
+) + """
+    - source: File
+      target: files
+      fields: {name: Name, of: {from: ParentId, reference: Account}}
+"""
+
+
+@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(
+    refused=st.sets(st.sampled_from(["parent", "main", "file_ids"]), min_size=1),
+    named=st.booleans(),
+    faults=st.lists(st.sampled_from(["fine", "fine", "lost after", "killed before", "killed after"]), max_size=8),
+)
+def test_a_refused_late_field_takes_no_other_with_it_whatever_is_lost_or_killed(
+    refused: set[str], named: bool, faults: list[Fault]
+) -> None:
+    with TemporaryDirectory() as folder, Engine(folders=[Path(folder)]) as engine:
+        move = Move(Path(folder) / "w", engine, LATE)
+        for id, parent, main in (("A1", "A2", "C1"), ("A2", None, "C2")):
+            move.source.put("Account", id, Name=id, ParentId=parent, MainId=main)
+        for id in ("C1", "C2"):
+            move.source.put("Contact", id, LastName=id)
+        move.source.put("File", "F1", Name="F1", ParentId="A1")
+        move.stage()
+        move.target.loops = {("src.Account.A1", name) for name in refused}
+        move.target.names_loops = named
+        move.target.faults = [*(["fine"] * 6), *faults]  # canaries and records; then the second pass
+
+        move.load_through()
+
+        record = move.there("Account", "A1")
+        leads = {"parent": ("Account", "A2"), "main": ("Contact", "C1"), "file_ids": ("File", "F1")}
+        for name, to in leads.items():
+            assert record.values.get(name) == (None if name in refused else move.there(*to).id), name
+        assert move.there("Account", "A2").values["main"] == move.there("Contact", "C2").id
+        told = letter(move.workspace, "src.Account.A1")
+        assert (told.outcome, told.reason[:6]) == ("refused", "LOOP: ")
+        if len(refused) < 3:
+            assert told.reason.endswith(f"not written: {', '.join(sorted(refused, key=told.reason.index))}, all else was")
+        assert [name for name in refused if f"loop in {name}" not in told.reason] == []
+        calls = move.target.calls
+        move.load()
+        assert move.target.calls == calls, "what was refused is tried again by a replay only"
+
+        move.target.loops.clear()
+        assert replay(move.workspace).clean
+        for name, to in leads.items():
+            assert record.values.get(name) == move.there(*to).id, name
+        assert not move.roll_back().held
+        assert not [each for each in move.target.records.values() if each.live]
+
+
+def test_what_is_refused_of_a_newer_version_is_not_its_other_fields(move: Move) -> None:
+    company(move)
+    move.move()
+    move.target.loops = {("src.Account.A3", "parent")}
+    move.source.put("Account", "A3", Name="A3, renamed", ParentId="A2")
+    assert move.move(delta=True).refused == 1
+    record = move.there("Account", "A3")
+    assert (record.values["name"], record.values["parent"]) == ("A3, renamed", move.there("Account", "A1").id)
+    # A version whose own fields are refused isn't written by halves.
+    move.target.loops = {("src.Account.A3", "name")}
+    move.source.put("Account", "A3", Name="A3, again")
+    assert move.move(delta=True).refused == 1
+    assert (record.values["name"], record.values["parent"]) == ("A3, renamed", move.there("Account", "A1").id)
 
 
 # -- lists, and other fields of the other record ------------------------------------------------

@@ -11,6 +11,7 @@ rules, refuse with the org's own words.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -126,7 +127,8 @@ def outcome(operation: Operation, index: int, write: Write, result: Mapping[str,
     first: Mapping[str, Any] = errors[0] if errors else {}
     code = str(first.get("statusCode") or first.get("errorCode") or "")
     reason = "; ".join(_words(each) for each in errors) or "no reason given"
-    return said(operation, index, write, code, reason)
+    fields = dict.fromkeys(str(name) for each in errors for name in each.get("fields") or ())
+    return replace(said(operation, index, write, code, reason), fields=tuple(fields))
 
 
 def said(operation: Operation, index: int, write: Write, code: str, reason: str) -> Outcome:
