@@ -584,6 +584,32 @@ class ListsAutomations(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Companion:
+    """A rule of the vendor's: with a new record of `object` it may make one of `made`, which `field` names.
+
+    `name`: as the vendor calls it.
+    """
+
+    object: str
+    made: str
+    field: str
+    name: str
+
+
+@runtime_checkable
+class MakesCompanions(Protocol):
+    """A target whose vendor makes records of its own with some of ours, by a documented rule."""
+
+    def companions(self) -> Sequence[Companion]:
+        """Its rules."""
+        ...
+
+    def made_with(self, rule: Companion, ids: Sequence[str]) -> dict[str, str]:
+        """Of these records of `rule.made` those that one of `rule.object` names, with its id."""
+        ...
+
+
 @runtime_checkable
 class SwitchesAutomations(Protocol):
     """A target whose automations can be switched off and on over its API. Both may be repeated."""

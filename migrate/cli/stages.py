@@ -135,6 +135,7 @@ def loaded_document(found: Loaded) -> dict[str, Any]:
         "refused": found.refused,
         "swept": found.swept,
         "side_links": found.side_links,
+        "companions": found.companions,
         "canaries": [each.document() for each in found.canaries],
         "canaries_due": found.canaries_due,
     }
@@ -189,6 +190,11 @@ def loaded_text(found: Loaded) -> str:
         lines.append(
             "Blocked (an end isn't in the target): " + ", ".join(f"{k} {v:,}" for k, v in blocked.items())
         )
+    lines += [
+        f"{number:,} of {name} were made by the vendor with records of ours, as it always does; they are "
+        "journalled, and go back with them."
+        for name, number in found.companions.items()
+    ]
     if found.met:
         lines.append(
             f"{found.met:,} records were edited by somebody while we wrote them; "

@@ -22,7 +22,8 @@ class Effect:
     """One thing that happened beside our write.
 
     `what`: a field, an object or a code. `who`: as the target names it, "" where it doesn't. `id`: of a
-    record that was made. `accepted`: the automation of the plan that may do this, "" where none may.
+    record that was made. `rule`: of the vendor's, by which it was to be expected. `accepted`: that rule, or
+    the automation of the plan that may do this, "" where none may.
     """
 
     does: str
@@ -30,6 +31,7 @@ class Effect:
     who: str = ""
     id: str = ""
     accepted: str = ""
+    rule: str = ""
 
     def __str__(self) -> str:
         said = {
@@ -82,7 +84,8 @@ class Canary:
             STOPPED: "stopped the load",
         }[self.state]
         if self.effects and self.state == PASSED:
-            said = "only what the plan accepts"
+            known = all(each.rule for each in self.effects)
+            said = "only what the vendor always does" if known else "only what the plan accepts"
         told = "".join(f"\n  {each} ({each.accepted or 'not accepted'})" for each in self.effects)
         return f"Canary of {self.entry}, {self.operation}: {said}.{told}"
 

@@ -19,6 +19,7 @@ from migrate.connector import THEIRS, Held, Link, ListsAutomations, ShowsNew, Ve
 from migrate.engine import text
 from migrate.journal import Entry
 from migrate.ledger.canaries import CHANGES, FILLS, LINKS, MAILS, MAKES, REMOVES, STAMPS, Effect
+from migrate.load.companions import expected, note, of_record, rules
 from migrate.load.context import Loading
 from migrate.load.work import image
 from migrate.plan.models import AcceptedPlan
@@ -29,10 +30,11 @@ _MOMENT = timedelta(seconds=1)
 
 
 def judged(effects: Iterable[Effect], accepted: Sequence[AcceptedPlan]) -> list[Effect]:
-    """Each effect with the automation that the plan lets do it; every effect needs one that names it."""
+    """Each effect with the automation that the plan lets do it; every effect needs one that names it, but for
+    what a rule of the vendor's brings with it."""
     found = []
     for effect in effects:
-        names = [each.name for each in accepted if _may(each, effect)]
+        names = [effect.rule] if effect.rule else [each.name for each in accepted if _may(each, effect)]
         found.append(replace(effect, accepted=names[0] if names else ""))
     return found
 
@@ -127,11 +129,40 @@ class Watch:
         if not effects and self._moved(written, record, versions):
             effects.add(Effect(STAMPS, written.object, _author(versions)))
         links = self._new_links(written)
-        effects |= {Effect(LINKS, link.right_object) for link in links}
         made = self._made(written, links)
-        effects |= {Effect(MAKES, object, _name(held.source), held.id) for object, held in made}
-        self._journal(links, made)
+        ends = {(link.right_object, link.right) for link in links} | {(each, held.id) for each, held in made}
+        ruled = expected(self.loading, ends)
+        effects = {self._ruled(each, written, record, ruled) for each in effects}
+        effects |= {
+            Effect(LINKS, object, rule=ruled.get((object, id), ""))
+            for object, id in {(link.right_object, link.right) for link in links}
+        }
+        effects |= {
+            Effect(MAKES, object, _name(held.source), held.id)
+            for object, held in made
+            if (object, held.id) not in ruled
+        }
+        if written.created:
+            effects |= self._companions(written, record)
+        self._journal(links, [each for each in made if (each[0], each[1].id) not in ruled])
         return sorted(effects)
+
+    def _companions(self, written: Written, record: Held) -> set[Effect]:
+        """What the vendor always makes with such a record; journalled as its side."""
+        found = list(of_record(self.loading, record, written.object))
+        for rule, id in found:
+            note(self.loading, rule, {id: record.id})
+        return {Effect(MAKES, rule.made, id=id, rule=rule.name) for rule, id in found}
+
+    def _ruled(
+        self, effect: Effect, written: Written, record: Held, ruled: Mapping[tuple[str, str], str]
+    ) -> Effect:
+        """An effect on the record's own fields: one that names a companion was to be expected."""
+        for rule in rules(self.loading):
+            if (rule.object, rule.field, FILLS) == (written.object, effect.what, effect.does):
+                name = ruled.get((rule.made, str(record.values.get(rule.field))), "")
+                return replace(effect, rule=name)
+        return effect
 
     def _versions(self, written: Written) -> dict[str, Version]:
         """The newest version of each field, where the target keeps any."""
@@ -146,10 +177,10 @@ class Watch:
         )
         schema = self.loading.catalog.objects[written.object].fields
         effects: set[Effect] = set()
-        expected: dict[str, str | None] = {}
+        wanted: dict[str, str | None] = {}
         for row in rows:
             if row["kind"] == "record":
-                expected = image(row["after"])
+                wanted = image(row["after"])
 
         def own(name: str, before: str | None) -> bool:
             """Whether the target can't but fill what we left empty: an owner of a record that had none."""
@@ -163,10 +194,10 @@ class Watch:
                     for name in image(row["after"])
                     if not own(name, before.get(name))
                 }
-        for name, value in expected.items():
+        for name, value in wanted.items():
             if name in record.values and record.values[name] != value and not own(name, value):
                 effects.add(_value(name, value, versions))  # a file's bytes aren't read here
-        others = [schema[name] for name in record.values if name in schema and name not in expected]
+        others = [schema[name] for name in record.values if name in schema and name not in wanted]
         return effects | {
             _value(each.name, self._stood(each, written), versions)
             for each in others

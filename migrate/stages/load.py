@@ -29,6 +29,7 @@ from migrate.load import (
     RecordProtocol,
     Tally,
     canary,
+    companions,
     strays,
 )
 from migrate.load.canary import Canaries
@@ -66,6 +67,7 @@ class Loaded:
     refused: int = 0
     swept: list[Swept] = field(default_factory=list)
     side_links: int = 0
+    companions: dict[str, int] = field(default_factory=dict)  # by object: made by the vendor with ours; all
     canaries: list[Canary] = field(default_factory=list)  # of the attempt
     canaries_due: dict[str, list[str]] = field(default_factory=dict)  # by entry; of a dry run
 
@@ -143,7 +145,7 @@ def load(
         for each in chosen:
             for index in range(len(each.links)):
                 _links(loading, f"{each.name}.{index}", loaded)
-        _look_around(loading, base, loaded)
+        _look_around(loading, base, plans, loaded)
         _finish(loading, chosen, loaded, sample=sample)
         loaded.canaries = flown(loading.ledger, attempt)
     return loaded
@@ -359,7 +361,9 @@ def _links(loading: Loading, name: str, loaded: Loaded) -> None:
         tally.update(loading.run(cutter.pending(manifest), carry))
 
 
-def _look_around(loading: Loading, base: checkpoint.Checkpoint, loaded: Loaded) -> None:
+def _look_around(
+    loading: Loading, base: checkpoint.Checkpoint, plans: Sequence[ObjectPlan], loaded: Loaded
+) -> None:
     """Twins, strays and sides, once the target's own automations have had their time."""
     last = book.last_deadline(loading.ledger, loading.system)
     if last is not None:
@@ -367,6 +371,7 @@ def _look_around(loading: Loading, base: checkpoint.Checkpoint, loaded: Loaded) 
     loading.wait_all_landed()
     loading.clock.sleep(loading.target.limits.settle)
     crosswalk_table(loading)
+    loaded.companions = companions.write_down(loading, plans)
     keys = checkpoint.key_fields(loading.workspace, base)
     for object, files in loading.baseline.items():
         loaded.swept.append(strays.sweep(loading, object, keys[object], files))

@@ -22,7 +22,6 @@ objects:
   - source: companies
     target: Account
     key: {field: Migration_Key__c}
-    automations: {accept: [{name: Enhanced Email, links: [Task]}]}
     fields: {Name: name}
   - source: emails
     target: EmailMessage
@@ -31,10 +30,6 @@ objects:
     related:
       company: {of: emails_to_companies, by: left, take: min(right)}
     insert_only: [CreatedDate]
-    automations:
-      accept:
-        # Salesforce makes a task as the shadow of each message.
-        - {name: Enhanced Email, makes: [Task], links: [Task], fills: [ActivityId]}
     fields:
       Subject: hs_email_subject
       HtmlBody: hs_email_html
@@ -135,11 +130,32 @@ def test_messages_and_tasks_keep_time_people_body_and_parent(moved: Files) -> No
     assert {row["ActivityDate"] for row in tasks.values()} == {f"2018-03-0{n}" for n in range(1, 5)}
 
 
-def test_the_task_that_salesforce_makes_of_a_message_is_told_as_its_own_doing(moved: Files) -> None:
+def test_the_task_that_salesforce_makes_of_a_message_is_expected_counted_and_no_stranger(
+    moved: Files,
+) -> None:
     companions = {row["ActivityId"] for row in live(moved, "EmailMessage")}
     assert len(companions) == 4
-    told = {side for each in moved.said["load"][1]["swept"] for side in each["sides"]}
-    assert companions <= told, moved.said["load"][1]
+    loaded = moved.said["load"][1]
+    assert loaded["companions"] == {"Task": 4}
+    effects = {each["entry"]: each["effects"] for each in loaded["canaries"]}
+    assert [(e["does"], e["what"], e["accepted"]) for e in effects["emails"]] == [
+        ("makes", "Task", "Enhanced Email")
+    ]
+    assert effects["emails"][0]["id"] in companions
+    assert [(e["does"], e["accepted"]) for e in effects["companies"]] == [("links", "Enhanced Email")]
+    assert not [side for each in loaded["swept"] for side in each["sides"] if side in companions]
+    # A second load looks at no message again, and journals none twice.
+    before = moved.salesforce.control.ndjson("/log?after=0")
+    assert moved.run("load")[1]["companions"] == {"Task": 4}
+    assert moved.salesforce.control.ndjson("/log?after=0") == before
+
+
+def test_a_validation_counts_the_companions_and_calls_none_foreign(moved: Files) -> None:
+    report = moved.run("validate")[1]
+    [strays] = [each for each in report["results"] if each["id"] == "strays.tasks"]
+    assert strays["verdict"] == "pass", strays
+    assert strays["figures"]["side records, journalled"] == 4
+    assert strays["figures"]["side records, not journalled"] == 0
 
 
 def test_a_rollback_takes_messages_tasks_and_their_companions_away(moved: Files) -> None:
@@ -147,4 +163,18 @@ def test_a_rollback_takes_messages_tasks_and_their_companions_away(moved: Files)
     code, found = moved.run("rollback verify")
     assert code in (0, 1), found
     assert found["held"] == 0
+    assert live(moved, "EmailMessage") == live(moved, "Task") == live(moved, "Account") == []
+
+
+def test_companions_are_known_and_go_back_where_the_plan_has_no_tasks(moved: Files) -> None:
+    moved.plan("", PLAN[: PLAN.index("  - source: tasks")])
+    moved.must("transform")
+    code, loaded = moved.run("load")
+    assert (code, loaded["companions"]) == (0, {"Task": 4}), loaded
+    assert {row["Id"] for row in live(moved, "Task")} == {
+        row["ActivityId"] for row in live(moved, "EmailMessage")
+    }
+    moved.must("rollback run --yes")
+    code, found = moved.run("rollback verify")
+    assert (code, found["verdict"], found["held"]) == (0, "pass", 0), found
     assert live(moved, "EmailMessage") == live(moved, "Task") == live(moved, "Account") == []

@@ -324,7 +324,8 @@ def test_a_refused_late_field_takes_no_other_with_it_whatever_is_lost_or_killed(
         move.stage()
         move.target.loops = {("src.Account.A1", name) for name in refused}
         move.target.names_loops = named
-        move.target.faults = [*(["fine"] * 6), *faults]  # canaries and records; then the second pass
+        quiet: list[Fault] = ["fine"] * 6
+        move.target.faults = [*quiet, *faults]  # canaries and records; then the second pass
 
         move.load_through()
 

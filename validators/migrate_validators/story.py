@@ -188,7 +188,8 @@ def way_back(evidence: Evidence, checkpoint: Point | None) -> dict[str, Any]:
     )
     sides = int(
         evidence.one(
-            f"""SELECT count(*) AS n FROM {evidence.journal} WHERE kind = 'side' AND op = 'create'
+            f"""SELECT count(DISTINCT (object, target_id)) AS n FROM {evidence.journal}
+            WHERE kind = 'side' AND op = 'create' AND outcome = 'done'
             AND attempt = {evidence.attempt}"""
         )
     )

@@ -48,7 +48,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         f"""SELECT f._id AS id, f._key AS key, f._stamp AS stamp, f._source AS made_by, CASE
             WHEN t._key IS NOT NULL THEN 'twin'
             WHEN starts_with(f._key, {family}) AND c.key IS NULL THEN 'stray'
-            WHEN {side} AND b._id IS NULL AND j.target_id IS NOT NULL THEN 'side record'
+            WHEN f._key IS NULL AND b._id IS NULL AND j.target_id IS NOT NULL THEN 'side record'
             WHEN {side} AND b._id IS NULL THEN 'side record, not journalled' END AS what
         FROM {found} AS f
         LEFT JOIN (SELECT _key FROM {found} WHERE _key IS NOT NULL GROUP BY _key HAVING count(*) > 1) AS t
@@ -83,7 +83,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         )
     else:
         verdict = Verdict.PASS
-        made = f"; {sides:,} made by automations are journalled" if sides else ""
+        made = f"; {sides:,} made by the target itself are journalled" if sides else ""
         summary = f"{compared:,} records looked at: no twin, no stray{made}."
     if twins or strays:
         decisions.append(

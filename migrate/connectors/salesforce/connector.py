@@ -11,6 +11,7 @@ import pyarrow as pa
 from migrate.catalog import Catalog
 from migrate.connector import (
     Batch,
+    Companion,
     Held,
     JobLimits,
     Limits,
@@ -27,7 +28,7 @@ from migrate.connector import (
     Write,
 )
 from migrate.connectors import wire
-from migrate.connectors.salesforce import blobs, writing
+from migrate.connectors.salesforce import blobs, companions, writing
 from migrate.connectors.salesforce import rights as permissions
 from migrate.connectors.salesforce.authors import Authors
 from migrate.connectors.salesforce.hanging import Hanging
@@ -210,6 +211,12 @@ class SalesforceConnector:
 
     def by_rule(self, code: str) -> bool:
         return code in RULES
+
+    def companions(self) -> Sequence[Companion]:
+        return companions.COMPANIONS
+
+    def made_with(self, rule: Companion, ids: Sequence[str]) -> dict[str, str]:
+        return companions.made_with(self._org, rule, ids)
 
     def mail_signs(self, object: str) -> Sequence[str]:  # noqa: ARG002 - a mail that is logged makes a task
         return ()
