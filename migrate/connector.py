@@ -22,7 +22,7 @@ from migrate.types import BlobRef
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from migrate.catalog import Catalog, Owner
+    from migrate.catalog import Catalog, Option, Owner
     from migrate.clock import Clock
 
 ENTRY_POINTS = "crm_migrate.connectors"
@@ -457,6 +457,21 @@ class FindsByValues(Protocol):
 
     def find(self, object: str, fields: Sequence[str], writes: Sequence[Write]) -> list[Held]:
         """The records that hold what these creates would write; `asked` is the write's key."""
+        ...
+
+
+@runtime_checkable
+class TellsPicklists(Protocol):
+    """A system that tells an object's picklists with a call or two, without a whole `discover`."""
+
+    def picklists(self, object: str, fields: Sequence[str]) -> dict[str, tuple[Option, ...]]:
+        """The values of these fields as they are at this moment, whatever was read before.
+
+        A field that isn't there any more, or that the credential can't see, is left out.
+
+        Raises:
+            SystemRefused: the object itself isn't there, or can't be seen.
+        """
         ...
 
 

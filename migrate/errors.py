@@ -5,6 +5,7 @@ what happened, to what, what to do. Every class has the exit code of the command
 
     MigrateError              exit  what the caller does
     |- PlanError                2   shows file:line:column and stops; the author fixes the plan
+    |- Drifted                  2   stops; picklists aren't what the maps were made for, a person amends these
     |- SystemRefused            3   stops; a person must act (credentials, rights, tenant)
     |- CanaryStopped            3   stops; the target does more than was asked, a person decides
     |- Parked                   3   stops; may be run again at `resume_at`
@@ -90,6 +91,48 @@ class UsageError(MigrateError):
 
     def __str__(self) -> str:
         return f"{self.what}\n  {self.remedy}" if self.remedy else self.what
+
+
+@dataclass(frozen=True, order=True)
+class ValueChange:
+    """A value of a picklist that isn't as it was when the maps were made.
+
+    `what`: a sentence that names the value and who relies on it. `matters`: nothing may be loaded before a
+    person has seen to it.
+    """
+
+    system: str
+    object: str
+    field: str
+    value: str
+    what: str
+    matters: bool
+
+    def __str__(self) -> str:
+        return f"{self.system}: {self.object}.{self.field}: {self.what}"
+
+
+class Drifted(MigrateError):
+    """Picklists of a system have changed since the maps were made; told before the first write."""
+
+    exit_code = 2
+
+    def __init__(self, changes: Sequence[ValueChange]) -> None:
+        self.changes = tuple(sorted(set(changes)))
+        super().__init__(self.changes)
+
+    def __str__(self) -> str:
+        lines = ["Picklists have changed since the maps were made; nothing was written."]
+        lines += [f"  {change}" for change in self.changes if change.matters]
+        others = [f"  {change}" for change in self.changes if not change.matters]
+        lines += ["Changed, too, but in no record's way:", *others] if others else []
+        return "\n".join([*lines, REMEDY])
+
+
+REMEDY = (
+    "  Run `migrate discover`, amend the maps (or undo the change there), then `migrate check`,\n"
+    "  `migrate transform` and `migrate load`."
+)
 
 
 class SystemRefused(MigrateError):

@@ -345,6 +345,21 @@ class Workspace:
             raise Damaged(place, "differs from its digest", remedy)
         return catalog
 
+    def catalog_digest(self, role: Role) -> str:
+        """The digest of the catalog that the last `discover` took."""
+        return str(self.ledger.system(self.system(role).system).catalog)
+
+    def former_catalog(self, role: Role, digest: str) -> Catalog | None:
+        """A catalog that some `discover` took; None where it isn't there any more, or isn't whole."""
+        from migrate.catalog import Catalog
+
+        try:
+            content = self.storage.read(_catalog(self.system(role).system, digest))[0]
+            catalog = Catalog.model_validate_json(content)
+        except (OSError, ValueError):
+            return None
+        return catalog if catalog.digest() == digest else None
+
     def guarded(self) -> Catalog:
         """The target's catalog, with those fields marked too in which the plan keeps opt-outs.
 

@@ -80,19 +80,23 @@ def discover(session: Session) -> Result:
 
 
 @click.command(short_help="Is the plan sound? With --live also the rights.")
-@click.option("--live", is_flag=True, help="Also prove rights and limits at both systems. Writes nothing.")
+@click.option(
+    "--live", is_flag=True, help="Also ask both systems: rights, limits, changed picklists. Writes nothing."
+)
 @click.pass_obj
 def check(session: Session, live: bool) -> Result:
     """Say whether the plan is sound, and whether every picklist value has a home.
 
     Names every mistake at once, with file, line and remedy. After an extract it counts the records
-    behind each value without a home. Next: `migrate prepare`.
+    behind each value without a home. With --live it also tells which picklist values have changed since
+    the last discover. Next: `migrate prepare`.
 
     \b
     migrate check --live
     """
     from migrate.cli.automations import told_text
     from migrate.stages.automations import listed
+    from migrate.stages.drift import since_discover
     from migrate.stages.live import prove
     from migrate.stages.pipeline import checked
 
@@ -100,6 +104,7 @@ def check(session: Session, live: bool) -> Result:
         found = checked(workspace)
         proved = prove(workspace) if live else []
         told = listed(workspace) if live else None
+        drift = since_discover(workspace) if live else []
     lines = [
         f"{len(found.objects)} objects, {sum(len(o.fields) for o in found.objects.values())} fields: sound."
     ]
@@ -122,6 +127,9 @@ def check(session: Session, live: bool) -> Result:
     for proof in proved:
         lines.append(proof.words)
         odd = odd or bool(proof.rights.missing or proof.rights.excess)
+    if drift:
+        lines += ["Picklists have changed since the last discover:", *(f"  {each}" for each in drift)]
+        lines.append("  Run `migrate discover`, amend the maps (or undo the change there), then check again.")
     document = {
         "objects": list(found.objects),
         "warnings": [str(warning) for warning in found.warnings],
@@ -129,9 +137,12 @@ def check(session: Session, live: bool) -> Result:
         "collisions": found.collisions,
         "live": proved,
         "automations": told,
+        "drift": drift,
     }
     refused = any(proof.rights.missing for proof in proved)
-    return Result("check", document, "\n".join(lines), 3 if refused else int(odd))
+    stale = any(each.matters for each in drift)
+    code = 3 if refused else 2 if stale else int(odd or bool(drift))
+    return Result("check", document, "\n".join(lines), code)
 
 
 @click.command(short_help="Make the fields and options that the target lacks.")

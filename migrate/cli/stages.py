@@ -108,7 +108,8 @@ def transform(session: Session) -> Result:
 def load(session: Session, objects: tuple[str, ...], dry_run: bool, keep_going: bool) -> Result:
     """Send ready records to the target, in batches that survive a crash.
 
-    Goes on where the last load stopped. What the target refuses becomes a dead letter;
+    Goes on where the last load stopped. Stops before the first write where a picklist value that the maps
+    rely on has changed in a system since. What the target refuses becomes a dead letter;
     `migrate dead-letters list` shows them. Next: `migrate validate`.
 
     \b
@@ -138,6 +139,7 @@ def loaded_document(found: Loaded) -> dict[str, Any]:
         "companions": found.companions,
         "canaries": [each.document() for each in found.canaries],
         "canaries_due": found.canaries_due,
+        "drift": found.drift,
     }
 
 
@@ -168,6 +170,8 @@ def loaded_text(found: Loaded) -> str:
     if found.links:
         link_rows = [(name, t["link"], t["unlink"], t["refused"]) for name, t in found.links.items()]
         lines.append(table(link_rows, ("links of", "made", "removed", "refused")))
+    if found.drift:
+        lines += ["Picklists have changed since the maps were made:", *(f"  {each}" for each in found.drift)]
     lines += [str(each) for each in found.canaries if each.effects]
     lines += [
         f"{name}: the first record to {' and the first to '.join(due)} would go alone, as a canary."

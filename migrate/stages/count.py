@@ -7,7 +7,8 @@ expression that fills a unique target field.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -20,6 +21,7 @@ from migrate.errors import Defect, PlanError
 from migrate.plan import LabelMap, ObjectPlan, Plan, SubscriptionMap, parse_expression
 from migrate.stages.checked import Collision
 from migrate.stages.related import Related, extended, joined
+from migrate.types import Kind
 
 MOST_VALUES = 10_000  # distinct values of one expression; a picklist has fewer
 
@@ -59,6 +61,57 @@ def count_values(
         if rows is not None:
             found[name, text] = {str(row["v"]): int(row["n"]) for row in rows}
     return found
+
+
+@dataclass(frozen=True)
+class Through:
+    """An expression that goes through a map. `name`: the entry or junction under which it is counted."""
+
+    name: str
+    object: str
+    where: str | None
+    text: str
+
+
+def count_without_home(
+    plan: Plan,
+    source: Catalog,
+    files: Mapping[str, Sequence[str]],
+    engine: Engine,
+    through: Through,
+    field: str,
+    value: str,
+    homes: Collection[str],
+) -> int:
+    """Extracted records with this value in a field out of which the expression makes what has no home."""
+    seen = _Seen(plan, source, files, engine)
+    fields = seen.fields(through.name, through.object)
+    where = "true" if through.where is None else _sql(plan, fields, through.where)
+    if field not in fields or where is None or not files.get(through.object):
+        return 0
+    try:
+        made = parse_expression(through.text, fields, plan.at("objects"))
+    except PlanError:
+        return 0  # `check` tells it
+    kind = _kind(engine, made.sql, fields) or ""
+    what = f"unnest({made.sql})" if kind.endswith("[]") else made.sql
+    known = ", ".join(map(quoted, sorted(homes))) or "NULL"
+    same = f"AND v = {quoted(value)}" if made.column == field else ""
+    rows = _rows(
+        engine,
+        f"SELECT count(DISTINCT _id) AS n FROM (SELECT _id, CAST(v AS VARCHAR) AS v FROM (SELECT _id, {what} "
+        f"AS v FROM {seen.rows(through.name, through.object)} WHERE ({where}) AND "
+        f"{holds(fields[field], value)})) WHERE v IS NOT NULL AND (v IN ({known})) IS NOT TRUE {same}",
+    )
+    return int(rows[0]["n"]) if rows else 0
+
+
+def holds(field: Field, value: str) -> str:
+    """SQL: whether a field, as it is staged, holds a picklist's value."""
+    column = identifier(field.name)
+    if field.kind is Kind.MULTIPICKLIST:
+        return f"list_contains({column}, {quoted(value)})"
+    return f"CAST({column} AS VARCHAR) = {quoted(value)}"
 
 
 def count_combinations(

@@ -1,9 +1,9 @@
 """How does everything get into the target, in order, and go on where it stopped?
 
-Order: artifacts verified, lease taken, checkpoint with its baseline, batches in doubt settled, opt-outs, then
-objects by reference (parents first where a child must wait for them), a second pass over what had to wait
-for its record, then links, then a sweep. Only
-when all rows of a generation are settled does its watermark move, in the same transaction.
+Order: artifacts verified, lease taken, picklists compared with those that the maps were made for, checkpoint
+with its baseline, batches in doubt settled, opt-outs, then objects by reference (parents first where a child
+must wait for them), a second pass over what had to wait for its record, then links, then a sweep. Only when
+all rows of a generation are settled does its watermark move, in the same transaction.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from migrate.connector import CONSENT
-from migrate.errors import UsageError
+from migrate.errors import UsageError, ValueChange
 from migrate.journal import REFUSED
 from migrate.ledger import batches as book
 from migrate.ledger.canaries import Canary, flown
@@ -45,7 +45,7 @@ from migrate.plan.models import ObjectPlan
 from migrate.plan.needs import always_written, expected, written_fields
 from migrate.plan.waves import Waves, waves
 from migrate.rewriting import rewritten_fields
-from migrate.stages import checkpoint, pipeline
+from migrate.stages import checkpoint, drift, pipeline
 from migrate.stages.blocked import blocked_links, blocked_records, unfilled
 from migrate.stages.old_links import LEFT, addresses_for, write_down
 from migrate.stages.remaining import foreseen
@@ -70,14 +70,17 @@ class Loaded:
     companions: dict[str, int] = field(default_factory=dict)  # by object: made by the vendor with ours; all
     canaries: list[Canary] = field(default_factory=list)  # of the attempt
     canaries_due: dict[str, list[str]] = field(default_factory=dict)  # by entry; of a dry run
+    drift: list[ValueChange] = field(
+        default_factory=list
+    )  # picklist values that changed and are in nobody's way
 
     @property
     def clean(self) -> bool:
-        """Nothing was refused, held or blocked, and the sweep found no twin and no stray."""
+        """Nothing was refused, held or blocked, no picklist has changed; no twin, no stray."""
         odd = any(swept.twins or swept.strays for swept in self.swept)
         waiting = any(self.blocked.values()) or any(self.unfilled.values())
         waiting = waiting or any(tally[LEFT] for tally in self.old_links.values())
-        return not (self.refused or waiting or odd or self.met)
+        return not (self.refused or waiting or odd or self.met or self.drift)
 
     @property
     def met(self) -> int:
@@ -105,6 +108,7 @@ def load(
         UsageError: nothing is ready, or a rollback is under way.
         LeaseHeld, LeaseLost: another operator writes to the target.
         Damaged: an artifact differs from its digest; nothing was written.
+        Drifted: picklists have changed since the rows were made; nothing was written.
         Parked, SystemRefused: the target; what was done is kept, run again.
         CanaryStopped: the target did more than was asked with the first record of an entry.
     """
@@ -128,6 +132,7 @@ def load(
         loading.addresses = addresses_for(loading)
         must_be_open(workspace, attempt)
         _verify(workspace, plans)
+        loaded.drift = drift.before_load(workspace, target)
         base = checkpoint.ensure(loading)
         loading.baseline = checkpoint.files(workspace, base)
         stack.enter_context(quiet(loading))

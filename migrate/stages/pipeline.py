@@ -152,6 +152,7 @@ def _transform(workspace: Workspace, progress: Progress) -> dict[str, ObjectCoun
         progress=progress,
         crosswalk=CROSSWALK.format(journal=workspace.journal.source()),
         blobs=workspace.blobs,
+        discovered=workspace.catalog_digest("target"),
     )
     with workspace.ledger.write() as tx:
         for row in taken:

@@ -13,7 +13,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from migrate.connector import Batch, KeepsHistory, Link, Operation, Outcome, Page, Query, Target, Who, Write
+from migrate.connector import (
+    Batch,
+    KeepsHistory,
+    Link,
+    Operation,
+    Outcome,
+    Page,
+    Query,
+    Target,
+    TellsPicklists,
+    Who,
+    Write,
+)
 from migrate.errors import GapTooLong, InDoubt, LeaseLost
 from migrate.held import held
 from migrate.types import arrow_type
@@ -57,6 +69,20 @@ def test_a_catalog_is_the_same_catalog_when_nothing_has_changed(source: Harness)
     fields = first.objects[source.object].fields
     assert {source.text, source.number, source.mark} - {""} <= fields.keys()
     assert all(name == each.name for name, each in fields.items())
+
+
+def test_picklists_asked_anew_are_those_of_the_catalog(source: Harness) -> None:
+    connector = source.connect()
+    if not isinstance(connector, TellsPicklists):
+        assert connector.type == "mime"  # its discover makes no call
+        return
+    found = 0
+    for object, schema in connector.discover().objects.items():
+        told = {name: field.options for name, field in schema.fields.items() if field.options}
+        if told:
+            assert connector.picklists(object, [*told, "not_there"]) == told
+            found += 1
+    assert found
 
 
 def test_as_many_are_read_as_a_second_route_counts(source: Harness) -> None:

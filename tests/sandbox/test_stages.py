@@ -20,8 +20,9 @@ import pytest
 
 from migrate.cli import main
 from migrate.clock import stamp
+from migrate.connector import NewOption
 from migrate.demo.generated import generated
-from migrate.demo.run import PLANS, credentials, sandboxes
+from migrate.demo.run import PLANS, WRITER, credentials, sandboxes
 from migrate.demo.shape import Seed, Sizes, sf_id
 from migrate.ledger.leases import this_process
 from migrate.ledger.tables import leases
@@ -537,3 +538,71 @@ def test_a_sample_is_whole_trees_and_nothing_else(company: Company) -> None:
     staged = {name: each["ready"] for name, each in found["transform"].items()}
     done = {name: sum(tally.values()) for name, tally in loaded["objects"].items()}
     assert all(0 < done[name] < staged[name] for name in staged)
+
+
+# -- picklists that have changed since --------------------------------------------------------
+
+
+def described(running: Running, object: str, after: int) -> int:
+    """How often somebody has asked for an object's properties since that request."""
+    paths = [each["path"].partition("?")[0] for each in running.control.ndjson(f"/requests?after={after}")]
+    return sum("/properties/" in path and path.endswith(f"/{object}") for path in paths)
+
+
+def test_a_value_that_was_switched_off_in_hubspot_stops_every_load_until_it_is_on_again(
+    company: Company,
+) -> None:
+    with closing(Workspace(company.root)) as workspace, closing(workspace.target()) as target:
+        portal = target._portal.http  # type: ignore[attr-defined]
+        path = "/crm/v3/properties/contacts/lead_source"
+        before = portal.call("GET", path, write=False).json()["options"]
+        off = [{**each, "hidden": each["hidden"] or each["value"] == "Web"} for each in before]
+        last, writes = company.hubspot.control.ndjson("/requests?after=0")[-1]["number"], company.writes()
+
+        portal.call("PATCH", path, json={"options": off}, write=True)
+        try:
+            for _ in range(2):
+                code, found = company.run("load")
+                assert (code, found["error"]) == (2, "Drifted"), found
+                assert "contacts.lead_source: `Web` is inactive now" in found["message"]
+                assert "picklists/lead_source.csv leads `Web` there" in found["message"]
+                assert [each["value"] for each in found["facts"]["changes"] if each["matters"]] == ["Web"]
+            assert company.writes() == writes + 1  # the administrator's
+            assert described(company.hubspot, "contacts", last) == 2  # one call a load
+            code, found = company.run("check --live")
+            assert (code, [each["value"] for each in found["drift"]]) == (2, ["Web"])
+        finally:
+            portal.call("PATCH", path, json={"options": before}, write=True)
+    code, found = company.run("load")
+    assert (code in (0, 1), found.get("drift")) == (True, [])
+
+
+def test_a_value_that_was_added_in_salesforce_stops_a_load_once_a_record_without_a_home_has_it(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Workspace(company.root)) as workspace, monkeypatch.context() as admin:
+        admin.setenv("LEGACY_CLIENT_ID", WRITER)
+        source = workspace.connector("source")
+        with closing(source):
+            added = NewOption("Account", "Sector__c", "agritech", "agritech")
+            assert [outcome for _, outcome in source.prepare([added])] == ["made"]
+    code, found = company.run("load")
+    assert code == 1
+    assert [(each["value"], each["matters"]) for each in found["drift"]] == [("agritech", False)]
+    assert "no extracted records have it" in found["drift"][0]["what"]
+
+    company.act("update", "Account", id=sf_id("Account", 2), fields={"Sector__c": "agritech"})
+    company.must("extract --since-watermark", "transform")
+    writes = company.writes()
+    code, found = company.run("load")
+    assert (code, found["error"]) == (2, "Drifted")
+    assert "legacy: Account.Sector__c: `agritech` is new and has no home" in found["message"]
+    assert "1 extracted record has it" in found["message"]
+    assert company.writes() == writes
+
+    sector = company.root / "picklists" / "sector.csv"
+    sector.write_text(f"{sector.read_text()}agritech,1,FARMING,\n")
+    company.must("discover", "check", "transform")
+    code, found = company.run("load")
+    assert (code in (0, 1), found.get("drift")) == (True, [])
+    assert company.there("companies")[company.key("Account", sf_id("Account", 2))]["industry"] == "FARMING"

@@ -17,6 +17,8 @@ EXAMPLES: dict[MigrateError, tuple[int, tuple[str, ...]]] = {
     PlanError([MISTAKE]): (2, ("plan.yaml:41:17", "`Industry` has no home", "Add it to the map.")),
     errors.UsageError("Nothing is ready.", "Run `migrate transform` first."): (2, ("Run `migrate",)),
     errors.SystemRefused("new", "401", "Check the token.", code="X"): (3, ("`new`", "401", "Check")),
+    errors.Drifted([errors.ValueChange("new", "contacts", "kind", "A", "`A` is gone.", matters=True)]): (
+        2, ("new: contacts.kind: `A` is gone.", "nothing was written", "Run `migrate discover`")),
     errors.CanaryStopped("new", [("the first `Account` to create", ["fills `city`"])]): (
         3, ("`new` did more", "first `Account`", "fills `city`", "Switch it off", "accept it")),
     errors.Parked("new", "the daily quota is used up", AT): (3, ("`new`", "after 2026-11-23 04:05:06 UTC")),

@@ -24,7 +24,7 @@ import pyarrow as pa
 from migrate.catalog import Field, LinkType, ObjectSchema, Option
 from migrate.connector import Page, Query
 from migrate.connectors.hubspot.metadata import ASSOCIATION, Metadata, association_name
-from migrate.connectors.hubspot.paths import STANDARD
+from migrate.connectors.hubspot.paths import CUSTOM_PREFIX, STANDARD
 from migrate.connectors.hubspot.portal import Portal, next_after
 from migrate.connectors.hubspot.replies import results
 from migrate.errors import CursorLost
@@ -174,6 +174,16 @@ def schemas(links: Iterable[LinkType]) -> dict[str, ObjectSchema]:
         if from_left:
             found[name] = schema(from_left[0].left, from_left[0].right, from_left)
     return found
+
+
+def ends(name: str) -> tuple[str, str] | None:
+    """The two objects whose links are the source object of this name, by the name alone."""
+    words = name.split("_to_")
+    pairs = [("_to_".join(words[:n]), "_to_".join(words[n:])) for n in range(1, len(words))]
+    known = (
+        pair for pair in pairs if all(each in STANDARD or each.startswith(CUSTOM_PREFIX) for each in pair)
+    )
+    return next((pair for pair in known if association_name(*pair) == name), None)
 
 
 def schema(left: str, right: str, types: Sequence[LinkType]) -> ObjectSchema:

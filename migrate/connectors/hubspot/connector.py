@@ -8,7 +8,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from migrate.catalog import Catalog
+from migrate.catalog import Catalog, Option
 from migrate.connector import (
     Batch,
     Held,
@@ -124,6 +124,18 @@ class HubSpotConnector:
         out = filing.HANGING if FILES in beside and filing.HANGING.carrier in catalog.objects else None
         objects, keeps = catalog.objects | beside, self._consent.describe()
         return catalog.model_copy(update={"objects": objects, "preferences": keeps, "files_out": out})
+
+    def picklists(self, object: str, fields: Sequence[str]) -> dict[str, tuple[Option, ...]]:
+        """One call; one more for pipelines, none where the values are HubSpot's own and fixed."""
+        pair = associations.ends(object)
+        if object in (OWNERS, FILES, ATTACHMENTS):
+            fixed = {OWNERS: owners.schema(), FILES: filing.schema("", ""), ATTACHMENTS: attached.schema(())}
+            there = fixed[object].fields
+        elif pair and (labels := self._metadata.labels_anew(*pair)):
+            there = associations.schema(*pair, labels).fields
+        else:
+            return self._metadata.picklists(object, fields)
+        return {name: there[name].options for name in fields if name in there}
 
     def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
         return scopes.rights(self._portal, objects, write=write)

@@ -157,12 +157,16 @@ class Metadata:
         with self._reading:
             found = self._labels.get((left, right))
         if found is None:
-            path = self._portal.paths.associations(left, right, "/labels")
-            told = self._portal.get_or_none(path, 400, 403, 404)
-            found = tuple(_link_type(left, right, entry) for entry in (told or {}).get("results") or ())
+            found = self.labels_anew(left, right)
             with self._reading:
                 self._labels[left, right] = found
         return found
+
+    def labels_anew(self, left: str, right: str) -> tuple[LinkType, ...]:
+        """The same, as they are now."""
+        path = self._portal.paths.associations(left, right, "/labels")
+        told = self._portal.get_or_none(path, 400, 403, 404)
+        return tuple(_link_type(left, right, entry) for entry in (told or {}).get("results") or ())
 
     def label(self, left: str, right: str, category: str, type_id: int, text: str | None) -> str:
         """A plan's word for a kind of link that a read gave."""
@@ -229,6 +233,19 @@ class Metadata:
             new_objects=NEW_OBJECTS,
             discovered=self._portal.clock.now(),
         )
+
+    def picklists(self, object: str, names: Iterable[str]) -> dict[str, tuple[Option, ...]]:
+        """The values of these properties now: one call, and one more for pipelines or stages."""
+        wanted = set(names)
+        piped = self._pipelines(object) if wanted & set(PIPELINED.get(object, ())) else {}
+        path = self._portal.paths.properties(object)
+        told = self._portal.get_or_none(path, 403, 404, archived="false") or {}
+        live = [each for each in told.get("results") or () if not each.get("archived")]
+        return {
+            str(each["name"]): field_of(each, False, piped.get(each["name"])).options
+            for each in live
+            if each["name"] in wanted
+        }
 
     def owners(self) -> list[Owner]:
         """Active and deactivated owners; an owner's id is not their user's."""

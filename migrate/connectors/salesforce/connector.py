@@ -8,7 +8,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from migrate.catalog import Catalog
+from migrate.catalog import Catalog, Option
 from migrate.connector import (
     Batch,
     Companion,
@@ -95,6 +95,11 @@ class SalesforceConnector:
 
     def discover(self) -> Catalog:
         return self._reading.discover()
+
+    def picklists(self, object: str, fields: Sequence[str]) -> dict[str, tuple[Option, ...]]:
+        """By one describe of the object."""
+        there = self._org.described_anew(object).fields
+        return {name: there[name].options for name in fields if name in there}
 
     def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
         return permissions.rights(self._org, objects, write=write)

@@ -179,11 +179,7 @@ class Org:
         """An object in the catalog's words."""
         with self._lock:
             if name not in self._schemas:
-                scales = self.options.get("scales") or {}
-                if not isinstance(scales, Mapping):
-                    raise UsageError("`scales` maps `Object.Field` to a number of digits.")
-                digits = {str(field): int(count) for field, count in scales.items()}
-                self._schemas[name] = object_schema(self.described(name), self.http.base_url, digits)
+                self._schemas[name] = self._in_words(self.described(name))
             return self._schemas[name]
 
     def described(self, name: str) -> Mapping[str, Any]:
@@ -194,13 +190,32 @@ class Org:
         """
         with self._lock:
             if name not in self._raw:
-                path = f"{self.base}/sobjects/{soql.name(name)}/describe/"
-                reply = self.http.call("GET", path, write=False, ok=(404,))
-                if reply.status == 404:
-                    raise SystemRefused(
-                        self.system,
-                        f"there is no object `{name}`, or the user may not read it",
-                        "Give the integration user read access to it, or take it out of the plan.",
-                    )
-                self._raw[name] = reply.json()
+                self._raw[name] = self._describe(name)
             return self._raw[name]
+
+    def described_anew(self, name: str) -> ObjectSchema:
+        """An object as it is at this moment; what was described before stays in use.
+
+        Raises:
+            SystemRefused: as `described`.
+        """
+        return self._in_words(self._describe(name))
+
+    def _in_words(self, described: Mapping[str, Any]) -> ObjectSchema:
+        scales = self.options.get("scales") or {}
+        if not isinstance(scales, Mapping):
+            raise UsageError("`scales` maps `Object.Field` to a number of digits.")
+        digits = {str(field): int(count) for field, count in scales.items()}
+        return object_schema(described, self.http.base_url, digits)
+
+    def _describe(self, name: str) -> Mapping[str, Any]:
+        path = f"{self.base}/sobjects/{soql.name(name)}/describe/"
+        reply = self.http.call("GET", path, write=False, ok=(404,))
+        if reply.status == 404:
+            raise SystemRefused(
+                self.system,
+                f"there is no object `{name}`, or the user may not read it",
+                "Give the integration user read access to it, or take it out of the plan.",
+            )
+        told: Mapping[str, Any] = reply.json()
+        return told

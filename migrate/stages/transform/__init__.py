@@ -38,6 +38,7 @@ def transform(
     progress: Callable[[str, int, int], None] | None = None,
     crosswalk: str = "",
     blobs: Blobs | None = None,
+    discovered: str = "",
 ) -> dict[str, ObjectCounts]:
     """Transform one generation of every object of the plan and publish the artifacts.
 
@@ -52,6 +53,7 @@ def transform(
         crosswalk: query of the engine for `key`, `target_id` of records that are in the target already; they
             need no match.
         blobs: takes the messages that the plan makes of records.
+        discovered: digest of the target's catalog as `discover` kept it; `target` is it as the plan makes it.
 
     Returns:
         The counts by entry, in the plan's order.
@@ -75,7 +77,7 @@ def transform(
 
     work = Work(
         checked=checked, plan=plan, source=source, target=target, store=store, generation=generation,
-        engine=engine, crosswalk=crosswalk, progress=progress, blobs=blobs,
+        engine=engine, crosswalk=crosswalk, progress=progress, blobs=blobs, discovered=discovered,
     )  # fmt: skip
     try:
         for number, each in enumerate(plan.model.objects):

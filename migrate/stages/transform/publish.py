@@ -50,6 +50,7 @@ class Artifact:
             "plan": work.plan.digest,
             "source_catalog": work.source.digest(),
             "target_catalog": work.target.digest(),
+            "target_discovered": work.discovered,
         }
         self.folder = generation_folder(stage, object, work.generation)
         self._writer: PartWriter = self._store.rewriter(self.folder, schema, part_rows=PART_ROWS)

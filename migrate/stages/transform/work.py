@@ -111,9 +111,11 @@ class Work:
         crosswalk: str,
         progress: Progress | None,
         blobs: Blobs | None = None,
+        discovered: str = "",
     ) -> None:
         self.checked, self.plan, self.source, self.target = checked, plan, source, target
         self.store, self.generation, self.engine = store, generation, engine
+        self.discovered = discovered
         self.blobs = blobs  # where messages that the plan makes are put
         self.progress: Progress = progress or (lambda _object, _done, _total: None)
         self.schema = f"transform_{uuid.uuid4().hex}"
