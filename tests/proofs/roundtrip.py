@@ -27,6 +27,9 @@ STAGES = ("check", "prepare", "check", "extract", "transform", "load", "validate
 HUNG = ("Attachment", "ContentVersion", "ContentDocumentLink")
 AUDITED = {"permissions": {"*": {"PermissionsCreateAuditFields": True,
                                  "PermissionsUpdateWithInactiveOwner": True}}}  # fmt: skip
+STAND_IN_USER = {
+    "Username": STAND_IN, "Email": STAND_IN, "LastName": "Ops", "Alias": "ops", "IsActive": True,
+}  # fmt: skip
 FIRST_PLAN = """\
 version: 1
 source: {{system: legacy, type: {source}, credentials: "env:LEGACY_", clock: sandbox}}
@@ -221,11 +224,10 @@ def journey(root: Path, document: Mapping[str, Any]) -> Iterator[Journey]:
         third = stack.enter_context(launch("salesforce", root / "third", speed=SPEED, settings=AUDITED))
         first.control.post("/seed", dict(document))
         users = list(document["records"]["User"])
-        stand_in = {"Username": STAND_IN, "Email": STAND_IN, "LastName": "Ops", "Alias": "ops"}
         third.control.post("/seed", {
             "org": {"Id": "00D5g0000009Thi", "Name": "Third"},
             **stages(document), "records": {
-                "User": [*users, {**stand_in, "IsActive": True}],
+                "User": [*users, dict(STAND_IN_USER)],
                 "OpportunityStage": document["records"].get("OpportunityStage", []),
             },
         })  # fmt: skip
