@@ -22,7 +22,7 @@ _OWN = frozenset({
     "Id", "IsDeleted", "SystemModstamp", "LastActivityDate", "LastViewedDate", "LastReferencedDate",
     "ActivityId", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "ContentModifiedDate",
     "MasterRecordId", "LatestPublishedVersionId", "IsLatest", "VersionNumber", "LastCURequestDate",
-    "LastCUUpdateDate",
+    "LastCUUpdateDate", "CompletedDateTime",
 })  # fmt: skip
 # Of a Salesforce org's objects those that describe it and aren't data.
 _SETTINGS = frozenset({

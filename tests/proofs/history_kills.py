@@ -180,7 +180,19 @@ def faults(lanes: Sequence[Lane], writes: Sequence[Write], claim: str, judge: ki
 def faulty(name: str, writes: Sequence[Write], *, back: bool) -> list[Case]:
     """The cases of one fault. A file is one upload, which nothing can do in part."""
     chosen = [write for write in writes if not (name == "partial" and write.kind == "file")]
+    if not back:
+        return cases_of(name, chosen)
+    if name == "storms":  # Salesforce has no 429: a day's calls are used up, or its servers are away
+        return [case for write in chosen for case in salesforce_storms(write)]
     cases = cases_of(name, chosen)
-    if back and name == "expired":  # Salesforce's session is renewed by logging in again
+    if name == "expired":  # a session is renewed by logging in again
         cases = [replace(case, first=None, mend="") for case in cases]
     return cases
+
+
+def salesforce_storms(write: Write) -> list[Case]:
+    """At the day's limit the load is parked, and goes on when it is run again; maintenance is waited for."""
+    return [
+        Case(write, f"{write.kind}: day's limit", ({"kind": "status", "status": 429},), 1, 3, write.words),
+        Case(write, f"{write.kind}: maintenance", ({"kind": "status", "status": 503},), 3),
+    ]

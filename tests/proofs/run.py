@@ -28,6 +28,7 @@ from tests.proofs.claims import TABLES, Ground, Line, Shower, bounds
 MAIN = (figures, others, bad_input, people, stopped, faults, kills)
 HISTORY = (history, history_consent, history_canary)
 SHOWN = 6  # of what was wrong, a claim
+WIDE = 400  # signs of a line of it
 
 
 def shown(ids: tuple[str, ...], shower: Shower, ground: Ground) -> Iterator[Line]:
@@ -74,7 +75,7 @@ def main() -> int:
                 short += not good
                 print(line.text(wanted[line.id]), flush=True)
                 for told in line.told[: SHOWN if good else 4 * SHOWN]:
-                    print(f"    {told}", flush=True)
+                    print(f"    {told[:WIDE]}", flush=True)
             print(f"    [{time.monotonic() - began:.0f} s]", file=sys.stderr, flush=True)
     for id in wanted.keys() - named:
         short += 1
