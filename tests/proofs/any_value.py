@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -107,13 +107,20 @@ def travelled(root: Path, rows: Sequence[dict[str, Any]]) -> tuple[Compared, Cou
         return trip.compare(gone=dict.fromkeys(refused, "rejected")), Counter(refused.values())
 
 
-def draw(count: int, batches: int, run: Any) -> None:
-    """Call `run` with so many batches of so many drawn rows."""
+def draw(count: int, batches: int, run: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Call `run` with so many batches of so many drawn rows.
 
-    @settings(max_examples=batches, deadline=None, phases=(Phase.generate,), database=None, derandomize=True,
-              suppress_health_check=list(HealthCheck))  # fmt: skip
-    @given(st.lists(ROW, min_size=count, max_size=count))
-    def drawn(rows: list[dict[str, Any]]) -> None:
-        run(rows)
+    Each row is an example of its own: an example of many rows would be larger than what hypothesis draws, and
+    all that came would be the simplest one.
+    """
+    rows: list[dict[str, Any]] = []
+
+    @settings(max_examples=count * batches, deadline=None, phases=(Phase.generate,), database=None,
+              derandomize=True, suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(ROW)
+    def drawn(row: dict[str, Any]) -> None:
+        rows.append(row)
 
     drawn()
+    for start in range(0, len(rows), count):
+        run(rows[start : start + count])
