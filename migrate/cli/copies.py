@@ -1,4 +1,4 @@
-"""Commands about the copies of a plan: one on S3, one in a folder where people edit it."""
+"""Commands about a plan's files: maps filled from the extract; copies on S3, and in a folder to edit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,31 @@ if TYPE_CHECKING:
     from migrate.stages.copies import Copy
 
 
-@click.group(short_help="Bring the plan of a workspace on S3 into a folder, and back.")
+@click.group(short_help="Fill the plan's maps from the extract; copy a plan from S3 and back.")
 def plan() -> None:
-    """Bring the plan of a workspace on S3 into a folder where it can be edited, and back."""
+    """Fill the plan's maps from the extract; bring a plan on S3 into a folder to edit, and back."""
+
+
+@plan.command(short_help="Write counts and examples into the picklist maps.")
+@click.option("--dry-run", is_flag=True, help="List what would be written; write nothing.")
+@click.pass_obj
+def maps(session: Session, dry_run: bool) -> Result:
+    """Write into the picklist maps how many extracted records hold each value, and three of their ids.
+
+    Values that a map lacks are added with a guess, as `init` does. Homes and notes that stand there stay.
+    Next: give the values a home, then `migrate check`.
+
+    \b
+    migrate plan maps
+    """
+    from migrate.stages.fill_maps import fill_maps
+
+    with session.workspace() as workspace:
+        found = fill_maps(workspace, dry_run=dry_run)
+    rows = [(each.file, each.outcome, each.values, each.added, each.open) for each in found]
+    text = table(rows, ("map", "outcome", "values", "added", "without a home"))
+    return Result("plan maps", {"maps": found}, text if rows else "The plan names no picklist map.",
+                  int(any(each.open for each in found)))  # fmt: skip
 
 
 @plan.command(short_help="Copy the plan on S3 into a folder.")

@@ -8,18 +8,22 @@ guess stands in the note, and `check` lists the value.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from rapidfuzz import fuzz
 
 from migrate.catalog import Catalog, Option
-from migrate.plan.maps import OWNER_COLUMNS, PICKLIST_COLUMNS, write_csv
+from migrate.plan.maps import EXAMPLES, OWNER_COLUMNS, PICKLIST_COLUMNS, write_csv
 
 SURE = 90.0  # likeness of 100 from which a guess is written as if a person had decided
 NEAR = 78.0  # from which it is worth a note; values are short and misspelt
 
 
 def picklist_csv(
-    seen: Mapping[str, int | None], options: Sequence[Option], known: Sequence[Option] = ()
+    seen: Mapping[str, int | None],
+    options: Sequence[Option],
+    known: Sequence[Option] = (),
+    examples: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str:
     """A picklist map with its best guesses.
 
@@ -27,7 +31,19 @@ def picklist_csv(
         seen: records by source value; None where nothing was counted.
         options: of the target, out of which a home may come.
         known: all that its field has, if these are more; a label that several of them have is ambiguous.
+        examples: ids of some records that hold a value.
     """
+    rows = picklist_rows(seen, options, known, examples)
+    return write_csv((*PICKLIST_COLUMNS, EXAMPLES), rows)
+
+
+def picklist_rows(
+    seen: Mapping[str, int | None],
+    options: Sequence[Option],
+    known: Sequence[Option] = (),
+    examples: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> list[tuple[object, ...]]:
+    """The rows of such a map."""
     known = known or options
     elsewhere = [option for option in known if option not in options]
     rows: list[tuple[object, ...]] = []
@@ -45,8 +61,8 @@ def picklist_csv(
         elif found and score >= NEAR:
             # Cut, not rounded: what is 89.6 % alike mustn't read like what would have been taken.
             note = f"perhaps `{_written(found[0], known)}`: only {int(score)} % alike, so you decide"
-        rows.append((value, "" if count is None else count, home, note))
-    return write_csv(PICKLIST_COLUMNS, rows)
+        rows.append((value, "" if count is None else count, home, note, " ".join(examples.get(value, ()))))
+    return rows
 
 
 def likely_homes(values: Sequence[str], options: Sequence[Option]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from migrate.errors import PlanError, PlanMistake, Position
 from migrate.plan.expressions import suggest
 
 PICKLIST_COLUMNS = ("source", "count", "target", "note")
+EXAMPLES = "examples"  # a further column of a picklist map, which it may lack
 OWNER_COLUMNS = ("source_id", "source_email", "source_name", "active", "target_email", "note")
 OVERRIDE_COLUMNS = ("key", "field", "old", "new", "who", "why")
 
@@ -28,18 +29,22 @@ _KEY = re.compile(r"^[A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+){2,}$")
 
 @dataclass(frozen=True)
 class PicklistRow:
-    """One source value. `target`: an option's value or label; "" where nobody has decided yet."""
+    """One source value. `target`: an option's value or label; "" where nobody has decided yet.
+
+    `examples`: ids of source records that hold the value, for people.
+    """
 
     source: str
     count: int | None
     target: str
     note: str
     at: Position
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class PicklistMap:
-    """A picklist map as written. Columns: source, count, target, note."""
+    """A picklist map as written. Columns: source, count, target, note; and perhaps examples."""
 
     file: str
     rows: tuple[PicklistRow, ...]
@@ -111,8 +116,8 @@ def read_picklist(path: Path) -> PicklistMap:
     mistakes: list[PlanMistake] = []
     rows: list[PicklistRow] = []
     first: dict[str, int] = {}
-    for at, cells in _read(path, PICKLIST_COLUMNS, mistakes):
-        source, count, target, note = cells
+    for at, cells in _read(path, PICKLIST_COLUMNS, mistakes, further=(EXAMPLES,)):
+        source, count, target, note, examples = cells
         if source == "":
             mistakes.append(
                 PlanMistake(at, "The row has no source value.", "Remove the row; null stays null.")
@@ -130,7 +135,8 @@ def read_picklist(path: Path) -> PicklistMap:
         if digits and not digits.isdecimal():
             mistakes.append(PlanMistake(at, f"The count `{count}` isn't a whole number.", "Leave it empty."))
             continue
-        rows.append(PicklistRow(source, int(digits) if digits else None, target.strip(), note, at))
+        number = int(digits) if digits else None
+        rows.append(PicklistRow(source, number, target.strip(), note, at, tuple(examples.split())))
     if mistakes:
         raise PlanError(mistakes)
     return PicklistMap(str(path), tuple(rows))
@@ -225,10 +231,53 @@ def write_csv(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
     return out.getvalue()
 
 
+def refreshed_picklist(
+    path: Path, seen: Mapping[str, tuple[int, Sequence[str]]], added: Sequence[Sequence[object]]
+) -> str:
+    """A picklist map with new counts and examples; everything else is as people and spreadsheets left it.
+
+    Order of rows and columns, homes, notes, separator, byte-order mark and line ends stay.
+
+    Args:
+        path: a map that `read_picklist` takes.
+        seen: records that hold each value, and ids of some of them; a value that isn't there has none.
+        added: rows to append, in the order of `PICKLIST_COLUMNS` and `EXAMPLES`.
+    """
+    content = path.read_bytes().decode()
+    mark, content = ("\ufeff", content[1:]) if content.startswith("\ufeff") else ("", content)
+    head = content.split("\n", 1)[0]
+    separator = ";" if ";" in head else ","
+    rows = list(csv.reader(io.StringIO(content, newline=""), strict=True, delimiter=separator))
+    header = [*rows[0]]
+    names = [name.strip().lower() for name in header]
+    if EXAMPLES not in names:
+        header, names = [*header, EXAMPLES], [*names, EXAMPLES]
+    places = [names.index(name) for name in (*PICKLIST_COLUMNS, EXAMPLES)]
+    source, count, _, _, examples = places
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=separator, lineterminator="\r\n" if head.endswith("\r") else "\n")
+    writer.writerow(header)
+    for row in rows[1:]:
+        if any(cell.strip() for cell in row):
+            cells = [*row, *[""] * (len(header) - len(row))]
+            number, ids = seen.get(cells[source], (0, ()))
+            cells[count], cells[examples] = str(number), " ".join(ids)
+            writer.writerow(cells)
+        else:
+            writer.writerow(row)
+    for each in added:
+        writer.writerow([each[places.index(index)] for index in range(len(header))])
+    return mark + out.getvalue()
+
+
 def _read(
-    path: Path, columns: tuple[str, ...], mistakes: list[PlanMistake]
+    path: Path, columns: tuple[str, ...], mistakes: list[PlanMistake], further: tuple[str, ...] = ()
 ) -> Iterator[tuple[Position, list[str]]]:
-    """Rows with the position of their first line, in the order of `columns`."""
+    """Rows with the position of their first line, in the order of `columns`.
+
+    Args:
+        further: columns that may be absent, and then are empty.
+    """
     file = str(path)
     try:
         content = path.read_text(encoding="utf-8-sig")
@@ -257,7 +306,9 @@ def _read(
         for cells in reader:
             at, line = Position(file, line, 1), reader.line_num + 1
             if not order:
-                order = _header(at, [cell.strip().lower() for cell in cells], columns, mistakes)
+                found = [cell.strip().lower() for cell in cells]
+                there = (*columns, *(name for name in further if name in found))
+                order = _header(at, found, there, mistakes)
                 if not order:
                     return
             elif any(cell.strip() for cell in cells):
@@ -270,7 +321,10 @@ def _read(
                         )
                     )
                 else:
-                    yield at, [cells[index] for index in order]
+                    yield (
+                        at,
+                        [cells[index] for index in order] + [""] * (len(columns) + len(further) - len(order)),
+                    )
     except csv.Error as error:
         mistakes.append(
             PlanMistake(Position(file, line, 1), f"This isn't CSV: {error}.", "Check the quotes.")

@@ -24,11 +24,30 @@ from migrate.stages.related import Related, extended, joined
 from migrate.types import Kind
 
 MOST_VALUES = 10_000  # distinct values of one expression; a picklist has fewer
+MOST_EXAMPLES = 3  # records of each value that a map names
 
 
 def count_values(
     plan: Plan, source: Catalog, files: Mapping[str, Sequence[str]], engine: Engine
 ) -> dict[tuple[str, str], dict[str, int]]:
+    """By distinct value, for every expression that goes through a map: `sample_values` without ids."""
+    return {
+        key: {value: each.count for value, each in values.items()}
+        for key, values in sample_values(plan, source, files, engine).items()
+    }
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """How many extracted records hold a value, and the ids of the first of them, at most `MOST_EXAMPLES`."""
+
+    count: int
+    ids: tuple[str, ...]
+
+
+def sample_values(
+    plan: Plan, source: Catalog, files: Mapping[str, Sequence[str]], engine: Engine
+) -> dict[tuple[str, str], dict[str, Sampled]]:
     """Records by distinct value, for every expression that goes through a map.
 
     Args:
@@ -36,11 +55,11 @@ def count_values(
             without parts are left out.
 
     Returns:
-        Counts by (entry or junction object, expression as the plan has it); nulls and rows that `where`
+        By (entry or junction object, expression as the plan has it); nulls and rows that `where`
         hides aren't counted, the values of a multi-picklist each on its own. What can't be parsed is left
         out: `check` tells it.
     """
-    found: dict[tuple[str, str], dict[str, int]] = {}
+    found: dict[tuple[str, str], dict[str, Sampled]] = {}
     seen = _Seen(plan, source, files, engine)
     for name, object, condition, text in dict.fromkeys(_mapped(plan)):
         fields = seen.fields(name, object)
@@ -54,12 +73,13 @@ def count_values(
         value = f"unnest({sql})" if kind.endswith("[]") else sql
         rows = _rows(
             engine,
-            f"SELECT CAST(v AS VARCHAR) AS v, count(*) AS n FROM (SELECT {value} AS v "
+            f"SELECT CAST(v AS VARCHAR) AS v, count(*) AS n, "
+            f"list_sort(list_distinct(min(_id, {MOST_EXAMPLES}))) AS ids FROM (SELECT _id, {value} AS v "
             f"FROM {seen.rows(name, object)} WHERE {where}) WHERE v IS NOT NULL GROUP BY ALL "
             f"ORDER BY n DESC, v LIMIT {MOST_VALUES}",
         )
         if rows is not None:
-            found[name, text] = {str(row["v"]): int(row["n"]) for row in rows}
+            found[name, text] = {str(row["v"]): Sampled(int(row["n"]), tuple(row["ids"])) for row in rows}
     return found
 
 

@@ -37,14 +37,7 @@ def checked(workspace: Workspace) -> Checked:
         workspace.plan  # noqa: B018 - raises, and says what to do
     plan = workspace.with_files(read_plan(workspace.plan_path))
     source, target = workspace.catalog("source"), workspace.catalog("target")
-    files = {
-        name: [
-            path
-            for manifest in workspace.store.manifests("source", name)
-            for path in workspace.store.files(manifest)
-        ]
-        for name in _objects(plan)
-    }
+    files = extracted(workspace, plan)
     if not any(files.values()):
         return check(plan, source, target)
     engine = workspace.engine
@@ -61,6 +54,18 @@ def checked(workspace: Workspace) -> Checked:
         consent=count_consent(source, files, engine),
         engine=engine,
     )
+
+
+def extracted(workspace: Workspace, plan: Plan) -> dict[str, list[str]]:
+    """The extract's parts by source object that the plan names, readable by the engine."""
+    return {
+        name: [
+            path
+            for manifest in workspace.store.manifests("source", name)
+            for path in workspace.store.files(manifest)
+        ]
+        for name in _objects(plan)
+    }
 
 
 def _objects(plan: Plan) -> list[str]:

@@ -26,6 +26,7 @@ from migrate.demo.run import PLANS, WRITER, credentials, sandboxes
 from migrate.demo.shape import Seed, Sizes, sf_id
 from migrate.ledger.leases import this_process
 from migrate.ledger.tables import leases
+from migrate.plan.maps import read_picklist
 from migrate.sandbox.server import Running
 from migrate.workspace import Workspace
 
@@ -606,3 +607,22 @@ def test_a_value_that_was_added_in_salesforce_stops_a_load_once_a_record_without
     code, found = company.run("load")
     assert (code in (0, 1), found.get("drift")) == (True, [])
     assert company.there("companies")[company.key("Account", sf_id("Account", 2))]["industry"] == "FARMING"
+
+
+def test_maps_get_counts_and_examples_that_the_old_system_confirms(company: Company) -> None:
+    sector = company.root / "picklists" / "sector.csv"
+    homes = {row.source: row.target for row in read_picklist(sector).rows}
+    code, found = company.run("plan maps")
+    assert (code, {each["outcome"] for each in found["maps"]}) == (1, {"written"})  # a stage without a home
+    there = {row["Id"]: row for row in company.salesforce.control.ndjson("/truth/Account")}
+    rows = read_picklist(sector).rows
+    assert {row.source: row.target for row in rows} == homes
+    assert any(row.examples for row in rows)
+    for row in rows:
+        assert len(row.examples) == len(set(row.examples)) <= 3
+        assert bool(row.examples) is bool(row.count)
+        for id in row.examples:
+            # The extract keeps a record's former versions; this one was edited since.
+            assert there[id]["Sector__c"] == row.source or id == sf_id("Account", 2)
+    assert {each["outcome"] for each in company.run("plan maps")[1]["maps"]} == {"unchanged"}
+    company.must("transform", "load")

@@ -408,16 +408,16 @@ def test_values_are_paired_by_likeness_and_say_so() -> None:
         options("T=Technology", "FARMING=Farming", "X1=Other", "X2=Other"),
     ).splitlines()
     assert lines[1:] == [
-        'technolgy,3,Technology,"guessed, 95 % alike"',
-        "FARMING,2,Farming,",
-        "zzz,1,,",
-        'Other,,,"several values are called so: `X1`, `X2`"',
+        'technolgy,3,Technology,"guessed, 95 % alike",',
+        "FARMING,2,Farming,,",
+        "zzz,1,,,",
+        'Other,,,"several values are called so: `X1`, `X2`",',
     ]
 
 
 def test_a_value_that_is_only_near_stays_without_a_home_and_the_guess_stands_in_the_note() -> None:
     lines = picklist_csv({"Technology": 3}, options("BIOTECHNOLOGY=Biotechnology")).splitlines()
-    assert lines[1:] == ['Technology,3,,"perhaps `Biotechnology`: only 86 % alike, so you decide"']
+    assert lines[1:] == ['Technology,3,,"perhaps `Biotechnology`: only 86 % alike, so you decide",']
 
 
 def sales(*pipelines: str) -> tuple[Catalog, Catalog]:
@@ -476,18 +476,32 @@ def test_a_first_plan_fills_what_is_plain_and_says_what_it_left_out_and_why(tmp_
         "# Not moved, since no object of the target is like them: Zebra.",
     ):
         assert said in lines, said
-    assert files["picklists/deal-dealstage.csv"].splitlines()[1:] == ["Talks,,Talks,", "Won,,p2-Won,"]
+    assert files["picklists/deal-dealstage.csv"].splitlines()[1:] == ["Talks,,Talks,,", "Won,,p2-Won,,"]
     other = first_plan(*sales("p3=Three", "p1=One"))["picklists/deal-dealstage.csv"].splitlines()
-    assert other[1:] == ["Talks,,,", "Won,,p3-Won,"]
+    assert other[1:] == ["Talks,,,,", "Won,,p3-Won,,"]
     with pytest.raises(PlanError) as caught:
         check(read_plan(tmp_path / "plan.yaml"), source, target, connectors=(), checks=())
     assert ["`region`" in each.what for each in caught.value.mistakes] == [True]
 
 
+def test_examples_stand_beside_their_value_and_a_map_without_them_reads_the_same(tmp_path: Path) -> None:
+    written = picklist_csv({"IT": 3, "Farms": 1}, options("IT=IT"), examples={"IT": ["001A", "001B"]})
+    (tmp_path / "with.csv").write_text(written)
+    (tmp_path / "without.csv").write_text("source,count,target,note\nIT,3,IT,\nFarms,1,,\n")
+    new, old = read_picklist(tmp_path / "with.csv"), read_picklist(tmp_path / "without.csv")
+    assert written.splitlines()[:2] == ["source,count,target,note,examples", "IT,3,IT,,001A 001B"]
+    assert [row.examples for row in new.rows] == [("001A", "001B"), ()]
+    assert [row.examples for row in old.rows] == [(), ()]
+    assert [(row.source, row.count, row.target) for row in new.rows] == [
+        (row.source, row.count, row.target) for row in old.rows
+    ]
+    assert new.home == old.home == {"IT": "IT"}
+
+
 def test_a_value_that_is_only_in_another_group_says_so() -> None:
     here, there = Option(value="1", label="Won", parent="a"), Option(value="2", label="Talks", parent="b")
     assert picklist_csv({"Talks": 2}, [here], [here, there]).splitlines()[1:] == [
-        'Talks,2,,"`Talks` is there, but not valid with the rest of the plan"'
+        'Talks,2,,"`Talks` is there, but not valid with the rest of the plan",'
     ]
 
 
