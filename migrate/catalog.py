@@ -124,6 +124,7 @@ class Field(_Model):
     size_in: str | None = Default(default=None, exclude_if=_unknown)
     md5_in: str | None = Default(default=None, exclude_if=_unknown)
     name_in: str | None = Default(default=None, exclude_if=_unknown)
+    cid_in: str | None = Default(default=None, exclude_if=_unknown)  # the field of the file's Content-ID
     max_bytes: int | None = Default(default=None, exclude_if=_unknown)
     consent: Consent | None = Default(default=None, exclude_if=_unknown)
 
@@ -155,7 +156,8 @@ class ObjectSchema(_Model):
     record, as they stand in old texts. `short_id`: so many characters of an id name it, too. `key_field`: the
     only field that can hold a migration key, where the vendor takes no field of ours; then no other can be
     made either. `prefix`: how each id begins, where an id tells its object. `url_field`: the field that holds
-    the record's own address, where that is what other texts need of it (a file's).
+    the record's own address, where that is what other texts need of it (a file's). `bytes_url`: pattern of
+    the address of a file's bytes, which texts need rather than its page.
     """
 
     name: str
@@ -174,6 +176,7 @@ class ObjectSchema(_Model):
     key_field: str | None = Default(default=None, exclude_if=_unknown)
     prefix: str | None = Default(default=None, exclude_if=_unknown)
     url_field: str | None = Default(default=None, exclude_if=_unknown)
+    bytes_url: str | None = Default(default=None, exclude_if=_unknown)
 
 
 class NewObjects(_Model):

@@ -6,14 +6,18 @@ it ends before an entity that stands for a quote or a bracket. It is an old one 
 pages lie, told by the catalog's patterns: on its host, or in its folders of a host that it shares. One that
 no pattern of a record fits is old all the same, and is nobody's page. A path alone, as HTML has it in `href`
 and `src`, is an address only where it is a record's page.
+
+An image that stands within a message (`cid:`, RFC 2392) is named by the Content-ID of a part of that message,
+so whose it is depends on the text's own record.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from migrate.catalog import Catalog, ObjectSchema
 
@@ -21,6 +25,11 @@ _ALLOWED = r"[A-Za-z0-9\-._~:/?#@!$&*+,;=%]"
 _ENTITY = re.compile(r"&(?:lt|gt|quot|apos|nbsp|#39|#34|#60|#62|#x27|#x22);", re.IGNORECASE)
 _LAST = ".,;:!?*_~&"  # ends a sentence rather than an address
 _RELATIVE = re.compile(rf"""(?i:\b(?:href|src)\s*=\s*["'])(/(?!/){_ALLOWED}*)""")
+_INLINE = re.compile(
+    rf"""(?i:(?:\b(?:src|background)\s*=\s*|\burl\(\s*)["']?\s*)((?i:cid):[^\s"'<>()]+|/(?!/){_ALLOWED}*)"""
+)
+INLINE = r"(?i)[\"'(=]\s*(?:cid:|/)"  # for the engine: a text may hold such an image
+CID = "cid"  # stands for an object in `Old.ids`
 _NEVER = r"[^\s\S]"
 
 
@@ -68,10 +77,31 @@ class OldLinks:
             if ids or not url.startswith("/"):
                 yield Old(start, start + len(url), url, ids)
 
-    def replaced(self, text: str, new: Callable[[Old], str | None]) -> str:
-        """The text with new addresses in the places of old ones; where `new` has none, the old one stays."""
+    def inline(self, text: str, of: str) -> Iterator[Old]:
+        """The same, with the images that stand within: by Content-ID, or by a path alone of the old system.
+
+        Args:
+            of: names the text; of a Content-ID the id is this, a blank, and the Content-ID.
+        """
+        pages = {old.start: old for old in self.find(text)}
+        for match in _INLINE.finditer(text):
+            url = match.group(1)
+            if url[:4].lower() == "cid:":
+                named = ((CID, f"{of} {unquote(html.unescape(url[4:]))}"),)
+                pages[match.start(1)] = Old(match.start(1), match.end(1), url, named)
+            elif (path := _whole(url)) != "/":
+                pages.setdefault(match.start(1), Old(match.start(1), match.start(1) + len(path), path, ()))
+        yield from (pages[start] for start in sorted(pages))
+
+    @staticmethod
+    def replaced(text: str, olds: Iterable[Old], new: Callable[[Old], str | None]) -> str:
+        """The text with new addresses in the places of old ones; where `new` has none, the old one stays.
+
+        Args:
+            olds: those of the text, in order.
+        """
         pieces, place = [], 0
-        for old in self.find(text):
+        for old in olds:
             url = new(old)
             if url is not None:
                 pieces += [text[place : old.start], url]

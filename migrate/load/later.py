@@ -21,7 +21,6 @@ from migrate.load.references import Lead
 from migrate.load.staged import Staged, part_of
 from migrate.load.work import Item, RecordWork
 from migrate.plan.models import ObjectPlan
-from migrate.rewriting import condition
 from migrate.store import Manifest, Part
 
 READY, LATER = "ready/", "later/"
@@ -89,18 +88,18 @@ class LaterCutter:
         values: dict[str, str | None] = {
             name: value
             for name, value in item.values.items()
-            if name in fields and value is not None and self._differs(name, value, there.get(name))
+            if name in fields and value is not None and self._differs(item.key, name, value, there.get(name))
         }
         return replace(item, values=values)
 
-    def _differs(self, name: str, value: str, there: str | None) -> bool:
+    def _differs(self, key: str, name: str, value: str, there: str | None) -> bool:
         schema = self.loading.catalog.objects[self.plan.target].fields
         if held(schema[name].held, value) == there:
             return False
         if name not in self.staged.texts or (addresses := self.loading.addresses) is None:
             return True
         # A vendor may hold a text otherwise than it was sent: what counts is whether an old address is left.
-        return bool(there and addresses.of(addresses.links.find(there)))
+        return bool(there and addresses.of(addresses.find(there, self.plan, name, key)))
 
     def _open(self, manifest: Manifest, part: Part) -> dict[int, frozenset[str]]:
         """Fields that may have to be written, by row: of records in the target, in their newest version.
@@ -153,7 +152,7 @@ class LaterCutter:
     def _old(self, name: str) -> str:
         """A condition: the text, as we left it in the target, may hold an old address."""
         assert self.loading.addresses is not None  # noqa: S101 - else there are no such texts
-        return condition(self.loading.addresses.links, f'held."after"[{text(name)}]')
+        return self.loading.addresses.condition(self.plan, name, f'held."after"[{text(name)}]')
 
 
 def _lacks(lead: Lead, parent: str) -> str:

@@ -72,7 +72,7 @@ class Staged:
         for name in self.texts:
             if name in table.schema.names:
                 place = table.schema.get_field_index(name)
-                table = table.set_column(place, name, self._rewritten(name, table[name].combine_chunks()))
+                table = table.set_column(place, name, self._rewritten(name, table))
         columns = [name for name in table.schema.names if not name.startswith("_")]
         number = 0
         for batch in table.to_batches(max_chunksize=SLICE):
@@ -80,19 +80,23 @@ class Staged:
             yield from self._of_batch(batch, values, known, withheld, resolved, number)
             number += batch.num_rows
 
-    def _rewritten(self, name: str, column: pa.Array) -> pa.Array:
+    def _rewritten(self, name: str, table: pa.Table) -> pa.Array:
         """A column of texts with the addresses that are known by now in the places of old ones."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         addresses, field = self.loading.addresses, self.loading.catalog.objects[self.plan.target].fields[name]
         assert addresses is not None  # noqa: S101 - else there are no such columns
-        mask = pc.fill_null(pc.match_substring_regex(column, pattern=addresses.links.pattern), False)
+        column = table[name].combine_chunks()
+        pattern = addresses.pattern(self.plan, name)
+        mask = pc.fill_null(pc.match_substring_regex(column, pattern=pattern), False)
         texts = column.filter(mask).to_pylist()
         if not texts:
             return column
-        urls = addresses.of(old for each in texts for old in addresses.links.find(each))
-        made = [addresses.rewritten(each, field, urls) for each in texts]
+        keys = table["_key"].combine_chunks().filter(mask).to_pylist()
+        found = [addresses.find(each, self.plan, name, key) for each, key in zip(texts, keys, strict=True)]
+        urls = addresses.of(old for olds in found for old in olds)
+        made = [addresses.rewritten(each, olds, field, urls) for each, olds in zip(texts, found, strict=True)]
         return pc.replace_with_mask(column, mask, pa.array(made, column.type))
 
     def _of_batch(

@@ -125,6 +125,7 @@ class FieldPlan(_Model):
     python: str | None = None  # module:function, Arrow array in and out
     eml: EmlPlan | None = None  # of a field that holds a file
     rewrite: Literal["links"] | None = None  # old addresses in a text become new ones
+    inline: Annotated[dict[str, str], Field(min_length=1)] | None = None  # entries of images, their reference
     oversize: Literal["reject", "cut"] = "reject"  # a text that is longer than the target takes
     cut_note: str = NOTE  # stands where a text was cut
     wins: str | None = None  # survivorship rule or an expression over source.x and target.x
@@ -144,6 +145,7 @@ class FieldPlan(_Model):
                     _text("rewrite"),
                     {"not": {"anyOf": [_text("picklist"), _text("owner"), _REFERENCE, _GATHER, _EML]}},
                 ),
+                _if({"required": ["inline"], "properties": {"inline": {"type": "object"}}}, _text("rewrite")),
                 _if(
                     {"anyOf": [_REFERENCE, _GATHER]},
                     {"not": {"anyOf": [_text("picklist"), _text("owner"), _text("python")]}},
@@ -176,6 +178,8 @@ class FieldPlan(_Model):
         others = (self.picklist, self.owner, self.reference, self.gather, self.eml)
         if self.rewrite is not None and any(each is not None for each in others):
             raise ValueError("`rewrite` is for texts.", "Remove it.")
+        if self.inline is not None and self.rewrite is None:
+            raise ValueError("`inline` goes with `rewrite`.", "Add `rewrite: links`.")
         if self.picklist is not None and self.owner is not None:
             raise ValueError("`picklist` and `owner` exclude each other.", "Remove one of the two.")
         if self.unmapped == "default" and self.default is None:

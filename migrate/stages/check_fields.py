@@ -12,6 +12,7 @@ from migrate.plan import Expression, FieldPlan, ObjectPlan, Plan, parse_expressi
 from migrate.plan.expressions import nearest, suggest
 from migrate.plan.pyfunctions import load_function
 from migrate.stages.check_eml import check_eml
+from migrate.stages.check_inline import check_inline
 from migrate.stages.check_references import OWN_ID, ReferenceCheck
 from migrate.stages.check_types import misfit
 from migrate.stages.check_values import Values, resolve
@@ -198,7 +199,8 @@ class FieldCheck:
         if expression is None or kind is None:
             return None
         if field.rewrite is not None:
-            self._rewrite(keys, name, place)
+            self._rewrite(keys, name, place, inline=field.inline is not None)
+            check_inline(self.plan, self.source, self.tell, keys, field)
         if field.entries:
             self.references.field(keys, name, field, place, expression, each, source)
         else:
@@ -253,14 +255,14 @@ class FieldCheck:
                 f"Map them: `{{from: {expression.text.strip()}, picklist: {file}}}`.",
             )
 
-    def _rewrite(self, keys: Keys, name: str, place: Field) -> None:
+    def _rewrite(self, keys: Keys, name: str, place: Field, *, inline: bool) -> None:
         if place.kind not in (Kind.STRING, Kind.TEXT) or not place.updateable:
             self.tell(
                 self.plan.at(*keys, "rewrite"),
                 f"`{name}` isn't a text that can be written again: it is {place.kind}.",
                 "Remove `rewrite`.",
             )
-        elif not any(each.url for each in self.source.objects.values()):
+        elif not inline and not any(each.url for each in self.source.objects.values()):
             self.tell(
                 self.plan.at(*keys, "rewrite"),
                 "The source doesn't tell the addresses of its records.",

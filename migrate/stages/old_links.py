@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from migrate.engine import identifier, text
+from migrate.oldlinks import CID, Old
 from migrate.plan.models import ObjectPlan
-from migrate.rewriting import Addresses, condition, rewritten_fields
+from migrate.rewriting import Addresses, rewritten_fields
 from migrate.stages.addresses import LOT, addresses_of
 from migrate.stages.crosswalk import latest_ready
 from migrate.store import Manifest
@@ -74,22 +75,25 @@ def _told(
         FROM {staged} AS s JOIN crosswalk AS c ON c.key = s._key LEFT JOIN (
           SELECT seq, "after" FROM {loading.journal.source()} WHERE kind = 'record' AND outcome = 'done'
         ) AS held ON held.seq = c.told_seq
-        WHERE {condition(addresses.links, f"s.{identifier(name)}")} ORDER BY s._key""",
+        WHERE {addresses.condition(plan, name, f"s.{identifier(name)}")} ORDER BY s._key""",
         rows=LOT,
     )
     for batch in reader:
         texts = batch.to_pylist()
-        found = [(row, list(addresses.links.find(row["was"]))) for row in texts]
+        found = [(row, addresses.find(row["was"], plan, name, row["_key"])) for row in texts]
         urls = addresses.of(old for _, olds in found for old in olds)
+        files = addresses.known_files(old for _, olds in found for old in olds if old.ids not in urls)
         rows: list[dict[str, str | None]] = []
         for row, olds in found:
-            left = Counter(old.url for old in addresses.links.find(row["now"] or ""))
+            left = Counter(old.url for old in addresses.find(row["now"] or "", plan, name, row["_key"]))
             for old in olds:
                 new = urls.get(old.ids) if old.ids else None
                 stays, why = left[old.url] > 0, ""
                 if stays:
                     left[old.url] -= 1
-                    why = _why(old.ids, new)
+                    why = _why(old, new, has_file=old.ids in files)
+                elif new is None:
+                    why = "the target took it out of the text"
                 rows.append(
                     {
                         "_key": row["_key"],
@@ -103,9 +107,11 @@ def _told(
             yield rows
 
 
-def _why(ids: tuple[tuple[str, str], ...], new: str | None) -> str:
-    if not ids:
+def _why(old: Old, new: str | None, *, has_file: bool) -> str:
+    if not old.ids:
         return "it isn't the page of a record"
+    if old.ids[0][0] == CID and new is None:
+        return "its file isn't in the target" if has_file else "no file of its record bears this Content-ID"
     return (
         "its record isn't in the target" if new is None else "the text wasn't written, or would be too long"
     )

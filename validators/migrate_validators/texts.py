@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from migrate.engine import identifier, text
-from migrate.rewriting import Addresses, condition, rewritten_fields
+from migrate.rewriting import Addresses, rewritten_fields
 from migrate.stages.addresses import LOT, addresses_of
 from migrate.stages.crosswalk import latest_ready
 from migrate_validators.model import Decision, Result, Verdict
@@ -59,9 +59,13 @@ def rewritten(evidence: Evidence, each: ObjectPlan, name: str) -> str | None:
     table = evidence.table(f"texts {each.name} {name}", "SELECT '' AS _key, '' AS value WHERE false")
     staged = latest_ready(evidence.store, each.name, {name: "VARCHAR"})
     field = evidence.target_schema(each.target).fields[name]
-    for batch in _texts(evidence, known, staged, name, "_key"):
-        urls = known.of(old for row in batch for old in known.links.find(row["text"]))
-        rows = [{"_key": r["_key"], "value": known.rewritten(r["text"], field, urls)} for r in batch]
+    for batch in _texts(evidence, known, each, staged, name, "_key"):
+        found = [(row, known.find(row["text"], each, name, row["_key"])) for row in batch]
+        urls = known.of(old for _, olds in found for old in olds)
+        rows = [
+            {"_key": row["_key"], "value": known.rewritten(row["text"], olds, field, urls)}
+            for row, olds in found
+        ]
         with evidence.engine.cursor() as cursor:
             cursor.register("texts_now", pa.Table.from_pylist(rows, schema=_VALUES))
             cursor.execute(f"INSERT INTO {table} SELECT * FROM texts_now")
@@ -70,11 +74,11 @@ def rewritten(evidence: Evidence, each: ObjectPlan, name: str) -> str | None:
 
 
 def _texts(
-    evidence: Evidence, known: Addresses, rows: str, name: str, also: str
+    evidence: Evidence, known: Addresses, each: ObjectPlan, rows: str, name: str, also: str
 ) -> Iterator[list[dict[str, str]]]:
     reader = evidence.engine.stream(
         f"""SELECT {also}, {identifier(name)} AS text FROM {rows}
-        WHERE {condition(known.links, identifier(name))} ORDER BY _key""",
+        WHERE {known.condition(each, name, identifier(name))} ORDER BY _key""",
         rows=LOT,
     )
     for batch in reader:
@@ -93,11 +97,11 @@ def check_texts(evidence: Evidence, each: ObjectPlan) -> Result:
     for name in rewritten_fields(each):
         staged = latest_ready(evidence.store, each.name, {name: "VARCHAR"})
         loaded = f"(SELECT s.* FROM {staged} AS s SEMI JOIN {evidence.crosswalk} AS c ON c.key = s._key)"
-        for batch in _texts(evidence, known, loaded, name, "_key"):
-            found += sum(1 for row in batch for _ in known.links.find(row["text"]))
+        for batch in _texts(evidence, known, each, loaded, name, "_key"):
+            found += sum(len(known.find(row["text"], each, name, row["_key"])) for row in batch)
         ours = f"(SELECT * FROM {evidence.found(each.target)} WHERE {evidence.owns(each, '_key')})"
-        for batch in _texts(evidence, known, ours, name, "_key, _id"):
-            olds = [(row, old) for row in batch for old in known.links.find(row["text"])]
+        for batch in _texts(evidence, known, each, ours, name, "_key, _id"):
+            olds = [(row, old) for row in batch for old in known.find(row["text"], each, name, row["_key"])]
             urls = known.of(old for _, old in olds)
             rows = [
                 {

@@ -85,7 +85,7 @@ OBJECTS: dict[str, ObjectSchema] = {
         _field("size", "Bytes", Kind.INT, nullable=False),
         _field("defects", "What was guessed or lost", Kind.TEXT),
         _MODIFIED,
-        _field("content", "Content", Kind.BINARY, nullable=False, size_in="size"),
+        _field("content", "Content", Kind.BINARY, nullable=False, size_in="size", cid_in="content_id"),
     ),
     ADDRESSES: _object(
         ADDRESSES, "Addresses",

@@ -132,6 +132,7 @@ def object_schema(described: Mapping[str, Any], instance: str, scales: Mapping[s
         created=CREATED if CREATED in fields else None,
         url=f"{instance}/lightning/r/{name}/{{id}}/view",
         urls=_pages(name, instance),
+        bytes_url=f"{instance}{_BYTES[name]}" if name in _BYTES else None,
         short_id=SHORT_ID,
         custom=bool(described.get("custom")),
         createable=bool(described.get("createable")),
