@@ -176,7 +176,8 @@ class _Kind:
         known = next((e.fields[name] for e in self.asking if name in e.fields and e.fields[name].owner), None)
         if known is None or by is None:
             return None
-        return FieldPlan.model_validate({"from": by, "owner": known.owner, "inactive": known.inactive})
+        takers = {"owner": known.owner, "inactive": known.inactive, "nobody": known.nobody}
+        return FieldPlan.model_validate({"from": by, **takers})
 
     def _large(self) -> str | None:
         """A condition: the file is larger than the plan takes."""

@@ -117,6 +117,7 @@ class FieldPlan(_Model):
     default: str | None = None  # target value for unmapped: default
     owner: str | None = None  # CSV map of owners beside the plan
     inactive: str | None = None  # e-mail of the owner who takes the records of inactive ones
+    nobody: str | None = None  # e-mail of the owner who takes the records that have none
     former: str | None = None  # target field that keeps the former owner's name
     reference: str | Annotated[list[str], Field(min_length=1)] | None = None
     gather: str | Annotated[dict[str, str], Field(min_length=1)] | None = None  # their reference, by entry
@@ -137,7 +138,7 @@ class FieldPlan(_Model):
             "not": _text("picklist", "owner"),
             "allOf": [
                 _if(_UNMAPPED_DEFAULT, _text("default")),
-                _if({"anyOf": [_text("inactive"), _text("former")]}, _text("owner")),
+                _if({"anyOf": [_text("inactive"), _text("nobody"), _text("former")]}, _text("owner")),
                 _if({"anyOf": [_LATER, _text("id")]}, {"anyOf": [_REFERENCE, _GATHER]}),
                 _if(_text("gather"), _text("reference")),
                 _if(_GATHERED, {"not": _REFERENCE}),
@@ -184,8 +185,8 @@ class FieldPlan(_Model):
             raise ValueError("`picklist` and `owner` exclude each other.", "Remove one of the two.")
         if self.unmapped == "default" and self.default is None:
             raise ValueError("`unmapped: default` needs a `default`.", "Add `default: <target value>`.")
-        if (self.inactive is not None or self.former is not None) and self.owner is None:
-            raise ValueError("`inactive` and `former` go with `owner`.", "Add `owner: owners.csv`.")
+        if self.owner is None and (self.inactive, self.nobody, self.former) != (None, None, None):
+            raise ValueError("`inactive`, `nobody` and `former` go with `owner`.", "Add `owner: owners.csv`.")
         return self
 
     @property

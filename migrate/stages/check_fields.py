@@ -196,6 +196,8 @@ class FieldCheck:
                     "Owner fields are",
                 ),
             )
+        elif field.owner is not None and field.nobody is None and not place.nullable and not place.required:
+            self._taken_by_us(keys, field, name, source)
         if expression is None or kind is None:
             return None
         if field.rewrite is not None:
@@ -206,6 +208,19 @@ class FieldCheck:
         else:
             self._fit(keys, field, place, expression, kind, source)
         return CheckedField(field, expression, place, kind, home, default, owners, function, wins)
+
+    def _taken_by_us(self, keys: Keys, field: FieldPlan, name: str, source: ObjectSchema | None) -> None:
+        """Tell that a target without ownerless records gives those of nobody to the user who writes them."""
+        there = source.fields.get(field.origin.strip()) if source is not None else None
+        if there is None or there.nullable:
+            self.findings.warnings.append(
+                PlanMistake(
+                    self.plan.at(*keys, "owner"),
+                    f"`{name}` is never empty in the target: records that have no owner in `{field.origin}` "
+                    "become those of the user who loads them, and the validation tells each.",
+                    "Name who takes them with `nobody: <e-mail>`.",
+                )
+            )
 
     def _fit(
         self, keys: Keys, field: FieldPlan, place: Field, expression: Expression, kind: str,

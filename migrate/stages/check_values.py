@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from migrate.catalog import Catalog, Option
+from migrate.catalog import Catalog, Option, Owner
 from migrate.connector import owners_by_email
 from migrate.errors import PlanError, PlanMistake, Position
 from migrate.plan import FieldPlan, Plan
@@ -165,11 +165,12 @@ class Values:
         """The owner map, resolved: active target owners by source id, and who takes the others."""
         people = owners_by_email(self.target.owners)
         active = {email: owner for email, owner in people.items() if owner.active}
-        taker = None
-        if field.inactive is not None:
-            taker = active.get(field.inactive.strip().lower())
-            if taker is None:
-                self._no_owner(self.plan.at(*keys, "inactive"), field.inactive, people, active)
+        takers: dict[str, Owner | None] = {}
+        for key, email in (("inactive", field.inactive), ("nobody", field.nobody)):
+            takers[key] = active.get((email or "").strip().lower())
+            if email is not None and takers[key] is None:
+                self._no_owner(self.plan.at(*keys, key), email, people, active)
+        taker = takers["inactive"]
         try:
             table = self.plan.owners(field.owner or "")
         except PlanError as error:
@@ -204,7 +205,7 @@ class Values:
                         "`inactive: <e-mail>`; without it these records become rejects.",
                     )
                 )
-        return CheckedOwners(home, taker, table)
+        return CheckedOwners(home, taker, takers["nobody"], table)
 
     def _no_owner(
         self, at: Position, email: str, people: Mapping[str, object], active: Iterable[str]

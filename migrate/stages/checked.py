@@ -57,10 +57,14 @@ class Collision:
 
 @dataclass(frozen=True)
 class CheckedOwners:
-    """An owner map, resolved. `home`: active target owner by source id. `inactive`: who takes the rest."""
+    """An owner map, resolved. `home`: active target owner by source id.
+
+    `inactive`: who takes the records of owners without a home; `nobody`: those that have no owner.
+    """
 
     home: Mapping[str, Owner]
     inactive: Owner | None
+    nobody: Owner | None
     written: OwnerMap
 
 

@@ -395,15 +395,15 @@ def test_a_full_disk_under_the_journal_stops_and_is_gone_on_with(
     rig.ready("Account", 0, firms(*range(1, 301)))
     rig.ready("Contact", 0, [])
     rig.links(0, [])
-    real, count = pq.write_table, [0]
+    real, count = pq.ParquetWriter.write_table, [0]
 
-    def full(table: object, where: object, **more: object) -> None:
+    def full(writer: pq.ParquetWriter, table: object, *more: object) -> None:
         count[0] += 1
         if count[0] <= 2:
             raise OSError(28, "No space left on device")
-        real(table, where, **more)
+        real(writer, table, *more)
 
-    monkeypatch.setattr(pq, "write_table", full)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
     with pytest.raises(NoSpace, match="Free some space"):
         rig.load()
     monkeypatch.undo()

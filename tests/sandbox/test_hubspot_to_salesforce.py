@@ -45,7 +45,7 @@ objects:
     key: {field: Migration_Key__c}
     fields:
       Name: name
-      OwnerId: {from: hubspot_owner_id, owner: owners.csv}
+      OwnerId: {from: hubspot_owner_id, owner: owners.csv, nobody: reader@sandbox.example}
   - source: p_boat_to_contacts
     target: Crew__c
     key: {field: Migration_Key__c, old_id: Old_Link__c}
@@ -170,9 +170,9 @@ def test_labelled_links_become_junction_records_and_one_label_a_lookup(both: Bot
     accounts = {row["Id"]: row["Name"] for row in both.held("Account")}
     homes = {row["Name"]: accounts.get(row["Harbour__c"] or "") for row in both.held("Boat__c")}
     assert homes == {"ark": "port", "tub": None}
-    # Nobody owned them, and Salesforce has no record without an owner: that is no automation's work.
+    # Nobody owned them, and Salesforce has no record without an owner.
     users = {row["Id"]: row["Username"] for row in both.new.control.ndjson("/truth/User")}
-    assert {users[row["OwnerId"]] for row in both.held("Account")} == {"admin@sandbox.example"}
+    assert {users[row["OwnerId"]] for row in both.held("Account")} == {"reader@sandbox.example"}
 
 
 def test_a_link_that_goes_takes_its_junction_record_with_it_and_a_new_one_brings_one(both: Both) -> None:

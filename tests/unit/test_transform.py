@@ -182,6 +182,35 @@ def test_records_of_owners_who_left_go_to_the_named_owner_or_are_rejected(world:
     assert rejects == ([] if taker else [("A2", "no_owner"), ("A3", "no_owner")])
 
 
+def test_records_of_nobody_go_to_the_named_owner_but_not_before_those_of_their_losers_were_asked(
+    world: World,
+) -> None:
+    plan = world.plan(
+        """
+        - source: Account
+          target: companies
+          dedupe: {on: [Website], keep: oldest}
+          match: [domain]
+          fields:
+            name: Name
+            domain: Website
+            owner: {from: OwnerId, owner: owners.csv, nobody: ops@x.test, former: former_owner}
+        """,
+        owners_csv=OWNERS,
+    )
+    world.extract("Account", [
+        account("A1", Website="a.test"), account("A2", Website="b.test"),
+        account("A3", Website="b.test", OwnerId="U1"), account("A4", Website="theirs.test"),
+    ])  # fmt: skip
+    world.snapshot("companies", [{"_id": "77", "domain": "theirs.test"}])
+
+    world.transform(plan)
+
+    ready = {row["_source_id"]: (row["owner"], row["former_owner"]) for row in world.rows("ready", "Account")}
+    # The record that is adopted keeps whom it has in the target.
+    assert ready == {"A1": ("502", None), "A2": ("501", None), "A4": (None, None)}
+
+
 def test_what_the_target_requires_or_has_no_room_for_is_rejected(world: World) -> None:
     plan = world.plan("- {source: Account, target: companies, fields: {name: Name}}")
     world.extract("Account", [account("A1"), account("A2", Name=None), account("A3", Name="x" * 21)])

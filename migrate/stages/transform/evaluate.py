@@ -51,7 +51,8 @@ def columns(work: Work, number: int, entry: str) -> list[Column]:
         found.append(Column(plan.key.old_url, own(plan.key.old_url, "Old URL"), "_url"))
     for index, (name, each) in enumerate(checked.fields.items()):
         leads, many = tuple(each.plan.entries.items()), each.plan.gather is not None
-        found.append(Column(name, each.target, f"f{index}", leads=leads, many=many))
+        nobody = each.owners.nobody.id if each.owners and each.owners.nobody else None
+        found.append(Column(name, each.target, f"f{index}", leads=leads, many=many, nobody=nobody))
     for index, (name, each) in enumerate(checked.fields.items()):
         if each.plan.former and each.plan.former not in checked.fields:
             former = own(each.plan.former, f"Former owner ({name})")

@@ -171,6 +171,9 @@ def _rows(work: Work, each: ObjectWork, lot: Lot) -> str:
                 else reference(work, column, value, f"r{index}")
             )
             joins.append(join)
+        if column.nobody:  # who is adopted keeps the owner that it has there
+            adopted = f"m._key IS NOT NULL OR v._key IN (SELECT _key FROM {each.table('before')})"
+            value = f"CASE WHEN {adopted} THEN {value} ELSE coalesce({value}, {text(column.nobody)}) END"
         items.append(f"{value} AS c{index}")
     digest = ", ".join(_digest(column, f"c{index}") for index, column in enumerate(each.columns))
     names = ", ".join(f"c{index}" for index in range(len(each.columns)))

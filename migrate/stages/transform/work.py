@@ -38,6 +38,7 @@ class Column:
     sql: str
     leads: tuple[tuple[str, str | None], ...] = ()  # entries, and what of theirs is gathered
     many: bool = False  # it gathers: a list of migration keys, whatever the field's kind is
+    nobody: str | None = None  # id of the owner who takes the records that have none
     former_of: str | None = None  # `sql` of the owner column whose former owner it keeps
 
     @property
