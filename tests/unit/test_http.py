@@ -113,7 +113,11 @@ def half(_: int, handler: BaseHTTPRequestHandler) -> None:
     hang_up(_, handler)
 
 
-@pytest.mark.parametrize("trouble", [status(500), status(503), status(429), hang_up, half], ids=str)
+@pytest.mark.parametrize(
+    "trouble",
+    [status(500), status(503), status(429), hang_up, half],
+    ids=["500", "503", "429", "hang up", "half"],
+)
 def test_a_read_is_repeated_until_it_is_answered_in_full(trouble: Answer) -> None:
     with speaking(trouble, trouble, well) as (http, server):
         assert http.call("GET", "/x", write=False).json() == {"answer": 42}
@@ -125,7 +129,9 @@ def test_a_read_whose_body_is_no_json_is_repeated() -> None:
         assert http.call("GET", "/x", write=False).json() == {"answer": 42}
 
 
-@pytest.mark.parametrize("trouble", [status(500), status(502), hang_up, half], ids=str)
+@pytest.mark.parametrize(
+    "trouble", [status(500), status(502), hang_up, half], ids=["500", "502", "hang up", "half"]
+)
 def test_a_write_whose_answer_was_not_read_is_in_doubt_and_not_sent_again(trouble: Answer) -> None:
     with speaking(trouble, well) as (http, server):
         with pytest.raises(InDoubt):
