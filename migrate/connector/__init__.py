@@ -1,0 +1,100 @@
+"""What must code that speaks to a kind of CRM offer, and what crosses that boundary?
+
+A connector knows HTTP and its vendor's words; it knows no plan, no ledger and no other vendor.
+Every method may be called again after a crash except `send`, whose outcome the engine settles
+by reading back. What a vendor can do is data (`Limits`, `Field.key_by`), asked of the connector.
+
+Values that cross for writing and reading back are *wire values*: the vendor's own text for a
+value, or None for null. Values that cross for staging are Arrow, in the catalog's types.
+"""
+
+from migrate.connector.abilities import (
+    ExplainsLinks,
+    FindsByValues,
+    HidesDeletions,
+    JobLimits,
+    KeepsHistory,
+    Merges,
+    ShowsNew,
+    TakesJobs,
+    TellsPicklists,
+)
+from migrate.connector.automations import (
+    Automation,
+    Companion,
+    ListsAutomations,
+    MakesCompanions,
+    SwitchesAutomations,
+    Told,
+)
+from migrate.connector.blobs import BlobRefused, ReadBlob, ReadsBlobs, TakesBlobs
+from migrate.connector.consent import ALL, CONSENT, KeepsConsent, OptOut, Stated
+from migrate.connector.exchanged import (
+    THEIRS,
+    Batch,
+    BatchRefused,
+    Held,
+    Limits,
+    Link,
+    Operation,
+    Outcome,
+    Page,
+    Query,
+    Version,
+    Who,
+    Write,
+)
+from migrate.connector.made import NewField, NewLabel, NewObject, NewOption, Rights, SchemaChange
+from migrate.connector.roles import ENTRY_POINTS, Connector, Settings, Source, Target, owners_by_email
+
+__all__ = [
+    "ALL",
+    "CONSENT",
+    "ENTRY_POINTS",
+    "THEIRS",
+    "Automation",
+    "Batch",
+    "BatchRefused",
+    "BlobRefused",
+    "Companion",
+    "Connector",
+    "ExplainsLinks",
+    "FindsByValues",
+    "Held",
+    "HidesDeletions",
+    "JobLimits",
+    "KeepsConsent",
+    "KeepsHistory",
+    "Limits",
+    "Link",
+    "ListsAutomations",
+    "MakesCompanions",
+    "Merges",
+    "NewField",
+    "NewLabel",
+    "NewObject",
+    "NewOption",
+    "Operation",
+    "OptOut",
+    "Outcome",
+    "Page",
+    "Query",
+    "ReadBlob",
+    "ReadsBlobs",
+    "Rights",
+    "SchemaChange",
+    "Settings",
+    "ShowsNew",
+    "Source",
+    "Stated",
+    "SwitchesAutomations",
+    "TakesBlobs",
+    "TakesJobs",
+    "Target",
+    "TellsPicklists",
+    "Told",
+    "Version",
+    "Who",
+    "Write",
+    "owners_by_email",
+]
