@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 
 from migrate.catalog import Catalog, FileSource, FileTarget
 from migrate.errors import Position
+from migrate.plan.fields import FieldPlan
 from migrate.plan.loading import Plan
-from migrate.plan.models import FieldPlan, KeyPlan, LinkPlan, ObjectPlan, RelatedPlan
+from migrate.plan.models import KeyPlan, LinkPlan, ObjectPlan, RelatedPlan
 from migrate.plan.terms import parse_bytes
 
 FILE, CARRIER = "file", "note"  # parts

@@ -29,7 +29,8 @@ from migrate.plan.maps import (
     read_owners,
     read_picklist,
 )
-from migrate.plan.models import LabelMap, ObjectPlan, PlanModel, SubscriptionMap
+from migrate.plan.models import LabelMap, ObjectPlan, PlanModel
+from migrate.plan.optouts import SubscriptionMap
 from migrate.plan.yamltree import Tree
 
 Keys = tuple[str | int, ...]

@@ -14,43 +14,15 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    GetJsonSchemaHandler,
     Tag,
     field_validator,
     model_validator,
 )
-from pydantic_core import core_schema
 
-from migrate.cutting import NOTE
+from migrate.plan.fields import FieldPlan
 from migrate.plan.keys import TILDE
-
-
-class _Model(BaseModel):
-    # Strict, so that an editor with the JSON Schema and the command line refuse the same plans.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def _text(*names: str) -> dict[str, Any]:
-    """JSON Schema: these keys are there and hold text."""
-    return {"required": list(names), "properties": {name: {"type": "string"} for name in names}}
-
-
-def _if(condition: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
-    return {"if": condition, "then": then}
-
-
-_EML: dict[str, Any] = {"required": ["eml"], "properties": {"eml": {"type": "object"}}}
-_UNMAPPED_DEFAULT = {"required": ["unmapped"], "properties": {"unmapped": {"const": "default"}}}
-
-
-# Of fields that lead to other records; `null` is as if the key weren't there.
-_REFERENCE: dict[str, Any] = {
-    "required": ["reference"],
-    "properties": {"reference": {"type": ["string", "array"]}},
-}
-_GATHERED: dict[str, Any] = {"required": ["gather"], "properties": {"gather": {"type": "object"}}}
-_GATHER: dict[str, Any] = {"required": ["gather"], "properties": {"gather": {"type": ["string", "object"]}}}
-_LATER: dict[str, Any] = {"required": ["missing"], "properties": {"missing": {"const": "later"}}}
+from migrate.plan.optouts import ConsentPlan
+from migrate.plan.shape import UNMAPPED_DEFAULT, Shape, ShortForm, short_form, text, when
 
 
 class SystemPlan(BaseModel):
@@ -66,7 +38,7 @@ class SystemPlan(BaseModel):
     clock: Literal["system", "sandbox"] = "system"
 
 
-class KeyPlan(_Model):
+class KeyPlan(Shape):
     """Fields of the target that hold the migration key, and the old id and URL for people."""
 
     field: str = "migration_key"
@@ -77,153 +49,11 @@ class KeyPlan(_Model):
 Rule = Literal["source", "target", "newest", "longest", "first_non_null"]
 
 
-class EmlPlan(_Model):
-    """A message made of a record, as a file: expressions by what they become; people are lists or text."""
-
-    from_: Annotated[str | None, Field(alias="from")] = None
-    to: str | None = None
-    cc: str | None = None
-    bcc: str | None = None
-    reply_to: str | None = None
-    subject: str | None = None
-    date: str | None = None
-    message_id: str | None = None
-    in_reply_to: str | None = None
-    references: str | None = None
-    headers: str | None = None  # the original's own, as they stand
-    text: str | None = None
-    html: str | None = None
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    @property
-    def parts(self) -> dict[str, str]:
-        """The expressions that are there, by name as written."""
-        return {name: text for name, text in self.model_dump(by_alias=True).items() if text is not None}
-
-
-class FieldPlan(_Model):
-    """Where a target field's value comes from: an expression, a field (perhaps through a map), or `gather`.
-
-    `reference`: the field holds another record's id in the target; the entry that makes that record, or
-    several, where the source's reference may lead to different objects. `gather` turns it round: the list
-    of all records of an entry whose own reference leads to this record.
-    """
-
-    expression: str | None = None
-    from_: Annotated[str | None, Field(alias="from")] = None
-    picklist: str | None = None  # CSV map beside the plan
-    unmapped: Literal["reject", "default", "add"] = "reject"
-    default: str | None = None  # target value for unmapped: default
-    owner: str | None = None  # CSV map of owners beside the plan
-    inactive: str | None = None  # e-mail of the owner who takes the records of inactive ones
-    nobody: str | None = None  # e-mail of the owner who takes the records that have none
-    former: str | None = None  # target field that keeps the former owner's name
-    reference: str | Annotated[list[str], Field(min_length=1)] | None = None
-    gather: str | Annotated[dict[str, str], Field(min_length=1)] | None = None  # their reference, by entry
-    missing: Literal["reject", "later"] = "reject"  # the other record isn't there (yet)
-    id: str | None = None  # this field of the other record in the target, instead of its id
-    python: str | None = None  # module:function, Arrow array in and out
-    eml: EmlPlan | None = None  # of a field that holds a file
-    rewrite: Literal["links"] | None = None  # old addresses in a text become new ones
-    inline: Annotated[dict[str, str], Field(min_length=1)] | None = None  # entries of images, their reference
-    oversize: Literal["reject", "cut"] = "reject"  # a text that is longer than the target takes
-    cut_note: str = NOTE  # stands where a text was cut
-    wins: str | None = None  # survivorship rule or an expression over source.x and target.x
-
-    model_config = ConfigDict(
-        populate_by_name=True,
-        json_schema_extra={
-            "oneOf": [_text("expression"), _text("from"), _EML, _GATHER],
-            "not": _text("picklist", "owner"),
-            "allOf": [
-                _if(_UNMAPPED_DEFAULT, _text("default")),
-                _if({"anyOf": [_text("inactive"), _text("nobody"), _text("former")]}, _text("owner")),
-                _if({"anyOf": [_LATER, _text("id")]}, {"anyOf": [_REFERENCE, _GATHER]}),
-                _if(_text("gather"), _text("reference")),
-                _if(_GATHERED, {"not": _REFERENCE}),
-                _if(
-                    _text("rewrite"),
-                    {"not": {"anyOf": [_text("picklist"), _text("owner"), _REFERENCE, _GATHER, _EML]}},
-                ),
-                _if({"required": ["inline"], "properties": {"inline": {"type": "object"}}}, _text("rewrite")),
-                _if(
-                    {"anyOf": [_REFERENCE, _GATHER]},
-                    {"not": {"anyOf": [_text("picklist"), _text("owner"), _text("python")]}},
-                ),
-            ],
-        },
-    )
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> FieldPlan:
-        origins = (self.expression, self.from_, self.eml, self.gather)
-        if sum(each is not None for each in origins) != 1:
-            raise ValueError(
-                "The field needs exactly one of `from`, `expression`, `eml` and `gather`.",
-                "Name one of them.",
-            )
-        if isinstance(self.gather, str) and (self.reference is None or isinstance(self.reference, list)):
-            raise ValueError(
-                "`gather` needs the entry whose records it gathers.", "Add `reference: <entry>`."
-            )
-        if isinstance(self.gather, dict) and self.reference is not None:
-            raise ValueError("`gather` names its entries itself.", "Remove `reference`.")
-        if self.reference is None and self.gather is None:
-            if self.missing != "reject" or self.id is not None:
-                raise ValueError("`missing` and `id` go with `reference` and `gather`.", "Remove them.")
-        elif self.picklist is not None or self.owner is not None or self.python is not None:
-            raise ValueError(
-                "A reference goes through no map and no function.", "Remove `picklist`, `owner`, `python`."
-            )
-        others = (self.picklist, self.owner, self.reference, self.gather, self.eml)
-        if self.rewrite is not None and any(each is not None for each in others):
-            raise ValueError("`rewrite` is for texts.", "Remove it.")
-        if self.inline is not None and self.rewrite is None:
-            raise ValueError("`inline` goes with `rewrite`.", "Add `rewrite: links`.")
-        if self.picklist is not None and self.owner is not None:
-            raise ValueError("`picklist` and `owner` exclude each other.", "Remove one of the two.")
-        if self.unmapped == "default" and self.default is None:
-            raise ValueError("`unmapped: default` needs a `default`.", "Add `default: <target value>`.")
-        if self.owner is None and (self.inactive, self.nobody, self.former) != (None, None, None):
-            raise ValueError("`inactive`, `nobody` and `former` go with `owner`.", "Add `owner: owners.csv`.")
-        return self
-
-    @property
-    def origin(self) -> str:
-        """The expression over the source's fields, however written; none of what is made or gathered."""
-        if self.eml is not None or self.gather is not None:
-            return "NULL"
-        return self.expression if self.expression is not None else str(self.from_)
-
-    @property
-    def entries(self) -> dict[str, str | None]:
-        """The entries to whose records the field leads; of what is gathered each with its reference."""
-        if isinstance(self.gather, dict):
-            return dict(self.gather)
-        named = [self.reference] if isinstance(self.reference, str) else self.reference or ()
-        return dict.fromkeys(named, self.gather)
-
-
-def _field(value: Any) -> Any:
-    """A plain value is the short form of an expression."""
-    return {"expression": str(value)} if isinstance(value, (str, int, float, bool)) else value
-
-
-class _ShortForm:
-    """Tells the JSON Schema of the short form, which a validator function can't."""
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {"anyOf": [{"type": ["string", "number", "boolean"]}, handler(schema)]}
-
-
 def _label(value: Any) -> str:
     return "map" if isinstance(value, (dict, LabelMap)) else "text"
 
 
-class DedupePlan(_Model):
+class DedupePlan(Shape):
     """Source records that are one: expressions whose values make a group, and who survives."""
 
     on: Annotated[list[str], Field(min_length=1)]
@@ -231,7 +61,7 @@ class DedupePlan(_Model):
     losers: Literal["merge", "reject"] = "merge"
 
 
-class LabelMap(_Model):
+class LabelMap(Shape):
     """A link label taken from a source field through a picklist map."""
 
     from_: Annotated[str, Field(alias="from")]
@@ -240,7 +70,7 @@ class LabelMap(_Model):
     default: str | None = None
 
     model_config = ConfigDict(
-        populate_by_name=True, json_schema_extra={"allOf": [_if(_UNMAPPED_DEFAULT, _text("default"))]}
+        populate_by_name=True, json_schema_extra={"allOf": [when(UNMAPPED_DEFAULT, text("default"))]}
     )
 
     @model_validator(mode="after")
@@ -253,7 +83,7 @@ class LabelMap(_Model):
 _ENTRY = {"required": ["entry"], "properties": {"entry": {"type": ["string", "array"]}}}
 
 
-class LinkPlan(_Model):
+class LinkPlan(Shape):
     """A link from this object's records to another's, via a reference or through a junction object.
 
     `entry`: which entries of the plan the far end is of, where several go to the target object `to`.
@@ -278,12 +108,12 @@ class LinkPlan(_Model):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [_text("via"), _text("through")],
+            "oneOf": [text("via"), text("through")],
             "allOf": [
-                _if(_text("through"), _text("left", "right")),
-                _if({"anyOf": [_text("left"), _text("right")]}, _text("through")),
-                _if(_text("on"), {"not": _ENTRY}),
-                _if(_text("inverse"), _text("label")),
+                when(text("through"), text("left", "right")),
+                when({"anyOf": [text("left"), text("right")]}, text("through")),
+                when(text("on"), {"not": _ENTRY}),
+                when(text("inverse"), text("label")),
             ],
         }
     )
@@ -313,7 +143,7 @@ class LinkPlan(_Model):
         return self
 
 
-class FilesPlan(_Model):
+class FilesPlan(Shape):
     """What happens with files: of this entry's own field of a file, or of those attached to its records.
 
     `attachments`: files that hang on this entry's records are moved, by entries that the two systems'
@@ -331,9 +161,9 @@ class FilesPlan(_Model):
     model_config = ConfigDict(
         json_schema_extra={
             "allOf": [
-                _if(
+                when(
                     {"required": ["oversize"], "properties": {"oversize": {"const": "link"}}},
-                    _text("archive", "max_bytes"),
+                    text("archive", "max_bytes"),
                 )
             ]
         }
@@ -349,7 +179,7 @@ class FilesPlan(_Model):
         return self
 
 
-class ActivityPlan(_Model):
+class ActivityPlan(Shape):
     """What tells an activity's time, so that nothing that the target brings by itself is loaded twice.
 
     `at`: when it happened or is due, an instant. `synced`: the target's own mailbox or calendar brings its
@@ -363,7 +193,7 @@ class ActivityPlan(_Model):
     future: Literal["skip", "load"] = "skip"
 
 
-class CreatePlan(_Model):
+class CreatePlan(Shape):
     """A field that the target lacks; `prepare` makes it. Key, old id, old URL and former need no entry."""
 
     kind: Literal[
@@ -395,7 +225,7 @@ class CreatePlan(_Model):
         return self
 
 
-class NewObjectPlan(_Model):
+class NewObjectPlan(Shape):
     """A target object that `prepare` makes where it is missing; its fields stand under `create`."""
 
     label: str  # of one record
@@ -406,14 +236,14 @@ class NewObjectPlan(_Model):
     secondary: list[str] = []  # target fields shown beside the name, where it lets one choose
 
 
-class SpansPlan(_Model):
+class SpansPlan(Shape):
     """Rows of a history as spans of time: `value` from `at` (`since`) to the next other value (`until`)."""
 
     value: str  # an expression over the history's fields
     at: str
 
 
-class RelatedPlan(_Model):
+class RelatedPlan(Shape):
     """A value that comes out of another object's records, as a further field of this one.
 
     `take` is one aggregate over the records of `of` whose `by` is this record's id (or its `equals`).
@@ -427,7 +257,7 @@ class RelatedPlan(_Model):
     take: str
 
 
-class AcceptedPlan(_Model):
+class AcceptedPlan(Shape):
     """An automation of the target that may act, by name, and all that it may do; nothing else is.
 
     `fills`: fields that were empty. `changes`: fields whose value it replaces. `makes`: objects of which it
@@ -455,27 +285,27 @@ class AcceptedPlan(_Model):
         return self
 
 
-class WaivePlan(_Model):
+class WaivePlan(Shape):
     """Who decided that an entry is loaded without a canary, and why."""
 
     by: Annotated[str, Field(min_length=1)]
     reason: Annotated[str, Field(min_length=1)]
 
 
-class EntryAutomationsPlan(_Model):
+class EntryAutomationsPlan(Shape):
     """What the target's automations may do to the records of one entry."""
 
     accept: list[AcceptedPlan] = []
     waive: WaivePlan | None = None  # load this entry without a canary
 
 
-class AutomationsPlan(_Model):
+class AutomationsPlan(Shape):
     """Automations of the target that are off while we write, by name or by the target's own id."""
 
     switch_off: list[str] = []
 
 
-class ObjectPlan(_Model):
+class ObjectPlan(Shape):
     """One object's way. The same source may have several entries, told apart by their `part`."""
 
     source: str
@@ -489,7 +319,7 @@ class ObjectPlan(_Model):
     match: list[str] = []
     ambiguous: Literal["reject"] = "reject"
     conflict: Literal["hold", "source", "target"] = "hold"  # a delta meets a record changed in the target
-    fields: dict[str, Annotated[FieldPlan, BeforeValidator(_field), _ShortForm()]]
+    fields: dict[str, Annotated[FieldPlan, BeforeValidator(short_form), ShortForm()]]
     create_object: NewObjectPlan | None = None
     create: dict[str, CreatePlan] = {}
     links: list[LinkPlan] = []
@@ -503,83 +333,14 @@ class ObjectPlan(_Model):
         return self.source if self.part is None else f"{self.source}{TILDE}{self.part}"
 
 
-class SubscriptionMap(_Model):
-    """A subscription type taken from a source field through a map. `all`: what has no home is everything."""
-
-    from_: Annotated[str, Field(alias="from")]
-    picklist: str
-    unmapped: Literal["reject", "all"] = "reject"
-
-    model_config = ConfigDict(populate_by_name=True)
-
-
-def _subscription(value: Any) -> str:
-    return "map" if isinstance(value, (dict, SubscriptionMap)) else "text"
-
-
-_HOMES = ("address", "field", "leave")
-_BY_ADDRESS = ("legal_basis", "explanation", "at")  # and `subscription`
-
-
-class ConsentPlan(_Model):
-    """People of a source object who said no, and where that goes.
-
-    `opted_out`, `address`, `explanation` and `at` are expressions over the source's fields. Exactly one home:
-    `address` (kept by address in the target, from `subscription`), `field` (a field of the record itself), or
-    `leave` (not moved; says why).
-    """
-
-    source: str
-    opted_out: str
-    channel: Annotated[str, Field(pattern=r"^[A-Z_]{1,32}$")] = "EMAIL"
-    address: str | None = None
-    subscription: Annotated[
-        Annotated[str, Tag("text")] | Annotated[SubscriptionMap, Tag("map")], Discriminator(_subscription)
-    ] = "all"
-    legal_basis: str | None = None
-    explanation: str | None = None
-    at: str | None = None
-    field: str | None = None
-    leave: Annotated[str | None, Field(min_length=1)] = None
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [_text(name) for name in _HOMES],
-            "allOf": [
-                _if(
-                    {"anyOf": [{"required": ["subscription"]}, *(_text(name) for name in _BY_ADDRESS)]},
-                    _text("address"),
-                )
-            ],
-        }
-    )
-
-    @model_validator(mode="after")
-    def _one_home(self) -> ConsentPlan:
-        homes = [name for name in _HOMES if getattr(self, name) is not None]
-        if len(homes) != 1:
-            raise ValueError(
-                "These opt-outs need exactly one home: `address`, `field` or `leave`.",
-                "Name one of them; an `address` is opted out of everything, or of its `subscription`.",
-            )
-        if self.address is None:
-            odd = [name for name in _BY_ADDRESS if getattr(self, name) is not None]
-            odd += ["subscription"] if "subscription" in self.model_fields_set else []
-            if odd:
-                raise ValueError(
-                    f"`{odd[0]}` goes with `address`.", f"Remove `{odd[0]}`, or give the address."
-                )
-        return self
-
-
-class Calendar(_Model):
+class Calendar(Shape):
     """How the business counts time."""
 
     fiscal_year_start: Annotated[int, Field(ge=1, le=12)] = 1
     zone: str = "UTC"
 
 
-class SumPlan(_Model):
+class SumPlan(Shape):
     """A money sum that must agree, per group. Fields are the target's."""
 
     object: str
@@ -587,7 +348,7 @@ class SumPlan(_Model):
     by: list[str] = []
 
 
-class ValidatePlan(_Model):
+class ValidatePlan(Shape):
     """What validation compares beyond its built-in checks."""
 
     sums: list[SumPlan] = []
@@ -595,7 +356,7 @@ class ValidatePlan(_Model):
     tolerance: dict[str, float] = {}
 
 
-class CutoverPlan(_Model):
+class CutoverPlan(Shape):
     """Room for the cutover; `window` bounds rollback already."""
 
     window: str = "10 working days"
@@ -604,7 +365,7 @@ class CutoverPlan(_Model):
     sponsors: list[str] = []
 
 
-class PlanModel(_Model):
+class PlanModel(Shape):
     """The whole of plan.yaml."""
 
     version: Literal[1]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from migrate.catalog import Catalog
 from migrate.errors import Position
 from migrate.plan import Plan
-from migrate.plan.models import FieldPlan
+from migrate.plan.fields import FieldPlan
 from migrate.types import Kind
 
 Tell = Callable[[Position, str, str], object]

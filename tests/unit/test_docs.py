@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from migrate.cli.root import cli
-from migrate.plan import models
+from migrate.plan import fields, models, optouts
 from migrate.plan.loading import load_plan
 
 ROOT = Path(__file__).parents[2]
@@ -132,8 +132,10 @@ def test_every_runnable_page_is_listed_in_an_index(page: Path) -> None:
 def kinds() -> dict[str, set[str]]:
     """The plan's models, each with its keys as they are written."""
     found: dict[str, set[str]] = {}
-    for each in vars(models).values():
-        if isinstance(each, type) and issubclass(each, BaseModel) and each.__module__ == models.__name__:
+    parts = (models, fields, optouts)
+    named = {part.__name__ for part in parts}
+    for each in (each for part in parts for each in vars(part).values()):
+        if isinstance(each, type) and issubclass(each, BaseModel) and each.__module__ in named:
             keys = {field.alias or key for key, field in each.model_fields.items()}
             if keys:
                 found[each.__name__] = keys

@@ -27,7 +27,8 @@ from migrate_validators.model import Decision, Result, Verdict, many
 
 if TYPE_CHECKING:
     from migrate.catalog import Field
-    from migrate.plan.models import ConsentPlan, ObjectPlan
+    from migrate.plan.models import ObjectPlan
+    from migrate.plan.optouts import ConsentPlan
 
 ID = CONSENT
 TITLE = "Everybody who said no is opted out"

@@ -21,7 +21,8 @@ from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.wording import REASONS, label, why
 
 if TYPE_CHECKING:
-    from migrate.plan.models import FieldPlan, LinkPlan, ObjectPlan
+    from migrate.plan.fields import FieldPlan
+    from migrate.plan.models import LinkPlan, ObjectPlan
 
 ID = "counts"
 TITLE = "Every record accounted for"

@@ -26,7 +26,8 @@ from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.rows import differing
 
 if TYPE_CHECKING:
-    from migrate.plan.models import FieldPlan, ObjectPlan
+    from migrate.plan.fields import FieldPlan
+    from migrate.plan.models import ObjectPlan
 
 ID = "picklists"
 TITLE = "Picklist values and owners"
