@@ -168,7 +168,7 @@ def struck(ground: Ground) -> Iterator[Line]:
         history_kills.there(ground, plans, "remote", s3=s3, postgres=url) as lanes,
     ):
         judge = history_kills.ready(lanes)
-        yield history_kills.killed(ground, "kill-remote", lanes, judge, every=4)
+        yield history_kills.killed(ground, "kill-remote", lanes, judge, every=6)
 
 
 @proof("old-links")
