@@ -88,6 +88,7 @@ class Values:
         for row in table.rows:
             if row.target:
                 home |= self._home(table, row, options, name, unmapped, add)
+        self._asleep(table, home, options, name)
         fallback: str | None = None
         if unmapped == "default" and default is not None:
             fallback, what, remedy = resolve(options, default, name) if options else (default, "", "")
@@ -127,6 +128,29 @@ class Values:
             self._tell(row.at, what, remedy)
             return {}
         return {row.source: value}
+
+    def _asleep(
+        self, table: PicklistMap, home: Mapping[str, str | None], options: Sequence[Option], name: str
+    ) -> None:
+        """Tell which values of the target are switched off and yet are somebody's home."""
+        off = {option.value: option for option in options if not option.active}
+        led: dict[str, list[PicklistRow]] = {}
+        for row in table.rows:
+            value = home.get(row.source)
+            if value in off:
+                led.setdefault(str(value), []).append(row)
+        for value, rows in led.items():
+            label = off[value].label
+            called = f"`{value}`" + (f" ({label})" if label != value else "")
+            lead = "leads" if len(rows) == 1 else "lead"
+            self.findings.warnings.append(
+                PlanMistake(
+                    rows[0].at,
+                    f"{_counted([(row.source, row.count) for row in rows])} {lead} to {called} of `{name}`, "
+                    "which is inactive in the target.",
+                    "Lead to an active value, or switch that one on there: a restricted picklist refuses it.",
+                )
+            )
 
     def _without_home(
         self,

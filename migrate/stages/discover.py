@@ -6,11 +6,12 @@ tenant under the label is refused, so that nobody loads into production by a swa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from migrate.catalog import Catalog
+from migrate.catalog import Catalog, Field
 from migrate.errors import Damaged
 from migrate.ledger.tables import systems
 from migrate.workspace import Role, Workspace, other_tenant
@@ -106,8 +107,18 @@ def _drift(old: Catalog, new: Catalog) -> tuple[str, ...]:
                 was, now = getattr(before[field], what), getattr(after[field], what)
                 if was != now:
                     found.append(f"{at}: {what} was {was}, is {now}")
-            gone = {o.value for o in before[field].options} - {o.value for o in after[field].options}
-            come = {o.value for o in after[field].options} - {o.value for o in before[field].options}
-            found.extend(f"{at}: option `{value}` removed" for value in sorted(gone))
-            found.extend(f"{at}: option `{value}` added" for value in sorted(come))
+            found.extend(f"{at}: option {words}" for words in _options(before[field], after[field]))
     return tuple(found)
+
+
+def _options(before: Field, after: Field) -> Iterator[str]:
+    old, new = ({option.value: option for option in field.options} for field in (before, after))
+    for value in sorted(old.keys() | new.keys()):
+        was, now = old.get(value), new.get(value)
+        if was is None or now is None:
+            yield f"`{value}` {'added' if was is None else 'removed'}"
+            continue
+        if was.active != now.active:
+            yield f"`{value}` switched {'on' if now.active else 'off'}"
+        if was.label != now.label:
+            yield f"`{value}` was called `{was.label}`, is called `{now.label}`"

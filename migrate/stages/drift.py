@@ -181,7 +181,10 @@ class _Source:
 
     def __init__(self, workspace: Workspace, catalog: Catalog, target: Catalog) -> None:
         self._workspace, self._catalog, self._target = workspace, catalog, target
-        self._system = workspace.system("source").system
+
+    @property
+    def _system(self) -> str:
+        return self._workspace.system("source").system
 
     def changes(self) -> Iterator[ValueChange]:
         plan, engine = self._workspace.plan, self._workspace.engine

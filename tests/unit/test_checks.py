@@ -192,6 +192,27 @@ def test_money_that_did_not_move_is_told_by_what_became_of_it(migration: Moved) 
     assert ("in all", 3, "161.60") in ways.rows
 
 
+@pytest.mark.parametrize(
+    ("accepted", "asks"),
+    [
+        ("fills: [industry]", "Accept it in the plan, or switch the automation off"),
+        ("changes: [phone]", "The plan accepts it of `Enrich`: look at the values"),
+    ],
+)
+def test_nobody_is_asked_to_accept_what_the_plan_accepts(migration: Moved, accepted: str, asks: str) -> None:
+    path, place = migration.root / "plan.yaml", "    match: [domain]"
+    rule = f"    automations: {{accept: [{{name: Enrich, {accepted}}}]}}\n"
+    path.write_text(path.read_text().replace(place, rule + place))
+    migration.target.records["companies"]["102"]["phone"] = "0800 1"
+    migration.target.writers["102", "phone"] = Version(
+        "phone", "0800 1", "2026-03-14T12:00:09.000Z", Who.AUTOMATION, "Enrichment"
+    )
+
+    [decision] = migration.results("rows")["rows.Account"].decisions
+
+    assert decision.where.startswith(asks)
+
+
 def test_an_automations_value_is_a_warning_with_who_and_when(migration: Moved) -> None:
     migration.target.records["companies"]["102"]["phone"] = "0800 1"
     migration.target.writers["102", "phone"] = Version(

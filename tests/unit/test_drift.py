@@ -13,6 +13,7 @@ from migrate.engine import Engine
 from migrate.errors import Drifted, Parked
 from migrate.stages.discover import discover
 from migrate.stages.drift import since_discover
+from migrate.stages.pipeline import checked
 from migrate.types import Kind
 from tests.unit.fake_target import FakeTarget, Killed
 from tests.unit.two_systems import SOURCE, TARGET, Move, field
@@ -114,6 +115,20 @@ def test_a_change_of_a_target_value_that_the_maps_rely_on_stops_the_load(
     assert stopped(move) == [f"new: companies.sector: {said}"]
     assert [str(each) for each in since_discover(move.workspace) if each.matters] == [
         f"new: companies.sector: {said}"
+    ]
+
+
+def test_who_discovers_again_and_leaves_the_map_as_it_was_is_told_what_is_inactive(move: Move) -> None:
+    new(move, "-C=Computers", "AGRI=Farms", NEW[2])
+    [_, target] = discover(move.workspace)
+    assert target.drift == (
+        "companies.sector: option `AGRI` was called `Agriculture`, is called `Farms`",
+        "companies.sector: option `C` switched off",
+    )
+    [warning] = [each for each in checked(move.workspace).warnings if "inactive" in each.what]
+    assert str(warning).splitlines() == [
+        f"{move.root / 'sector.csv'}:2:1: `IT` leads to `C` (Computers) of `sector`, which is inactive in the target.",
+        "  Lead to an active value, or switch that one on there: a restricted picklist refuses it.",
     ]
 
 

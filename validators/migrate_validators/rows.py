@@ -241,11 +241,15 @@ def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Dec
         what = f"{each.target}, {many(int(row['records']), 'record')}"
         who = f" ({row['writer']}, last on {moment(row['written'])})" if row["writer"] else ""
         if kind == AUTOMATION:
+            accepted = _accepted(each, row["fields"] or ())
+            named = ", ".join(f"`{name}`" for name in accepted)
             yield Decision(
                 Verdict.WARN,
                 f"{what}: {names} written by an automation after our write{who}",
                 owner="Owner of the target's automations",
-                where="Accept it, or switch the automation off and run again",
+                where=f"The plan accepts it of {named}: look at the values, there is nothing else to do"
+                if accepted
+                else "Accept it in the plan, or switch the automation off and run again",
                 command=show,
             )
         elif kind == PERSON:
@@ -265,3 +269,11 @@ def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Dec
                 Verdict.FAIL, f"{what}: {names or 'records'}: {_words(kind)}",
                 owner="Migration engineer", command=show,
             )  # fmt: skip
+
+
+def _accepted(each: ObjectPlan, names: Sequence[str]) -> list[str]:
+    """The automations of which the plan accepts that they write these fields; none where one is left over."""
+    writing = {one.name: {*one.fills, *one.changes} & {*names} for one in each.automations.accept}
+    if {*names} - {name for written in writing.values() for name in written}:
+        return []
+    return [name for name, written in writing.items() if written]
