@@ -4,8 +4,8 @@
 follows from them: the crosswalk, the dead letters, the links that we made.
 """
 
-from migrate.journal.entry import Entry
+from migrate.journal.entry import UNDO, Entry
 from migrate.journal.segments import Journal
 from migrate.journal.views import CROSSWALK, EARLIEST, LATEST, LINKS, OPTED_OUT, REFUSED
 
-__all__ = ["CROSSWALK", "EARLIEST", "LATEST", "LINKS", "OPTED_OUT", "REFUSED", "Entry", "Journal"]
+__all__ = ["CROSSWALK", "EARLIEST", "LATEST", "LINKS", "OPTED_OUT", "REFUSED", "UNDO", "Entry", "Journal"]

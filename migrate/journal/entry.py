@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
+UNDO = "undo-"  # batches of a rollback begin so; their entries are no part of what is to be undone
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -20,8 +20,7 @@ itself (their batches begin with `undo-`). Facts about the target's present stat
 from __future__ import annotations
 
 from migrate.engine import Engine, text
-from migrate.journal import EARLIEST, LATEST
-from migrate_rollback.model import UNDO
+from migrate.journal import EARLIEST, LATEST, UNDO
 
 _NO_SENT = "[]::MAP(VARCHAR, VARCHAR)[]"
 

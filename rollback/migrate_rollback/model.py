@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-UNDO = "undo-"  # batches of a rollback begin so; their entries are no part of what is to be undone
 PHASE = "rollback"
 ACTIONS = {
     "delete": "delete created",

@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 
 from migrate.connector import Link
 from migrate.errors import Defect, UsageError
-from migrate.journal import Entry
+from migrate.journal import UNDO, Entry
 from migrate.ledger import batches as book
 from migrate.ledger.leases import this_process
 from migrate.load import Loading, Tally, sweep
@@ -27,7 +27,7 @@ from migrate.workspace import Workspace
 from migrate_rollback import attempts, deeds, doubts, holding, worklist
 from migrate_rollback.attempts import Chosen
 from migrate_rollback.looking import Look
-from migrate_rollback.model import PHASE, UNDO, RolledBack
+from migrate_rollback.model import PHASE, RolledBack
 from migrate_rollback.undo import RecordUndo
 from migrate_rollback.unlink import LinkUndo
 from migrate_rollback.worklist import Lot

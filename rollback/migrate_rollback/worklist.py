@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from migrate.clock import stamp
 from migrate.engine import text
+from migrate.journal import UNDO
 from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
 from migrate.load import Loading
@@ -23,7 +24,7 @@ from migrate.stages.checkpoint import Checkpoint
 from migrate.store import Manifest
 from migrate.workspace import Workspace
 from migrate_rollback.deeds import quoted
-from migrate_rollback.model import PHASE, UNDO, Row, row_of
+from migrate_rollback.model import PHASE, Row, row_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 from migrate_rollback import deeds
-from migrate_rollback.model import UNDO
 
 from migrate.clock import SystemClock
 from migrate.engine import Engine
-from migrate.journal import Entry, Journal
+from migrate.journal import UNDO, Entry, Journal
 from migrate.ledger import Lease, Ledger
 
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from migrate.engine import identifier, parquet, text
 from migrate.errors import Damaged, UsageError
+from migrate.journal import UNDO
 from migrate.plan.keys import entry_of, key_of, split_entry
 from migrate.stages.crosswalk import ends_into, rows_of
 from migrate.types import TEXTUAL
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from migrate.workspace import Workspace
 
 MOST = 20  # records that one needle may mean
+LONGEST = 300  # signs of a value that a person is shown; the document has it whole
 _BETWEEN = re.compile(r"[/?=&#:\s]+")  # what parts the words of a URL
 _NAMES = re.compile(r"name|mail|title|subject", re.IGNORECASE)
 
@@ -144,7 +146,7 @@ class Trace:
                 lines.append(f"  {step.stage:<10} {step.what}")
                 width = max((len(name) for name in step.facts), default=0)
                 lines += [
-                    f"             {name:<{width}}  {'(empty)' if value is None else value}"
+                    f"             {name:<{width}}  {'(empty)' if value is None else _line(value)}"
                     for name, value in step.facts.items()
                 ]
             lines.append("")
@@ -237,7 +239,7 @@ def _way(workspace: Workspace, journal: str, key: str) -> Way:
             row.pop("_key")
             way.steps.append(Step("load", what, row))
     for row in engine.rows(
-        f"""SELECT seq, "at", attempt, op, outcome, object, target_id, reason, version, "before", "after"
+        f"""SELECT "at", attempt, batch, op, outcome, target_id, reason, version, "before", "after"
         FROM {journal} WHERE kind IN ('record', 'side') AND key = {text(key)} ORDER BY seq"""
     ):
         facts: dict[str, Any] = {
@@ -248,7 +250,12 @@ def _way(workspace: Workspace, journal: str, key: str) -> Way:
             if before.get(name) != after.get(name):
                 was, now = before.get(name), after.get(name)
                 facts[name] = now if was is None else f"{was} → {'(empty)' if now is None else now}"
-        way.steps.append(Step("load", f"{row['at']} {row['op']} {row['outcome']}", facts))
+        undo = str(row["batch"] or "").startswith(UNDO)
+        way.steps.append(
+            Step("rollback" if undo else "load", f"{row['at']} {row['op']} {row['outcome']}", facts)
+        )
+        if undo and row["outcome"] == "done" and way.outcome == "unaccounted":
+            way.outcome, end = "rolled_back", {**end, "outcome": "rolled_back", "reason": ""}
     way.steps += _links(workspace, journal, key)
     if end:
         facts = {
@@ -309,3 +316,11 @@ def _aligned(rows: Sequence[dict[str, Any]]) -> str:
 def _cell(value: Any) -> str:
     told = "" if value is None else str(value).replace("\n", " ")
     return told if len(told) <= 60 else told[:59] + "…"
+
+
+def _line(value: Any) -> str:
+    """A value in one line; of a long one its beginning and its length."""
+    told = str(value)
+    shown = told if len(told) <= LONGEST else told[:LONGEST]
+    shown = shown.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+    return shown if len(told) <= LONGEST else f"{shown}… ({len(told):,} signs; --json shows all)"
