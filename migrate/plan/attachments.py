@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from migrate.catalog import Catalog, FileSource, FileTarget
-from migrate.errors import Position
+from migrate.errors import PlanMistake, Position
 from migrate.plan.fields import FieldPlan
 from migrate.plan.loading import Plan
 from migrate.plan.models import KeyPlan, LinkPlan, ObjectPlan, RelatedPlan
@@ -23,9 +23,12 @@ FILE, CARRIER = "file", "note"  # parts
 class Expanded(Plan):
     """A plan with the entries that its `files` stand for, at the end; each lies where it was asked for."""
 
-    def __init__(self, written: Plan, extra: Sequence[ObjectPlan], asked: int) -> None:
+    def __init__(
+        self, written: Plan, extra: Sequence[ObjectPlan], asked: int, mistakes: Sequence[PlanMistake]
+    ) -> None:
         model = written.model.model_copy(update={"objects": [*written.model.objects, *extra]})
-        super().__init__(written.path, model, written.tree, written.mistakes, written.broken)
+        told = (*written.mistakes, *mistakes)
+        super().__init__(written.path, model, written.tree, told, written.broken)
         self._written, self._asked = len(written.model.objects), asked
         self._extra = "\n".join(each.model_dump_json() for each in extra)
 
@@ -59,20 +62,44 @@ class Expanded(Plan):
 
 
 def expanded(plan: Plan, source: Catalog, target: Catalog) -> Plan:
-    """The plan with the entries that its `files` stand for; itself where nothing asks or is known."""
-    asking = [index for index, each in enumerate(plan.model.objects) if each.files.attachments]
+    """The plan with the entries that its `files` stand for; itself where nothing asks or is known.
+
+    Its mistakes name the entries whose records the target doesn't let files hang on.
+    """
+    all_asking = [index for index, each in enumerate(plan.model.objects) if each.files.attachments]
     out = target.files_out
-    if not asking or out is None or not source.files_in:
+    if not all_asking or out is None or not source.files_in:
         return plan
+    alone = {index for index in all_asking if not _takes(target, out, plan.model.objects[index])}
+    mistakes = [_unlinked(plan, out, index) for index in sorted(alone)]
+    asking = [index for index in all_asking if index not in alone]
     entries = [plan.model.objects[index] for index in asking]
     there = {each.name for each in plan.model.objects}
     made = [
         entry
-        for kind in source.files_in
+        for kind in (source.files_in if entries else ())
         for entry in _Kind(kind, out, entries, plan, source, target).entries()
         if entry.name not in there
     ]
-    return Expanded(plan, made, asking[0]) if made else plan
+    return Expanded(plan, made, all_asking[0], mistakes) if made or mistakes else plan
+
+
+def _takes(target: Catalog, out: FileTarget, each: ObjectPlan) -> bool:
+    """Whether carriers are linked to the entry's records; an object that isn't there yet will be."""
+    if each.target not in target.objects:
+        return True
+    return any((kind.left, kind.right) == (out.carrier, each.target) for kind in target.links)
+
+
+def _unlinked(plan: Plan, out: FileTarget, index: int) -> PlanMistake:
+    each = plan.model.objects[index]
+    return PlanMistake(
+        plan.at("objects", index, "files", "attachments"),
+        f"Files of `{each.name}` can't hang on its records: the target links no `{out.carrier}` to "
+        f"`{each.target}`.",
+        f"Remove it, make the files in an entry of their own, and list them on the record: "
+        f"`{out.carries}: {{gather: {{<entry of the files>: <its reference>}}}}`.",
+    )
 
 
 class _Kind:

@@ -179,3 +179,21 @@ def test_an_edit_of_what_the_files_stand_for_is_told_before_a_load(moved: Files)
 
     assert code == 2
     assert "edited since the last transform" in found["message"]
+
+
+def test_an_entry_on_whose_records_no_file_can_hang_is_told_where_it_asked(moved: Files) -> None:
+    moved.must("discover")
+    mail = "  - {source: EmailMessage, target: emails, fields: {hs_email_subject: Subject}, "
+    mail += "files: {attachments: true}}"
+    moved.plan("", PLAN + mail + "\n")
+    code, found = moved.run("check")
+    moved.plan("", PLAN)
+
+    assert code == 2
+    [mistake] = [each for each in found["facts"]["mistakes"] if "files" in each["what"].lower()]
+    assert mistake["at"]["line"] == len(PLAN.splitlines()) + 1
+    assert mistake["what"] == (
+        "Files of `EmailMessage` can't hang on its records: the target links no `notes` to `emails`."
+    )
+    assert "hs_attachment_ids: {gather: " in mistake["remedy"]
+    assert not any("links from `notes`" in each["what"] for each in found["facts"]["mistakes"])
