@@ -100,7 +100,9 @@ def transform(session: Session) -> Result:
 
 @click.command(short_help="Send ready records to the target.")
 @objects_option
-@click.option("--dry-run", is_flag=True, help="Count the records that a load would send now; write nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Count the records that a load would send now; ask neither system."
+)
 @click.option(
     "--keep-going", is_flag=True, help="Go on even where the target refuses all of an object alike."
 )

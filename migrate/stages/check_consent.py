@@ -218,7 +218,7 @@ class ConsentCheck:
             if fields and name not in read:
                 self.fields.findings.warnings.append(
                     PlanMistake(
-                        self.plan.at("objects"),
+                        self.plan.at("consent" if self.plan.model.consent else "objects"),
                         f"`{name}` keeps opt-outs ({', '.join(fields)}), and this plan doesn't read it.",
                         f"If there are any, add an entry `source: {name}` under `consent`; its records need "
                         "not be moved for that.",
