@@ -173,7 +173,7 @@ def engine() -> Iterator[Engine]:
         yield made
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     name=st.text(
         st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"], blacklist_characters="<>"), min_size=1
