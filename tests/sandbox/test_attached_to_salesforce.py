@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from tests.sandbox.files_rig import LINE, Files, bytes_of, sha, two_sandboxes
+from tests.sandbox.files_rig import Files, bytes_of, in_process, sha, two_sandboxes
 
 PLAN = """\
 version: 1
@@ -46,7 +45,7 @@ COMPANY, OTHER, PERSON = "9001", "9002", "9003"
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
-    base, before = tmp_path_factory.mktemp("attached-back"), signal.getsignal(signal.SIGTERM)
+    base = tmp_path_factory.mktemp("attached-back")
     with ExitStack() as stack:
         salesforce, hubspot = stack.enter_context(two_sandboxes(base, {}))
         hubspot.control.post(
@@ -81,30 +80,22 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
             hubspot.control.post(
                 "/act", {"do": "link", "object": "notes", "id": note, "to_object": object, "to": record}
             )
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, value in {
+        stack.enter_context(in_process({
             "OLD_TOKEN": "pat-na1-sandbox",
             "OLD_BASE_URL": hubspot.url,
             "ORG_INSTANCE_URL": salesforce.url,
             "ORG_CLIENT_ID": "app",
             "ORG_CLIENT_SECRET": "secret",
-        }.items():
-            patch.setenv(name, value)
+        }))
         made = Files(base / "work", salesforce, hubspot)
         made.plan("", PLAN)
         yield made
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
 def moved(started: Files, capsys: pytest.CaptureFixture[str]) -> Files:
     """Moved once: the first test that asks for it pays for the line."""
-    started.capsys = capsys
-    for words in LINE:
-        if words not in started.said:
-            started.said[words] = started.run(words)
-            assert started.said[words][0] in (0, 1), started.said[words]
-    return started
+    return started.moved(capsys)
 
 
 def hanging(files: Files) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -10,7 +9,16 @@ from typing import Any
 import pytest
 
 from migrate.sandbox.salesforce.ids import mint
-from tests.sandbox.files_rig import ACCOUNT, FAMILY, LINE, Files, bytes_of, credentials, sha, two_sandboxes
+from tests.sandbox.files_rig import (
+    ACCOUNT,
+    FAMILY,
+    Files,
+    bytes_of,
+    credentials,
+    in_process,
+    sha,
+    two_sandboxes,
+)
 
 NAMES = [
     "plain.txt",
@@ -61,27 +69,19 @@ def key(number: int) -> str:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
-    base, before = tmp_path_factory.mktemp("files"), signal.getsignal(signal.SIGTERM)
+    base = tmp_path_factory.mktemp("files")
     with ExitStack() as stack:
         salesforce, hubspot = stack.enter_context(two_sandboxes(base, records()))
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, value in credentials(salesforce, hubspot).items():
-            patch.setenv(name, value)
+        stack.enter_context(in_process(credentials(salesforce, hubspot)))
         made = Files(base / "work", salesforce, hubspot)
         made.plan(ENTRY)
         yield made
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
 def moved(started: Files, capsys: pytest.CaptureFixture[str]) -> Files:
     """The company, moved once: the first test that asks for it pays for the line."""
-    started.capsys = capsys
-    for words in LINE:
-        if words not in started.said:
-            started.said[words] = started.run(words)
-            assert started.said[words][0] in (0, 1), started.said[words]
-    return started
+    return started.moved(capsys)
 
 
 def test_every_file_is_there_once_and_is_what_it_was(moved: Files) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from tests.sandbox.files_rig import LINE, Files, bytes_of, sha, two_sandboxes
+from tests.sandbox.files_rig import Files, bytes_of, in_process, sha, two_sandboxes
 
 PLAN = """\
 version: 1
@@ -33,7 +32,7 @@ IDS = [171_000_001_003 + 7 * n for n in range(len(NAMES))]
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
-    base, before = tmp_path_factory.mktemp("back"), signal.getsignal(signal.SIGTERM)
+    base = tmp_path_factory.mktemp("back")
     with ExitStack() as stack:
         salesforce, hubspot = stack.enter_context(two_sandboxes(base, {}))
         files = [
@@ -48,30 +47,22 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
             "hs_attachment_ids": f"{IDS[5]};{IDS[0]}",
         }
         hubspot.control.post("/seed", {"files": files, "records": {"notes": [{"properties": note}]}})
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, value in {
+        stack.enter_context(in_process({
             "OLD_TOKEN": "pat-na1-sandbox",
             "OLD_BASE_URL": hubspot.url,
             "ORG_INSTANCE_URL": salesforce.url,
             "ORG_CLIENT_ID": "app",
             "ORG_CLIENT_SECRET": "secret",
-        }.items():
-            patch.setenv(name, value)
+        }))
         made = Files(base / "work", salesforce, hubspot)
         made.plan("", PLAN)
         yield made
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
 def moved(started: Files, capsys: pytest.CaptureFixture[str]) -> Files:
     """Moved once: the first test that asks for it pays for the line."""
-    started.capsys = capsys
-    for words in LINE:
-        if words not in started.said:
-            started.said[words] = started.run(words)
-            assert started.said[words][0] in (0, 1), started.said[words]
-    return started
+    return started.moved(capsys)
 
 
 def versions(files: Files) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from migrate.sandbox.server import launch
-from tests.sandbox.files_rig import LINE, NOISE, Files
+from tests.sandbox.files_rig import NOISE, Files, in_process
 
 SPEED = 20.0
 PLAN = """\
@@ -66,7 +65,7 @@ def headers(number: int) -> str:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
-    base, before = tmp_path_factory.mktemp("back"), signal.getsignal(signal.SIGTERM)
+    base = tmp_path_factory.mktemp("back")
     with ExitStack() as stack:
         hubspot = stack.enter_context(launch("hubspot", base / "hubspot", speed=SPEED, settings=NOISE))
         salesforce = stack.enter_context(launch("salesforce", base / "salesforce", speed=SPEED))
@@ -89,26 +88,18 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
                     "hs_timestamp": f"2018-03-0{1 + number}T10:00:00.000Z", "hs_task_subject": f"t{number}",
                     "hs_task_status": "COMPLETED"},
             })  # fmt: skip
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, value in {
+        stack.enter_context(in_process({
             "NEW_INSTANCE_URL": salesforce.url, "NEW_CLIENT_ID": "app", "NEW_CLIENT_SECRET": "secret",
             "LEGACY_TOKEN": "pat-na1-sandbox", "LEGACY_BASE_URL": hubspot.url,
-        }.items():  # fmt: skip
-            patch.setenv(name, value)
+        }))  # fmt: skip
         files = Files(base / "work", salesforce, hubspot)
         files.plan("", PLAN)
         yield files
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
 def moved(started: Files, capsys: pytest.CaptureFixture[str]) -> Files:
-    started.capsys = capsys
-    for words in LINE:
-        if words not in started.said:
-            started.said[words] = started.run(words)
-            assert started.said[words][0] in (0, 1), started.said[words]
-    return started
+    return started.moved(capsys)
 
 
 def live(moved: Files, object: str) -> list[dict[str, Any]]:

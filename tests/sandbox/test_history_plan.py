@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import json
-import signal
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ import pytest
 
 from migrate.sandbox.hubspot.markup import sanitised
 from migrate.sandbox.salesforce.ids import normal_id
-from tests.sandbox.files_rig import LINE, Files, credentials
+from tests.sandbox.files_rig import Files, credentials, in_process
 from tests.sandbox.history_rig import EMAILS, USER, by_source, extra, history, instant, seeded
 
 LIMIT = 65_536
@@ -39,25 +38,16 @@ def source(object: str) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
-    before = signal.getsignal(signal.SIGTERM)
     with ExitStack() as stack:
         made = stack.enter_context(history(tmp_path_factory.mktemp("history")))
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, value in credentials(made.salesforce, made.hubspot).items():
-            patch.setenv(name, value)
+        stack.enter_context(in_process(credentials(made.salesforce, made.hubspot)))
         yield made
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
 def moved(started: Files, capsys: pytest.CaptureFixture[str]) -> Files:
     """The history, moved once: the first test that asks for it pays for the line."""
-    started.capsys = capsys
-    for words in LINE:
-        if words not in started.said:
-            started.said[words] = started.run(words)
-            assert started.said[words][0] in (0, 1), started.said[words]
-    return started
+    return started.moved(capsys)
 
 
 def linked(moved: Files, object: str, other: str) -> dict[str, set[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ import pytest
 
 from migrate.sandbox.salesforce.ids import normal_id
 from migrate.workspace import Workspace
-from tests.sandbox.files_rig import LINE, Files, bytes_of, sha, two_sandboxes
+from tests.sandbox.files_rig import LINE, Files, bytes_of, in_process, sha, two_sandboxes
 
 MAIL = 'source: {system: mail, type: mime, credentials: "env:MAIL_", archive: test-mail}\n'
 TO_HUBSPOT = (
@@ -120,21 +119,18 @@ def seed() -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
-    base, before = tmp_path_factory.mktemp("inline"), signal.getsignal(signal.SIGTERM)
+    base = tmp_path_factory.mktemp("inline")
     (base / "mail").mkdir()
     for subject in ("one", "two"):
         (base / "mail" / f"{subject}.eml").write_bytes(message(subject, BODY))
     with ExitStack() as stack:
         salesforce, hubspot = stack.enter_context(two_sandboxes(base, {}))
         salesforce.control.post("/seed", {"records": rooted(seed(), salesforce.url)})
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        for name, value in {
+        stack.enter_context(in_process({
             "MAIL_FOLDER": str(base / "mail"), "NEW_TOKEN": "pat-na1-sandbox", "NEW_BASE_URL": hubspot.url,
             "ORG_INSTANCE_URL": salesforce.url, "ORG_CLIENT_ID": "app", "ORG_CLIENT_SECRET": "secret",
-        }.items():  # fmt: skip
-            patch.setenv(name, value)
+        }))  # fmt: skip
         yield Files(base / "work", salesforce, hubspot)
-    signal.signal(signal.SIGTERM, before)
 
 
 def rooted(records: dict[str, list[dict[str, Any]]], url: str) -> dict[str, list[dict[str, Any]]]:

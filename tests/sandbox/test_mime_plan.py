@@ -16,7 +16,7 @@ import pytest
 from migrate.connectors.mime.parsing import parse
 from migrate.demo.run import PLANS
 from migrate.sandbox.server import launch
-from tests.sandbox.files_rig import LINE, NOISE, Files
+from tests.sandbox.files_rig import NOISE, Files
 from tests.sandbox.history_rig import by_source, instant
 
 REAL = Path(os.environ.get("SHARED_DATA") or Path(__file__).parents[3] / "shared" / "data") / "mime"
@@ -69,12 +69,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
 @pytest.fixture
 def moved(started: Files, capsys: pytest.CaptureFixture[str]) -> Files:
     """The archive, moved once: the first test that asks for it pays for the line."""
-    started.capsys = capsys
-    for words in LINE:
-        if words not in started.said:
-            started.said[words] = started.run(words)
-            assert started.said[words][0] in (0, 1), started.said[words]
-    return started
+    return started.moved(capsys)
 
 
 def test_every_message_has_its_end(moved: Files) -> None:
