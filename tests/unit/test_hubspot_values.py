@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrate.catalog import Field
-from migrate.connectors.hubspot.metadata import field_of, label_name
+from migrate.connectors.hubspot.properties import field_of, label_name
 from migrate.connectors.hubspot.values import (
     canonical,
     decimal_text,

@@ -18,8 +18,9 @@ from migrate.catalog import Field
 from migrate.connector import Held, Page, Query, Version
 from migrate.connectors.hubspot.merged import FIELDS as _MERGED
 from migrate.connectors.hubspot.merged import ids_in
-from migrate.connectors.hubspot.metadata import Metadata, stamp_of
+from migrate.connectors.hubspot.metadata import Metadata
 from migrate.connectors.hubspot.portal import Portal, chunks, next_after
+from migrate.connectors.hubspot.properties import stamp_of
 from migrate.connectors.hubspot.replies import results
 from migrate.connectors.hubspot.values import BadValue, canonical, decode, instant, instant_text
 from migrate.connectors.hubspot.who import source_of, version
