@@ -28,6 +28,9 @@ REASONS = {
     "ambiguous_match": "no match one to one with a record of the target",
     "ambiguous_source": "several records match one of the target",
     "duplicate": "a value that must be unique is shared",
+    "where": "left out on purpose, by the plan's `where`",
+    "mailbox_sync": "from the day on from which the target's own sync brings it",
+    "future": "still to come; left out by the plan's rule",
 }
 FIGURES = {
     "read in the base extract": "read at first",
