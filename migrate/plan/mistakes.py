@@ -94,6 +94,8 @@ def translate(detail: ErrorDetails, tree: Tree) -> tuple[PlanMistake, Keys]:
     if kind in _KINDS:
         shown = _shown(given)
         remedy = "Put it in quotes." if kind == "string_type" and isinstance(given, (int, float)) else ""
+        if given is None and name.count(")") > name.count("("):  # the rest of what a comma has parted
+            remedy = "Between `{` and `}`, an expression with a comma stands in quotes."
         return PlanMistake(tree.at(*keys), f"`{name}` must be {_KINDS[kind]}, not {shown}.", remedy), keys
     if kind == "literal_error":
         options = [each.strip("' ") for each in str(context["expected"]).replace(" or ", ", ").split(",")]

@@ -55,6 +55,13 @@ def test_what_isn_t_yaml_is_told_with_its_line(tmp_path: Path, plan: str, line: 
     assert words in mistake.what
 
 
+def test_an_expression_that_a_comma_has_parted_is_told_to_stand_in_quotes(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, SMALL.replace("{name: Name}", "{name: coalesce(Name, Other)}"))
+    assert [each.remedy for each in found if each.what.startswith("`Other)`")] == [
+        "Between `{` and `}`, an expression with a comma stands in quotes."
+    ]
+
+
 def test_a_missing_plan_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="migrate init"):
         load_plan(tmp_path / "plan.yaml")

@@ -17,9 +17,10 @@ from migrate.connectors.salesforce.picklists import dependent, record_types
 from migrate.types import Kind
 
 CRM_OBJECTS = (
-    "User", "Account", "Contact", "Lead", "Opportunity", "OpportunityContactRole", "Case",
-    "Campaign", "CampaignMember", "Product2", "Task", "Event",
-    "TaskRelation", "EventRelation", "EmailMessage", "EmailMessageRelation", "Note", "Attachment",
+    "User", "Account", "Contact", "AccountContactRelation", "Lead", "Opportunity", "OpportunityContactRole",
+    "OpportunityLineItem", "AccountTeamMember", "OpportunityTeamMember", "Case", "CaseComment",
+    "CaseTeamMember", "Campaign", "CampaignMember", "Product2", "Pricebook2", "PricebookEntry", "Task",
+    "Event", "TaskRelation", "EventRelation", "EmailMessage", "EmailMessageRelation", "Note", "Attachment",
     "ContentVersion", "ContentDocument", "ContentDocumentLink", "ContentNote",
     "Individual", "DataUsePurpose", "ContactPointEmail", "ContactPointConsent", "ContactPointTypeConsent",
     "PartyConsent",
