@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ HOLDS = ("arrival", "before_commit", "after_commit", "half_reply")
 FEW = [
     pytest.param(how, marks=() if how.endswith("commit") else pytest.mark.slow) for how in HOLDS
 ]  # the others are gone through with `-m slow`
+slow = partial(pytest.param, marks=pytest.mark.slow)
 NTH = [1, pytest.param(3, marks=pytest.mark.slow)]
 
 
@@ -64,16 +66,16 @@ def finished(org: Orgs, words: str) -> int:
 @pytest.mark.parametrize(
     ("do", "codes"),
     [
-        ({"kind": "drop", "at": "arrival"}, (0,)),
+        slow({"kind": "drop", "at": "arrival"}, (0,)),
         ({"kind": "drop", "at": "after_commit"}, (0,)),
-        ({"kind": "drop", "at": "half_reply", "reset": True}, (0,)),
+        slow({"kind": "drop", "at": "half_reply", "reset": True}, (0,)),
         ({"kind": "late_commit", "seconds": 3}, (0,)),
         ({"kind": "status", "status": 503, "html": True}, (0,)),
-        ({"kind": "status", "status": 500}, (0,)),
+        slow({"kind": "status", "status": 500}, (0,)),
         ({"kind": "status", "status": 429}, (3,)),  # the daily quota: parked, no dead letters
         ({"kind": "expire"}, (0,)),
         ({"kind": "partial", "rows": [0, 3]}, (0,)),  # rows that couldn't be locked
-        ({"kind": "garbage", "body": "[]", "status": 200}, (0,)),
+        slow({"kind": "garbage", "body": "[]", "status": 200}, (0,)),
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else "",
 )
@@ -131,8 +133,14 @@ def test_a_load_killed_in_an_adoption_ends_as_the_straight_one(
     assert state(org) == wanted
 
 
-@pytest.mark.parametrize("how", FEW)
-@pytest.mark.parametrize("method", ["DELETE", "PATCH"])
+@pytest.mark.parametrize(
+    ("method", "how"),
+    [
+        slow(method, how) if (method, how) not in {("DELETE", "after_commit"), ("PATCH", "before_commit")}
+        else (method, how)
+        for method in ("DELETE", "PATCH") for how in HOLDS
+    ],
+)  # fmt: skip
 def test_a_rollback_killed_in_a_call_ends_with_the_org_as_it_was(
     started: tuple[Orgs, dict[str, Any]], how: str, method: str
 ) -> None:

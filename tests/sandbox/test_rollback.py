@@ -155,7 +155,7 @@ def test_what_others_touched_since_is_held_and_nothing_else(line: Line) -> None:
     assert line.run("rollback", "verify")["words"].startswith("pass, 0 held")
 
 
-@pytest.mark.parametrize("at", ["arrival", "after_commit"])
+@pytest.mark.parametrize("at", [pytest.param("arrival", marks=pytest.mark.slow), "after_commit"])
 def test_a_rollback_killed_in_a_deletion_goes_on_and_no_load_starts_meanwhile(line: Line, at: str) -> None:
     line.run("load", codes=(0, 1))
     line.fault("deals/batch/archive", "hold", at=at)
@@ -210,6 +210,7 @@ def without_deals(plan: str) -> str:
     return plan[: plan.index("  - source: Opportunity")] + "cutover: {window: 10 working days}\n"
 
 
+@pytest.mark.slow
 def test_an_object_that_has_gone_out_of_the_plan_is_put_back_all_the_same(line: Line) -> None:
     line.run("load", codes=(0, 1))
     whole = (line.root / "plan.yaml").read_text()

@@ -313,7 +313,7 @@ def phone_of(case: Case, name: str = "c1") -> str | None:
     )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(st.sampled_from(["no", "yes", "perhaps", None]), min_size=1, max_size=5))
 def test_whatever_a_delta_brings_a_no_stays_and_a_yes_is_never_written(
     tmp_path_factory: pytest.TempPathFactory, values: list[str | None]

@@ -305,7 +305,7 @@ LATE = CIRCLE.replace(
 """
 
 
-@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=4, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(
     refused=st.sets(st.sampled_from(["parent", "main", "file_ids"]), min_size=1),
     named=st.booleans(),
