@@ -283,7 +283,7 @@ def test_a_quota_that_runs_out_parks_without_dead_letters_and_is_gone_on_with(tm
         rig.workspace.close()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 def test_weather_at_full_concurrency_neither_loses_nor_doubles(rig: Rig, portal: Running, seed: int) -> None:
     rig.ready("Account", 0, firms(*range(1, 701)))
     rig.ready("Contact", 0, people(*range(1, 701)))

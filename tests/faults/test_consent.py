@@ -60,10 +60,10 @@ def nos_of(lane: Lane) -> Nos:
     ("do", "times"),
     [
         ({"kind": "drop", "at": "after_commit"}, 3),
-        ({"kind": "drop", "at": "before_commit"}, 3),
+        pytest.param(*({"kind": "drop", "at": "before_commit"}, 3), marks=pytest.mark.slow),
         ({"kind": "status", "status": 429, "retry_after": 1}, 3),
-        ({"kind": "status", "status": 500}, 2),
-        ({"kind": "expire"}, 1),
+        pytest.param(*({"kind": "status", "status": 500}, 2), marks=pytest.mark.slow),
+        pytest.param(*({"kind": "expire"}, 1), marks=pytest.mark.slow),
         ({"kind": "late_commit", "seconds": 5}, 1),
     ],
     ids=["lost reply", "lost call", "throttled", "failed", "expired", "late"],

@@ -91,7 +91,8 @@ def test_a_ring_costs_a_record_that_field_and_no_other(
 
 @pytest.mark.parametrize("nth", [2, 3], ids=["what isn't named", "what is named"])
 @pytest.mark.parametrize(
-    "how", [pytest.param("arrival", marks=pytest.mark.slow), "before_commit", "after_commit"]
+    "how",
+    [*(pytest.param(at, marks=pytest.mark.slow) for at in ("arrival", "before_commit")), "after_commit"],
 )
 def test_a_load_killed_between_the_parts_of_a_refused_update_ends_the_same(
     started: Orgs, how: str, nth: int

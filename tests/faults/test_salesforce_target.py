@@ -110,7 +110,7 @@ def killed(org: Orgs, words: str, how: str, **on: Any) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("how", HOLDS)
+@pytest.mark.parametrize("how", FEW)
 @pytest.mark.parametrize("nth", NTH)
 def test_a_load_killed_in_a_create_ends_as_the_straight_one(
     started: tuple[Orgs, dict[str, Any]], how: str, nth: int

@@ -37,11 +37,11 @@ def team(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Te
 @pytest.mark.parametrize(
     "strike",
     [
-        Strike("request", CREATE, "before_commit"),
+        pytest.param(Strike("request", CREATE, "before_commit"), marks=pytest.mark.slow),
         Strike("request", CREATE, "after_commit"),
         Strike("write", 60, "before"),
         Strike("write", 61, "after"),
-        Strike("write", 110, "after"),
+        pytest.param(Strike("write", 110, "after"), marks=pytest.mark.slow),
     ],
     ids=str,
 )

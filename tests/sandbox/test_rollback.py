@@ -226,6 +226,7 @@ def test_an_object_that_has_gone_out_of_the_plan_is_put_back_all_the_same(line: 
     assert all(not line.ours(object) for object in OBJECTS)
 
 
+@pytest.mark.slow
 def test_an_object_that_comes_into_the_plan_later_is_verified_too(line: Line) -> None:
     there = line.truth("deals")
     whole = (line.root / "plan.yaml").read_text()

@@ -448,7 +448,7 @@ graphs = st.fixed_dictionaries({
 FAULTS = st.lists(st.sampled_from(Fault.__args__), max_size=12)  # type: ignore[attr-defined]
 
 
-@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=5, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(graph=graphs, faults=FAULTS, turned=st.booleans(), seed=st.integers(0, 9))
 def test_every_reference_leads_where_it_should_whatever_is_lost_or_killed(
     graph: dict[tuple[str, str], list[str | None]], faults: list[Fault], turned: bool, seed: int
