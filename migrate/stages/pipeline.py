@@ -57,15 +57,18 @@ def checked(workspace: Workspace) -> Checked:
 
 
 def extracted(workspace: Workspace, plan: Plan) -> dict[str, list[str]]:
-    """The extract's parts by source object that the plan names, readable by the engine."""
-    return {
-        name: [
-            path
-            for manifest in workspace.store.manifests("source", name)
-            for path in workspace.store.files(manifest)
-        ]
-        for name in _objects(plan)
-    }
+    """The extract's parts by source object that the plan names, readable by the engine.
+
+    Raises:
+        Damaged: a part isn't what its manifest says; it is set aside, and the stage to run again is named.
+    """
+    store = workspace.store
+    files: dict[str, list[str]] = {name: [] for name in _objects(plan)}
+    for name in files:
+        for manifest in store.manifests("source", name):
+            store.verify(manifest)
+            files[name] += store.files(manifest)
+    return files
 
 
 def _objects(plan: Plan) -> list[str]:
