@@ -22,11 +22,13 @@ class Write:
     path: str
     rows: tuple[int, ...]
     mend: str
+    batch: int | None = None  # which of its calls is answered in part: the first one is the canary's
 
 
 BACK = "rollback run --yes"
 WRITES = (
-    Write("create", "ready", "load", r"/objects/[^/]*/contacts/batch/create", (1, 3), "dead-letters replay"),
+    Write("create", "ready", "load", r"/objects/[^/]*/contacts/batch/create", (1, 3), "dead-letters replay", 2
+    ),
     Write("update", "ready", "load", r"/objects/[^/]*/companies/batch/update", (0,), "dead-letters replay"),
     Write("link", "ready", "load", r"/associations/.*/batch/create", (0, 2), "dead-letters replay"),
     Write("archive", "loaded", BACK, r"/objects/.*/batch/archive", (0, 2), BACK),
@@ -78,7 +80,9 @@ def show(lane: Lane, case: Case, straight: Mapping[str, kill.Straight], judge: k
     write = case.write
     lane.restore(write.saved)
     seq = oracle.last(lane.target)
-    on = {"method": "POST", "path": write.path, "times": case.times}
+    on: dict[str, Any] = {"method": "POST", "path": write.path, "times": case.times}
+    if write.batch is not None and any(order["kind"] == "partial" for order in case.orders):
+        on["nth"] = write.batch
     lane.target.control.post("/faults", [{"on": on, "do": dict(order)} for order in case.orders])
     ended = lane.run(write.words)
     told = []
