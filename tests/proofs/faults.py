@@ -27,7 +27,8 @@ class Write:
 
 BACK = "rollback run --yes"
 WRITES = (
-    Write("create", "ready", "load", r"/objects/[^/]*/contacts/batch/create", (1, 3), "dead-letters replay", 2
+    Write(
+        "create", "ready", "load", r"/objects/[^/]*/contacts/batch/create", (1, 3), "dead-letters replay", 2
     ),
     Write("update", "ready", "load", r"/objects/[^/]*/companies/batch/update", (0,), "dead-letters replay"),
     Write("link", "ready", "load", r"/associations/.*/batch/create", (0, 2), "dead-letters replay"),
