@@ -38,6 +38,11 @@ def resolve(options: Sequence[Option], written: str, name: str) -> tuple[str | N
     return None, f"`{written}` isn't a value of `{name}`.", suggest(written, known, "Its values are")
 
 
+def option_words(option: Option) -> str:
+    """An option for people: its value, and its label where that is another."""
+    return f"`{option.value}`" + (f" ({option.label})" if option.label != option.value else "")
+
+
 class Values:
     """Resolves the maps of one plan against two catalogs."""
 
@@ -140,13 +145,12 @@ class Values:
             if value in off:
                 led.setdefault(str(value), []).append(row)
         for value, rows in led.items():
-            label = off[value].label
-            called = f"`{value}`" + (f" ({label})" if label != value else "")
             lead = "leads" if len(rows) == 1 else "lead"
+            who = _counted([(row.source, row.count) for row in rows])
             self.findings.warnings.append(
                 PlanMistake(
                     rows[0].at,
-                    f"{_counted([(row.source, row.count) for row in rows])} {lead} to {called} of `{name}`, "
+                    f"{who} {lead} to {option_words(off[value])} of `{name}`, "
                     "which is inactive in the target.",
                     "Lead to an active value, or switch that one on there: a restricted picklist refuses it.",
                 )

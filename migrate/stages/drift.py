@@ -21,7 +21,7 @@ from migrate.catalog import Catalog, Option
 from migrate.connector import Connector, TellsPicklists
 from migrate.engine import parquet
 from migrate.errors import Drifted, Parked, Retriable, SystemRefused, UsageError, ValueChange
-from migrate.stages.check_values import resolve
+from migrate.stages.check_values import option_words, resolve
 from migrate.stages.count import count_without_home, holds
 from migrate.stages.mapped import Filled, Place, Read, filled, inputs, reads
 from migrate.workspace import Role, Workspace
@@ -126,7 +126,7 @@ class _Target:
         for option in _come(old, new):
             if not named & {option.value, option.label}:
                 waiting = [words for read in each.reads if (words := self._waiting(read, option))]
-                words = f"{_shown(option)} is new; {'; '.join(waiting) or 'no map leads there'}."
+                words = f"{option_words(option)} is new; {'; '.join(waiting) or 'no map leads there'}."
                 yield ValueChange(self._system, *place, option.value, words, matters=bool(waiting))
 
     @staticmethod
@@ -220,7 +220,7 @@ class _Source:
             if option.value not in homes:
                 number = _extracted(self._workspace, self._catalog, read, name, option.value, homes)
                 have = f"{_records(number, 'extracted')} {_verb(number, 'have')} it"
-                words = f"{_shown(option)} is new and has no home in {read.file}; {have}."
+                words = f"{option_words(option)} is new and has no home in {read.file}; {have}."
                 matters = number > 0 and read.rule in ("reject", "add")
                 yield ValueChange(self._system, *place, option.value, words, matters)
 
@@ -241,9 +241,10 @@ def _became(old: Sequence[Option], new: Sequence[Option]) -> Iterator[tuple[Opti
             continue
         if now is None:
             heirs = [each.value for each in new if each.label == option.label and each.value not in known]
-            yield option, f"{_shown(option)} is gone" + (f", `{heirs[0]}` has its label" if heirs else "")
+            words = f"{option_words(option)} is gone"
+            yield option, words + (f", `{heirs[0]}` has its label" if heirs else "")
         elif not now.active:
-            yield option, f"{_shown(option)} is inactive now"
+            yield option, f"{option_words(option)} is inactive now"
         elif now.label != option.label:
             yield option, f"`{option.value}` was called `{option.label}`, and is called `{now.label}` now"
 
@@ -266,10 +267,6 @@ def _extracted(
         for object in sorted(objects)
     }
     return count_without_home(plan, source, files, workspace.engine, read.through, name, value, homes)
-
-
-def _shown(option: Option) -> str:
-    return f"`{option.value}`" + (f" ({option.label})" if option.label != option.value else "")
 
 
 def _listed(values: Sequence[str], most: int = 5) -> str:
