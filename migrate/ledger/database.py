@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -20,10 +20,14 @@ from migrate.errors import Damaged, LeaseLost, UsageError
 from migrate.ledger import tables
 from migrate.ledger.backends import DRIVER_ERRORS, Hold, backend_of
 
-if TYPE_CHECKING:
-    from migrate.ledger.leases import Lease
-
 HEAD = "0004"
+
+
+class Epoch(Protocol):
+    """What a transaction asks of the lease that it is made under (`leases.Lease` is one)."""
+
+    system: str
+    epoch: int
 
 
 class Transaction:
@@ -112,7 +116,7 @@ class Ledger:
             raise
 
     @contextmanager
-    def write(self, lease: Lease | None = None) -> Iterator[Transaction]:
+    def write(self, lease: Epoch | None = None) -> Iterator[Transaction]:
         """A writing transaction, under the lease if one is given.
 
         Raises:
@@ -127,7 +131,7 @@ class Ledger:
                 self._check(connection, lease)
             yield Transaction(connection, self.clock)
 
-    def _check(self, connection: sa.Connection, lease: Lease) -> None:
+    def _check(self, connection: sa.Connection, lease: Epoch) -> None:
         row = connection.execute(
             sa.select(tables.leases.c.epoch, tables.leases.c.holder).where(
                 tables.leases.c.system == lease.system
