@@ -3,7 +3,7 @@
 arrival → before commit → [transaction: the vendor handles it] → after commit →
 reply. Between the arrows a fault may hold, drop or change things; within the
 brackets nothing may, because everything there runs without an `await`. The
-control endpoint stands beside the vendor's API and is never faulted or counted.
+control endpoint stands beside this (`endpoint.py`) and is never faulted or counted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from urllib.parse import unquote_plus
 
 from migrate.sandbox.clock import SandboxClock
 from migrate.sandbox.contents import Opened
-from migrate.sandbox.control import PREFIX, application
 from migrate.sandbox.faults import Fault, Faults, Holds
 from migrate.sandbox.parts import Reader
 from migrate.sandbox.store import Store, Tx, moment
@@ -81,7 +80,6 @@ class Sandbox:
         self.requests: list[Seen] = []
         self.failures: list[dict[str, Any]] = []
         self._number = int(self.store.remembered("requests") or 0)
-        self._control = application(self)
         self._take_up()
 
     def _take_up(self) -> None:
@@ -97,12 +95,6 @@ class Sandbox:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["path"].startswith(PREFIX):
-            await self._control(scope, receive, send)
-        else:
-            await self._serve(scope, receive, send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         media = headers.get("content-type", "")
         streams = media.startswith("multipart/form-data")

@@ -27,6 +27,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from migrate.errors import Damaged, UsageError
 from migrate.sandbox.control import Control
+from migrate.sandbox.endpoint import Controlled
 from migrate.sandbox.pipeline import TRANSPORT, Sandbox
 from migrate.sandbox.tls import certificates
 from migrate.sandbox.vendor import Vendor
@@ -126,7 +127,7 @@ def serve(
         ) from error
     files = certificates(data) if tls else None
     config = uvicorn.Config(
-        sandbox,
+        Controlled(sandbox),
         interface="asgi3",
         http=Protocol,
         ws="none",
