@@ -3,24 +3,27 @@
 `composite` runs up to 25 in order, with references to earlier answers; `batch` runs
 25 independent ones; `tree` plants parents with children, `graph` several composites,
 each all or nothing (Salesforce, REST API "Composite", "Composite Batch", "sObject
-Tree", "Composite Graph", read 2026-11-23). Sub-requests count as one API call.
+Tree", "Composite Graph", read 2026-11-23). Sub-requests count as one API call. What answers
+one of them, by its path below the version, is an argument (`answer`).
 """
 
 import dataclasses
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote
 
 import orjson
 
 from migrate.sandbox.contents import Stored
-from migrate.sandbox.salesforce import dml, routes
+from migrate.sandbox.salesforce import dml
 from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.errors import AllOrNone, Refusal, refused, undo_all
 from migrate.sandbox.salesforce.schema import SObject
+from migrate.sandbox.salesforce.versions import versioned, versions
 from migrate.sandbox.vendor import Reply
 
-MOST = 25  # `routes` names this module's functions and is named here: the package imports `routes` first
+MOST = 25
 MOST_QUERIES = 5
 TREE_RECORDS, TREE_TYPES, TREE_LEVELS = 200, 5, 5
 GRAPHS, NODES, GRAPHS_FAILED = 75, 500, 14
@@ -31,8 +34,10 @@ _HALTED = Refusal(
     "The transaction was rolled back since another operation in the same transaction failed.",
 )
 
+Answer = Callable[[Call, str], Reply]
 
-def _run(call: Call, method: str, url: str, body: Any, headers: dict[str, str]) -> Reply:
+
+def _run(call: Call, answer: Answer, method: str, url: str, body: Any, headers: dict[str, str]) -> Reply:
     """Answer one sub-request within the same transaction."""
     path, _, arguments = url.partition("?")
     if not path.startswith("/"):
@@ -49,10 +54,10 @@ def _run(call: Call, method: str, url: str, body: Any, headers: dict[str, str]) 
     inner = dataclasses.replace(call, request=request)
     try:
         with call.tx.savepoint():
-            version, rest = routes.versioned(request)
+            version, rest = versioned(request)
             if version is None:
-                return routes.versions()
-            reply = routes.answer(inner, rest)
+                return versions()
+            reply = answer(inner, rest)
     except Refusal as refusal:
         return refused(refusal)
     if isinstance(reply.body, Stored):  # REST API "sObject Blob Get": not within composite requests
@@ -98,7 +103,7 @@ def _lookup(path: str, answers: dict[str, Any]) -> Any:
     return at
 
 
-def composite(call: Call) -> Reply:
+def composite(call: Call, answer: Answer) -> Reply:
     """`POST /composite`."""
     given = call.json()
     requests = _requests(given.get("compositeRequest"), MOST)
@@ -110,7 +115,7 @@ def composite(call: Call) -> Reply:
     if len(heavy) > MOST_QUERIES:
         raise Refusal("INVALID_INPUT", f"at most {MOST_QUERIES} sub-requests may be queries or collections")
     return Reply(
-        200, {"compositeResponse": _sequence(call, requests, bool(given.get("allOrNone", False)))[0]}
+        200, {"compositeResponse": _sequence(call, answer, requests, bool(given.get("allOrNone", False)))[0]}
     )
 
 
@@ -132,7 +137,7 @@ def _requests(found: Any, most: int) -> list[dict[str, Any]]:
 
 
 def _sequence(
-    call: Call, requests: list[dict[str, Any]], all_or_none: bool
+    call: Call, answer: Answer, requests: list[dict[str, Any]], all_or_none: bool
 ) -> tuple[list[dict[str, Any]], bool]:
     """Results in order, and whether all succeeded."""
     results: list[dict[str, Any]] = []
@@ -151,7 +156,7 @@ def _sequence(
                             _resolved(part.get("body"), answers),
                         )
                         reply = _run(
-                            call, part.get("method", "GET"), url, body, part.get("httpHeaders") or {}
+                            call, answer, part.get("method", "GET"), url, body, part.get("httpHeaders") or {}
                         )
                     except Refusal as refusal:
                         reply = refused(refusal)
@@ -176,7 +181,7 @@ def _sequence(
     return results, fine
 
 
-def batch(call: Call) -> Reply:
+def batch(call: Call, answer: Answer) -> Reply:
     """`POST /composite/batch`."""
     given = call.json()
     requests = _requests(given.get("batchRequests"), MOST)
@@ -187,7 +192,9 @@ def batch(call: Call) -> Reply:
             halted = Refusal("BATCH_PROCESSING_HALTED", "Batch processing halted per request")
             results.append({"statusCode": 412, "result": halted.body()})
             continue
-        reply = _run(call, part.get("method", "GET"), str(part.get("url", "")), part.get("richInput"), {})
+        reply = _run(
+            call, answer, part.get("method", "GET"), str(part.get("url", "")), part.get("richInput"), {}
+        )
         wrong = wrong or reply.status >= 400
         results.append({"statusCode": reply.status, "result": _body(reply)})
     return Reply(200, {"hasErrors": wrong, "results": results})
@@ -276,7 +283,7 @@ def _halted(part: dict[str, Any]) -> dict[str, Any]:
     return {"body": body, "httpStatusCode": 400, "httpHeaders": {}, "referenceId": part.get("referenceId")}
 
 
-def graph(call: Call) -> Reply:
+def graph(call: Call, answer: Answer) -> Reply:
     """`POST /composite/graph`."""
     graphs = _requests(call.json().get("graphs"), GRAPHS)
     parts = [_requests(entry.get("compositeRequest"), NODES) for entry in graphs]
@@ -289,7 +296,7 @@ def graph(call: Call) -> Reply:
             fine = False
             results = [_halted(part) for part in requests]
         else:
-            results, fine = _sequence(call, requests, all_or_none=True)
+            results, fine = _sequence(call, answer, requests, all_or_none=True)
         failed += not fine
         answers.append(
             {

@@ -34,6 +34,7 @@ from migrate.sandbox.salesforce.rights import ADMIN, Rights, rights_of
 from migrate.sandbox.salesforce.schema import Schema, amended
 from migrate.sandbox.salesforce.standard import standard_objects
 from migrate.sandbox.salesforce.values import plain_truth
+from migrate.sandbox.salesforce.versions import versioned, versions
 from migrate.sandbox.store import Tx
 from migrate.sandbox.vendor import Reply, Request, Vendor
 
@@ -149,11 +150,11 @@ class SalesforceVendor(Vendor):
 
     def _data(self, auth: Auth, request: Request, tx: Tx) -> Reply:
         try:
-            version, rest = routes.versioned(request)
+            version, rest = versioned(request)
         except Refusal as refusal:
             return refused(refusal)
         if version is None:
-            return routes.versions()
+            return versions()
         session = auth.bearer()
         if session is None:
             return refused(Refusal("INVALID_SESSION_ID", "Session expired or invalid"))
