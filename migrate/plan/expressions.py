@@ -22,6 +22,7 @@ from migrate.errors import PlanError, PlanMistake, Position
 from migrate.plan.functions import AGGREGATES, FUNCTIONS, REFUSED, TYPES, allowed_nodes
 
 LONGEST = 10_000  # characters
+OWN_ID = "_id"  # stands for a record's own id
 
 # sqlglot logs a warning when it takes a text for a command; the mistake says so already.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
@@ -310,7 +311,7 @@ def _break_ties(tree: exp.Expr) -> None:
     """Where the order decides and two records are equal in it, the id decides."""
 
     def id() -> exp.Column:
-        return exp.column("_id", quoted=True)
+        return exp.column(OWN_ID, quoted=True)
 
     for node in list(tree.find_all(exp.ArgMin, exp.ArgMax)):
         node.set("expression", exp.Tuple(expressions=[node.expression, id()]))

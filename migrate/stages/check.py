@@ -14,6 +14,7 @@ from migrate.engine import Engine
 from migrate.errors import PlanError, PlanMistake
 from migrate.plan import ObjectPlan, Plan
 from migrate.plan.expressions import suggest
+from migrate.plan.mistakes import Keys
 from migrate.plan.needs import expected
 from migrate.plan.terms import parse_bytes
 from migrate.stages.check_activity import check_activity, check_sync
@@ -155,7 +156,7 @@ class _Objects:
                     "Give both the same `key: {field: …}`.",
                 )
 
-    def _schema(self, keys: tuple[str | int, ...], name: str, of: Catalog, side: str) -> ObjectSchema | None:
+    def _schema(self, keys: Keys, name: str, of: Catalog, side: str) -> ObjectSchema | None:
         if name not in of.objects:
             self.tell(
                 self.plan.at(*keys),

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 from migrate.catalog import ObjectSchema
 from migrate.errors import PlanMistake
 from migrate.plan import ObjectPlan, Plan
-from migrate.stages.check_fields import FieldCheck
+from migrate.stages.check_expressions import ExpressionCheck
 from migrate.stages.check_types import INSTANT, NULL
 from migrate.stages.checked import CheckedActivity, Findings
 
 
 def check_activity(
-    index: int, each: ObjectPlan, source: ObjectSchema, fields: FieldCheck
+    index: int, each: ObjectPlan, source: ObjectSchema, fields: ExpressionCheck
 ) -> CheckedActivity | None:
     """An entry's `activity`, resolved; None where it has none, or where it is wrong, which is noted."""
     if each.activity is None:

@@ -14,13 +14,13 @@ from migrate.connector import ALL
 from migrate.errors import PlanError, PlanMistake, Position
 from migrate.plan import ConsentPlan, Expression, Plan, SubscriptionMap
 from migrate.plan.expressions import suggest
-from migrate.stages.check_fields import FieldCheck
+from migrate.plan.mistakes import Keys
+from migrate.stages.check_expressions import ExpressionCheck
 from migrate.stages.check_values import Values
 from migrate.stages.checked import CheckedConsent, CheckedObject, ConsentCounts
 from migrate.stages.count import consent_name
 
 EVERYTHING = "all"
-Keys = tuple[str | int, ...]
 
 
 class ConsentCheck:
@@ -31,7 +31,7 @@ class ConsentCheck:
         plan: Plan,
         source: Catalog,
         target: Catalog,
-        fields: FieldCheck,
+        fields: ExpressionCheck,
         values: Values,
         counts: ConsentCounts | None,
     ) -> None:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from migrate.catalog import Field, ObjectSchema
 from migrate.eml import LISTS
 from migrate.engine import identifier
 from migrate.plan import Expression, FieldPlan
+from migrate.plan.mistakes import Keys
+from migrate.stages.check_expressions import ExpressionCheck
 from migrate.stages.check_types import INSTANT, NULL
 from migrate.types import Kind
 
-if TYPE_CHECKING:
-    from migrate.stages.check_fields import FieldCheck, Keys
-
 
 def check_eml(
-    check: FieldCheck, keys: Keys, field: FieldPlan, place: Field, source: ObjectSchema
+    check: ExpressionCheck, keys: Keys, field: FieldPlan, place: Field, source: ObjectSchema
 ) -> Expression | None:
     """One expression that gives all parts as a struct; None where one of them is wrong, which is noted."""
     assert field.eml is not None  # noqa: S101 - the caller's condition

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from migrate.catalog import Catalog, Field, ObjectSchema
 from migrate.connector import NewOption
 from migrate.engine import Engine
-from migrate.errors import PlanError, PlanMistake, Position
-from migrate.plan import Expression, FieldPlan, ObjectPlan, Plan, parse_expression
-from migrate.plan.expressions import nearest, suggest
+from migrate.errors import PlanMistake
+from migrate.plan import Expression, FieldPlan, ObjectPlan, Plan
+from migrate.plan.expressions import OWN_ID, nearest, suggest
+from migrate.plan.mistakes import Keys
 from migrate.plan.pyfunctions import load_function
 from migrate.stages.check_eml import check_eml
+from migrate.stages.check_expressions import ExpressionCheck
 from migrate.stages.check_inline import check_inline
-from migrate.stages.check_references import OWN_ID, ReferenceCheck
+from migrate.stages.check_references import ReferenceCheck
 from migrate.stages.check_types import misfit
 from migrate.stages.check_values import Values, resolve
 from migrate.stages.checked import CheckedField, Findings
 from migrate.survivorship import RULES
 from migrate.types import Kind, duckdb_type
 
-Keys = tuple[str | int, ...]
 _OWN_ID = Field(name=OWN_ID, label="Id", kind=Kind.STRING, vendor_type="id")
 
 
-class FieldCheck:
+class FieldCheck(ExpressionCheck):
     """Checks the fields of a plan's objects, collecting what is wrong."""
 
     def __init__(
@@ -36,58 +37,9 @@ class FieldCheck:
         findings: Findings,
         values: Values,
     ) -> None:
-        self.plan, self.source, self.target = plan, source, target
-        self.engine, self.findings, self.values = engine, findings, values
-        self.zone = plan.model.calendar.zone
+        super().__init__(plan, source, target, engine, findings)
+        self.values = values
         self.references = ReferenceCheck(self)
-
-    def tell(self, at: Position, what: str, remedy: str = "") -> None:
-        """Note a mistake."""
-        self.findings.mistakes.append(PlanMistake(at, what, remedy))
-
-    # -- expressions --------------------------------------------------------------------------
-
-    def expression(
-        self, text: str, keys: Keys, fields: Mapping[str, Field], owner: str, tables: tuple[str, ...] = ()
-    ) -> Expression | None:
-        """Parse; None where it is wrong, which is noted."""
-        locate = self.plan.locate(*keys)
-        try:
-            return parse_expression(text, fields, locate(0), owner=owner, tables=tables, locate=locate)
-        except PlanError as error:
-            self.findings.mistakes.extend(error.mistakes)
-            return None
-
-    def type_of(self, expression: Expression, fields: Mapping[str, Field]) -> str | None:
-        """DuckDB's result type; None where DuckDB refuses it, which is noted."""
-        used = {
-            name: fields[name.rpartition(".")[2] if name not in fields else name]
-            for name in expression.inputs
-        }
-        try:
-            return self.engine.describe({"x": expression.sql}, used)["x"]
-        except ValueError as error:
-            words = str(error).split("\n", 1)[0]
-            self.tell(
-                expression.at,
-                f"`{expression.text.strip()}` doesn't fit together: {words}",
-                "Cast what has the wrong type: `CAST(… AS VARCHAR)`, `CAST(… AS DECIMAL(18,2))`.",
-            )
-            return None
-
-    def condition(self, text: str, keys: Keys, fields: Mapping[str, Field], owner: str) -> Expression | None:
-        """An expression that must be true or false."""
-        found = self.expression(text, keys, fields, owner)
-        kind = self.type_of(found, fields) if found else None
-        if kind is None or kind == "BOOLEAN":
-            return found if kind else None
-        name = str(keys[-1])
-        self.tell(
-            self.plan.at(*keys), f"`{name}` gives {kind}; it must be true or false.", "Compare it: `… = …`."
-        )
-        return None
-
-    # -- fields -------------------------------------------------------------------------------
 
     def fields(
         self, index: int, each: ObjectPlan, source: ObjectSchema | None, target: ObjectSchema | None

@@ -8,14 +8,13 @@ from migrate.catalog import Catalog
 from migrate.errors import Position
 from migrate.plan import Plan
 from migrate.plan.fields import FieldPlan
+from migrate.plan.mistakes import Keys
 from migrate.types import Kind
 
 Tell = Callable[[Position, str, str], object]
 
 
-def check_inline(
-    plan: Plan, source: Catalog, tell: Tell, keys: tuple[str | int, ...], field: FieldPlan
-) -> None:
+def check_inline(plan: Plan, source: Catalog, tell: Tell, keys: Keys, field: FieldPlan) -> None:
     """Tell what is wrong with the entries of a field's `inline`."""
     named = {each.name: each for each in plan.model.objects}
     for entry, theirs in (field.inline or {}).items():

@@ -10,19 +10,18 @@ from migrate.errors import Position
 from migrate.plan import Expression, LabelMap, LinkPlan, ObjectPlan, Plan
 from migrate.plan.expressions import nearest, suggest
 from migrate.plan.maps import NOTHING
-from migrate.stages.check_fields import FieldCheck
+from migrate.plan.mistakes import Keys
+from migrate.stages.check_expressions import ExpressionCheck
 from migrate.stages.check_values import Values
 from migrate.stages.checked import CheckedLink
 from migrate.types import Kind
-
-Keys = tuple[str | int, ...]
 
 
 class LinkCheck:
     """Checks the entries under `links`, collecting what is wrong."""
 
     def __init__(
-        self, plan: Plan, source: Catalog, target: Catalog, fields: FieldCheck, values: Values
+        self, plan: Plan, source: Catalog, target: Catalog, fields: ExpressionCheck, values: Values
     ) -> None:
         self.plan, self.source, self.target, self.fields, self.values = plan, source, target, fields, values
         self.tell = fields.tell

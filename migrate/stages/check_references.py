@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from migrate.catalog import Catalog, Field, ObjectSchema
 from migrate.errors import PlanMistake
 from migrate.plan import Expression, FieldPlan, ObjectPlan, Plan
-from migrate.plan.expressions import suggest
+from migrate.plan.expressions import OWN_ID, suggest
+from migrate.plan.mistakes import Keys
 from migrate.plan.waves import Circle, waves
+from migrate.stages.check_expressions import ExpressionCheck
 from migrate.stages.checked import Findings
 from migrate.types import Kind
 
-if TYPE_CHECKING:
-    from migrate.stages.check_fields import FieldCheck
-
-Keys = tuple[str | int, ...]
-OWN_ID = "_id"  # stands for a record's own id, where its parts refer to each other
 TAKES = (Kind.REFERENCE, Kind.STRING, Kind.TEXT)
 
 
@@ -33,9 +28,9 @@ def check_waves(plan: Plan, target: Catalog, findings: Findings) -> None:
 class ReferenceCheck:
     """Checks `reference` and `gather` of the fields, collecting what is wrong."""
 
-    def __init__(self, fields: FieldCheck) -> None:
-        self.plan, self.source, self.target = fields.plan, fields.source, fields.target
-        self.tell = fields.tell
+    def __init__(self, check: ExpressionCheck) -> None:
+        self.plan, self.source, self.target = check.plan, check.source, check.target
+        self.tell = check.tell
         self.entries = {each.name: each for each in self.plan.model.objects}
 
     def field(
@@ -141,9 +136,7 @@ class ReferenceCheck:
         field = schema.fields.get(theirs) if schema is not None else None
         return field.references if field is not None else ()
 
-    def _place(
-        self, keys: Keys, place: Field, parent: ObjectPlan, theirs: str | None, *, many: bool
-    ) -> None:
+    def _place(self, keys: Keys, place: Field, parent: ObjectPlan, theirs: str | None, *, many: bool) -> None:
         """Whether the target field can hold an id, or a list of ids, of the other entry's records; or of the
         record to which their own field `theirs` leads."""
         kinds = (*TAKES, Kind.MULTIPICKLIST) if many else TAKES

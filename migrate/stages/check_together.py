@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from migrate.catalog import Field
 from migrate.errors import PlanError, PlanMistake, Position
 from migrate.plan import Plan
+from migrate.plan.mistakes import Keys
 from migrate.stages.checked import CheckedField, CheckedObject, Combinations, Findings
 
 
@@ -39,7 +40,7 @@ class _Pair:
     """A field whose options depend on another one. `keys`: where the plan fills it."""
 
     plan: Plan
-    keys: tuple[str | int, ...]
+    keys: Keys
     field: CheckedField
     object: CheckedObject
 

@@ -15,9 +15,8 @@ from migrate.errors import PlanError, PlanMistake, Position
 from migrate.plan import FieldPlan, Plan
 from migrate.plan.expressions import suggest
 from migrate.plan.maps import PicklistMap, PicklistRow
+from migrate.plan.mistakes import Keys
 from migrate.stages.checked import CheckedOwners, Findings, Unmapped
-
-Keys = tuple[str | int, ...]
 
 
 def resolve(options: Sequence[Option], written: str, name: str) -> tuple[str | None, str, str]:

@@ -17,6 +17,7 @@ from migrate.engine import Engine, identifier
 from migrate.errors import PlanError, PlanMistake
 from migrate.plan import Expression, ObjectPlan, Plan, parse_expression
 from migrate.plan.expressions import suggest
+from migrate.plan.mistakes import Keys
 from migrate.plan.models import RelatedPlan
 from migrate.types import Kind, duckdb_type
 
@@ -67,9 +68,7 @@ class Related:
                  for name, related in each.related.items())  # fmt: skip
         return tuple(one for one in found if one is not None)
 
-    def _one(
-        self, keys: tuple[str | int, ...], name: str, plan: RelatedPlan, own: ObjectSchema
-    ) -> CheckedRelated | None:
+    def _one(self, keys: Keys, name: str, plan: RelatedPlan, own: ObjectSchema) -> CheckedRelated | None:
         there = self._source.objects.get(plan.of)
         if there is None:
             right = suggest(plan.of, self._source.objects, "Its objects are")
@@ -109,7 +108,7 @@ class Related:
 
     def _parse(
         self,
-        keys: tuple[str | int, ...],
+        keys: Keys,
         text: str,
         fields: Mapping[str, Field],
         owner: str,
@@ -143,7 +142,7 @@ class Related:
             self._tell(PlanMistake(found.at, f"`{found.text.strip()}` doesn't fit together: {words}", remedy))
             return None
 
-    def _mistake(self, keys: tuple[str | int, ...], what: str, remedy: str) -> None:
+    def _mistake(self, keys: Keys, what: str, remedy: str) -> None:
         self._tell(PlanMistake(self._plan.at(*keys), what, remedy))
 
     @staticmethod

@@ -10,10 +10,9 @@ told at its own entry. Whether the other record is in the target is asked by the
 from __future__ import annotations
 
 from migrate.engine import identifier
+from migrate.plan.expressions import OWN_ID
 from migrate.stages.transform.current import current
 from migrate.stages.transform.work import Column, ObjectWork, Work, followed
-
-OWN_ID = "_id"
 
 
 def reference(work: Work, column: Column, value: str, alias: str) -> tuple[str, str]:
