@@ -1,8 +1,8 @@
 """How does an entry become durable? In groups: one segment for all the batches that wait.
 
 A segment is closed when every working thread waits for it, or after 0.2 s; it is kept whole (in a folder
-written aside, flushed and renamed; on S3 one put), and only then does `append` return. Its metadata hold
-the format's version and the digest of the segment before it, so a missing or altered one shows.
+written aside, flushed and renamed; on S3 one put), and only then does `append` return. What a segment is,
+and whether it still is what it was, is `chain.py`'s.
 
 A stale process can't overwrite a segment of its successor: in a folder names carry the lease's epoch, on
 S3 both would take the same number, and it goes to one of them. The successor that comes second takes the
@@ -17,22 +17,18 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from migrate.clock import stamp
-from migrate.errors import Damaged
+from migrate.journal.chain import Chain, is_compacted, number_of
 from migrate.journal.entry import DUCKDB, Entry, schema
 from migrate.ledger.database import Ledger, Transaction
 from migrate.ledger.leases import Lease
 from migrate.ledger.tables import segments
-from migrate.storage import NEW, Storage, Taken, at_once, drop, sha256_of, space, storage_of
+from migrate.storage import Storage, Taken, at_once, sha256_of, storage_of
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-FORMAT = "1"
 GROUP_SECONDS = 0.2
 COMPACT_BYTES = 32_000_000
 LATE = 100  # segments that a stale process may have put before ours, at most
@@ -43,6 +39,7 @@ class Journal:
 
     def __init__(self, place: Path | Storage, ledger: Ledger) -> None:
         self.storage, self.ledger = storage_of(place), ledger
+        self._chain = Chain(self.storage, ledger)
         self._lease: Lease | None = None
         self._condition = threading.Condition()
         self._buffer: list[Entry] = []
@@ -53,10 +50,6 @@ class Journal:
         self._waiting = 0
         self._unregistered: list[dict[str, Any]] = []
         self._next_seq, self._next_number, self._previous = 1, 1, ""
-        # Of a remote journal, what this process has opened, taken up and written: its numbers are ours alone.
-        self._opened: dict[str, str] | None = None  # name -> digest
-        self._seen: dict[str, str] = {}  # else what the ledger said when a remote journal was listed last
-        self._described: dict[str, dict[str, str]] = {}  # name -> metadata; a segment never changes
         self.workers = 1  # threads that may wait at the same time
 
     # -- reading ------------------------------------------------------------------------------
@@ -67,16 +60,10 @@ class Journal:
         Args:
             seqs: only of those that hold entries with these sequence numbers.
         """
-        names = self._names()
+        names = self._chain.names()
         if seqs is not None:
             names = self._holding(names, sorted(seqs))
-        return [str(path) for path in at_once(self.storage, self._local, names)]
-
-    def _names(self) -> list[str]:
-        """Names of the live segments, in order."""
-        names = sorted(self._there(), key=lambda name: (_number(name), name))
-        replaced = self._replaced(names)
-        return [name for name in names if name not in replaced]
+        return [str(path) for path in at_once(self.storage, self._chain.local, names)]
 
     def _holding(self, names: list[str], seqs: list[int]) -> list[str]:
         """Those of the segments that may hold one of these sequence numbers, which are in order."""
@@ -92,84 +79,6 @@ class Journal:
             if bisect_left(seqs, first) < bisect_right(seqs, last)
         ]
 
-    def _there(self) -> list[str]:
-        if self._opened is not None:
-            return list(self._opened)
-        if self.storage.remote:
-            self._seen = self._digests()
-        return [key for key, _ in self.storage.sizes() if key.endswith(".parquet") and "/" not in key]
-
-    def _digests(self) -> dict[str, str]:
-        """Digests of the segments that the ledger knows."""
-        rows = self.ledger.read(sa.select(segments.c.name, segments.c.sha256))
-        return {row.name: row.sha256 for row in rows}
-
-    def _local(self, name: str) -> Path:
-        """A local path of a segment.
-
-        Raises:
-            Damaged: it is missing or differs.
-        """
-        try:
-            return self.storage.local(name, (self._opened or self._seen).get(name, ""))
-        except FileNotFoundError as error:
-            raise Damaged(self.storage.address(name), "is missing", _REMEDY) from error
-        except Damaged as error:
-            raise Damaged(error.path, error.what, _REMEDY) from error
-
-    def _replaced(self, names: Iterable[str]) -> set[str]:
-        """Names of segments whose rows stand in a compacted one."""
-        replaced: set[str] = set()
-        for name in names:
-            if _compacted(name):
-                replaced.update(json.loads(self._metadata(name)["replaces"]))
-        return replaced
-
-    def _metadata(self, name: str) -> dict[str, str]:
-        if not self.storage.remote:
-            return self._read_metadata(name)
-        if name not in self._described:
-            self._described[name] = self._read_metadata(name)
-        return self._described[name]
-
-    def _read_metadata(self, name: str) -> dict[str, str]:
-        import pyarrow.lib
-        import pyarrow.parquet as pq
-
-        try:
-            found = pq.read_metadata(self._local(name)).metadata or {}
-        except (OSError, pyarrow.lib.ArrowException) as error:
-            place, words = self.storage.address(name), f"is not a journal segment ({error})"
-            raise Damaged(place, words, "Restore it from a backup.") from error
-        return {key.decode(): value.decode() for key, value in found.items() if not key.startswith(b"ARROW")}
-
-    def verify(self) -> None:
-        """Check every segment that the ledger knows against its digest, and that each follows another.
-
-        Raises:
-            Damaged: a segment is missing or differs. Nothing may be written on top of that.
-        """
-        names = self._names()
-        # Stopped in the midst of a compaction, the ledger still names what the compacted segment replaced.
-        replaced = self._replaced(names)
-        found = at_once(self.storage, self.storage.find, names)
-        digests = {name: each.sha256 for name, each in zip(names, found, strict=True) if each is not None}
-        for row in self.ledger.read(sa.select(segments).order_by(segments.c.first_seq)):
-            if row.name in replaced:
-                continue
-            place = self.storage.address(row.name)
-            if row.name not in digests:
-                raise Damaged(place, "is missing, though the ledger names it", _REMEDY)
-            if digests[row.name] != row.sha256:
-                raise Damaged(place, "differs from the digest in the ledger", _REMEDY)
-        facts = dict(zip(names, at_once(self.storage, self._metadata, names), strict=True))
-        seals = (json.loads(each.get("seals", "[]")) for each in facts.values())
-        sealed = {"", *digests.values()}.union(*seals)
-        for name, each in facts.items():
-            if each["previous"] not in sealed:
-                place = self.storage.address(name)
-                raise Damaged(place, "follows a segment that is missing or was changed", _REMEDY)
-
     def source(self, seqs: Collection[int] | None = None) -> str:
         """The journal as a DuckDB table expression; empty, but of the right shape, where there is none.
 
@@ -183,73 +92,65 @@ class Journal:
         columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in DUCKDB.items())
         return f"(SELECT {columns} WHERE false)"
 
+    def verify(self) -> None:
+        """Check every segment against its digest in the ledger, and that each follows another.
+
+        Raises:
+            Damaged: a segment is missing or differs. Nothing may be written on top of that.
+        """
+        self._chain.verify()
+
     # -- writing ------------------------------------------------------------------------------
 
     def open(self, lease: Lease) -> None:
         """Get ready to append under this lease: find the chain's end, take up what a crash left."""
         self._lease = lease
-        self._opened = None
+        self._chain.opened = None
         self.storage.aside("x")  # makes the folder
         self.storage.clean()
         self._drop_unnamed()
-        self.verify()
+        self._chain.verify()
         self._end_compaction(lease)
         self._drop_replaced()
         known = {row.name: row for row in self.ledger.read(sa.select(segments))}
         opened = {}
-        for name in self._names():
-            facts = self._facts(name) if name not in known else dict(known[name]._mapping)
+        for name in self._chain.names():
+            facts = self._chain.facts(name) if name not in known else dict(known[name]._mapping)
             self._follow(facts)
             opened[name] = facts["sha256"]
             if name not in known:
                 self._unregistered.append(facts)
         if self.storage.remote:
-            self._opened = opened
+            self._chain.opened = opened
 
     def _follow(self, facts: dict[str, Any]) -> None:
         """Go on after this segment."""
         self._next_seq = max(self._next_seq, facts["last_seq"] + 1)
-        self._next_number = max(self._next_number, _number(facts["name"]) + 1)
+        self._next_number = max(self._next_number, number_of(facts["name"]) + 1)
         self._previous = facts["sha256"]
-
-    def _facts(self, name: str) -> dict[str, Any]:
-        import pyarrow.compute as pc
-        import pyarrow.parquet as pq
-
-        metadata, path = self._metadata(name), self._local(name)
-        seq = pq.read_table(path, columns=["seq"])["seq"]
-        return {
-            "name": name,
-            "epoch": int(metadata["epoch"]),
-            "first_seq": pc.min(seq).as_py(),
-            "last_seq": pc.max(seq).as_py(),
-            "rows": len(seq),
-            "sha256": sha256_of(path),
-            "previous": metadata["previous"],
-        }
 
     def _drop_unnamed(self) -> None:
         """Of a compaction that the ledger never heard of, what it was to replace holds, while it is whole."""
-        known, there = self._digests(), set(self._there())
+        known, there = self._chain.digests(), set(self._chain.there())
         for name in there:
-            if _compacted(name) and name not in known and self._replaced([name]) <= there:
+            if is_compacted(name) and name not in known and self._chain.replaced([name]) <= there:
                 self.storage.remove([name])
 
     def _end_compaction(self, lease: Lease) -> None:
         """Let the ledger name a compacted segment that a crash left unnamed, instead of what it replaced."""
-        names, known = self._names(), self._digests().keys()
-        replaced = self._replaced(names)
-        fresh = [name for name in names if _compacted(name) and name not in known]
+        names, known = self._chain.names(), self._chain.digests().keys()
+        replaced = self._chain.replaced(names)
+        fresh = [name for name in names if is_compacted(name) and name not in known]
         if not fresh and not known & replaced:
             return
         with self.ledger.write(lease) as tx:
             tx.sql.execute(segments.delete().where(segments.c.name.in_(sorted(known & replaced))))
             for name in fresh:
-                tx.put(segments, **self._facts(name))
+                tx.put(segments, **self._chain.facts(name))
 
     def _drop_replaced(self) -> None:
-        live = set(self._names())
-        self.storage.remove(name for name in self._there() if name not in live)
+        live = set(self._chain.names())
+        self.storage.remove(name for name in self._chain.there() if name not in live)
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Make entries durable; returns when they are on disk.
@@ -329,7 +230,8 @@ class Journal:
             prefix = "" if self.storage.remote else f"{lease.epoch:05d}-"
             name = f"{prefix}{self._next_number:06d}.parquet"
             try:
-                facts = self._put([pa.table(columns, schema=schema())], name, self._previous, {})
+                tables = [pa.table(columns, schema=schema())]
+                facts = self._chain.put(tables, name, epoch=lease.epoch, previous=self._previous, more={})
             except Taken:
                 self._take_up(name)
                 continue
@@ -339,49 +241,11 @@ class Journal:
 
     def _take_up(self, name: str) -> None:
         """A process whose lease ended before ours began has put a segment late; it counts, ours follows."""
-        facts = self._facts(name)
+        facts = self._chain.facts(name)
         self._follow(facts)
         self._unregistered.append(facts)
-        if self._opened is not None:
-            self._opened[name] = facts["sha256"]
-
-    def _put(
-        self, tables: Iterable[pa.Table], name: str, previous: str, more: dict[str, str]
-    ) -> dict[str, Any]:
-        """Keep a segment of these tables, which are had one by one; the facts of it."""
-        import pyarrow.compute as pc
-        import pyarrow.parquet as pq
-
-        epoch = self._lease.epoch if self._lease else 0
-        metadata = {"format": FORMAT, "previous": previous, "epoch": str(epoch), **more}
-        aside, told = self.storage.aside(name), schema().with_metadata(metadata)
-        firsts: list[int] = []
-        lasts: list[int] = []
-        rows = 0
-        try:
-            with space(aside):
-                with pq.ParquetWriter(aside, told, compression="zstd") as writer:
-                    for table in tables:
-                        writer.write_table(table.cast(told))
-                        firsts.append(pc.min(table["seq"]).as_py())
-                        lasts.append(pc.max(table["seq"]).as_py())
-                        rows += table.num_rows
-                digest = sha256_of(aside)
-            self.storage.keep(name, aside, digest, NEW)
-        except Exception:
-            drop(aside)
-            raise
-        if self._opened is not None:
-            self._opened[name] = digest
-        return {
-            "name": name,
-            "epoch": epoch,
-            "first_seq": min(firsts),
-            "last_seq": max(lasts),
-            "rows": rows,
-            "sha256": digest,
-            "previous": previous,
-        }
+        if self._chain.opened is not None:
+            self._chain.opened[name] = facts["sha256"]
 
     def register(self, tx: Transaction) -> None:
         """Put the digests of all segments written since into the ledger, in the caller's transaction."""
@@ -406,8 +270,8 @@ class Journal:
 
         small: list[str] = []
         size = 0
-        for name in self._names():
-            bytes = self._local(name).stat().st_size
+        for name in self._chain.names():
+            bytes = self._chain.local(name).stat().st_size
             if not small and bytes > COMPACT_BYTES // 2:
                 continue  # a full one; the small ones come after it
             if size + bytes > COMPACT_BYTES:
@@ -416,33 +280,22 @@ class Journal:
             size += bytes
         if len(small) < 8:
             return
-        paths = [self._local(name) for name in small]
-        first, last = self._metadata(small[0]), self._metadata(small[-1])
+        paths = [self._chain.local(name) for name in small]
+        first, last = self._chain.metadata(small[0]), self._chain.metadata(small[-1])
         # What comes after names the last one's digest, which so stays known.
         seals = [sha256_of(paths[-1]), *json.loads(last.get("seals", "[]"))]
         # What they replaced themselves may still lie there.
-        older = sorted(self._replaced(small) & set(self._there()))
+        older = sorted(self._chain.replaced(small) & set(self._chain.there()))
         epoch = self._lease.epoch if self._lease else 0
-        facts = self._put(
-            map(pq.read_table, paths), f"{epoch:05d}-c{_number(small[-1]):06d}.parquet", first["previous"],
-            {"replaces": json.dumps(small + older), "seals": json.dumps(seals)},
+        facts = self._chain.put(
+            map(pq.read_table, paths), f"{epoch:05d}-c{number_of(small[-1]):06d}.parquet",
+            epoch=epoch, previous=first["previous"],
+            more={"replaces": json.dumps(small + older), "seals": json.dumps(seals)},
         )  # fmt: skip
         with self.ledger.write(self._lease) as tx:
             tx.sql.execute(segments.delete().where(segments.c.name.in_(small)))
             tx.put(segments, **facts)
         with self._condition:
             self._unregistered = [row for row in self._unregistered if row["name"] not in small]
-        if self._names()[-1] == facts["name"]:
+        if self._chain.names()[-1] == facts["name"]:
             self._previous = facts["sha256"]
-
-
-_REMEDY = "Restore it from a backup; without it a rollback can't name what it holds."
-
-
-def _compacted(name: str) -> bool:
-    return name.rpartition("-")[2].startswith("c")
-
-
-def _number(name: str) -> int:
-    """A segment's number; a compacted one has that of the last segment in it."""
-    return int(name.removesuffix(".parquet").rpartition("-")[2].lstrip("c"))
