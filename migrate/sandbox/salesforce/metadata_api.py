@@ -10,7 +10,6 @@ components a call, one result a component; errors of the whole call are SOAP fau
 from collections.abc import Callable, Sequence
 from typing import Any
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 from migrate.sandbox.salesforce import granting
 from migrate.sandbox.salesforce.call import Call
@@ -24,14 +23,12 @@ from migrate.sandbox.salesforce.metadata_fields import (
     flag,
     parts_of,
 )
+from migrate.sandbox.salesforce.metadata_soap import META, Fault, names_of, plain, reply, typed, value_of, xml
 from migrate.sandbox.salesforce.schema import Field, SObject
 from migrate.sandbox.vendor import Reply
 
 MOST = 10
 SETS = "value-sets"
-_SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
-_META = "http://soap.sforce.com/2006/04/metadata"
-_XSI = "http://www.w3.org/2001/XMLSchema-instance"
 ACTIVITY = ("Task", "Event")  # custom fields of `Activity` stand on both
 Sow = Callable[[Call, dict[str, Any]], Call]
 
@@ -64,49 +61,6 @@ STANDARD_SETS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Fault(Exception):
-    """The whole call is refused."""
-
-    def __init__(self, code: str, message: str) -> None:
-        self.code, self.message = code, message
-        super().__init__(code, message)
-
-
-def session_of(body: bytes) -> tuple[str, ElementTree.Element]:
-    """The session id and the operation's element of an envelope.
-
-    Raises:
-        Fault: it is no such envelope.
-    """
-    try:
-        root = ElementTree.fromstring(body)  # noqa: S314 - a simulator on loopback
-    except ElementTree.ParseError as error:
-        raise Fault("UNKNOWN_EXCEPTION", f"the envelope can't be read: {error}") from error
-    session = root.find(f"{{{_SOAP}}}Header/{{{_META}}}SessionHeader/{{{_META}}}sessionId")
-    operation = next(iter(root.find(f"{{{_SOAP}}}Body") or ()), None)
-    if operation is None:
-        raise Fault("UNKNOWN_EXCEPTION", "the envelope has no operation")
-    return (session.text or "" if session is not None else ""), operation
-
-
-def fault(failure: Fault) -> Reply:
-    """The reply to a call that is refused as a whole."""
-    body = (
-        f"<soapenv:Fault><faultcode>sf:{failure.code}</faultcode>"
-        f"<faultstring>{failure.code}: {escape(failure.message)}</faultstring></soapenv:Fault>"
-    )
-    return _reply(500, body)
-
-
-def _reply(status: int, body: str) -> Reply:
-    text = (
-        f'<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="{_SOAP}"'
-        f' xmlns:sf="http://soap.sforce.com/2006/04/fault" xmlns:xsi="{_XSI}"><soapenv:Body>{body}'
-        "</soapenv:Body></soapenv:Envelope>"
-    )
-    return Reply(status, text, media="text/xml; charset=utf-8")
-
-
 def answer(call: Call, operation: ElementTree.Element, sow: Sow) -> Reply:
     """Carry one operation out.
 
@@ -121,66 +75,22 @@ def answer(call: Call, operation: ElementTree.Element, sow: Sow) -> Reply:
             "INSUFFICIENT_ACCESS",
             "use of the Metadata API requires a user with the ModifyAllData or ModifyMetadata permissions",
         )
-    name = _plain(operation.tag)
+    name = plain(operation.tag)
     work = Work(call, sow)
     match name:
         case "createMetadata" | "updateMetadata" | "upsertMetadata":
-            body = work.save(name.removesuffix("Metadata"), [_typed(each) for each in operation])
+            body = work.save(name.removesuffix("Metadata"), [typed(each) for each in operation])
         case "readMetadata":
-            body = work.read(*_names(operation))
+            body = work.read(*names_of(operation))
         case "deleteMetadata":
-            body = work.delete(*_names(operation))
+            body = work.delete(*names_of(operation))
         case "listMetadata":
             body = work.listed(
-                [str(_value(each).get("type")) for each in operation if _plain(each.tag) == "queries"]
+                [str(value_of(each).get("type")) for each in operation if plain(each.tag) == "queries"]
             )
         case _:
             raise Fault("UNKNOWN_EXCEPTION", f"this simulator doesn't know the operation {name}")
-    return _reply(200, f'<{name}Response xmlns="{_META}">{body}</{name}Response>')
-
-
-def _names(operation: ElementTree.Element) -> tuple[str, list[str]]:
-    kind, names = "", []
-    for each in operation:
-        if _plain(each.tag) == "type":
-            kind = (each.text or "").strip()
-        elif _plain(each.tag) == "fullNames":
-            names.append((each.text or "").strip())
-    return kind, names
-
-
-def _plain(tag: str) -> str:
-    return tag.rpartition("}")[2]
-
-
-def _typed(element: ElementTree.Element) -> tuple[str, dict[str, Any]]:
-    return element.get(f"{{{_XSI}}}type", "").rpartition(":")[2], _value(element)
-
-
-def _value(element: ElementTree.Element) -> dict[str, Any]:
-    """Children by name; one that stands more than once, or always may, is a list."""
-    found: dict[str, Any] = {}
-    for child in element:
-        name = _plain(child.tag)
-        value: Any = _value(child) if len(child) else (child.text or "").strip()
-        if name in ("fields", "customValue", "standardValue") or (name == "value" and len(child)):
-            found.setdefault(name, []).append(value)
-        else:
-            found[name] = value
-    return found
-
-
-def xml(name: str, value: Any, kind: str = "") -> str:
-    """A value as an element; lists repeat it."""
-    if isinstance(value, list):
-        return "".join(xml(name, each) for each in value)
-    attribute = f' xsi:type="{kind}"' if kind else ""
-    if value is None:
-        return f'<{name} xsi:nil="true"/>'
-    if isinstance(value, dict):
-        return f"<{name}{attribute}>{''.join(xml(key, each) for key, each in value.items())}</{name}>"
-    text = str(value).lower() if isinstance(value, bool) else escape(str(value))
-    return f"<{name}>{text}</{name}>"
+    return reply(200, f'<{name}Response xmlns="{META}">{body}</{name}Response>')
 
 
 class Work:

@@ -29,6 +29,7 @@ from migrate.sandbox.salesforce.call import Call
 from migrate.sandbox.salesforce.errors import Refusal, refused
 from migrate.sandbox.salesforce.lifecycle import empty_old
 from migrate.sandbox.salesforce.limits import count_call, usage
+from migrate.sandbox.salesforce.metadata_soap import Fault, fault, session_of
 from migrate.sandbox.salesforce.records import TABLES, Record, Records
 from migrate.sandbox.salesforce.rights import ADMIN, Rights, rights_of
 from migrate.sandbox.salesforce.schema import Schema, amended
@@ -164,22 +165,22 @@ class SalesforceVendor(Vendor):
     def _soap(self, auth: Auth, request: Request, tx: Tx, version: str) -> Reply:
         """The Metadata API; its session stands in the envelope."""
         try:
-            token, operation = metadata_api.session_of(request.body)
+            token, operation = session_of(request.body)
             if request.expire:
                 tx.sql.execute("UPDATE sf_token SET revoked = 1 WHERE token = ?", (token,))
             call = self._admitted(auth, request, tx, version, token)
             return metadata_api.answer(call, operation, self._sow)
-        except metadata_api.Fault as failure:
-            return metadata_api.fault(failure)
+        except Fault as failure:
+            return fault(failure)
 
     def _admitted(self, auth: Auth, request: Request, tx: Tx, version: str, token: str) -> Call:
         session = auth.session(token, renew=True)
         if session is None:
             message = "Invalid Session ID found in SessionHeader: Illegal Session"
-            raise metadata_api.Fault("INVALID_SESSION_ID", message)
+            raise Fault("INVALID_SESSION_ID", message)
         call = self._call(tx, session.user, request, version)
         if self._limited(call) is not None:
-            raise metadata_api.Fault("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+            raise Fault("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
         return call
 
     def _sow(self, call: Call, metadata: dict[str, Any]) -> Call:
