@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import textwrap
+from collections.abc import Sequence
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -32,3 +34,15 @@ def _quoted(text: str) -> str:
     if "'" in text and not re.search(r'["\\\n]', text):
         return f'"{text}"'
     return "'" + text.replace("'", "''") + "'"
+
+
+def yaml_list(indent: str, what: str, names: Sequence[str]) -> list[str]:
+    """A comment that lists names; none where there are none."""
+    if not names:
+        return []
+    return yaml_comment(indent, f"{what}: {', '.join(names)}.")
+
+
+def yaml_comment(indent: str, text: str) -> list[str]:
+    """A text as lines of a comment."""
+    return textwrap.wrap(text, 110, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}#   ")
