@@ -30,7 +30,8 @@ from migrate.plan.keys import entry_of, entry_sql
 from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
 from migrate.plan.models import ObjectPlan
 from migrate.stages import checkpoint
-from migrate.stages.load import Loaded, load, must_be_open, protocol_for, waves_of
+from migrate.stages.admitting import must_be_open, waves_of
+from migrate.stages.load import Loaded, load, protocol_for
 from migrate.stages.old_links import addresses_for
 from migrate.stages.pipeline import alone, transform
 from migrate.storage import write_aside

@@ -16,12 +16,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from migrate.connector import CONSENT
-from migrate.errors import UsageError, ValueChange
+from migrate.errors import ValueChange
 from migrate.journal import REFUSED
 from migrate.ledger import batches as book
 from migrate.ledger.canaries import Canary, flown
-from migrate.ledger.tables import attempts, generations, watermarks
+from migrate.ledger.tables import generations, watermarks
 from migrate.load import (
     ConsentProtocol,
     LinkProtocol,
@@ -33,7 +32,7 @@ from migrate.load import (
     strays,
 )
 from migrate.load.canary import Canaries
-from migrate.load.consent import ADDRESSES, ConsentCutter, ConsentWork, consent_left, open_table
+from migrate.load.consent import ConsentCutter, ConsentWork, consent_left, open_table
 from migrate.load.context import Progress, no_progress
 from migrate.load.cutting import Cutter
 from migrate.load.later import LaterCutter
@@ -42,10 +41,11 @@ from migrate.load.strays import Swept
 from migrate.load.switches import quiet
 from migrate.load.work import RecordWork, crosswalk, crosswalk_table
 from migrate.plan.models import ObjectPlan
-from migrate.plan.needs import always_written, expected, written_fields
-from migrate.plan.waves import Waves, waves
+from migrate.plan.needs import always_written, written_fields
+from migrate.plan.waves import Waves
 from migrate.rewriting import rewritten_fields, shows_images
 from migrate.stages import checkpoint, drift, pipeline
+from migrate.stages.admitting import must_be_open, open_attempt, verify, waves_of
 from migrate.stages.blocked import blocked_links, blocked_records, unfilled
 from migrate.stages.old_links import LEFT, addresses_for, write_down
 from migrate.stages.remaining import foreseen
@@ -115,10 +115,10 @@ def load(
     plan = waves_of(workspace)
     plans, named = plan.order, workspace.plan.chosen(objects)
     chosen = [each for each in plans if each in named]
-    attempt = _open_attempt(workspace, write=not dry_run)
+    attempt = open_attempt(workspace, write=not dry_run)
     loaded = Loaded(attempt)
     if dry_run:
-        _verify(workspace, plans)
+        verify(workspace, plans)
         return _dry(workspace, plan, chosen, loaded, sample=sample)
     with (
         pipeline.alone(workspace, "ready", with_others=True),
@@ -131,7 +131,7 @@ def load(
         loading.later = plan.waiting
         loading.addresses = addresses_for(loading)
         must_be_open(workspace, attempt)
-        _verify(workspace, plans)
+        verify(workspace, plans)
         loaded.drift = drift.before_load(workspace, target)
         base = checkpoint.ensure(loading)
         loading.baseline = checkpoint.files(workspace, base)
@@ -155,74 +155,6 @@ def load(
         _finish(loading, chosen, loaded, sample=sample)
         loaded.canaries = flown(loading.ledger, attempt)
     return loaded
-
-
-def waves_of(workspace: Workspace) -> Waves:
-    """The plan's entries in the order of the load, and the references that wait for a second pass.
-
-    Raises:
-        UsageError: entries wait for each other.
-    """
-    return waves(workspace.plan.model.objects, expected(workspace.plan, workspace.catalog("target")))
-
-
-def _verify(workspace: Workspace, plans: Sequence[ObjectPlan]) -> None:
-    """Every ready part against its digest, and their plan against today's, before the first write."""
-    for each in plans:
-        workspace.store.must_be_whole("ready", each.name)
-        manifests = workspace.store.manifests("ready", each.name)
-        if not manifests:
-            raise UsageError(f"`{each.name}` isn't ready.", "Run `migrate transform` first.")
-        newest = manifests[-1]
-        for index in range(len(each.links)):
-            workspace.store.must_be_whole("links", f"{each.name}.{index}")
-            manifests += workspace.store.manifests("links", f"{each.name}.{index}")
-        for manifest in manifests:
-            workspace.store.verify(manifest)
-        workspace.store.must_be_whole(CONSENT, ADDRESSES)
-        for manifest in workspace.store.manifests(CONSENT, ADDRESSES):
-            workspace.store.verify(manifest)
-        if newest.facts.get("plan", workspace.plan.digest) != workspace.plan.digest:
-            raise UsageError(
-                "The plan, or a map beside it, was edited since the last transform.",
-                "Run `migrate transform` again (only what the edit changes is then sent), or undo the edit.",
-            )
-
-
-def _open_attempt(workspace: Workspace, *, write: bool) -> int:
-    ledger = workspace.ledger
-    number = ledger.attempt()
-    busy = ledger.read(sa.select(attempts.c.number).where(attempts.c.state == "rolling_back"))
-    if busy:
-        raise UsageError(
-            f"Attempt {busy[0][0]} is being rolled back.",
-            "Run `migrate rollback run --yes` to its end first; then a load begins the next attempt.",
-        )
-    # A forced hold that was cut short: its last call may still land on what we are about to write.
-    cut = book.in_doubt(ledger, None, ("rollback",))
-    if cut and checkpoint.of_attempt(ledger, number) is None:
-        raise UsageError(
-            f"The rollback of attempt {cut[0].attempt} was cut short in the midst of a call.",
-            "Run `migrate rollback run --yes` to its end first; then load.",
-        )
-    if write and ledger.value(sa.select(attempts.c.number).where(attempts.c.number == number)) is None:
-        with ledger.write() as tx:
-            tx.put(
-                attempts, number=number, state="open", opened=tx.at, closed=None, plan=workspace.plan.digest
-            )
-    return number
-
-
-def must_be_open(workspace: Workspace, attempt: int) -> None:
-    """Ask again under the lease: a rollback may have come and gone between our question and our turn.
-
-    Raises:
-        UsageError: the attempt is being rolled back, or has been.
-    """
-    if _open_attempt(workspace, write=False) != attempt:
-        raise UsageError(
-            f"Attempt {attempt} has been rolled back meanwhile.", "Run `migrate load` for the next one."
-        )
 
 
 def _dry(
