@@ -6,13 +6,13 @@ came whole lies in the blob store and is named in an artifact `files/<object>.<f
 record, stored or not, with the reason. A killed download goes on after its last part; a file that the source
 refuses is a row, and stops nothing else.
 
-Only what the plan's `where` lets through is fetched, and nothing beyond the sizes that its entries take.
+Which are fetched is asked of `wanted_files.py`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -20,15 +20,13 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from migrate.catalog import Catalog, Field, ObjectSchema
+from migrate.catalog import Catalog, ObjectSchema
 from migrate.connector import BlobRefused, ReadsBlobs, Source
 from migrate.engine import identifier, parquet, text
-from migrate.errors import NoSpace, Parked, PlanError, Position, Retriable, SystemRefused, UsageError
+from migrate.errors import NoSpace, Parked, Retriable, SystemRefused, UsageError
 from migrate.ledger.tables import extracts
 from migrate.load.context import Progress
-from migrate.plan import parse_expression
-from migrate.plan.models import ObjectPlan
-from migrate.plan.terms import parse_bytes
+from migrate.stages.wanted_files import Wanted, wanted
 from migrate.store import Manifest, Part, PartWriter, generation_folder
 from migrate.types import BlobRef, Kind
 from migrate.workspace import Workspace
@@ -46,20 +44,6 @@ MARGIN = 256 << 20  # bytes of disk that stay free
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One field of files that the plan moves. `most`: bytes beyond which no entry takes the file."""
-
-    field: Field
-    condition: str | None  # SQL over the record's fields; None: every record's file
-    most: int | None
-
-    @property
-    def asked(self) -> list[str | int | None]:
-        """What decides which files are fetched."""
-        return [self.condition, self.most]
-
-
-@dataclass(frozen=True)
 class Fetched:
     """What became of a generation's files, by outcome; `bytes` of those that are stored."""
 
@@ -72,54 +56,6 @@ class Fetched:
 def artifact(object: str, field: str) -> str:
     """The name of a field's artifact at the stage `files`."""
     return f"{object}.{field}"
-
-
-def wanted(plans: Sequence[ObjectPlan], schema: ObjectSchema) -> list[Wanted]:
-    """The files of a source object that the plan's entries move."""
-    binary = {name for name, field in schema.fields.items() if field.kind is Kind.BINARY}
-    users: dict[str, list[ObjectPlan]] = {}
-    for each in plans:
-        if each.source == schema.name and binary:
-            for field in each.fields.values():
-                for name in sorted(binary & _inputs(field.origin, schema)):
-                    users.setdefault(name, []).append(each)
-    return [
-        Wanted(schema.fields[name], _condition(entries, schema), _most(entries))
-        for name, entries in users.items()
-    ]
-
-
-def _inputs(origin: str, schema: ObjectSchema) -> set[str]:
-    try:
-        return set(parse_expression(origin, schema.fields, Position("plan.yaml")).inputs)
-    except PlanError:  # `check` tells it
-        return set()
-
-
-def _condition(entries: Sequence[ObjectPlan], schema: ObjectSchema) -> str | None:
-    found = []
-    for each in entries:
-        if each.where is None:
-            return None
-        try:
-            sql = parse_expression(each.where, schema.fields, Position("plan.yaml")).sql
-        except PlanError:  # `check` tells it; rather a file too many than one too few
-            return None
-        found.append(f"coalesce(TRY(CAST(({sql}) AS BOOLEAN)), TRY(CAST(({sql}) AS BOOLEAN)) IS NULL)")
-    return " OR ".join(dict.fromkeys(found))
-
-
-def _most(entries: Sequence[ObjectPlan]) -> int | None:
-    """Files that go to an archive are needed, whatever their size."""
-    sizes = []
-    for each in entries:
-        if each.files.max_bytes is None or each.files.oversize == "link":
-            return None
-        try:
-            sizes.append(parse_bytes(each.files.max_bytes))
-        except ValueError:  # `check` tells it
-            return None
-    return max(sizes, default=None)
 
 
 def fetch_files(
