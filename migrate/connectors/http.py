@@ -13,13 +13,11 @@ Credentials stand in no message and no log line: errors name method, path and st
 from __future__ import annotations
 
 import random
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -34,17 +32,15 @@ from migrate.connectors.answers import (
     retry_after,
     standard,
 )
+from migrate.connectors.credentials import Auth, trusting
 from migrate.connectors.pace import Pace
 from migrate.connectors.uploading import Sending, Upload
-from migrate.errors import InDoubt, Parked, Retriable, SystemRefused, UsageError
+from migrate.errors import InDoubt, Parked, Retriable, SystemRefused
 
 __all__ = [
-    "Auth",
-    "Bearer",
     "Classify",
     "Http",
     "Judgement",
-    "NoAuth",
     "Reply",
     "Stream",
     "Verdict",
@@ -58,41 +54,6 @@ SHORTEST_READ_TIMEOUT = 1.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 
 _CONNECT_FAILED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
-
-
-class Auth(Protocol):
-    """Where the credential's headers come from."""
-
-    def headers(self) -> Mapping[str, str]:
-        """Headers for the next call; may log in when there is no token yet."""
-        ...
-
-    def renew(self) -> bool:
-        """Fetch a new credential; False where there is no way to. Never called by two threads at once."""
-        ...
-
-
-@dataclass(frozen=True)
-class Bearer:
-    """A token that doesn't expire by itself and can't be renewed."""
-
-    token: str = field(repr=False)
-
-    def headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self.token}"}
-
-    def renew(self) -> bool:
-        return False
-
-
-class NoAuth:
-    """For the calls that fetch a credential."""
-
-    def headers(self) -> Mapping[str, str]:
-        return {}
-
-    def renew(self) -> bool:
-        return False
 
 
 class Stream:
@@ -166,7 +127,7 @@ class Http:
         self._client = httpx2.Client(
             timeout=httpx2.Timeout(read, connect=CONNECT_TIMEOUT, pool=None),
             limits=httpx2.Limits(max_connections=concurrency + 4, max_keepalive_connections=concurrency + 4),
-            verify=_trusting(system, verify) if isinstance(verify, str) else verify,
+            verify=trusting(system, verify) if isinstance(verify, str) else verify,
             trust_env=not is_loopback(base_url),
             follow_redirects=False,
         )
@@ -382,22 +343,6 @@ class Http:
         if throttled:
             self.pace.throttled(after if after is not None else wait)
         self.clock.sleep(wait if after is None else after + self._random.uniform(0, 0.1 * after))
-
-
-def _trusting(system: str, authority: str) -> ssl.SSLContext:
-    """Trust in one certificate authority.
-
-    Raises:
-        UsageError: its file isn't there, or holds no certificate.
-    """
-    try:
-        return ssl.create_default_context(cafile=authority)
-    except OSError as error:  # what ssl raises is one, too
-        raise UsageError(
-            f"system `{system}`: the certificate authority {authority} can't be read "
-            f"({error.strerror or error}).",
-            "CA among its credentials must name a PEM file.",
-        ) from error
 
 
 def _of(upload: Upload | None) -> dict[str, str]:

@@ -13,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from migrate.clock import SandboxClock
-from migrate.connectors.http import Bearer, Http, Judgement, Reply, Verdict, retry_after, standard
+from migrate.connectors.credentials import Bearer
+from migrate.connectors.http import Http, Judgement, Reply, Verdict, retry_after, standard
 from migrate.connectors.pace import Pace
 from migrate.errors import InDoubt, Parked, Retriable, SystemRefused
 

@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 
 from migrate.clock import Clock
 from migrate.connector import Settings
-from migrate.connectors.http import Auth, Bearer, Http, NoAuth, Reply
+from migrate.connectors.credentials import Auth, Bearer, NoAuth
+from migrate.connectors.http import Http, Reply
 from migrate.connectors.hubspot.replies import error_body
 from migrate.errors import SystemRefused, UsageError
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from migrate.clock import Clock, is_loopback
-from migrate.connectors.http import Http, NoAuth
+from migrate.connectors.credentials import NoAuth
+from migrate.connectors.http import Http
 from migrate.connectors.salesforce.replies import at_login, error
 from migrate.errors import SystemRefused, UsageError
 
