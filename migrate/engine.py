@@ -11,7 +11,6 @@ Where the facts come from: DuckDB, "Securing DuckDB" and "Configuration", read 2
 
 from __future__ import annotations
 
-import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ import pyarrow as pa
 from migrate.catalog import Field
 from migrate.errors import Defect, NoSpace
 from migrate.macros import MACROS
+from migrate.sizes import parse_bytes
 from migrate.types import duckdb_type
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class Engine:
     """An in-memory DuckDB whose reach and memory are bounded by its settings.
 
     Args:
-        memory_limit: DuckDB's bound in its own words (`512MB`); what doesn't fit is spilled.
+        memory_limit: DuckDB's bound (`512MB`); what doesn't fit is spilled.
         temp_dir: where it spills to; default: a folder of its own, removed by `close`.
         threads: most threads a statement uses.
         folders: the only folders whose files SQL may read or write (with all below them).
@@ -61,7 +61,7 @@ class Engine:
             temp_dir = Path(self._own.name)
         temp_dir.mkdir(parents=True, exist_ok=True)
         self.temp_dir = temp_dir.resolve()
-        self.memory = _bytes(memory_limit)  # bytes
+        self.memory = parse_bytes(memory_limit)
         self._connection = duckdb.connect(
             ":memory:",
             config={
@@ -188,18 +188,6 @@ def _heard(cursor: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
         except BaseException:
             cursor.interrupt()
             raise
-
-
-def _bytes(words: str) -> int:
-    """A size in DuckDB's words, such as `512MB`.
-
-    Raises:
-        ValueError: it is none.
-    """
-    found = re.fullmatch(r"(\d+)([KMG])B", words)
-    if not found:
-        raise ValueError(f"`{words}` is no size")
-    return int(found[1]) * {"K": 1_000, "M": 1_000_000, "G": 1_000_000_000}[found[2]]
 
 
 def _empty(fields: Mapping[str, Field]) -> str:

@@ -15,7 +15,7 @@ from migrate.errors import PlanMistake, Position
 from migrate.plan.fields import FieldPlan
 from migrate.plan.loading import Plan
 from migrate.plan.models import KeyPlan, LinkPlan, ObjectPlan, RelatedPlan
-from migrate.plan.terms import parse_bytes
+from migrate.sizes import parse_bytes
 
 FILE, CARRIER = "file", "note"  # parts
 

@@ -1,4 +1,4 @@
-"""What do the plan's words for time and size mean?"""
+"""What do the plan's words for time mean?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _WINDOW = re.compile(r"^\s*(\d{1,4})\s+(hour|day|week|working day)s?\s*$", re.IGNORECASE)
-_BYTES = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|TB)\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -40,15 +39,3 @@ def parse_window(text: str) -> Window:
     if not found or int(found[1]) == 0:
         raise ValueError(f"`{text}` isn't a span of time")
     return Window(int(found[1]), " ".join(found[2].lower().split()))
-
-
-def parse_bytes(text: str) -> int:
-    """Read `100MB`: a number of bytes; units are powers of 1,000.
-
-    Raises:
-        ValueError: it isn't a size.
-    """
-    found = _BYTES.match(text)
-    if not found:
-        raise ValueError(f"`{text}` isn't a size")
-    return int(float(found[1]) * 1000 ** ("B", "KB", "MB", "GB", "TB").index(found[2].upper()))

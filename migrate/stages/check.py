@@ -16,7 +16,7 @@ from migrate.plan import ObjectPlan, Plan
 from migrate.plan.expressions import suggest
 from migrate.plan.mistakes import Keys
 from migrate.plan.needs import expected
-from migrate.plan.terms import parse_bytes
+from migrate.sizes import parse_bytes
 from migrate.stages.check_activity import check_activity, check_sync
 from migrate.stages.check_around import check_around, collide
 from migrate.stages.check_consent import ConsentCheck

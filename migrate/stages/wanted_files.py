@@ -12,7 +12,7 @@ from migrate.catalog import Field, ObjectSchema
 from migrate.errors import PlanError, Position
 from migrate.plan import parse_expression
 from migrate.plan.models import ObjectPlan
-from migrate.plan.terms import parse_bytes
+from migrate.sizes import parse_bytes
 from migrate.types import Kind
 
 

@@ -18,7 +18,8 @@ from migrate.plan.guess import first_plan
 from migrate.plan.guess_maps import picklist_csv
 from migrate.plan.maps import read_overrides, read_owners, read_picklist
 from migrate.plan.schema import plan_schema
-from migrate.plan.terms import parse_bytes, parse_window
+from migrate.plan.terms import parse_window
+from migrate.sizes import parse_bytes
 from migrate.stages.check import check
 from migrate.types import Kind
 from tests.unit.planning import HEAD, field, hubspot, options, salesforce, schema, write

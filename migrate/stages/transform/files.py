@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from migrate.engine import identifier, text
 from migrate.errors import UsageError
-from migrate.plan.terms import parse_bytes
+from migrate.sizes import parse_bytes
 from migrate.stages.files import OVERSIZE, STAGE, STORED, artifact
 from migrate.stages.transform.work import ObjectWork, Work
 from migrate.store import generation_folder
