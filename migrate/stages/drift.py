@@ -24,6 +24,7 @@ from migrate.errors import Drifted, Parked, Retriable, SystemRefused, UsageError
 from migrate.stages.check_values import option_words, resolve
 from migrate.stages.count import count_without_home, holds
 from migrate.stages.mapped import Filled, Place, Read, filled, inputs, reads
+from migrate.stages.pipeline import extracted
 from migrate.workspace import Role, Workspace
 
 Picklists = Mapping[Place, Sequence[Option]]
@@ -169,7 +170,7 @@ class _Target:
             for _, name in inputs(self._workspace.plan, self._workspace.engine, read, self._source):
                 number = 0
                 if value not in homes:
-                    number = _extracted(self._workspace, self._source, read, name, value, homes)
+                    number = _homeless(self._workspace, self._source, read, name, value, homes)
                 if number:
                     records = _records(number, "extracted")
                     return f"{records} with `{value}` {_verb(number, 'have')} no home in {read.file}"
@@ -218,7 +219,7 @@ class _Source:
         homes |= self._by_itself(read)
         for option in _come(old, new):
             if option.value not in homes:
-                number = _extracted(self._workspace, self._catalog, read, name, option.value, homes)
+                number = _homeless(self._workspace, self._catalog, read, name, option.value, homes)
                 have = f"{_records(number, 'extracted')} {_verb(number, 'have')} it"
                 words = f"{option_words(option)} is new and has no home in {read.file}; {have}."
                 matters = number > 0 and read.rule in ("reject", "add")
@@ -254,18 +255,15 @@ def _come(old: Sequence[Option], new: Sequence[Option]) -> list[Option]:
     return [option for option in new if option.value not in known and option.active]
 
 
-def _extracted(
+def _homeless(
     workspace: Workspace, source: Catalog, read: Read, name: str, value: str, homes: Collection[str]
 ) -> int:
     """Extracted records with this value of a field, out of which the plan makes what has no home."""
-    plan, store = workspace.plan, workspace.store
+    plan = workspace.plan
     objects = {read.through.object}
     if read.index is not None:
         objects |= {one.of for one in plan.model.objects[read.index].related.values()}
-    files = {
-        object: [path for manifest in store.manifests("source", object) for path in store.files(manifest)]
-        for object in sorted(objects)
-    }
+    files = extracted(workspace, sorted(objects)).files
     return count_without_home(plan, source, files, workspace.engine, read.through, name, value, homes)
 
 

@@ -17,7 +17,7 @@ from migrate.plan.maps import read_picklist, refreshed_picklist
 from migrate.plan.needs import expected
 from migrate.stages.count import MOST_EXAMPLES, Sampled, sample_values
 from migrate.stages.mapped import Read, reads
-from migrate.stages.pipeline import extracted
+from migrate.stages.pipeline import extracted, source_objects
 from migrate.workspace import Workspace
 
 
@@ -41,7 +41,7 @@ def fill_maps(workspace: Workspace, *, dry_run: bool = False) -> list[FilledMap]
         Overtaken: somebody has changed a map on S3 meanwhile.
     """
     plan = workspace.plan
-    files = extracted(workspace, plan)
+    files = extracted(workspace, source_objects(plan)).files
     if not any(files.values()):
         raise UsageError(
             "Nothing has been extracted: there is nothing to count.", "Run `migrate extract`."

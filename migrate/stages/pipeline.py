@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -23,12 +24,28 @@ if TYPE_CHECKING:
     from migrate.stages.transform.ready import ObjectCounts
 
 
+@dataclass(frozen=True)
+class Extract:
+    """What has been extracted, every part of it compared with its digest.
+
+    `files`: parts that the engine can read, by source object. `whole`: the folders that these lie in.
+    """
+
+    files: dict[str, list[str]]
+    whole: frozenset[str]
+
+
 def checked(workspace: Workspace) -> Checked:
     """The plan, checked against both catalogs and, where there is an extract, against its values.
 
     Raises:
         PlanError: with every mistake.
+        Damaged: a part of the extract isn't what its manifest says.
     """
+    return _checked(workspace)[0]
+
+
+def _checked(workspace: Workspace) -> tuple[Checked, Extract]:
     from migrate.plan import read_plan
     from migrate.stages.check import check
     from migrate.stages.count import count_collisions, count_combinations, count_consent, count_values
@@ -37,14 +54,15 @@ def checked(workspace: Workspace) -> Checked:
         workspace.plan  # noqa: B018 - raises, and says what to do
     plan = workspace.with_files(read_plan(workspace.plan_path))
     source, target = workspace.catalog("source"), workspace.catalog("target")
-    files = extracted(workspace, plan)
+    extract = extracted(workspace, source_objects(plan))
+    files = extract.files
     if not any(files.values()):
-        return check(plan, source, target)
+        return check(plan, source, target), extract
     engine = workspace.engine
     counts = count_values(plan, source, files, engine)
     collisions = count_collisions(plan, source, target, files, engine)
     combinations = count_combinations(plan, source, target, files, engine)
-    return check(
+    found = check(
         plan,
         source,
         target,
@@ -54,24 +72,27 @@ def checked(workspace: Workspace) -> Checked:
         consent=count_consent(source, files, engine),
         engine=engine,
     )
+    return found, extract
 
 
-def extracted(workspace: Workspace, plan: Plan) -> dict[str, list[str]]:
-    """The extract's parts by source object that the plan names, readable by the engine.
+def extracted(workspace: Workspace, objects: Iterable[str]) -> Extract:
+    """What has been extracted of these source objects, in any generation.
 
     Raises:
         Damaged: a part isn't what its manifest says; it is set aside, and the stage to run again is named.
     """
     store = workspace.store
-    files: dict[str, list[str]] = {name: [] for name in _objects(plan)}
+    files: dict[str, list[str]] = {name: [] for name in objects}
+    whole = set()
     for name in files:
         for manifest in store.manifests("source", name):
             store.verify(manifest)
+            whole.add(manifest.folder)
             files[name] += store.files(manifest)
-    return files
+    return Extract(files, frozenset(whole))
 
 
-def _objects(plan: Plan) -> list[str]:
+def source_objects(plan: Plan) -> list[str]:
     """Source objects that the plan names; junctions, related ones and those with opt-outs included."""
     from migrate.stages.related import objects
 
@@ -139,13 +160,11 @@ def _transform(workspace: Workspace, progress: Progress) -> dict[str, ObjectCoun
 
     fresh = sa.select(generations.c.object, generations.c.number).where(generations.c.state == "extracted")
     taken = workspace.ledger.read(fresh)
-    found = checked(workspace)
+    found, extract = _checked(workspace)
     sources = [each.source for each in found.plan.model.objects]
     sources += [each.source for each in found.plan.model.consent]
     for name in dict.fromkeys(sources):
         workspace.store.must_be_whole("source", name)
-        for manifest in workspace.store.manifests("source", name):
-            workspace.store.verify(manifest)
         if not workspace.store.manifests("source", name):
             raise UsageError(f"`{name}` hasn't been extracted.", "Run `migrate extract` first.")
     engine = workspace.engine
@@ -161,6 +180,7 @@ def _transform(workspace: Workspace, progress: Progress) -> dict[str, ObjectCoun
         crosswalk=CROSSWALK.format(journal=workspace.journal.source()),
         blobs=workspace.blobs,
         discovered=workspace.catalog_digest("target"),
+        whole=extract.whole,
     )
     with workspace.ledger.write() as tx:
         for row in taken:

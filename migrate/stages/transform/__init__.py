@@ -13,7 +13,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from migrate.blobs import Blobs
     from migrate.catalog import Catalog
@@ -39,6 +39,7 @@ def transform(
     crosswalk: str = "",
     blobs: Blobs | None = None,
     discovered: str = "",
+    whole: Collection[str] = (),
 ) -> dict[str, ObjectCounts]:
     """Transform one generation of every object of the plan and publish the artifacts.
 
@@ -54,6 +55,7 @@ def transform(
             need no match.
         blobs: takes the messages that the plan makes of records.
         discovered: digest of the target's catalog as `discover` kept it; `target` is it as the plan makes it.
+        whole: folders whose parts the caller has just compared with their digests; they aren't again.
 
     Returns:
         The counts by entry, in the plan's order.
@@ -78,6 +80,7 @@ def transform(
     work = Work(
         checked=checked, plan=plan, source=source, target=target, store=store, generation=generation,
         engine=engine, crosswalk=crosswalk, progress=progress, blobs=blobs, discovered=discovered,
+        whole=whole,
     )  # fmt: skip
     try:
         for number, each in enumerate(plan.model.objects):

@@ -8,7 +8,7 @@ limit: what doesn't fit is spilled to the engine's folder.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,6 +113,7 @@ class Work:
         progress: Progress | None,
         blobs: Blobs | None = None,
         discovered: str = "",
+        whole: Collection[str] = (),
     ) -> None:
         self.checked, self.plan, self.source, self.target = checked, plan, source, target
         self.store, self.generation, self.engine = store, generation, engine
@@ -123,7 +124,7 @@ class Work:
         self.objects: dict[str, ObjectWork] = {}  # by the entry's name
         self.sources: dict[str, str] = {}  # source object -> its current state
         self.files: dict[tuple[str, str], str] = {}  # source object and field -> what became of its files
-        self._verified: set[str] = set()
+        self._verified = set(whole)
         engine.run(f"CREATE SCHEMA {self.schema}")
         none = "SELECT ''::VARCHAR AS key, ''::VARCHAR AS target_id WHERE false"
         engine.run(
