@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -85,10 +86,18 @@ class Engine:
             self._connection.execute(setting)
         for macro in MACROS:
             self._connection.execute(macro)
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same database, with the same limits."""
-        return self._connection.cursor()
+        cursor = self._connection.cursor()
+        self._cursors.add(cursor)
+        return cursor
+
+    def interrupt(self) -> None:
+        """End whatever runs, in all threads; what waits for it gets DuckDB's error."""
+        for cursor in list(self._cursors):
+            cursor.interrupt()
 
     def stream(self, sql: str, *, rows: int = 50_000) -> pa.RecordBatchReader:
         """The query's result, batch by batch, never wholly in memory; on a cursor of its own.

@@ -19,19 +19,24 @@ _FORMATS: dict[str, Format] = {".xlsx": "xlsx", ".db": "sqlite", ".sqlite": "sql
 
 @click.command(short_help="Read the target again and compare every row.")
 @objects_option
+@click.option(
+    "--only", multiple=True, metavar="CHECK", help="Only this check, such as `rows`; may be repeated."
+)
 @click.pass_obj
-def validate(session: Session, objects: tuple[str, ...]) -> Result:
+def validate(session: Session, objects: tuple[str, ...], only: tuple[str, ...]) -> Result:
     """Read the target again and compare every row with the source and the plan.
 
-    Writes index.html, report.json and junit.xml. Next: `migrate report`.
+    Writes index.html, report.json and junit.xml. With `--only` or `--object` it looks at a part, and says so:
+    a part is no evidence for a decision. Next: `migrate report`.
 
     \b
     migrate validate
+    migrate validate --only rows --object Account
     """
     from migrate_validators import validate as run
 
     with session.workspace() as workspace, session.bars() as bars:
-        found = run(workspace, objects=objects, progress=bars)
+        found = run(workspace, objects=objects, only=only, progress=bars)
     return Result("validate", found.document(), found.text(), 0 if found.verdict == "pass" else 1)
 
 
@@ -50,21 +55,59 @@ def report(session: Session) -> Result:
     return Result("report", found.document(), found.text())
 
 
-@click.command(short_help="Show the rows behind a check of the report.")
-@click.argument("check", required=False)
+@click.command(short_help="Show the rows behind a check, a difference or a record.")
+@click.argument("what", required=False)
+@click.argument("key", required=False)
 @click.option("--limit", default=20, show_default=True, help="Most rows to show.")
 @click.pass_obj
-def diff(session: Session, check: str | None, limit: int) -> Result:
-    """Show the rows behind a check of the newest report; without a name, the checks that have any.
+def diff(session: Session, what: str | None, key: str | None, limit: int) -> Result:
+    """Show differences of the last report; without a name, the checks that have any.
+
+    WHAT is a check (`rows.Account`), a difference (`D-…`), a group of them (`G-…`) or an entry of the plan;
+    KEY one of its records, by its migration key or its id in either system.
 
     \b
     migrate diff rows.Account
+    migrate diff D-4F1C0A9B22
+    migrate diff Account 0015g00000XyZAAA
     """
     from migrate_validators import differences
 
     with session.workspace() as workspace:
-        found = differences(workspace, check, limit)
+        found = differences(workspace, what, key, limit)
     return Result("diff", found.document(), found.text())
+
+
+@click.command(short_help="Let a difference stand, by name, for a while.")
+@click.argument("differences", nargs=-1, required=True)
+@click.option("--by", required=True, help="Who lets it stand.")
+@click.option("--reason", default="", help="Why.")
+@click.option("--until", default="", help="A day, or an instant with its zone.")
+@click.option("--take-back", is_flag=True, help="End the waiver instead.")
+@click.pass_obj
+def waive(
+    session: Session, differences: tuple[str, ...], by: str, reason: str, until: str, take_back: bool
+) -> Result:
+    """Let differences of the last report stand. DIFFERENCES are ids (`D-…`) or groups (`G-…`).
+
+    They stay in the report, amber, with the name and the reason; after the day they are red again. The next
+    `migrate validate` takes it into account. An opt-out can't be waived.
+
+    \b
+    migrate waive D-4F1C0A9B22 --by "Ada Lovelace" --reason "entered again by hand" --until 2026-03-31
+    """
+    import migrate_validators
+
+    with session.workspace() as workspace:
+        if take_back:
+            ended = migrate_validators.take_back(workspace, differences, by=by)
+            return Result("waive", {"ended": ended}, f"{ended:,} waivers ended.", 0 if ended else 1)
+        found = migrate_validators.waive(workspace, differences, by=by, reason=reason, until=until)
+    many = "difference" if len(found.differences) == 1 else "differences"
+    return Result(
+        "waive", {"differences": list(found.differences), "until": found.until},
+        f"{len(found.differences):,} {many} waived until {found.until}. Next: `migrate validate`.",
+    )  # fmt: skip
 
 
 @click.command(short_help="Tell one record's whole way.")

@@ -33,6 +33,7 @@ COMMANDS = {
     "validate": "migrate.cli.evidence:validate",
     "report": "migrate.cli.evidence:report",
     "diff": "migrate.cli.evidence:diff",
+    "waive": "migrate.cli.evidence:waive",
     "trace": "migrate.cli.evidence:trace",
     "crosswalk": "migrate.cli.evidence:crosswalk",
     "dead-letters": "migrate.cli.letters:letters",

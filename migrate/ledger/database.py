@@ -20,7 +20,7 @@ from migrate.errors import Damaged, LeaseLost, UsageError
 from migrate.ledger import tables
 from migrate.ledger.backends import DRIVER_ERRORS, Hold, backend_of
 
-HEAD = "0004"
+HEAD = "0005"
 
 
 class Epoch(Protocol):

@@ -204,3 +204,30 @@ events = Table(
     Column("digest", String(64), nullable=False),
     UniqueConstraint("digest"),
 )
+
+validations = Table(
+    "validations",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("started", String(32), nullable=False),
+    Column("ended", String(32)),  # null: it is under way, or was stopped
+    Column("attempt", Integer, nullable=False),
+    Column("folder", String(64), nullable=False),  # of the report, below `reports`
+    Column("digest", String(64)),  # of report.json
+    Column("verdict", String(16)),
+    Column("part", Integer, nullable=False),  # 1: it looked at a part only
+    Column("facts", Text, nullable=False),  # JSON: verdict and number of differences by result id
+)
+
+waivers = Table(
+    "waivers",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("difference", String(32), nullable=False),
+    Column("who", String(255), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", String(32), nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("ended", String(32)),  # taken back
+    Index("waivers_difference", "difference"),
+)

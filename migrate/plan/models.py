@@ -23,6 +23,7 @@ from migrate.plan.fields import FieldPlan
 from migrate.plan.keys import TILDE
 from migrate.plan.optouts import ConsentPlan
 from migrate.plan.shape import UNMAPPED_DEFAULT, Shape, ShortForm, short_form, text, when
+from migrate.plan.validation import ValidatePlan
 
 
 class SystemPlan(BaseModel):
@@ -338,22 +339,6 @@ class Calendar(Shape):
 
     fiscal_year_start: Annotated[int, Field(ge=1, le=12)] = 1
     zone: str = "UTC"
-
-
-class SumPlan(Shape):
-    """A money sum that must agree, per group. Fields are the target's."""
-
-    object: str
-    field: str
-    by: list[str] = []
-
-
-class ValidatePlan(Shape):
-    """What validation compares beyond its built-in checks."""
-
-    sums: list[SumPlan] = []
-    checks: list[str] = []  # SQL files beside the plan; each returns the offending rows
-    tolerance: dict[str, float] = {}
 
 
 class CutoverPlan(Shape):

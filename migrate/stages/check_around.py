@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from zoneinfo import available_timezones
 
 from migrate.catalog import Catalog
-from migrate.connector import CONSENT, ENTRY_POINTS
+from migrate.connector import ENTRY_POINTS
 from migrate.errors import PlanError, PlanMistake, Position
 from migrate.plan import Plan
 from migrate.plan.expressions import suggest
@@ -134,13 +134,21 @@ def _validate(plan: Plan, target: Catalog, findings: Findings, checks: Collectio
             tell(plan.at("validate", "checks", index), f"There is no file `{file}` beside the plan.",
                  suggest(file, near, "SQL files there:"))  # fmt: skip
     known = {each.name for each in entry_points(group=CHECKS)} if checks is None else set(checks)
-    for name in wanted.tolerance:
-        if known and name not in known:
-            tell(plan.at_key("validate", "tolerance", name), f"There is no check `{name}`.",
-                 suggest(name, known, "Checks are"))  # fmt: skip
-        elif name == CONSENT:
-            tell(plan.at_key("validate", "tolerance", name), "There is no tolerance for opt-outs.",
-                 "Remove it: one that is missing in the target is one too many.")  # fmt: skip
+    entries = {each.name: each for each in plan.model.objects}
+    for index, granted in enumerate(wanted.tolerances):
+        keys = ("validate", "tolerances", index)
+        if known and granted.check not in known:
+            tell(plan.at(*keys, "check"), f"There is no check `{granted.check}`.",
+                 suggest(granted.check, known, "Checks are"))  # fmt: skip
+        entry = entries.get(granted.object or "")
+        if granted.object is not None and entry is None:
+            tell(plan.at(*keys, "object"), f"The plan has no entry `{granted.object}`.",
+                 suggest(granted.object, entries, "Its entries are"))  # fmt: skip
+        elif entry is not None and granted.field is not None and entry.target in target.objects:
+            fields = set(target.objects[entry.target].fields) | set(entry.fields)
+            if granted.field not in fields:
+                tell(plan.at(*keys, "field"), f"`{granted.field}` isn't a field of `{entry.target}`.",
+                     suggest(granted.field, fields, "Its fields are"))  # fmt: skip
 
 
 def _overrides(plan: Plan, source: Catalog, findings: Findings) -> None:

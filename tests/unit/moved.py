@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import Result
-from migrate_validators.run import checks, run
+from migrate_validators.report import Report
+from migrate_validators.run import Scope, checks, chosen_checks, conclude, run
 
 from migrate.catalog import Catalog, Field, ObjectSchema, Option, Owner
+from migrate.clock import stamp
 from migrate.connector import Held, Limits, Link, Page, Query, Version
 from migrate.engine import Engine
 from migrate.journal.entry import schema as journal_schema
+from migrate.ledger import Ledger
+from migrate.ledger.validations import all_validations, begin_validation
 from migrate.plan import load_plan
 from migrate.storage import FolderStorage
 from migrate.store import Manifest, Store
@@ -122,10 +127,10 @@ class Clock:
     speed = 1.0
 
     def __init__(self) -> None:
-        self.slept = 0.0
+        self.slept, self.at = 0.0, AT
 
     def now(self) -> datetime:
-        return AT
+        return self.at
 
     def sleep(self, seconds: float) -> None:
         self.slept += seconds
@@ -262,6 +267,26 @@ class Moved:
         finally:
             evidence.close()
         return {result.id: result for result in found}
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """A ledger of its own, in its first attempt."""
+        return Ledger(self.root / "ledger.db", self.clock)
+
+    def report(self, *only: str) -> Report:
+        """Run the checks (default: all) and write the report as `validate` does."""
+        evidence, scope = self.evidence(), Scope(only=only)
+        reports, name = FolderStorage(self.root / "reports"), f"{len(all_validations(self.ledger)):03}"
+        evidence.folder = reports.below(name)
+        number = begin_validation(self.ledger, attempt=1, folder=name, started=stamp(AT), part=scope.part)
+        try:
+            results = run(evidence, chosen_checks(only))
+            return conclude(
+                evidence, results, ledger=self.ledger, reports=reports, name=name, number=number,
+                started=AT, scope=scope,
+            )  # fmt: skip
+        finally:
+            evidence.close()
 
     def letter(self, kind: str, key: str, reason: str) -> None:
         """The target refused this."""

@@ -94,7 +94,7 @@ validate:
       field: annualrevenue
       by: [industri]  # wrong: `industri` isn't a field
   checks: [checks/gone.sql]  # wrong: no file `checks/gone.sql`
-  tolerance: {rowz: 1}  # wrong: no check `rowz`
+  tolerances: [{check: rowz, at_most: 1, reason: r, owner: o}]  # wrong: no check `rowz`
 cutover: {window: some time}  # wrong: isn't a span of time
 overrides: overrides.csv
 """
@@ -224,7 +224,7 @@ objects:
       - {to: companies, via: AccountId, label: primary}
 validate:
   sums: [{object: companies, field: annualrevenue, by: [industry]}]
-  tolerance: {sums: 0.01}
+  tolerances: [{check: sums, within: 0.01, reason: cents, owner: Finance}]
 """
 )
 FINE = {

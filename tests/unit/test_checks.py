@@ -317,9 +317,11 @@ def test_a_value_that_the_map_does_not_foresee_is_found_past_the_transform(migra
     results = migration.results("rows", "picklists")
 
     assert failing(results) == {"picklists.Account"}
-    assert results["picklists.Account"].sample[0] == {
-        "key": "sf.Account.A1", "id": "101", "field": "industry", "old": "Tech",
-        "map": "TECH", "found": "AGRI",
+    sample = results["picklists.Account"].sample[0]
+    assert sample.pop("difference").startswith("D-")
+    assert sample == {
+        "key": "sf.Account.A1", "id": "101", "field": "industry", "class": "option swapped",
+        "grade": "fail", "expected": "TECH", "found": "AGRI", "old": "Tech",
     }  # fmt: skip
 
 

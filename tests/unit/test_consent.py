@@ -97,7 +97,7 @@ def proved(plan: str, folder: Path, *, keeps: Preferences | None = KEEPS, **more
             "consent: [{source: Contact, opted_out: Out, address: Email, subscription: Newz}]",
             "Did you mean `News`",
         ),
-        ("validate: {tolerance: {consent: 0.1}}", "There is no tolerance for opt-outs"),
+        ("validate: {tolerances: [{check: consent, at_most: 1, reason: r, owner: o}]}", "is never tolerated"),
     ],
 )
 def test_an_opt_out_without_a_home_is_a_mistake_of_the_plan(plan: str, says: str, tmp_path: Path) -> None:

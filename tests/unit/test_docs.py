@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from migrate.cli.root import cli
-from migrate.plan import fields, models, optouts
+from migrate.plan import fields, models, optouts, validation
 from migrate.plan.loading import load_plan
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +132,7 @@ def test_every_runnable_page_is_listed_in_an_index(page: Path) -> None:
 def kinds() -> dict[str, set[str]]:
     """The plan's models, each with its keys as they are written."""
     found: dict[str, set[str]] = {}
-    parts = (models, fields, optouts)
+    parts = (models, fields, optouts, validation)
     named = {part.__name__ for part in parts}
     for each in (each for part in parts for each in vars(part).values()):
         if isinstance(each, type) and issubclass(each, BaseModel) and each.__module__ in named:
@@ -162,6 +162,7 @@ SECTIONS = {
     "ConsentPlan": "An entry of `consent`",
     "AutomationsPlan": "`automations` at the top",
     "ValidatePlan": "`validate`",
+    "TolerancePlan": "A tolerance",
     "CutoverPlan": "`cutover`",
 }
 WITHIN = {
@@ -170,6 +171,8 @@ WITHIN = {
     "LabelMap": ("A link", "label"),
     "SubscriptionMap": ("An entry of `consent`", "subscription"),
     "SumPlan": ("`validate`", "sums"),
+    "DecisionPlan": ("`validate`", "decision"),
+    "NoticePlan": ("`validate`", "notices"),
     "WaivePlan": ("`automations`", "waive"),
 }
 

@@ -295,21 +295,26 @@ def test_a_reference_that_a_person_filled_in_between_is_held(move: Move) -> None
 
 # -- what the target refuses of it --------------------------------------------------------------
 
-LATE = CIRCLE.replace(
-    "    main: {from: MainId, reference: Contact}",
-    "    main: {from: MainId, reference: Contact}\n        file_ids: {reference: File, gather: ParentId, missing: later}",
-) + """
+LATE = (
+    CIRCLE.replace(
+        "    main: {from: MainId, reference: Contact}",
+        "    main: {from: MainId, reference: Contact}\n        file_ids: {reference: File, gather: ParentId, missing: later}",
+    )
+    + """
     - source: File
       target: files
       fields: {name: Name, of: {from: ParentId, reference: Account}}
 """
+)
 
 
 @settings(max_examples=4, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(
     refused=st.sets(st.sampled_from(["parent", "main", "file_ids"]), min_size=1),
     named=st.booleans(),
-    faults=st.lists(st.sampled_from(["fine", "fine", "lost after", "killed before", "killed after"]), max_size=8),
+    faults=st.lists(
+        st.sampled_from(["fine", "fine", "lost after", "killed before", "killed after"]), max_size=8
+    ),
 )
 def test_a_refused_late_field_takes_no_other_with_it_whatever_is_lost_or_killed(
     refused: set[str], named: bool, faults: list[Fault]
@@ -337,7 +342,9 @@ def test_a_refused_late_field_takes_no_other_with_it_whatever_is_lost_or_killed(
         told = letter(move.workspace, "src.Account.A1")
         assert (told.outcome, told.reason[:6]) == ("refused", "LOOP: ")
         if len(refused) < 3:
-            assert told.reason.endswith(f"not written: {', '.join(sorted(refused, key=told.reason.index))}, all else was")
+            assert told.reason.endswith(
+                f"not written: {', '.join(sorted(refused, key=told.reason.index))}, all else was"
+            )
         assert [name for name in refused if f"loop in {name}" not in told.reason] == []
         calls = move.target.calls
         move.load()

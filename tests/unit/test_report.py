@@ -19,10 +19,6 @@ import pyarrow.parquet as pq
 import pytest
 from migrate_validators import Report, differences, latest, trace
 from migrate_validators.model import Verdict
-from migrate_validators.report import write
-from migrate_validators.run import checks as known_checks
-from migrate_validators.run import run
-from migrate_validators.story import story
 
 from migrate.connector import Target, Version, Who
 from migrate.errors import Damaged, UsageError
@@ -49,18 +45,7 @@ def migration(tmp_path: Path) -> Iterator[Moved]:
 
 def reported(migration: Moved) -> Report:
     """Validate and write the report as `validate` does."""
-    evidence = migration.evidence()
-    reports, name = FolderStorage(migration.root / "reports"), "20260314T120000"
-    evidence.folder = reports.below(name)
-    try:
-        results = run(evidence, known_checks())
-        facts = story(evidence, results, None) | {
-            "started": "2026-03-14T12:00:00.000000Z",
-            "ended": "2026-03-14T12:01:00.000000Z",
-        }
-    finally:
-        evidence.close()
-    return write(reports, name, results, facts)
+    return migration.report()
 
 
 def folder_of(report: Report) -> Path:
@@ -73,7 +58,7 @@ def workspace(migration: Moved) -> Any:
         storage=FolderStorage(migration.root), store=migration.store, engine=migration.engine,
         plan=load_plan(migration.root / "plan.yaml"),
         journal=SimpleNamespace(source=lambda: f"read_parquet('{migration.root / 'journal.parquet'}')"),
-        ledger=SimpleNamespace(attempt=lambda: 1),
+        ledger=migration.ledger, clock=migration.clock,
         catalog=lambda role: SOURCE if role == "source" else TARGET,
     )  # fmt: skip
 
@@ -158,11 +143,11 @@ def test_every_difference_is_in_a_parquet_file(migration: Moved) -> None:
     assert [(row["key"], row["expected"], row["found"]) for row in rows] == [
         ("sf.Opportunity.D1", "One", "Other")
     ]
-    shown = differences(workspace(migration), "rows.Opportunity", 10)
+    shown = differences(workspace(migration), "rows.Opportunity", limit=10)
     assert shown.total == 1
     assert "Other" in shown.text()
     assert "rows.Opportunity" in differences(workspace(migration)).text()
-    with pytest.raises(UsageError, match=r"no check `rows\.Nobody`"):
+    with pytest.raises(UsageError, match=r"or entry `rows\.Nobody`"):
         differences(workspace(migration), "rows.Nobody")
 
 

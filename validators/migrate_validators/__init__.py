@@ -6,6 +6,10 @@ loader, speaks HTTP by itself or writes to a system.
 
 from migrate_validators.report import Report, latest
 from migrate_validators.run import validate
-from migrate_validators.trace import Shown, Trace, differences, trace
+from migrate_validators.shown import Shown, differences
+from migrate_validators.trace import Trace, trace
+from migrate_validators.waiving import Waived, take_back, waive
 
-__all__ = ["Report", "Shown", "Trace", "differences", "latest", "trace", "validate"]
+__all__ = [
+    "Report", "Shown", "Trace", "Waived", "differences", "latest", "take_back", "trace", "validate", "waive",
+]  # fmt: skip

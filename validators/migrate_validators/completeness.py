@@ -6,9 +6,11 @@ A value that the row check explains by an automation is that check's to report, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from migrate.engine import identifier
+from migrate_validators.accepting import is_near, near
 from migrate_validators.again import AUTOMATION
 from migrate_validators.evidence import Evidence
 from migrate_validators.expected import sides
@@ -32,7 +34,6 @@ def check(evidence: Evidence) -> Iterator[Result]:
 def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     two = sides(evidence, each)
     fields = evidence.target_schema(each.target).fields
-    tolerance = float(evidence.plan.model.validate_.tolerance.get(ID, 0))
     counts = ", ".join(f"count({identifier(name)}) AS {identifier(name)}" for name in two.columns)
     counts = f"count(*) AS _rows{', ' if counts else ''}{counts}"
     old = evidence.rows(f"SELECT {counts} FROM {two.expected}")[0]
@@ -57,9 +58,11 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
                 int(new[name]) - int(old[name]),
             )
         )
-        if mine < was - tolerance:
+        if is_near(near(evidence.plan, ID, each.name, name), Decimal(was), Decimal(mine)):
+            continue
+        if mine < was:
             short.append(label)
-        elif mine > was + tolerance:
+        elif mine > was:
             fuller.append(label)
     compared = int(old["_rows"])
     if not compared:
@@ -76,7 +79,6 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         id=f"{ID}.{each.name}", check=ID, object=each.name, title=f"{TITLE}: {each.target}",
         verdict=verdict, summary=summary, compared=compared,
         figures={"rows": compared, "fields": len(two.columns)},
-        tolerance=f"{tolerance:.1%}" if tolerance else "none",
         tables=(Table("Share of rows with a value", columns, tuple(rows), columns[1:]),),
     )  # fmt: skip
 

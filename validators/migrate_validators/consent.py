@@ -21,6 +21,7 @@ from migrate.errors import Position
 from migrate.plan import Expression, SubscriptionMap, parse_expression
 from migrate.stages.crosswalk import current_ids, latest_ready, rows_of
 from migrate.types import duckdb_type
+from migrate_validators.classes import Class
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.expected import columns_of
 from migrate_validators.model import Decision, Result, Verdict, many
@@ -74,35 +75,46 @@ def _source(evidence: Evidence, source: str) -> Result:
                 flags += _missing_flags(evidence, name, source, _staged(evidence, entry, name), fields)
     lacking = _lacking(evidence, source, wanted)
     expected = int(evidence.one(f"SELECT count(*) AS n FROM {wanted}")) + flags
-    rows, row_count, sample = evidence.keep(
+    kept = evidence.keep(
         f"{ID}.{source}",
-        f"""SELECT key, channel || ' ' || subscription AS what, address, status FROM {lacking}
-        UNION ALL SELECT key, field AS what, NULL AS address, status FROM {fields} ORDER BY ALL""",
+        f"""SELECT key, what AS field, '{Class.OPT_OUT}' AS class, 'opted out' AS expected,
+            status AS found, address FROM (
+                SELECT key, concat_ws(' ', channel, subscription, address) AS what, address, status
+                FROM {lacking} UNION ALL SELECT key, field AS what, NULL AS address, status FROM {fields})
+        ORDER BY ALL""",
     )
     figures = {
         "opt-outs that must be there": expected,
         "by address": expected - flags,
         "in fields of records": flags,
-        "missing": row_count,
+        "missing": kept.row_count,
         "left behind, as the plan says": left,
     }
     summary = (
-        f"{row_count:,} of {many(expected, 'opt-out')} aren't in the target: these people can be written to."
-        if row_count
+        f"{kept.row_count:,} of {many(expected, 'opt-out')} aren't in the target: these can be written to."
+        if kept.row_count
         else f"All {many(expected, 'opt-out')} are in the target."
         if expected
         else f"Nobody among {many(records, 'record')} said no."
     )
     decision = Decision(
-        Verdict.FAIL, f"{many(row_count, 'opt-out')} of {source} missing", owner="Data protection",
+        Verdict.FAIL, f"{many(kept.row_count, 'opt-out')} of {source} missing", owner="Data protection",
         where="Nobody may be written to until they are there", command=f"migrate diff {ID}.{source}",
     )  # fmt: skip
-    return Result(
-        id=f"{ID}.{source}", check=ID, object=source, title=TITLE,
-        verdict=Verdict.FAIL if row_count else Verdict.PASS, summary=summary, compared=records + expected,
-        figures=figures, tolerance="none, and none can be set", rows=rows, row_count=row_count, sample=sample,
-        decisions=(decision,) if row_count else (),
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=f"{ID}.{source}",
+            check=ID,
+            object=source,
+            title=TITLE,
+            verdict=Verdict.FAIL if kept.row_count else Verdict.PASS,
+            summary=summary,
+            compared=records + expected,
+            figures=figures,
+            tolerance="none, and none can be set",
+            decisions=(decision,) if kept.row_count else (),
+        )
+    )
 
 
 def _nulls(columns: Mapping[str, str]) -> str:

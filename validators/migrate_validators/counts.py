@@ -16,6 +16,7 @@ from migrate.engine import text
 from migrate.journal import LINKS
 from migrate.plan.keys import itself_sql
 from migrate.stages.crosswalk import LOADED, latest, rows_of
+from migrate_validators.classes import FAIL, WARN, Class
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.wording import REASONS, label, why
@@ -127,9 +128,12 @@ def _records(evidence: Evidence, each: ObjectPlan, *, vacant: bool) -> Result:
             f"the target holds {in_target:,} records with our key, the crosswalk names {in_crosswalk:,}"
         )
     decisions = list(_decisions(evidence, each))
-    rows, row_count, sample = evidence.keep(
+    kept = evidence.keep(
         f"{ID}.{each.name}",
-        f"""SELECT key, source_id, outcome, reason FROM {ours}
+        f"""SELECT key, CASE WHEN outcome IN ('rejected', 'dead_letter', 'blocked')
+            THEN '{Class.NOT_MOVED}' ELSE '{Class.UNEXPLAINED}' END AS class,
+        CASE WHEN outcome IN ('rejected', 'dead_letter', 'blocked') THEN '{WARN}' ELSE '{FAIL}' END AS grade,
+        source_id, outcome, reason FROM {ours}
         WHERE outcome NOT IN ('created', 'updated', 'adopted', 'merged', 'skipped')
             OR key IN (SELECT key FROM {ours} GROUP BY key HAVING count(*) > 1) ORDER BY outcome, key""",
     )
@@ -147,20 +151,19 @@ def _records(evidence: Evidence, each: ObjectPlan, *, vacant: bool) -> Result:
         summary = f"Every record has its end; {left:,} of {extracted:,} did not move."
     else:
         verdict, summary = Verdict.PASS, f"{many(extracted, 'record')} extracted, each with its end."
-    return Result(
-        id=f"{ID}.{each.name}",
-        check=ID,
-        object=each.name,
-        title=f"{TITLE}: {each.name} to {each.target}",
-        verdict=verdict,
-        summary=summary,
-        compared=extracted,
-        figures=figures,
-        rows=rows,
-        row_count=row_count,
-        sample=sample,
-        tables=(_reasons(evidence, each),),
-        decisions=tuple(decisions),
+    return kept.on(
+        Result(
+            id=f"{ID}.{each.name}",
+            check=ID,
+            object=each.name,
+            title=f"{TITLE}: {each.name} to {each.target}",
+            verdict=verdict,
+            summary=summary,
+            compared=extracted,
+            figures=figures,
+            tables=(_reasons(evidence, each),),
+            decisions=tuple(decisions),
+        )
     )
 
 
@@ -182,8 +185,10 @@ def _parts(evidence: Evidence, source: str, parts: Sequence[ObjectPlan]) -> Resu
             WHERE source_object = {text(source)} AND outcome IN {LOADED} GROUP BY entry ORDER BY entry"""
         )
     }
-    rows, row_count, sample = evidence.keep(
-        f"{ID}.{source}.parts", f"SELECT source_id FROM {taken} WHERE parts = 0 ORDER BY source_id"
+    kept = evidence.keep(
+        f"{ID}.{source}.parts",
+        f"SELECT source_id AS id, '{Class.NOT_MOVED}' AS class, '{WARN}' AS grade FROM {taken} "
+        "WHERE parts = 0 ORDER BY source_id",
     )
     made = int(counts["made"])
     summary = f"{many(extracted, 'record')} of {source} became {many(made, 'record')} of the target"
@@ -198,16 +203,26 @@ def _parts(evidence: Evidence, source: str, parts: Sequence[ObjectPlan]) -> Resu
         owner="Data owner", where="Accept it, or widen the `where` of a part",
         command=f"migrate diff {ID}.{source}.parts",
     )  # fmt: skip
-    return Result(
-        id=f"{ID}.{source}.parts", check=ID, object=source,
-        title=f"Every record in a part: {source}", verdict=verdict, summary=summary, compared=extracted,
-        figures={
-            "extracted": extracted, "taken by one part": int(counts["once"]),
-            "taken by several": int(counts["several"]), "taken by none": nowhere, "records made": made,
-            **{f"made as {each.name}": by_part.get(each.name, 0) for each in parts},
-        },
-        rows=rows, row_count=row_count, sample=sample, decisions=(decision,) if nowhere else (),
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=f"{ID}.{source}.parts",
+            check=ID,
+            object=source,
+            title=f"Every record in a part: {source}",
+            verdict=verdict,
+            summary=summary,
+            compared=extracted,
+            figures={
+                "extracted": extracted,
+                "taken by one part": int(counts["once"]),
+                "taken by several": int(counts["several"]),
+                "taken by none": nowhere,
+                "records made": made,
+                **{f"made as {each.name}": by_part.get(each.name, 0) for each in parts},
+            },
+            decisions=(decision,) if nowhere else (),
+        )
+    )
 
 
 def _reasons(evidence: Evidence, each: ObjectPlan) -> Table:
@@ -314,9 +329,13 @@ def _links(evidence: Evidence, each: ObjectPlan, index: int, link: LinkPlan) -> 
     if figures["unaccounted"]:
         wrong.append(f"{figures['unaccounted']:,} links have no end")
     stuck = figures["rejected"] + figures["refused"] + figures["blocked"]
-    rows, row_count, sample = evidence.keep(
+    kept = evidence.keep(
         f"{ID}.{name}",
-        f"""SELECT "left", "right", label, CASE WHEN refused IS NOT NULL THEN 'dead letter: ' || refused
+        f"""SELECT "left" AS key, left_id AS id, "right" || ' ' || label AS field,
+        CASE WHEN blocked OR refused IS NOT NULL THEN '{Class.NOT_MOVED}'
+            ELSE '{Class.UNEXPLAINED}' END AS class,
+        CASE WHEN blocked OR refused IS NOT NULL THEN '{WARN}' ELSE '{FAIL}' END AS grade,
+        "left", "right", label, CASE WHEN refused IS NOT NULL THEN 'dead letter: ' || refused
             WHEN blocked THEN 'blocked: ' || cause ELSE 'no end' END AS "end"
         FROM {link_ends(evidence, name)} WHERE NOT made ORDER BY ALL""",
     )
@@ -348,12 +367,19 @@ def _links(evidence: Evidence, each: ObjectPlan, index: int, link: LinkPlan) -> 
                 command=command,
             )
         )
-    return Result(
-        id=f"{ID}.{name}", check=ID, object=each.name,
-        title=f"Every link accounted for: {each.target} to {link.to} ({link.via or link.through})",
-        verdict=verdict, summary=summary, compared=max(figures["found"], staged), figures=figures, rows=rows,
-        row_count=row_count, sample=sample, decisions=tuple(decisions),
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=f"{ID}.{name}",
+            check=ID,
+            object=each.name,
+            title=f"Every link accounted for: {each.target} to {link.to} ({link.via or link.through})",
+            verdict=verdict,
+            summary=summary,
+            compared=max(figures["found"], staged),
+            figures=figures,
+            decisions=tuple(decisions),
+        )
+    )
 
 
 def staged_links(evidence: Evidence, name: str) -> str:
@@ -372,18 +398,20 @@ def staged_links(evidence: Evidence, name: str) -> str:
 
 def link_ends(evidence: Evidence, name: str) -> str:
     """Table of the staged links of one plan entry with their end: made, refused (why), blocked (cause)."""
-    done = evidence.__dict__.setdefault("_link_ends", {})
-    if name not in done:
-        manifest = evidence.store.manifest(f"blocked/{name}/current")
-        blocked = rows_of(
-            evidence.store,
-            [manifest] if manifest else [],
-            dict.fromkeys(("left", "right", "label", "cause"), "VARCHAR"),
-        )
-        far = f"""coalesce(r.target_id, {itself_sql('s."right"')})"""
-        done[name] = evidence.table(
-            f"links {name}",
-            f"""SELECT s.*, l.target_id AS left_id, {far} AS right_id, m.op IS NOT NULL AS made,
+    return evidence.once(("link ends", name), lambda: _link_ends(evidence, name))
+
+
+def _link_ends(evidence: Evidence, name: str) -> str:
+    manifest = evidence.store.manifest(f"blocked/{name}/current")
+    blocked = rows_of(
+        evidence.store,
+        [manifest] if manifest else [],
+        dict.fromkeys(("left", "right", "label", "cause"), "VARCHAR"),
+    )
+    far = f"""coalesce(r.target_id, {itself_sql('s."right"')})"""
+    return evidence.table(
+        f"links {name}",
+        f"""SELECT s.*, l.target_id AS left_id, {far} AS right_id, m.op IS NOT NULL AS made,
               f.reason AS refused, b.cause,
               b.cause IS NOT NULL OR l.key IS NULL OR {far} IS NULL AS blocked
             FROM {staged_links(evidence, name)} AS s
@@ -396,5 +424,4 @@ def link_ends(evidence: Evidence, name: str) -> str:
               AND f.key = s."left" || '>' || s."right" || '>' || s.label
             LEFT JOIN (SELECT "left", "right", label, min(cause) AS cause FROM {blocked} GROUP BY ALL) AS b
               ON b."left" = s."left" AND b."right" = s."right" AND b.label = s.label""",
-        )
-    return str(done[name])
+    )

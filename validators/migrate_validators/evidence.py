@@ -7,12 +7,12 @@ its own, dropped at the end.
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from migrate.engine import Engine, identifier, parquet, text
 from migrate.plan.keys import belongs_sql
@@ -21,6 +21,7 @@ from migrate.stages.crosswalk import ends_into
 from migrate.stages.snapshot import LINK_COLUMNS, OURS, snapshot, snapshot_links
 from migrate.storage import Storage, sha256_of
 from migrate.types import duckdb_type
+from migrate_validators.classes import COLUMNS, FAIL
 
 if TYPE_CHECKING:
     from migrate.catalog import Catalog, Field, ObjectSchema
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from migrate.plan import Plan
     from migrate.plan.models import ObjectPlan
     from migrate.store import Manifest, Store
+    from migrate_validators.model import Result
 
 Progress = Callable[[str, int, int], None]
+T = TypeVar("T")
 SAMPLE = 50  # rows that the page shows; the rest is in the Parquet file
 ENDED = "_ended"
 
@@ -65,16 +68,21 @@ class Evidence:
 
     def __post_init__(self) -> None:
         self.objects = list(self.objects) or list(self.plan.model.objects)
+        self._guard = threading.Lock()
+        self._locks: dict[tuple[str, ...], threading.RLock] = {}
+        self._made: dict[tuple[str, ...], Any] = {}
         self.engine.run(f"CREATE SCHEMA {self.schema}")
         ends_into(self.engine, self.store, self.journal, self.plan, self.source, self.ends, self.attempt)
-        self._links: dict[str, str] = {}
 
-    @cached_property
+    @property
     def moving(self) -> list[ObjectPlan]:
         """The entries of which something is to be in the target: not those whose every record is skipped.
 
         Nor those of which the source holds none, by its own count. `counts` tells of both.
         """
+        return self.once(("moving",), self._moving)
+
+    def _moving(self) -> list[ObjectPlan]:
         rows = self.rows(
             f"SELECT entry, count(*) FILTER (outcome <> 'skipped') AS n, count(*) AS whole "
             f"FROM {self.ends} GROUP BY entry"
@@ -82,7 +90,7 @@ class Evidence:
         ended = {str(row["entry"]): (int(row["n"]), int(row["whole"])) for row in rows}
         return [each for each in self.objects if not self._vacant(each, *ended.get(each.name, (0, 0)))]
 
-    @cached_property
+    @property
     def present(self) -> list[ObjectPlan]:
         """The entries of whose records the source holds any, skipped or not."""
         ended = {str(row["entry"]) for row in self.rows(f"SELECT DISTINCT entry FROM {self.ends}")}
@@ -139,9 +147,16 @@ class Evidence:
         """The target object's schema, with what `prepare` made."""
         return self.target.objects[object]
 
-    @cached_property
+    @property
     def snapshots(self) -> dict[str, Manifest]:
-        """A snapshot of each target object, taken now."""
+        """A snapshot of each target object, taken now; once for all checks."""
+        return self.once(("snapshots",), self._snapshots)
+
+    def read_anew(self) -> dict[str, Manifest]:
+        """The snapshots, as far as a check asked for them."""
+        return dict(self._made.get(("snapshots",), {}))
+
+    def _snapshots(self) -> dict[str, Manifest]:
         from migrate.plan.needs import written_fields
 
         found: dict[str, Manifest] = {}
@@ -198,22 +213,23 @@ class Evidence:
 
     def links(self, object: str) -> str:
         """Links of our records of a target object now, as a table expression; read once."""
-        if object not in self._links:
-            rights = dict.fromkeys(
-                link.to for each in self.plan.model.objects if each.target == object for link in each.links
-            )
-            manifest = snapshot_links(
-                self.connector,
-                object,
-                self._ids(object),
-                list(rights),
-                self.store,
-                f"target/{object}/validate-links",
-                clock=self.clock,
-                progress=lambda rows: self.progress(f"read links of {object}", rows, 0),
-            )
-            self._links[object] = links_of(self.store.files(manifest))
-        return self._links[object]
+        return self.once(("links", object), lambda: self._links(object))
+
+    def _links(self, object: str) -> str:
+        rights = dict.fromkeys(
+            link.to for each in self.plan.model.objects if each.target == object for link in each.links
+        )
+        manifest = snapshot_links(
+            self.connector,
+            object,
+            self._ids(object),
+            list(rights),
+            self.store,
+            f"target/{object}/validate-links",
+            clock=self.clock,
+            progress=lambda rows: self.progress(f"read links of {object}", rows, 0),
+        )
+        return links_of(self.store.files(manifest))
 
     def _ids(self, object: str) -> Iterator[str]:
         for batch in self.engine.stream(
@@ -221,19 +237,38 @@ class Evidence:
         ):
             yield from batch.column(0).to_pylist()
 
+    # -- once, by whichever check comes first -------------------------------------------------
+
+    def once(self, name: tuple[str, ...], make: Callable[[], T]) -> T:
+        """What `make` gives, made once a validation; checks run side by side and share it."""
+        with self._guard:
+            lock = self._locks.setdefault(name, threading.RLock())
+        with lock:
+            if name not in self._made:
+                self._made[name] = make()
+            made: T = self._made[name]
+            return made
+
     # -- rows for people ----------------------------------------------------------------------
 
-    def keep(self, id: str, query: str) -> tuple[str | None, int, tuple[dict[str, Any], ...]]:
-        """Write a query's rows to the report's folder.
+    def keep(self, id: str, query: str) -> Kept:
+        """Write the rows that differ to the report's folder, each with its lasting id.
 
-        Returns:
-            Path below the report's folder (None where there are no rows), rows, and the first of them.
+        Args:
+            id: of the result, `<check>.<object>`.
+            query: gives the columns of `classes.COLUMNS` as far as it has them (`class` and `grade` are
+                `other` and `fail` without), and others behind.
         """
         name = f"rows/{id}.parquet"
-        with self._table_of(query) as table:
-            count = int(self.one(f"SELECT count(*) AS n FROM {table}"))
-            if not count:
-                return None, 0, ()
+        with self._table_of(_whole(self.engine, id, query)) as table:
+            grades = {
+                str(row["grade"]): int(row["n"])
+                for row in self.rows(
+                    f"SELECT grade, count(*) AS n FROM {table} GROUP BY grade ORDER BY grade"
+                )
+            }
+            if not grades:
+                return Kept()
             aside = self.folder.aside(name)
             self.engine.run(f"COPY {table} TO {text(str(aside))} (FORMAT parquet, COMPRESSION zstd)")
             self.folder.keep(name, aside, sha256_of(aside))
@@ -241,15 +276,61 @@ class Evidence:
                 {column: shown(value) for column, value in row.items()}
                 for row in self.rows(f"SELECT * FROM {table} LIMIT {SAMPLE}")
             )
-        return name, count, sample
+        return Kept(name, sum(grades.values()), sample, grades)
+
+    def kept_rows(self, result: Result) -> str:
+        """The rows behind a result of this validation, as a table expression."""
+        return parquet([str(self.folder.local(str(result.rows)))])
 
     @contextmanager
     def _table_of(self, query: str) -> Iterator[str]:
-        table = self.table("kept", query)
+        table = self.table(f"kept {uuid.uuid4().hex}", query)
         try:
             yield table
         finally:
             self.engine.run(f"DROP TABLE {table}")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Rows that were written. `rows`: path below the report's folder, None where there is none."""
+
+    rows: str | None = None
+    row_count: int = 0
+    sample: tuple[dict[str, Any], ...] = ()
+    grades: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def failing(self) -> int:
+        """Rows that must be mended, tolerated or waived."""
+        return self.grades.get(FAIL, 0)
+
+    def on(self, result: Result) -> Result:
+        """The result with these rows."""
+        return replace(
+            result, rows=self.rows, row_count=self.row_count, sample=self.sample, grades=self.grades
+        )
+
+
+def _whole(engine: Engine, id: str, query: str) -> str:
+    """A query with every column of `classes.COLUMNS`, and in front each difference's lasting id."""
+    given = [str(row["column_name"]) for row in engine.rows(f"DESCRIBE {query}")]
+    missing = {"class": text("other"), "grade": text(FAIL)}
+    columns = [
+        f"CAST(q.{identifier(name)} AS VARCHAR) AS {identifier(name)}"
+        if name in given
+        else f"{missing.get(name, 'NULL::VARCHAR')} AS {identifier(name)}"
+        for name in COLUMNS
+    ]
+    rest = [f"q.{identifier(name)}" for name in given if name not in COLUMNS]
+    # The values may go on changing, and several checks may see it: it stays the same difference.
+    entry = id.split(".")[1] if "." in id else id
+    of = ["coalesce(w.key, w.id)", "w.field", "w.class"]
+    if "key" not in given and "id" not in given:
+        of.append("CAST(w AS VARCHAR)")
+    listed = ", ".join([text(entry), *(f"coalesce({one}, '')" for one in of)])
+    return f"""SELECT 'D-' || upper(left(md5(concat_ws(chr(31), {listed})), 10)) AS difference, w.*
+        FROM (SELECT {", ".join([*columns, *rest])} FROM ({query}) AS q) AS w"""
 
 
 def shown(value: Any) -> Any:

@@ -104,12 +104,12 @@ def compared_of(evidence: Evidence, each: ObjectPlan) -> list[str]:
 
 def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
     """Make the two tables of an object; made once a validation."""
+    return evidence.once(("sides", each.name), lambda: _sides(evidence, each))
+
+
+def _sides(evidence: Evidence, each: ObjectPlan) -> Sides:
     fields = evidence.target_schema(each.target).fields
     columns = compared_of(evidence, each)
-    done = evidence.__dict__.setdefault("_sides", {})
-    if each.name in done:
-        made: Sides = done[each.name]
-        return made
     staged = latest_ready(
         evidence.store,
         each.name,
@@ -155,8 +155,7 @@ def sides(evidence: Evidence, each: ObjectPlan) -> Sides:
         f"""SELECT _key, _id{listed} FROM {evidence.found(each.target)} AS t
         WHERE {evidence.owns(each, "_key")}""",
     )
-    done[each.name] = made = Sides(expected, found, tuple(columns), tuple(unsure))
-    return made
+    return Sides(expected, found, tuple(columns), tuple(unsure))
 
 
 def survivor(rule: str, mine: str, theirs: str) -> str:

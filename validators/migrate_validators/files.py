@@ -21,6 +21,7 @@ from migrate.held import held_sql
 from migrate.stages.crosswalk import latest, latest_ready, rows_of
 from migrate.store import Manifest
 from migrate.types import Kind
+from migrate_validators.classes import Class
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import Decision, Result, Verdict, many
 
@@ -80,7 +81,12 @@ def _entry(evidence: Evidence, each: ObjectPlan, field: Field) -> Result:
         str(row["what"]): int(row["n"])
         for row in evidence.rows(f"SELECT what, count(*) AS n FROM {odd} GROUP BY what ORDER BY what")
     }
-    rows, row_count, sample = evidence.keep(f"{ID}.{each.name}", f"SELECT * FROM {odd} ORDER BY key")
+    kept = evidence.keep(
+        f"{ID}.{each.name}",
+        f"""SELECT key, id, expected, found,
+        CASE WHEN found IS NULL THEN '{Class.FILE_LOST}' ELSE '{Class.FILE_DAMAGED}' END AS class,
+        expected_bytes, found_bytes, what, reason FROM {odd} ORDER BY key""",
+    )
     left = _left(evidence, each)
     compared, wrong = int(totals["n"]), sum(kinds.values())
     said = f"{many(compared, 'file')} with {int(totals['bytes']):,} bytes downloaded from the target: "
@@ -110,13 +116,26 @@ def _entry(evidence: Evidence, each: ObjectPlan, field: Field) -> Result:
                 command="migrate extract --refused" if "refused by the source" in left else "",
             )
         )  # fmt: skip
-    return Result(
-        id=f"{ID}.{each.name}", check=ID, object=each.name, title=TITLE, verdict=verdict, summary=summary,
-        compared=compared,
-        figures={"files": compared, "bytes": int(totals["bytes"]), "contents": int(totals["contents"]),
-                 "names made to fit": int(totals["renamed"]), **kinds, **left},
-        rows=rows, row_count=row_count, sample=sample, decisions=tuple(decisions),
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=f"{ID}.{each.name}",
+            check=ID,
+            object=each.name,
+            title=TITLE,
+            verdict=verdict,
+            summary=summary,
+            compared=compared,
+            figures={
+                "files": compared,
+                "bytes": int(totals["bytes"]),
+                "contents": int(totals["contents"]),
+                "names made to fit": int(totals["renamed"]),
+                **kinds,
+                **left,
+            },
+            decisions=tuple(decisions),
+        )
+    )
 
 
 _EMPTY = "NULL::VARCHAR AS id, NULL::VARCHAR AS sha256, NULL::BIGINT AS bytes, NULL::VARCHAR AS reason"

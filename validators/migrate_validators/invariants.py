@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from migrate.engine import identifier, reason
 from migrate.stages.crosswalk import rows_of
+from migrate_validators.classes import Class
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.model import Decision, Result, Verdict
 from migrate_validators.wording import without_folders
@@ -34,7 +35,7 @@ def _file(evidence: Evidence, file: str) -> Result:
     id = f"{ID}.{name}"
     try:
         query = compiled(evidence, evidence.plan.beside(file).read_text(encoding="utf-8"))
-        rows, row_count, sample = evidence.keep(id, query)
+        kept = evidence.keep(id, f"SELECT '{Class.RULE}' AS class, q.* FROM ({query}) AS q")
     except (ValueError, OSError, duckdb.Error) as error:
         return Result(
             id=id, check=ID, object="", title=f"{TITLE}: {name}", verdict=Verdict.ERROR,
@@ -42,16 +43,24 @@ def _file(evidence: Evidence, file: str) -> Result:
             decisions=(Decision(Verdict.ERROR, f"`{file}` can't be run", "Migration engineer"),),
         )  # fmt: skip
     compared = sum(evidence.snapshots[each.target].rows for each in evidence.objects)
-    verdict = Verdict.FAIL if row_count else Verdict.PASS if compared else Verdict.EMPTY
-    summary = f"{row_count:,} rows break the rule." if row_count else "No row breaks the rule."
+    verdict = Verdict.FAIL if kept.row_count else Verdict.PASS if compared else Verdict.EMPTY
+    summary = f"{kept.row_count:,} rows break the rule." if kept.row_count else "No row breaks the rule."
     decision = Decision(
-        Verdict.FAIL, f"{row_count:,} rows break `{name}`", "Data owner", "", f"migrate diff {id}"
+        Verdict.FAIL, f"{kept.row_count:,} rows break `{name}`", "Data owner", "", f"migrate diff {id}"
     )
-    return Result(
-        id=id, check=ID, object="", title=f"{TITLE}: {name}", verdict=verdict, summary=summary,
-        compared=compared, figures={"rows that break the rule": row_count}, rows=rows, row_count=row_count,
-        sample=sample, decisions=(decision,) if row_count else (),
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=id,
+            check=ID,
+            object="",
+            title=f"{TITLE}: {name}",
+            verdict=verdict,
+            summary=summary,
+            compared=compared,
+            figures={"rows that break the rule": kept.row_count},
+            decisions=(decision,) if kept.row_count else (),
+        )
+    )
 
 
 def compiled(evidence: Evidence, statement: str) -> str:

@@ -58,19 +58,19 @@ def found(evidence: Evidence, each: ObjectPlan, name: str, value: str, *, wire: 
 def _records(evidence: Evidence, each: ObjectPlan, name: str) -> str:
     """Table (_id, _key, _shows) of the records that a field may lead to, read anew."""
     field = each.fields[name]
-    made: dict[str, str] = evidence.__dict__.setdefault("_leading", {})
-    known = f"{each.name} {name}"
-    if known not in made:
-        shows = "NULL::VARCHAR" if field.id is None else f"CAST({identifier(field.id)} AS VARCHAR)"
-        targets = dict.fromkeys(evidence.plan.object(entry).target for entry in field.entries)
-        made[known] = evidence.table(
-            f"leading {known}",
+    shows = "NULL::VARCHAR" if field.id is None else f"CAST({identifier(field.id)} AS VARCHAR)"
+    targets = dict.fromkeys(evidence.plan.object(entry).target for entry in field.entries)
+    known = f"leading {each.name} {name}"
+    return evidence.once(
+        ("leading", each.name, name),
+        lambda: evidence.table(
+            known,
             " UNION ALL ".join(
                 f"SELECT _id, _key, {shows} AS _shows FROM {evidence.found(target)} WHERE _key IS NOT NULL"
                 for target in targets
             ),
-        )
-    return made[known]
+        ),
+    )
 
 
 def waiting(evidence: Evidence, each: ObjectPlan) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from migrate.connector import ExplainsLinks, Link
 from migrate.engine import identifier, text
 from migrate.rewriting import rewritten_fields
+from migrate_validators.classes import KNOWN, WARN, Class
 from migrate_validators.counts import link_ends
 from migrate_validators.evidence import Evidence, links_of
 from migrate_validators.expected import sides
@@ -53,24 +54,30 @@ def expected_of(evidence: Evidence, name: str) -> str:
 
 def missing_of(evidence: Evidence, each: ObjectPlan, name: str) -> str:
     """Table of those that the target doesn't show, looked for twice; made once a validation."""
-    done = evidence.__dict__.setdefault("_missing_links", {})
-    if name not in done:
-        done[name] = evidence.table(
-            f"missing {name}",
-            f"""SELECT e."left", e."right", e.label, e.left_id, e.right_id, e.left_object, e.right_object
-            FROM {expected_of(evidence, name)} AS e ANTI JOIN {evidence.links(each.target)} AS f
-            ON f."left" = e.left_id AND f."right" = e.right_id AND f.right_object = e.right_object
-            AND f.label = e.label""",
-        )
-        _look_again(evidence, done[name])
-    return str(done[name])
+    return evidence.once(("missing links", name), lambda: _missing(evidence, each, name))
+
+
+def _missing(evidence: Evidence, each: ObjectPlan, name: str) -> str:
+    table = evidence.table(
+        f"missing {name}",
+        f"""SELECT e."left", e."right", e.label, e.left_id, e.right_id, e.left_object, e.right_object
+        FROM {expected_of(evidence, name)} AS e ANTI JOIN {evidence.links(each.target)} AS f
+        ON f."left" = e.left_id AND f."right" = e.right_id AND f.right_object = e.right_object
+        AND f.label = e.label""",
+    )
+    _look_again(evidence, table)
+    return table
 
 
 def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str) -> Result:
     expected = expected_of(evidence, name)
     compared = int(evidence.one(f"SELECT count(*) AS n FROM {expected}"))
     missing = missing_of(evidence, each, name)
-    rows, row_count, sample = evidence.keep(f"{ID}.{name}", f"SELECT * FROM {missing} ORDER BY ALL")
+    kept = evidence.keep(
+        f"{ID}.{name}",
+        f"""SELECT "left" AS key, left_id AS id, "right" || ' ' || label AS field,
+        '{Class.LINK_LOST}' AS class, "right" || ' ' || label AS expected, * FROM {missing} ORDER BY ALL""",
+    )
     labels = evidence.rows(
         f"""SELECT e.label, count(*) AS expected, count(*) - count(m."left") AS found
         FROM {expected} AS e LEFT JOIN {missing} AS m USING ("left", "right", label)
@@ -78,29 +85,39 @@ def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str
     )
     if not compared:
         verdict, summary = Verdict.EMPTY, "No link was compared."
-    elif row_count:
-        verdict, summary = Verdict.FAIL, f"Not in the target: {row_count:,} of {many(compared, 'link')}."
+    elif kept.row_count:
+        verdict, summary = Verdict.FAIL, f"Not in the target: {kept.row_count:,} of {many(compared, 'link')}."
     else:
         verdict, summary = Verdict.PASS, f"{many(compared, 'link')} compared, all there with their label."
     decisions: tuple[Decision, ...] = ()
-    if row_count:
+    if kept.row_count:
         decisions = (
             Decision(
-                Verdict.FAIL, f"{row_count:,} links {each.target} to {to} aren't in the target",
+                Verdict.FAIL, f"{kept.row_count:,} links {each.target} to {to} aren't in the target",
                 owner="Migration engineer", command=f"migrate diff {ID}.{name}",
             ),
         )  # fmt: skip
-    return Result(
-        id=f"{ID}.{name}", check=ID, object=each.name, title=f"{TITLE}: {each.target} to {to} ({through})",
-        verdict=verdict, summary=summary, compared=compared,
-        figures={"links compared": compared, "missing": row_count}, rows=rows, row_count=row_count,
-        sample=sample, decisions=decisions,
-        tables=(
-            Table("By label", ("label", "expected", "found"),
-                  tuple((row["label"], int(row["expected"]), int(row["found"])) for row in labels),
-                  ("expected", "found")),
-        ),
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=f"{ID}.{name}",
+            check=ID,
+            object=each.name,
+            title=f"{TITLE}: {each.target} to {to} ({through})",
+            verdict=verdict,
+            summary=summary,
+            compared=compared,
+            figures={"links compared": compared, "missing": kept.row_count},
+            decisions=decisions,
+            tables=(
+                Table(
+                    "By label",
+                    ("label", "expected", "found"),
+                    tuple((row["label"], int(row["expected"]), int(row["found"])) for row in labels),
+                    ("expected", "found"),
+                ),
+            ),
+        )
+    )
 
 
 def _look_again(evidence: Evidence, missing: str) -> None:
@@ -174,9 +191,11 @@ def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
         f"SELECT explanation, count(*) AS n FROM {extra} GROUP BY ALL ORDER BY n DESC, explanation"
     )
     unexplained = sum(int(row["n"]) for row in by if row["explanation"] == "unexplained")
-    rows, row_count, sample = evidence.keep(
+    kept = evidence.keep(
         f"{ID}.{each.name}.additional",
-        f'SELECT * FROM {extra} ORDER BY explanation DESC, "left", "right", label',
+        f"""SELECT "left" AS id, "right" || ' ' || label AS field, '{Class.LINK_EXTRA}' AS class,
+        CASE WHEN explanation = 'unexplained' THEN '{WARN}' ELSE '{KNOWN}' END AS grade, *
+        FROM {extra} ORDER BY explanation DESC, "left", "right", label""",
     )
     decisions: tuple[Decision, ...] = ()
     if not total:
@@ -193,16 +212,23 @@ def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
         )  # fmt: skip
     else:
         verdict = Verdict.PASS
-        summary = f"{many(row_count, 'additional link')} of our records, all explained."
+        summary = f"{many(kept.row_count, 'additional link')} of our records, all explained."
     figures: dict[str, Any] = {"links of our records": total} | {
         str(row["explanation"]): int(row["n"]) for row in by
     }
-    return Result(
-        id=f"{ID}.{each.name}.additional", check=ID, object=each.name,
-        title=f"Additional links of {' and '.join(plan.target for plan in plans[:1])}", verdict=verdict,
-        summary=summary, compared=total, figures=figures, rows=rows, row_count=row_count, sample=sample,
-        decisions=decisions,
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=f"{ID}.{each.name}.additional",
+            check=ID,
+            object=each.name,
+            title=f"Additional links of {' and '.join(plan.target for plan in plans[:1])}",
+            verdict=verdict,
+            summary=summary,
+            compared=total,
+            figures=figures,
+            decisions=decisions,
+        )
+    )
 
 
 def _ask(evidence: Evidence, extra: str) -> None:
@@ -231,8 +257,11 @@ def _references(evidence: Evidence, each: ObjectPlan) -> Result:
         GROUP BY cause ORDER BY n DESC, cause"""
     )
     empty = sum(int(row["n"]) for row in waits)
-    rows, row_count, sample = evidence.keep(
-        f"{ID}.{each.name}.references", f"SELECT * FROM {waiting(evidence, each)} ORDER BY ALL"
+    kept = evidence.keep(
+        f"{ID}.{each.name}.references",
+        f"""SELECT _key AS key, field, '{Class.NOT_MOVED}' AS class, '{WARN}' AS grade,
+            parent AS expected, cause
+        FROM {waiting(evidence, each)} ORDER BY ALL""",
     )
     lines, wrong, compared = [], 0, 0
     for name in names:
@@ -265,10 +294,18 @@ def _references(evidence: Evidence, each: ObjectPlan) -> Result:
         )
         for row in waits[:5]
     )  # fmt: skip
-    return Result(
-        id=f"{ID}.{each.name}.references", check=ID, object=each.name,
-        title=f"References of {each.target}", verdict=verdict, summary=summary, compared=compared + empty,
-        figures={"references": compared, "wrong": wrong, "waiting for their record": empty},
-        rows=rows, row_count=row_count, sample=sample, decisions=decisions,
-        tables=(Table("By field", ("field", "expected", "found"), tuple(lines), ("expected", "found")),),
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=f"{ID}.{each.name}.references",
+            check=ID,
+            object=each.name,
+            listed=not wrong,
+            title=f"References of {each.target}",
+            verdict=verdict,
+            summary=summary,
+            compared=compared + empty,
+            figures={"references": compared, "wrong": wrong, "waiting for their record": empty},
+            decisions=decisions,
+            tables=(Table("By field", ("field", "expected", "found"), tuple(lines), ("expected", "found")),),
+        )
+    )

@@ -53,7 +53,11 @@ class Result:
     one sentence. `compared`: how many things were compared; 0 is never a pass. `figures`: name to a whole
     number or a text (decimals are text, so that they stay exact). `tables`: small tables for the page: title,
     columns, rows. `rows`: path of the Parquet file with every differing row, below the report's folder;
-    `sample`: the first of them.
+    `sample`: the first of them; `grades`: how many of them weigh what (`fail`, `warn`, `known`).
+
+    `listed`: everything that made it red is one of its rows; where it isn't, no tolerance and no waiver makes
+    it less red. `population`: of how many things `compared` is a sample, for the reason `because`; None: all
+    were compared. `allowed`: what the plan tolerates or a person waived of it, in words.
     """
 
     id: str
@@ -71,6 +75,29 @@ class Result:
     tables: tuple[Table, ...] = ()
     decisions: tuple[Decision, ...] = ()
     seconds: float = 0.0
+    grades: dict[str, int] = field(default_factory=dict)
+    listed: bool = True
+    population: int | None = None
+    because: str = ""
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the report's first screen, in its fixed order.
+
+    `id`: `verdict`, `scope`, `money`, `accounts`, `notices`, `consent`, `people`, `way_back`, `lines`,
+    `waivers`, `signatures`. `verdict` None: it isn't set up, which is amber and isn't a pass. `figures`,
+    `tables`: as of a result. `facts`: whatever else the page draws from, as JSON takes it.
+    """
+
+    id: str
+    title: str
+    verdict: Verdict | None
+    summary: str
+    figures: dict[str, Any] = field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from migrate.engine import identifier, text
 from migrate.errors import Position
 from migrate.plan import parse_expression
 from migrate.stages.crosswalk import rows_of
+from migrate_validators.classes import Class
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.expected import sides
 from migrate_validators.model import Decision, Result, Table, Verdict, many
@@ -58,34 +59,45 @@ class _Matrix:
 def _object(evidence: Evidence, each: ObjectPlan, mapped: dict[str, FieldPlan]) -> Result:
     matrices = [_matrix(evidence, each, name, field) for name, field in mapped.items()]
     union = " UNION ALL ".join(f"({matrix.wrong})" for matrix in matrices)
-    rows, row_count, sample = evidence.keep(f"{ID}.{each.name}", f"{union} ORDER BY field, key")
+    kept = evidence.keep(f"{ID}.{each.name}", f"{union} ORDER BY field, key")
     compared = sum(matrix.rows for matrix in matrices)
     cells = sum(matrix.cells for matrix in matrices)
     decisions: tuple[Decision, ...] = ()
     if not compared:
         verdict, summary = Verdict.EMPTY, "No value was compared."
-    elif row_count:
+    elif kept.row_count:
         verdict, summary = (
             Verdict.FAIL,
-            f"{row_count:,} of {compared:,} values aren't where the map puts them.",
+            f"{kept.row_count:,} of {compared:,} values aren't where the map puts them.",
         )
         decisions = (
             Decision(
-                Verdict.FAIL, f"{row_count:,} values of {each.target} aren't where the map puts them",
+                Verdict.FAIL, f"{kept.row_count:,} values of {each.target} aren't where the map puts them",
                 owner="Data owner", command=f"migrate diff {ID}.{each.name}",
             ),
         )  # fmt: skip
     else:
         verdict = Verdict.PASS
         summary = f"{many(compared, 'value')} compared, all where the maps put them."
-    return Result(
-        id=f"{ID}.{each.name}", check=ID, object=each.name, title=f"{TITLE}: {each.target}",
-        verdict=verdict, summary=summary, compared=compared,
-        figures={"fields": len(matrices), "values": compared, "pairs of old and new": cells,
-                 "wrong": row_count},
-        rows=rows, row_count=row_count, sample=sample, tables=tuple(matrix.table for matrix in matrices),
-        decisions=decisions,
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=f"{ID}.{each.name}",
+            check=ID,
+            object=each.name,
+            title=f"{TITLE}: {each.target}",
+            verdict=verdict,
+            summary=summary,
+            compared=compared,
+            figures={
+                "fields": len(matrices),
+                "values": compared,
+                "pairs of old and new": cells,
+                "wrong": kept.row_count,
+            },
+            tables=tuple(matrix.table for matrix in matrices),
+            decisions=decisions,
+        )
+    )
 
 
 def _matrix(evidence: Evidence, each: ObjectPlan, name: str, field: FieldPlan) -> _Matrix:
@@ -112,7 +124,8 @@ def _matrix(evidence: Evidence, each: ObjectPlan, name: str, field: FieldPlan) -
     overridden = [one.key for one in evidence.plan.overrides if one.field == name]
     listed = ", ".join(text(key) for key in overridden) or "''"
     # A blank value has no home in a map; what becomes of it is the row check's business.
-    wrong = f"""SELECT c.key, c.id, {text(name)} AS field, c.was AS old, c.home AS "map", c.now AS found
+    wrong = f"""SELECT c.key, c.id, {text(name)} AS field, '{Class.OPTION}' AS class, c.home AS expected,
+            c.now AS found, c.was AS old
         FROM {table} AS c WHERE c.known AND c.home IS DISTINCT FROM c.now AND c.origin <> 'adopt'
         AND c.key NOT IN ({listed}) AND NOT EXISTS (SELECT 1 FROM {differing(evidence, each)} AS d
             WHERE d.key = c.key AND d.field = {text(name)})"""

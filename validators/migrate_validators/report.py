@@ -18,7 +18,8 @@ from xml.etree import ElementTree as Xml
 from markupsafe import Markup, escape
 
 from migrate.cutting import cut_html, cut_text
-from migrate.errors import Damaged, UsageError
+from migrate.errors import Damaged, MigrateError, UsageError
+from migrate.ledger.validations import all_validations
 from migrate.storage import Storage
 from migrate_validators.model import Result, Verdict, worst
 from migrate_validators.story import headline
@@ -111,6 +112,10 @@ def write(reports: Storage, name: str, results: Sequence[Result], facts: dict[st
     """
     verdict = worst(result.verdict for result in results)
     title, told = headline(verdict, facts["flows"], results)
+    if facts.get("scope", {}).get("part"):
+        # A part proves nothing of the rest, however green it is.
+        verdict = worst([verdict, Verdict.WARN])
+        title, told = f"A part only. {title}", f"{told} What else there is was not looked at."
     document = {"format": FORMAT, "verdict": verdict.value, "title": title, "summary": told, **facts,
                 "results": [asdict(result) for result in results]}  # fmt: skip
     content = json.dumps(document, indent=1, ensure_ascii=False, default=str).encode()
@@ -138,6 +143,21 @@ def latest(workspace: Workspace) -> Report:
 
     Raises:
         UsageError: there is none.
+        Unfinished: a validation began after it and didn't come to its end.
+    """
+    report = last_written(workspace)
+    begun = all_validations(workspace.ledger)
+    if begun and begun[-1].ended is None:
+        raise Unfinished(begun[-1].started, report.path)
+    return report
+
+
+def last_written(workspace: Workspace) -> Report:
+    """The last report that was written, whatever came after it.
+
+    Raises:
+        UsageError: there is none.
+        Damaged: the pointer to it can't be read.
     """
     reports = workspace.storage.below(REPORTS)
     try:
@@ -148,6 +168,22 @@ def latest(workspace: Workspace) -> Report:
     except (ValueError, KeyError) as error:
         words = f"can't be read ({error})"
         raise Damaged(reports.address(LATEST), words, "Run `migrate validate` again.") from error
+
+
+class Unfinished(MigrateError):
+    """A validation is under way, or was stopped: until the next one ends, there is no verdict but `error`."""
+
+    exit_code = 1
+
+    def __init__(self, started: str, former: str) -> None:
+        self.started, self.former, self.verdict = started, former, Verdict.ERROR.value
+        super().__init__(started, former)
+
+    def __str__(self) -> str:
+        return (
+            f"The verdict is `error`: the validation that began at {self.started} hasn't come to its end. "
+            f"Wait for it, or run `migrate validate` again. The former report: {self.former}"
+        )
 
 
 def junit(document: dict[str, Any]) -> bytes:

@@ -28,6 +28,7 @@ from migrate_validators.again import (
     authors,
     read_again,
 )
+from migrate_validators.classes import FAIL, WARN
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.expected import Sides, shown_of, sides
 from migrate_validators.model import Decision, Result, Table, Verdict, many
@@ -68,7 +69,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         }
     )
     unsure = ", ".join(two.unsure)
-    rows, row_count, sample = evidence.keep(
+    kept = evidence.keep(
         f"{ID}.{each.name}",
         f"SELECT * FROM {table} ORDER BY class, key, field",
     )
@@ -83,7 +84,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     }
     if unsure:
         figures["not compared for adopted records"] = unsure
-    if not compared and not row_count:
+    if not compared and not kept.row_count:
         verdict, summary = Verdict.EMPTY, "No row was compared."
     elif sum(classes.values()) > harmless:
         verdict = Verdict.FAIL
@@ -101,27 +102,36 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         )
     else:
         verdict, summary = Verdict.PASS, f"All {compared:,} rows agree in all {len(two.columns)} fields."
-    return Result(
-        id=f"{ID}.{each.name}", check=ID, object=each.name, title=f"{TITLE}: {each.target}",
-        verdict=verdict, summary=summary.rstrip(".") + ".", compared=compared, figures=figures, rows=rows,
-        row_count=row_count, sample=sample, tables=_tables(evidence, each, table) if row_count else (),
-        decisions=tuple(_decisions(evidence, each, table)),
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=f"{ID}.{each.name}",
+            check=ID,
+            object=each.name,
+            title=f"{TITLE}: {each.target}",
+            verdict=verdict,
+            summary=summary.rstrip(".") + ".",
+            compared=compared,
+            figures=figures,
+            tables=_tables(evidence, each, table) if kept.row_count else (),
+            decisions=tuple(_decisions(evidence, each, table)),
+        )
+    )
 
 
 def differing(evidence: Evidence, each: ObjectPlan) -> str:
     """Table of the differences that stayed, with their explanation; made once a validation.
 
-    Columns: key, id, field (null: the whole record), expected, found, class, writer, written.
+    Columns: key, id, field (null: the whole record), class, grade, expected, found, writer, written.
     """
-    done = evidence.__dict__.setdefault("_differing", {})
-    if each.name not in done:
-        two = sides(evidence, each)
-        evidence.progress(f"compare {each.name}", 0, 0)
-        with diff(evidence.engine, two.expected, two.found, "_key", two.columns) as differences:
-            query = _explained(evidence, each, two, differences)
-            done[each.name] = evidence.table(f"differing {each.name}", query)
-    return str(done[each.name])
+    return evidence.once(("differing", each.name), lambda: _differing(evidence, each))
+
+
+def _differing(evidence: Evidence, each: ObjectPlan) -> str:
+    two = sides(evidence, each)
+    evidence.progress(f"compare {each.name}", 0, 0)
+    with diff(evidence.engine, two.expected, two.found, "_key", two.columns) as differences:
+        query = _explained(evidence, each, two, differences)
+        return evidence.table(f"differing {each.name}", query)
 
 
 def _words(kind: str) -> str:
@@ -170,6 +180,7 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
             WHEN EXISTS (SELECT 1 FROM {sides_of} AS s
                 WHERE s.key = d.key AND list_contains(s.fields, d.field)) THEN '{AUTOMATION}'
             ELSE '{UNKNOWN}' END AS class,
+        CASE WHEN class = '{AUTOMATION}' THEN '{WARN}' ELSE '{FAIL}' END AS grade,
         coalesce(n.name, '') AS writer, coalesce(n.at, '') AS written
     FROM {differences.table} AS d LEFT JOIN {two.expected} AS e ON e._key = d.key
     LEFT JOIN {found} AS n ON n.key = d.key AND n.field IS NOT DISTINCT FROM d.field

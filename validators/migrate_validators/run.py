@@ -10,10 +10,11 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from migrate.clock import stamp
 from migrate.errors import (
@@ -29,13 +30,20 @@ from migrate.errors import (
 )
 from migrate.ledger.canaries import last_flown
 from migrate.ledger.switches import all_switches
+from migrate.ledger.validations import all_validations, begin_validation, end_validation, open_waivers
+from migrate_validators.accepting import accept, document, expiring
 from migrate_validators.evidence import Evidence, Progress, no_progress
 from migrate_validators.model import Decision, Result, Verdict, worst
 from migrate_validators.report import REPORTS, Report, write
-from migrate_validators.story import point, story
+from migrate_validators.story import Point, point, story, told_decision
+from migrate_validators.triage import DIFFERENCES, former_rows, triage
 from migrate_validators.wording import without_folders
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from migrate.ledger import Ledger
+    from migrate.storage import Storage
     from migrate.workspace import Workspace
 
 GROUP = "crm_migrate.checks"
@@ -43,6 +51,8 @@ BUILT_IN = (
     "counts", "rows", "sums", "links", "picklists", "files", "timeline", "strays", "completeness",
     "invariants",
 )  # fmt: skip
+
+WORKERS = 4  # checks at a time; each waits most of the time, for the target or for DuckDB
 
 Check = Callable[[Evidence], Iterable[Result]]
 
@@ -59,7 +69,7 @@ def checks() -> dict[str, Check | Exception]:
     for name in (*BUILT_IN, *sorted(installed.keys() - set(BUILT_IN))):
         try:
             if name in installed:
-                found[name] = installed[name].load()
+                found[name] = _callable(installed[name].load())
             else:
                 found[name] = importlib.import_module(f"migrate_validators.{name}").check
         except Exception as error:  # noqa: BLE001 - somebody else's code; it is named in the report
@@ -67,23 +77,60 @@ def checks() -> dict[str, Check | Exception]:
     return found
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What of a migration is looked at. Empty: all of it, which alone is evidence for a decision.
+
+    `only`: ids of checks; `objects`: entries or source objects.
+    """
+
+    only: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+
+    @property
+    def part(self) -> bool:
+        """Whether something is left out."""
+        return bool(self.only or self.objects)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON's facts."""
+        return asdict(self) | {"part": self.part}
+
+
+def _callable(loaded: Any) -> Check:
+    """A check is a function, or a class whose objects are called like one."""
+    return loaded() if isinstance(loaded, type) else loaded  # type: ignore[no-any-return]
+
+
 def validate(
-    workspace: Workspace, *, objects: Sequence[str] = (), progress: Progress | None = None
+    workspace: Workspace,
+    *,
+    objects: Sequence[str] = (),
+    only: Sequence[str] = (),
+    progress: Progress | None = None,
+    workers: int = WORKERS,
 ) -> Report:
-    """Read the target anew, run every check, write the report; returns it.
+    """Read the target anew, run every check side by side, write the report; returns it.
 
     Args:
         objects: entries (or source objects) to look at; default: all of the plan.
+        only: ids of checks to run; default: all.
         progress: told what is being done, how far it is, and of how much (0: not known).
+        workers: most checks at a time.
 
     Raises:
-        UsageError: an unknown object, or nothing has been transformed.
+        UsageError: an unknown object or check, or nothing has been transformed.
         Parked, SystemRefused: the target can't be read.
-        Damaged, NoSpace: our side; the former report stays the latest.
+        Damaged, NoSpace: our side.
+
+    A validation that doesn't come to its end stands in the ledger, and until the next one does there is no
+    verdict but `error`.
     """
     from migrate.plan.needs import expected
 
     plan = workspace.plan
+    scope = Scope(tuple(only), tuple(objects))
+    wanted = chosen_checks(only)
     chosen = plan.chosen(objects)
     store = workspace.store
     for each in chosen:
@@ -97,6 +144,9 @@ def validate(
     attempt = workspace.ledger.attempt()
     base = point(workspace.ledger, attempt)
     reports, name = workspace.storage.below(REPORTS), f"{started:%Y%m%dT%H%M%S}"
+    number = begin_validation(
+        workspace.ledger, attempt=attempt, folder=name, started=stamp(started), part=scope.part
+    )
     with closing(workspace.target()) as target:
         evidence = Evidence(
             plan=plan,
@@ -114,23 +164,104 @@ def validate(
             progress=progress or no_progress,
         )
         with closing(evidence):
-            results = run(evidence)
-            facts = story(
-                evidence, results, base, last_flown(workspace.ledger, attempt), all_switches(workspace.ledger)
-            )
-    facts |= {"started": stamp(started), "ended": stamp(workspace.clock.now())}
-    return write(reports, name, results, facts)
+            results = run(evidence, wanted, workers=workers)
+            return conclude(
+                evidence, results, ledger=workspace.ledger, reports=reports, name=name, number=number,
+                started=started, base=base, scope=scope,
+            )  # fmt: skip
 
 
-def run(evidence: Evidence, wanted: dict[str, Check | Exception] | None = None) -> tuple[Result, ...]:
-    """Run checks over evidence, in order; every result has the id of its check in front."""
-    found: list[Result] = []
+def conclude(
+    evidence: Evidence,
+    results: Sequence[Result],
+    *,
+    ledger: Ledger,
+    reports: Storage,
+    name: str,
+    number: int,
+    started: datetime,
+    base: Point | None = None,
+    scope: Scope = Scope(),
+) -> Report:
+    """Judge what the checks found, write the report, and note in the ledger how it ended.
+
+    Args:
+        reports: where all reports lie; `name`: of this one's folder. `number`: of this validation.
+    """
+    now = stamp(evidence.clock.now())
+    waivers = open_waivers(ledger)
+    judged, used = accept(evidence, results, waivers, now)
+    found = triage(evidence, judged, former_rows(former_differences(ledger, reports, evidence.attempt)))
+    overdue = [told_decision(one) for one in expiring(waivers, now)]
+    facts = story(evidence, judged, base, last_flown(ledger, evidence.attempt), all_switches(ledger))
+    facts["decisions"] += overdue
+    facts |= {
+        "differences": found.document(),
+        "waivers": document(waivers, used, now),
+        "scope": scope.document(),
+        "started": stamp(started),
+        "ended": stamp(evidence.clock.now()),
+    }
+    report = write(reports, name, judged, facts)
+    end_validation(
+        ledger, number, ended=stamp(evidence.clock.now()), digest=report.digest, verdict=report.verdict.value,
+        facts={each.id: {"verdict": each.verdict.value, "differences": each.row_count} for each in judged},
+    )  # fmt: skip
+    return report
+
+
+def former_differences(ledger: Ledger, reports: Storage, attempt: int) -> list[str]:
+    """The file of the last whole validation's differences; empty where there was none, or it found none."""
+    done = [each for each in all_validations(ledger, attempt) if each.ended and not each.part]
+    if not done:
+        return []
+    folder = reports.below(done[-1].folder)
+    return [str(folder.local(DIFFERENCES))] if folder.has(DIFFERENCES) else []
+
+
+def chosen_checks(only: Sequence[str]) -> dict[str, Check | Exception]:
+    """The checks of these ids; all of them where none is named.
+
+    Raises:
+        UsageError: there is none of an id.
+    """
+    known = checks()
+    for name in only:
+        if name not in known:
+            raise UsageError(f"There is no check `{name}`.", f"Checks are {', '.join(known)}.")
+    return {name: check for name, check in known.items() if not only or name in only}
+
+
+def run(
+    evidence: Evidence, wanted: dict[str, Check | Exception] | None = None, *, workers: int = WORKERS
+) -> tuple[Result, ...]:
+    """Run checks over evidence, side by side; results in the checks' order.
+
+    One that finds too little memory beside the others is run again alone.
+    """
     chosen = checks() if wanted is None else wanted
-    for number, (name, check) in enumerate(chosen.items()):
-        evidence.progress(f"check {name}", number, len(chosen))
-        found.extend(_one(evidence, name, check))
-    evidence.progress("checks", len(chosen), len(chosen))
-    return tuple(found)
+    found: dict[str, list[Result]] = {}
+    crowded: list[str] = []
+    with ThreadPoolExecutor(max(workers, 1), thread_name_prefix="check") as pool:
+        under_way = {pool.submit(_one, evidence, name, check): name for name, check in chosen.items()}
+        evidence.progress("checks", 0, len(chosen))
+        try:
+            for future in as_completed(under_way):
+                name = under_way[future]
+                try:
+                    found[name] = future.result()
+                except NoSpace:
+                    if workers <= 1:
+                        raise
+                    crowded.append(name)
+                evidence.progress("checks", len(found), len(chosen))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            evidence.engine.interrupt()
+            raise
+    for name in crowded:
+        found[name] = _one(evidence, name, chosen[name])
+    return tuple(result for name in chosen for result in found[name])
 
 
 def _one(evidence: Evidence, name: str, check: Check | Exception) -> list[Result]:
@@ -138,6 +269,7 @@ def _one(evidence: Evidence, name: str, check: Check | Exception) -> list[Result
     if isinstance(check, Exception):
         return [_broken(name, check)]
     begun = time.monotonic()
+    evidence.progress(f"check {name}", 0, 1)
     try:
         for result in check(evidence):
             now = time.monotonic()
@@ -145,11 +277,13 @@ def _one(evidence: Evidence, name: str, check: Check | Exception) -> list[Result
             empty = result.verdict is Verdict.PASS and not result.compared
             verdict = Verdict.EMPTY if empty else result.verdict
             results.append(replace(result, verdict=verdict, seconds=round(now - begun, 3)))
+            evidence.progress(f"check {name}", len(results), len(results) + 1)
             begun = now
     except _ENDS_ALL:
         raise
     except Exception as error:  # noqa: BLE001 - one broken check must not hide what the others found
         results.append(_broken(name, error))
+    evidence.progress(f"check {name}", len(results), len(results))
     return results
 
 

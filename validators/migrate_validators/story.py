@@ -69,10 +69,10 @@ def story(
         "target": {"system": target.system, "type": target.type, "tenant": evidence.target.tenant,
                    "name": evidence.target.tenant_name, "production": evidence.target.production},
         "read": {object: dict(manifest.facts) | {"rows": manifest.rows}
-                 for object, manifest in evidence.__dict__.get("snapshots", {}).items()},
+                 for object, manifest in evidence.read_anew().items()},
         "flows": [flow(evidence, each) for each in evidence.objects],
         "names": {result.id: found for result in results if (found := names(evidence, result))},
-        "decisions": [_told(one) for one in decisions(results)],
+        "decisions": [told_decision(one) for one in decisions(results)],
         "automations": automations(evidence, canaries, switches),
         "way_back": way_back(evidence, checkpoint),
     }  # fmt: skip
@@ -155,7 +155,7 @@ def decisions(results: Sequence[Result]) -> list[Decision]:
     return sorted(found, key=lambda one: -SEVERITY.index(one.verdict))
 
 
-def _told(one: Decision) -> dict[str, str]:
+def told_decision(one: Decision) -> dict[str, str]:
     return {"verdict": one.verdict.value, "what": one.what, "owner": one.owner, "where": one.where,
             "command": one.command}  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from migrate.connector import Who
 from migrate.engine import parquet, text
+from migrate_validators.classes import FAIL, KNOWN, WARN, Class
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import Decision, Result, Verdict
 
@@ -63,8 +64,12 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         str(row["what"]): int(row["n"])
         for row in evidence.rows(f"SELECT what, count(*) AS n FROM {odd} GROUP BY what ORDER BY what")
     }
-    rows, row_count, sample = evidence.keep(
-        f"{ID}.{each.name}", f"SELECT * FROM {odd} ORDER BY what, key, id"
+    kept = evidence.keep(
+        f"{ID}.{each.name}",
+        f"""SELECT key, id, CASE what WHEN 'twin' THEN '{Class.TWIN}' ELSE '{Class.EXTRA}' END AS class,
+        CASE what WHEN 'side record' THEN '{KNOWN}' WHEN 'side record, not journalled' THEN '{WARN}'
+            ELSE '{FAIL}' END AS grade,
+        id AS found, stamp, made_by, what FROM {odd} ORDER BY what, key, id""",
     )
     twins, strays = by.get("twin", 0), by.get("stray", 0)
     late, sides = by.get("side record, not journalled", 0), by.get("side record", 0)
@@ -99,10 +104,22 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
                 owner="Migration engineer", command="migrate load",
             )
         )  # fmt: skip
-    return Result(
-        id=f"{ID}.{each.name}", check=ID, object=each.name, title=f"{TITLE}: {object}", verdict=verdict,
-        summary=summary, compared=compared,
-        figures={"records looked at": compared, "twins": twins, "strays": strays,
-                 "side records, journalled": sides, "side records, not journalled": late},
-        rows=rows, row_count=row_count, sample=sample, decisions=tuple(decisions),
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=f"{ID}.{each.name}",
+            check=ID,
+            object=each.name,
+            title=f"{TITLE}: {object}",
+            verdict=verdict,
+            summary=summary,
+            compared=compared,
+            figures={
+                "records looked at": compared,
+                "twins": twins,
+                "strays": strays,
+                "side records, journalled": sides,
+                "side records, not journalled": late,
+            },
+            decisions=tuple(decisions),
+        )
+    )

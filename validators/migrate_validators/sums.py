@@ -16,8 +16,9 @@ from migrate.catalog import Field
 from migrate.engine import identifier, text
 from migrate.stages.crosswalk import LOADED, rows_of
 from migrate.types import NUMERIC, Kind
+from migrate_validators.accepting import is_near, near
 from migrate_validators.again import AUTOMATION
-from migrate_validators.evidence import Evidence, sql_type
+from migrate_validators.evidence import Evidence, Kept, sql_type
 from migrate_validators.expected import Sides, sides
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.rows import differing
@@ -70,7 +71,6 @@ def _object(
 ) -> Result:
     fields = evidence.target_schema(each.target).fields
     differences = differing(evidence, each)
-    tolerance = Decimal(str(evidence.plan.model.validate_.tolerance.get(ID, 0)))
     compared = int(evidence.one(f"SELECT count(*) AS n FROM {two.expected}"))
     tables: list[Table] = []
     figures: dict[str, Any] = {"rows summed": compared}
@@ -82,7 +82,9 @@ def _object(
         for by in groupings:
             groups = _groups(evidence, two, name, by, fields)
             groups_compared += len(groups)
-            off = [row for row in groups if abs(_difference(row)) > tolerance]
+            off = [
+                row for row in groups if row["old"] != row["new"] and not _small(evidence, each, name, row)
+            ]
             if off and not _explains(evidence, differences, each, name):
                 wrong += len(off)
             else:
@@ -112,20 +114,33 @@ def _object(
                 owner="Finance", command=f"migrate diff rows.{each.name}",
             ),
         )  # fmt: skip
-    rows, row_count, sample = (None, 0, ())
+    kept = Kept()
     if wrong or explained:
         chosen = ", ".join(text(name) for name in wanted)
-        rows, row_count, sample = evidence.keep(  # type: ignore[assignment]
+        kept = evidence.keep(
             f"{ID}.{each.name}",
-            f"SELECT key, id, field, expected, found, class, writer, written FROM {differences} "
-            f"WHERE field IN ({chosen}) OR field IS NULL ORDER BY key, field",
+            f"SELECT * FROM {differences} WHERE field IN ({chosen}) OR field IS NULL ORDER BY key, field",
         )
-    return Result(
-        id=f"{ID}.{each.name}", check=ID, object=each.name, title=f"{TITLE}: {each.target}",
-        verdict=verdict, summary=summary, compared=compared, figures=figures,
-        tolerance=f"{tolerance}" if tolerance else "none", rows=rows, row_count=row_count, sample=sample,
-        tables=tuple(tables), decisions=decisions,
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=f"{ID}.{each.name}",
+            check=ID,
+            object=each.name,
+            title=f"{TITLE}: {each.target}",
+            verdict=verdict,
+            summary=summary,
+            compared=compared,
+            figures=figures,
+            tables=tuple(tables),
+            decisions=decisions,
+        )
+    )
+
+
+def _small(evidence: Evidence, each: ObjectPlan, name: str, row: dict[str, Any]) -> bool:
+    """Whether the plan tolerates how far the sum of a group is off."""
+    old, new = row["old"] or Decimal(0), row["new"] or Decimal(0)
+    return old == new or is_near(near(evidence.plan, ID, each.name, name), old, new)
 
 
 def _money(row: dict[str, Any]) -> tuple[str, str, str]:

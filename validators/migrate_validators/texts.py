@@ -20,7 +20,8 @@ from migrate_validators.model import Decision, Result, Verdict
 
 if TYPE_CHECKING:
     from migrate.plan.models import ObjectPlan
-    from migrate_validators.evidence import Evidence
+    from migrate_validators.classes import FAIL, WARN, Class
+from migrate_validators.evidence import Evidence
 
 ID = "links"
 _VALUES = pa.schema([("_key", pa.string()), ("value", pa.large_string())])
@@ -29,26 +30,27 @@ _LEFT = pa.schema([(name, pa.string()) for name in ("key", "id", "field", "old",
 
 def addresses(evidence: Evidence) -> Addresses | None:
     """New addresses of old records, by the keys of the target's own records; made once a validation."""
-    done: dict[str, Addresses | None] = evidence.__dict__.setdefault("_addresses", {})
-    if "all" not in done:
-        moved = " UNION ALL ".join(
-            f"SELECT _key AS key, {text(object)} AS object, _id AS id FROM {evidence.found(object)} "
-            "WHERE _key IS NOT NULL"
-            for object in dict.fromkeys(each.target for each in evidence.plan.model.objects)
-            if object in evidence.snapshots
-        )
+    return evidence.once(("addresses",), lambda: _addresses(evidence))
 
-        def read(object: str, name: str, ids: Sequence[str]) -> Mapping[str, str | None]:
-            listed = ", ".join(map(text, ids))
-            rows = evidence.rows(
-                f"SELECT _id, {identifier(name)} AS url FROM {evidence.found(object)} WHERE _id IN ({listed})"
-            )
-            return {row["_id"]: row["url"] for row in rows}
 
-        done["all"] = addresses_of(
-            evidence.engine, evidence.store, evidence.plan, evidence.source, evidence.target, moved, read
+def _addresses(evidence: Evidence) -> Addresses | None:
+    moved = " UNION ALL ".join(
+        f"SELECT _key AS key, {text(object)} AS object, _id AS id FROM {evidence.found(object)} "
+        "WHERE _key IS NOT NULL"
+        for object in dict.fromkeys(each.target for each in evidence.plan.model.objects)
+        if object in evidence.snapshots
+    )
+
+    def read(object: str, name: str, ids: Sequence[str]) -> Mapping[str, str | None]:
+        listed = ", ".join(map(text, ids))
+        rows = evidence.rows(
+            f"SELECT _id, {identifier(name)} AS url FROM {evidence.found(object)} WHERE _id IN ({listed})"
         )
-    return done["all"]
+        return {row["_id"]: row["url"] for row in rows}
+
+    return addresses_of(
+        evidence.engine, evidence.store, evidence.plan, evidence.source, evidence.target, moved, read
+    )
 
 
 def rewritten(evidence: Evidence, each: ObjectPlan, name: str) -> str | None:
@@ -121,7 +123,12 @@ def check_texts(evidence: Evidence, each: ObjectPlan) -> Result:
                 cursor.unregister("left_now")
     stays = sum(left.values())
     name = f"{ID}.{each.name}.texts"
-    rows_file, row_count, sample = evidence.keep(name, f"SELECT * FROM {table} ORDER BY ALL")
+    kept = evidence.keep(
+        name,
+        f"""SELECT key, id, field || ': ' || old AS field, '{Class.CHANGED}' AS class,
+        CASE WHEN new IS NULL THEN '{WARN}' ELSE '{FAIL}' END AS grade, new AS expected, old AS found
+        FROM {table} ORDER BY ALL""",
+    )
     if not found and not stays:
         verdict, summary = Verdict.EMPTY, "No text holds an address of the old system."
     elif could:
@@ -137,13 +144,23 @@ def check_texts(evidence: Evidence, each: ObjectPlan) -> Result:
         owner="Data owner", where="Their records weren't moved; accept it, or mend the texts",
         command=f"migrate diff {name}",
     )  # fmt: skip
-    return Result(
-        id=name, check=ID, object=each.name, title=f"Old addresses in texts of {each.target}",
-        verdict=verdict, summary=summary, compared=found + stays,
-        figures={"old addresses in the source's texts": found, "still in the target": stays,
-                 "of these, could be new ones": could},
-        rows=rows_file, row_count=row_count, sample=sample, decisions=(decision,) if stays else (),
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=name,
+            check=ID,
+            object=each.name,
+            title=f"Old addresses in texts of {each.target}",
+            verdict=verdict,
+            summary=summary,
+            compared=found + stays,
+            figures={
+                "old addresses in the source's texts": found,
+                "still in the target": stays,
+                "of these, could be new ones": could,
+            },
+            decisions=(decision,) if stays else (),
+        )
+    )
 
 
 def _count(number: int) -> str:

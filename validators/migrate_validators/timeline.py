@@ -17,6 +17,7 @@ from migrate.plan.keys import id_sql
 from migrate.stages.crosswalk import latest, rows_of
 from migrate.types import Kind
 from migrate_validators.again import AUTOMATION
+from migrate_validators.classes import Class
 from migrate_validators.evidence import Evidence
 from migrate_validators.expected import sides
 from migrate_validators.links import missing_of
@@ -64,10 +65,11 @@ def _entry(evidence: Evidence, each: ObjectPlan) -> Result:
     unlinked = _unlinked(evidence, each)
     odd = evidence.table(
         f"timeline {each.name}",
-        f"""SELECT key, id, coalesce({which}, 'the record') AS aspect, field, class
+        f"""SELECT key, id, coalesce({which}, 'the record') AS aspect, field, class, expected, found
         FROM {differing(evidence, each)}
         WHERE class <> {text(AUTOMATION)} AND (field IS NULL OR {which} IS NOT NULL)
-        UNION ALL SELECT key, id, {text(PARENTS)}, field, 'link missing' FROM ({unlinked})""",
+        UNION ALL SELECT key, id, {text(PARENTS)}, field, '{Class.LINK_LOST}', expected,
+            NULL FROM ({unlinked})""",
     )
     wrong = {
         str(row["aspect"]): int(row["n"])
@@ -75,12 +77,12 @@ def _entry(evidence: Evidence, each: ObjectPlan) -> Result:
     }
     cut, whole = _cut(evidence, each)
     years, table = _years(two.expected, two.found, each, aspects[TIMES], evidence)
-    rows, row_count, sample = evidence.keep(f"{ID}.{each.name}", f"SELECT * FROM {odd} ORDER BY ALL")
+    kept = evidence.keep(f"{ID}.{each.name}", f"SELECT * FROM {odd} ORDER BY ALL")
     figures: dict[str, Any] = {"activities compared": compared}
     figures |= {f"{aspect} that differ": wrong.get(aspect, 0) for aspect in (BODIES, TIMES, AUTHORS, PARENTS)}
     figures |= {"bodies cut": cut, "of them with the whole message beside": whole, "years that differ": years}
     bad = sum(wrong.values()) or years
-    if not compared and not row_count:
+    if not compared and not kept.row_count:
         verdict, summary = Verdict.EMPTY, "No activity was compared."
     elif bad:
         said = ", ".join(f"{aspect}: {count:,}" for aspect, count in sorted(wrong.items()))
@@ -100,21 +102,31 @@ def _entry(evidence: Evidence, each: ObjectPlan) -> Result:
                 command=f"migrate diff {ID}.{each.name}",
             ),
         )  # fmt: skip
-    return Result(
-        id=f"{ID}.{each.name}", check=ID, object=each.name, title=f"{TITLE}: {each.target}", verdict=verdict,
-        summary=summary, compared=compared, figures=figures, rows=rows, row_count=row_count, sample=sample,
-        tables=table, decisions=decisions,
-    )  # fmt: skip
+    return kept.on(
+        Result(
+            id=f"{ID}.{each.name}",
+            check=ID,
+            listed=not years,
+            object=each.name,
+            title=f"{TITLE}: {each.target}",
+            verdict=verdict,
+            summary=summary,
+            compared=compared,
+            figures=figures,
+            tables=table,
+            decisions=decisions,
+        )
+    )
 
 
 def _unlinked(evidence: Evidence, each: ObjectPlan) -> str:
     """A query of expected links of the entry's records that the target doesn't show: key, id, field."""
     missing = [
-        f"""SELECT "left" AS key, left_id AS id, {text(str(link.via or link.through))} AS field
+        f"""SELECT "left" AS key, left_id AS id, "right" || ' ' || label AS field, field AS expected
         FROM {missing_of(evidence, each, f"{each.name}.{index}")}"""
         for index, link in enumerate(each.links)
     ]
-    none = "SELECT NULL::VARCHAR AS key, NULL::VARCHAR AS id, NULL::VARCHAR AS field WHERE false"
+    none = "SELECT '' AS key, '' AS id, '' AS field, '' AS expected WHERE false"
     return " UNION ALL ".join(missing) or none
 
 

@@ -1,8 +1,7 @@
-"""What happened to this one record, and which rows are behind that figure?
+"""What happened to this one record?
 
 `trace` tells a record's whole way by whatever a person has in hand: an id of either system, a migration
-key, a page's URL, an e-mail address or a name. `differences` shows the rows behind a check. Both read what
-is staged, journalled and reported; they ask no system.
+key, a page's URL, an e-mail address or a name. It reads what is staged and journalled, and asks no system.
 """
 
 from __future__ import annotations
@@ -16,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from migrate.engine import identifier, parquet, text
-from migrate.errors import Damaged, UsageError
+from migrate.errors import UsageError
 from migrate.journal import UNDO
 from migrate.plan.keys import entry_of, key_of, split_entry
 from migrate.stages.crosswalk import ends_into, rows_of
 from migrate.types import TEXTUAL
 from migrate_validators.evidence import shown
-from migrate_validators.report import latest
 
 if TYPE_CHECKING:
     from migrate.workspace import Workspace
@@ -31,65 +29,6 @@ MOST = 20  # records that one needle may mean
 LONGEST = 300  # signs of a value that a person is shown; the document has it whole
 _BETWEEN = re.compile(r"[/?=&#:\s]+")  # what parts the words of a URL
 _NAMES = re.compile(r"name|mail|title|subject", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Rows behind a check. `total`: rows in the file; `path`: the Parquet file with all of them."""
-
-    check: str
-    total: int
-    path: str | None
-    rows: tuple[dict[str, Any], ...]
-    summary: str = ""
-
-    def document(self) -> dict[str, Any]:
-        """As JSON takes it."""
-        return {"check": self.check, "summary": self.summary, "total": self.total, "path": self.path,
-                "rows": list(self.rows)}  # fmt: skip
-
-    def text(self) -> str:
-        """For people."""
-        lines = [f"{self.check}: {self.summary}" if self.summary else self.check]
-        if self.rows:
-            lines.append(_aligned(self.rows))
-        if self.total > len(self.rows):
-            lines.append(f"{len(self.rows):,} of {self.total:,} rows; `--limit` shows more.")
-        return "\n".join([*lines, *([f"All rows: {self.path}"] if self.path else [])])
-
-
-def differences(workspace: Workspace, check: str | None = None, limit: int = 20) -> Shown:
-    """The rows behind one check of the latest report; without an id, the checks that have any.
-
-    Raises:
-        UsageError: there is no report, or no such check in it.
-        Damaged: the report or its rows aren't what was written.
-    """
-    report = latest(workspace)
-    if check is None:
-        found = tuple(
-            {
-                "check": each["id"],
-                "verdict": each["verdict"],
-                "rows": each["row_count"],
-                "summary": each["summary"],
-            }
-            for each in report.results
-            if each["row_count"]
-        )
-        return Shown("checks with rows", len(found), None, found[:limit], f"{report.verdict.value}")
-    result = report.result(check)
-    if not result["rows"]:
-        return Shown(check, 0, None, (), result["summary"])
-    place = report.storage.address(result["rows"])
-    if report.storage.find(result["rows"]) is None:
-        raise Damaged(place, "is missing", "Run `migrate validate` again.")
-    path = str(report.storage.local(result["rows"]))
-    rows = [
-        {name: shown(value) for name, value in row.items()}
-        for row in workspace.engine.rows(f"SELECT * FROM {parquet([path])} LIMIT {max(int(limit), 0)}")
-    ]
-    return Shown(check, int(result["row_count"]), place, tuple(rows), result["summary"])
 
 
 @dataclass
@@ -301,21 +240,6 @@ def _rows(workspace: Workspace, files: Sequence[str], where: str) -> list[dict[s
         {name: shown(value) for name, value in row.items() if value is not None and value != ""}
         for row in workspace.engine.rows(f"SELECT {picked} FROM {parquet(files)} WHERE {where} LIMIT 20")
     ]
-
-
-def _aligned(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows as columns of text."""
-    names = list(rows[0])
-    cells = [names, *([_cell(row[name]) for name in names] for row in rows)]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(names))]
-    return "\n".join(
-        "  ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in cells
-    )
-
-
-def _cell(value: Any) -> str:
-    told = "" if value is None else str(value).replace("\n", " ")
-    return told if len(told) <= 60 else told[:59] + "…"
 
 
 def _line(value: Any) -> str:
