@@ -46,16 +46,21 @@ from migrate.connector.exchanged import (
 )
 from migrate.connector.made import NewField, NewLabel, NewObject, NewOption, Rights, SchemaChange
 from migrate.connector.roles import ENTRY_POINTS, Connector, Settings, Source, Target, owners_by_email
+from migrate.connector.totals import OTHER, Answer, AnswersTotals, By, NotAnswered, Question, Total, Where
 
 __all__ = [
     "ALL",
     "CONSENT",
     "ENTRY_POINTS",
+    "OTHER",
     "THEIRS",
+    "Answer",
+    "AnswersTotals",
     "Automation",
     "Batch",
     "BatchRefused",
     "BlobRefused",
+    "By",
     "Companion",
     "Connector",
     "ExplainsLinks",
@@ -74,11 +79,13 @@ __all__ = [
     "NewLabel",
     "NewObject",
     "NewOption",
+    "NotAnswered",
     "Operation",
     "OptOut",
     "Outcome",
     "Page",
     "Query",
+    "Question",
     "ReadBlob",
     "ReadsBlobs",
     "Rights",
@@ -93,7 +100,9 @@ __all__ = [
     "Target",
     "TellsPicklists",
     "Told",
+    "Total",
     "Version",
+    "Where",
     "Who",
     "Write",
     "owners_by_email",

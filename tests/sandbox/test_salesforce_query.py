@@ -188,6 +188,8 @@ def test_two_long_texts_make_pages_of_200(org: Org) -> None:
         ("SELECT FIELDS(ALL) FROM Account LIMIT 201", "MALFORMED_QUERY"),
         ("SELECT Id FROM ContentDocumentLink", "MALFORMED_QUERY"),
         ("SELECT Name, COUNT(Id) FROM Account GROUP BY Industry", "MALFORMED_QUERY"),
+        ("SELECT Description, COUNT(Id) FROM Account GROUP BY Description", "MALFORMED_QUERY"),
+        ("SELECT COUNT(Id) FROM Account LIMIT 10", "MALFORMED_QUERY"),
         ("SELECT Id FROM Account WHERE", "MALFORMED_QUERY"),
     ],
 )

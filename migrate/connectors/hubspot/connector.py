@@ -10,15 +10,18 @@ import pyarrow as pa
 
 from migrate.catalog import Catalog, Option
 from migrate.connector import (
+    Answer,
     Batch,
     Held,
     Limits,
     Link,
+    NotAnswered,
     Operation,
     OptOut,
     Outcome,
     Page,
     Query,
+    Question,
     ReadBlob,
     Rights,
     SchemaChange,
@@ -48,6 +51,7 @@ from migrate.connectors.hubspot.paths import ATTACHMENTS, FILES, OWNERS
 from migrate.connectors.hubspot.portal import Portal
 from migrate.connectors.hubspot.preparing import Preparing
 from migrate.connectors.hubspot.reading import Reading
+from migrate.connectors.hubspot.totals import Totals
 from migrate.connectors.hubspot.uploads import Uploads
 from migrate.errors import Defect
 
@@ -159,6 +163,12 @@ class HubSpotConnector:
         if self._is_links(query.object):
             return self._associations.count(query)
         return self._reading.count(query)
+
+    def totals(self, question: Question) -> Answer:
+        """Counts alone, by search."""
+        if question.object in (OWNERS, FILES, ATTACHMENTS) or self._is_links(question.object):
+            raise NotAnswered(self.system, f"it counts no `{question.object}` by a condition")
+        return Totals(self._portal, self._metadata).answer(question)
 
     def read(self, query: Query, *, after: str | None) -> Iterator[Page]:
         if query.object == OWNERS:

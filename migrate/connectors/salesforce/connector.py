@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from migrate.catalog import Catalog, Option
 from migrate.connector import (
+    Answer,
     Batch,
     Companion,
     Held,
@@ -19,6 +20,7 @@ from migrate.connector import (
     Outcome,
     Page,
     Query,
+    Question,
     ReadBlob,
     Rights,
     SchemaChange,
@@ -28,7 +30,7 @@ from migrate.connector import (
     Write,
 )
 from migrate.connectors import wire
-from migrate.connectors.salesforce import blobs, companions, writing
+from migrate.connectors.salesforce import blobs, companions, totals, writing
 from migrate.connectors.salesforce import rights as permissions
 from migrate.connectors.salesforce.authors import Authors
 from migrate.connectors.salesforce.hanging import Hanging
@@ -115,6 +117,10 @@ class SalesforceConnector:
 
     def count(self, query: Query) -> int:
         return self._reading.count(query)
+
+    def totals(self, question: Question) -> Answer:
+        """By one aggregate query."""
+        return totals.totals(self._org, question)
 
     def read(self, query: Query, *, after: str | None) -> Iterator[Page]:
         """Records from the cursor on; with `query.deleted` tombstones (`_id`, `_at`) instead of fields.

@@ -1,8 +1,9 @@
 """How do records become the rows of an aggregate query?
 
 Sums and averages are exact decimals; unnamed aggregates are called `expr0`, `expr1`, …
+More rows than a page are refused, for there is no second one; `LIMIT` needs a `GROUP BY`.
 (Salesforce, SOQL and SOSL Reference "GROUP BY", "Aggregate Functions", read
-2026-11-23).
+2026-11-23; restforce#726 for the words of the refusal, read 2026-11-26).
 """
 
 from collections.abc import Callable
@@ -17,9 +18,17 @@ from migrate.sandbox.salesforce.syntax import AGGREGATES, Condition, Item, Junct
 from migrate.sandbox.salesforce.syntax import Call as Function
 from migrate.sandbox.salesforce.values import number, plain, shown
 
+MOST = 2000
+
 
 def groups(run: Execution) -> list[dict[str, Any]]:
     """The rows of an aggregate query."""
+    for path in run.select.group:
+        field = run.source(path).field if isinstance(path, Path) else None
+        if field is not None and not field.describe["groupable"]:
+            raise malformed(f"field '{field.name}' can not be grouped in a query call")
+    if run.select.limit is not None and not run.select.group:
+        raise malformed("Non-grouped query that uses overall aggregate functions cannot also use LIMIT")
     keys = [run.value(path) for path in run.select.group]
     named: list[tuple[str, Item]] = []
     unnamed = 0
@@ -53,6 +62,12 @@ def groups(run: Execution) -> list[dict[str, Any]]:
         rows.sort(key=_measure_key(run, what), reverse=order.descending)
     start = run.select.offset or 0
     stop = None if run.select.limit is None else start + run.select.limit
+    if len(rows[start:stop]) > MOST:
+        raise Refusal(
+            "EXCEEDED_ID_LIMIT",
+            "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single "
+            "batch",
+        )
     return [row for row, _ in rows[start:stop]]
 
 
