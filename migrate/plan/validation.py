@@ -95,6 +95,7 @@ class NoticePlan(Shape):
     what: str
     by: Annotated[str, Field(min_length=1)]
     reason: str = ""
+    at_most: int | None = None  # of it; more turns it red
 
 
 class ValidatePlan(Shape):

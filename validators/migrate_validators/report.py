@@ -21,7 +21,7 @@ from migrate.cutting import cut_html, cut_text
 from migrate.errors import Damaged, MigrateError, UsageError
 from migrate.ledger.validations import all_validations
 from migrate.storage import Storage
-from migrate_validators.model import Result, Verdict, worst
+from migrate_validators.model import Result, Section, Verdict, worst
 from migrate_validators.story import headline
 from migrate_validators.wording import COLUMNS, FIGURES, moment, span, told
 
@@ -100,7 +100,13 @@ class Report:
         raise UsageError(f"The latest validation has no check `{id}`.", f"Its checks are {known}.")
 
 
-def write(reports: Storage, name: str, results: Sequence[Result], facts: dict[str, Any]) -> Report:
+def write(
+    reports: Storage,
+    name: str,
+    results: Sequence[Result],
+    facts: dict[str, Any],
+    sections: Sequence[Section] = (),
+) -> Report:
     """Write the three files and move the pointer.
 
     Args:
@@ -110,8 +116,10 @@ def write(reports: Storage, name: str, results: Sequence[Result], facts: dict[st
     Raises:
         NoSpace: the disk refused; the former report stays the latest.
     """
-    verdict = worst(result.verdict for result in results)
-    title, told = headline(verdict, facts["flows"], results)
+    # An amber section asks people for their word; only a red one says something of the evidence.
+    seen = [one for one in (section.verdict for section in sections) if one not in (None, Verdict.WARN)]
+    verdict = worst([*(result.verdict for result in results), *filter(None, seen)])
+    title, told = headline(verdict, facts["flows"], results, sections)
     if facts.get("scope", {}).get("part"):
         # A part proves nothing of the rest, however green it is.
         verdict = worst([verdict, Verdict.WARN])

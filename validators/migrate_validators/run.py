@@ -35,6 +35,8 @@ from migrate_validators.accepting import accept, document, expiring
 from migrate_validators.evidence import Evidence, Progress, no_progress
 from migrate_validators.model import Decision, Result, Verdict, worst
 from migrate_validators.report import REPORTS, Report, write
+from migrate_validators.screen import Seen, screen
+from migrate_validators.screen import document as screen_document
 from migrate_validators.story import Point, point, story, told_decision
 from migrate_validators.triage import DIFFERENCES, former_rows, triage
 from migrate_validators.wording import without_folders
@@ -202,7 +204,9 @@ def conclude(
         "started": stamp(started),
         "ended": stamp(evidence.clock.now()),
     }
-    report = write(reports, name, judged, facts)
+    sections = screen(Seen(evidence, judged, ledger, facts, base))
+    facts["screen"] = screen_document(sections)
+    report = write(reports, name, judged, facts, sections)
     end_validation(
         ledger, number, ended=stamp(evidence.clock.now()), digest=report.digest, verdict=report.verdict.value,
         facts={each.id: {"verdict": each.verdict.value, "differences": each.row_count} for each in judged},

@@ -16,7 +16,7 @@ from migrate.ledger.tables import checkpoints
 from migrate.plan.keys import split_entry
 from migrate.stages.crosswalk import LOADED, REFUSALS
 from migrate_validators.evidence import Evidence
-from migrate_validators.model import SEVERITY, Decision, Result, Verdict, many
+from migrate_validators.model import SEVERITY, Decision, Result, Section, Verdict, many
 from migrate_validators.wording import why
 
 if TYPE_CHECKING:
@@ -211,9 +211,21 @@ def way_back(evidence: Evidence, checkpoint: Point | None) -> dict[str, Any]:
     }
 
 
-def headline(verdict: Verdict, flows: Sequence[dict[str, Any]], results: Sequence[Result]) -> tuple[str, str]:
+# Sections of the first screen that say what no check does.
+_OF_THEIR_OWN = ("verdict", "notices", "waivers", "way_back", "signatures")
+
+
+def headline(
+    verdict: Verdict,
+    flows: Sequence[dict[str, Any]],
+    results: Sequence[Result],
+    sections: Sequence[Section] = (),
+) -> tuple[str, str]:
     """The verdict in words: a title and one sentence."""
-    count = {one: sum(result.verdict is one for result in results) for one in Verdict}
+    own: list[Verdict | None] = [
+        each.verdict for each in sections if each.id in _OF_THEIR_OWN and each.verdict is not Verdict.WARN
+    ]
+    count = {one: sum(result.verdict is one for result in results) + own.count(one) for one in Verdict}
     red = count[Verdict.FAIL] + count[Verdict.ERROR]
     titles = {
         Verdict.PASS: "Ready: every check passes",
@@ -235,4 +247,7 @@ def headline(verdict: Verdict, flows: Sequence[dict[str, Any]], results: Sequenc
         told += " Money differs; see below."
     elif any(result.verdict is Verdict.ERROR for result in sums):
         told += " Money was not compared; see below."
+    asked = next((each for each in sections if each.id == "notices" and each.verdict is Verdict.WARN), None)
+    if asked is not None:
+        told += f" What users will notice: {asked.figures['not accepted']:,} of it is for somebody to accept."
     return titles[verdict], told
