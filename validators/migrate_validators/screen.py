@@ -9,12 +9,12 @@ verdict of the evidence. A provider that breaks is an `error`, and the other sec
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from migrate_validators.model import Section, Verdict, worst
+from migrate_validators.model import Section, Table, Verdict, worst
 from migrate_validators.wording import without_folders
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Seen:
     checkpoint: Point | None = None
 
 
-Provider = Callable[[Seen], "Section | None"]
+Provider = Callable[[Seen], "Section | Mapping[str, Any] | None"]
 
 
 def screen(seen: Seen) -> list[Section]:
@@ -71,7 +71,17 @@ def _section(id: str, seen: Seen, installed: dict[str, Any]) -> Section:
     except Exception as error:  # noqa: BLE001 - one broken section must not hide the others
         said = without_folders(f"{type(error).__name__}: {error}")
         return Section(id, TITLES[id], Verdict.ERROR, f"This part could not be made: {said}")
-    return found or Section(id, TITLES[id], None, NOT_SET_UP)
+    return _of(id, found) if found else Section(id, TITLES[id], None, NOT_SET_UP)
+
+
+def _of(id: str, found: Section | Mapping[str, Any]) -> Section:
+    """A section as it is, or of a mapping: other packages needn't import this one."""
+    if isinstance(found, Section):
+        return found
+    told = dict(found)
+    state = told.pop("verdict")
+    tables = tuple(Table(**each) for each in told.pop("tables", ()))
+    return Section(id, TITLES[id], None if state is None else Verdict(state), tables=tables, **told)
 
 
 def _built_in(id: str) -> Provider | None:

@@ -1,0 +1,69 @@
+"""What does the report say of the way back? Until when, the last safe start, and what nobody can put back.
+
+The provider of the section `way_back` on the validation report's first screen. It asks no system.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import sqlalchemy as sa
+
+from migrate.clock import parse_stamp
+from migrate.ledger.tables import measures
+from migrate.stages.checkpoint import of_attempt
+from migrate_rollback.attempts import MEASURE, last_safe_start
+
+if TYPE_CHECKING:
+    from migrate.clock import Clock
+    from migrate.ledger import Ledger
+
+
+class _Evidence(Protocol):
+    attempt: int
+    clock: Clock
+
+
+class Seen(Protocol):
+    """What the report hands over, as far as it is used. `facts`: `way_back` counts what would be undone."""
+
+    evidence: _Evidence
+    ledger: Ledger
+    facts: dict[str, Any]
+
+
+def section(seen: Seen) -> dict[str, Any] | None:
+    """The way back of the attempt under way; None before its first load.
+
+    Red once the window has closed; amber past the last safe start, or while no rollback was ever measured.
+    """
+    point = of_attempt(seen.ledger, seen.evidence.attempt)
+    if point is None:
+        return None
+    measured = seen.ledger.value(sa.select(measures.c.value).where(measures.c.name == MEASURE))
+    safe = last_safe_start(point, float(measured or 0.0))
+    now, back = seen.evidence.clock.now(), seen.facts["way_back"]
+    if point.window_end is None or safe is None:
+        state, summary = "warn", "No end of the window is known."
+    elif now >= parse_stamp(point.window_end):
+        state, summary = "fail", f"The window closed at {point.window_end}: there is no way back any more."
+    elif now >= parse_stamp(safe):
+        state, summary = "warn", f"Too late to start safely: the window closes at {point.window_end}."
+    elif measured is None:
+        state, summary = "warn", f"Open until {point.window_end}; how long it takes was never measured."
+    else:
+        state, summary = "pass", f"Open until {point.window_end}; last safe start {safe}."
+    return {
+        "verdict": state,
+        "summary": summary,
+        "figures": {
+            "records that would be deleted": back["delete"],
+            "records that would get their values back": back["restore"],
+            "links of ours that would go": back["unlink"],
+            "records of the target's own that would go": back["side_records"],
+        },
+        "facts": {
+            "checkpoint": point.name, "taken": point.at, "window_end": point.window_end,
+            "last_safe_start": safe, "measured_seconds": measured, "residue": back["residue"],
+        },
+    }  # fmt: skip
