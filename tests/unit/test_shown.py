@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from migrate_validators import Report
-from migrate_validators.report import _body
+from migrate_validators.page import body
 
 from migrate.types import Kind
 from tests.unit.moved import Moved, moved
@@ -33,13 +33,13 @@ def migration(tmp_path: Path) -> Iterator[Moved]:
 
 
 def test_a_body_is_shown_without_anything_that_runs_or_calls_home() -> None:
-    shown = str(_body(EVIL)).partition("<details>")[0]
+    shown = str(body(EVIL)).partition("<details>")[0]
     assert "<p>Hello <b>you</b></p>" in shown
     assert not re.search(r"script|onclick|onerror|javascript|href|src|url\(|<img|<iframe|<style", shown)
 
 
 def test_its_source_stands_beside_as_text() -> None:
-    source = str(_body(EVIL)).partition("<details>")[2]
+    source = str(body(EVIL)).partition("<details>")[2]
     assert "&lt;script&gt;steal()&lt;/script&gt;" in source
     assert "<script" not in source
 
@@ -49,15 +49,15 @@ _PIECES = ("<p>", "<script>", "</script>", "<b onx=1>", "<a href='", "x", ">", "
 
 @given(st.lists(st.sampled_from(_PIECES), max_size=20).map("".join))
 def test_whatever_is_shown_is_harmless(text: str) -> None:
-    shown = _body(f"<p>{text}")
+    shown = body(f"<p>{text}")
     tags = re.findall(r"<[^>]*>", str(shown))
     allowed = r"</?(p|b|code|details|summary)>|<div class=\"body\">|</div>"
     assert all(re.fullmatch(allowed, tag) for tag in tags), tags
 
 
 def test_a_text_without_tags_is_shown_as_it_is() -> None:
-    assert _body("1 < 2 & 3") == "1 < 2 & 3"  # and escaped by the page, like everything else
-    assert _body(7) == 7
+    assert body("1 < 2 & 3") == "1 < 2 & 3"  # and escaped by the page, like everything else
+    assert body(7) == 7
 
 
 def test_the_page_is_sanitised_and_the_report_s_own_rows_are_whole(migration: Moved) -> None:

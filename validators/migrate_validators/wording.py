@@ -61,6 +61,25 @@ COLUMNS = {
     "stamp": "last changed",
     "was": "at the source",
 }
+GLOSSARY = {
+    "adopted": "The record stood in the new system already; it was taken over, not made a second time.",
+    "amber": "Somebody has to accept it. It opens the gate, and stays in the report with a name.",
+    "archive": "Records that were kept as files and not made in the new system.",
+    "dead letter": "A record that the new system refused, with its own words why.",
+    "difference": "A value, link or file that isn't what it should be. Its id (`D-…`) lasts from run to run.",
+    "dropped on purpose": "The plan leaves these records out by a rule that somebody wrote and signed.",
+    "evidence": "`report.json`. Its SHA-256, and the short code made of it, name this very report.",
+    "expected": "What the plan makes of the old system's value, worked out again from what was staged.",
+    "group": "Differences with one likely cause (`G-…`): mending the cause mends all of them.",
+    "known": "Told and explained; nobody has to do anything.",
+    "masked": "Names of persons, e-mail addresses, phone numbers and long texts are shown in part only.",
+    "merged": "Two old records are one in the new system. The one that stays is named.",
+    "red": "It must be mended, tolerated by the plan, or waived by a name, before the move goes on.",
+    "tolerance": "A bound in the plan within which a check may differ, with an owner and a reason.",
+    "unexplained": "A record that was read and has no end. More than none is always red.",
+    "waiver": "Somebody lets one difference stand, by name, for a reason, until a day.",
+    "way back": "A rollback to the checkpoint before the load: until when, and what it can't undo.",
+}
 _SEGMENT = re.compile(rf"(^|; )({'|'.join(REASONS)})(: [^=;]+?)?(?= = |;|$)")
 _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s'\"`/]+/)+(?=[^\s'\"`/])")
 
