@@ -98,11 +98,26 @@ class NoticePlan(Shape):
     at_most: int | None = None  # of it; more turns it red
 
 
+class DuplicatesPlan(Shape):
+    """How likely duplicates are looked for among the records of an entry's target object.
+
+    `on`: fields of the target that the entry fills; none: its names, e-mail addresses, phones and domains.
+    `threshold`: the least score of a pair, of 100. `ignore_gmail_dots`: dots and `+tags` in Gmail addresses
+    make no difference.
+    """
+
+    entry: str
+    on: list[str] = []
+    threshold: Annotated[float, Field(gt=0, le=100)] = 92
+    ignore_gmail_dots: bool = False
+
+
 class ValidatePlan(Shape):
     """What validation compares beyond its built-in checks, and what counts as small."""
 
     sums: list[SumPlan] = []
     checks: list[str] = []  # SQL files beside the plan; each returns the offending rows
     tolerances: list[TolerancePlan] = []
+    duplicates: list[DuplicatesPlan] = []
     decision: DecisionPlan = DecisionPlan()
     notices: list[NoticePlan] = []

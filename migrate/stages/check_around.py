@@ -8,16 +8,14 @@ from zoneinfo import available_timezones
 
 from migrate.catalog import Catalog
 from migrate.connector import ENTRY_POINTS
-from migrate.errors import PlanError, PlanMistake, Position
+from migrate.errors import PlanError, PlanMistake
 from migrate.plan import Plan
 from migrate.plan.expressions import suggest
 from migrate.plan.keys import entry_of
 from migrate.plan.mistakes import UNKNOWN
 from migrate.plan.terms import parse_window
+from migrate.stages.check_validation import check_validation
 from migrate.stages.checked import Collision, Findings
-from migrate.types import NUMERIC
-
-CHECKS = "crm_migrate.checks"  # entry points of the validators' checks
 
 
 def check_around(
@@ -36,7 +34,7 @@ def check_around(
     _systems(plan, findings, connectors)
     _archive(plan, source, findings)
     _calendar(plan, findings)
-    _validate(plan, target, findings, checks)
+    check_validation(plan, target, findings, checks)
     _overrides(plan, source, findings)
 
 
@@ -94,61 +92,6 @@ def _calendar(plan: Plan, findings: Findings) -> None:
                 plan.at("cutover", "window"), f"{error}.", "Write `10 working days`, `14 days` or `48 hours`."
             )
         )
-
-
-def _validate(plan: Plan, target: Catalog, findings: Findings, checks: Collection[str] | None) -> None:
-    wanted = plan.model.validate_
-    targets = {each.target for each in plan.model.objects}
-
-    def tell(at: Position, what: str, remedy: str) -> None:
-        findings.mistakes.append(PlanMistake(at, what, remedy))
-
-    for index, each in enumerate(wanted.sums):
-        keys = ("validate", "sums", index)
-        schema = target.objects.get(each.object)
-        if each.object not in targets or schema is None:
-            there = suggest(each.object, targets, "The plan's targets are")
-            tell(plan.at(*keys, "object"), f"`{each.object}` isn't a target of this plan.", there)
-            continue
-        named = {name for entry in plan.model.objects if entry.target == each.object for name in entry.fields}
-        fields = set(schema.fields) | named
-        if each.field not in fields:
-            tell(plan.at(*keys, "field"), f"`{each.field}` isn't a field of `{each.object}`.",
-                 suggest(each.field, fields, "Its fields are"))  # fmt: skip
-        elif each.field in schema.fields and schema.fields[each.field].kind not in NUMERIC:
-            numbers = [name for name, field in schema.fields.items() if field.kind in NUMERIC]
-            tell(plan.at(*keys, "field"), f"`{each.field}` isn't a number and has no sum.",
-                 suggest(each.field, numbers, "Numbers are"))  # fmt: skip
-        for number, by in enumerate(each.by):
-            if by not in fields:
-                tell(plan.at(*keys, "by", number), f"`{by}` isn't a field of `{each.object}`.",
-                     suggest(by, fields, "Its fields are"))  # fmt: skip
-    for index, file in enumerate(wanted.checks):
-        try:
-            is_there = plan.beside(file).is_file()
-        except ValueError as error:
-            tell(plan.at("validate", "checks", index), f"{error}.", "Copy it beside the plan.")
-            continue
-        if not is_there:
-            near = sorted(str(path.relative_to(plan.folder)) for path in plan.folder.glob("**/*.sql"))
-            tell(plan.at("validate", "checks", index), f"There is no file `{file}` beside the plan.",
-                 suggest(file, near, "SQL files there:"))  # fmt: skip
-    known = {each.name for each in entry_points(group=CHECKS)} if checks is None else set(checks)
-    entries = {each.name: each for each in plan.model.objects}
-    for index, granted in enumerate(wanted.tolerances):
-        keys = ("validate", "tolerances", index)
-        if known and granted.check not in known:
-            tell(plan.at(*keys, "check"), f"There is no check `{granted.check}`.",
-                 suggest(granted.check, known, "Checks are"))  # fmt: skip
-        entry = entries.get(granted.object or "")
-        if granted.object is not None and entry is None:
-            tell(plan.at(*keys, "object"), f"The plan has no entry `{granted.object}`.",
-                 suggest(granted.object, entries, "Its entries are"))  # fmt: skip
-        elif entry is not None and granted.field is not None and entry.target in target.objects:
-            fields = set(target.objects[entry.target].fields) | set(entry.fields)
-            if granted.field not in fields:
-                tell(plan.at(*keys, "field"), f"`{granted.field}` isn't a field of `{entry.target}`.",
-                     suggest(granted.field, fields, "Its fields are"))  # fmt: skip
 
 
 def _overrides(plan: Plan, source: Catalog, findings: Findings) -> None:

@@ -95,6 +95,10 @@ validate:
       by: [industri]  # wrong: `industri` isn't a field
   checks: [checks/gone.sql]  # wrong: no file `checks/gone.sql`
   tolerances: [{check: rowz, at_most: 1, reason: r, owner: o}]  # wrong: no check `rowz`
+  duplicates:
+    - {entry: Accounts}  # wrong: The plan has no entry `Accounts`
+    - {entry: Contact, on: [emial]}  # wrong: `emial` isn't filled in `contacts`
+    - {entry: Contact}  # wrong: `contacts` is looked at twice
 cutover: {window: some time}  # wrong: isn't a span of time
 overrides: overrides.csv
 """

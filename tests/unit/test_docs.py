@@ -163,6 +163,7 @@ SECTIONS = {
     "AutomationsPlan": "`automations` at the top",
     "ValidatePlan": "`validate`",
     "TolerancePlan": "A tolerance",
+    "DuplicatesPlan": "Likely duplicates",
     "CutoverPlan": "`cutover`",
 }
 WITHIN = {

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DIFFERENCES = "rows/differences.parquet"
 NEW, OLD = "new", "known"
 GROUPS = 200  # that the report lists; the rest is in the Parquet file
+_BY_ENTRY = (Class.LINK_LOST, Class.LINK_EXTRA, Class.LABEL, Class.OPT_OUT, Class.DUPLICATE)
 _BY_VALUE = (Class.OPTION, Class.UNMAPPED, Class.OWNER, Class.CURRENCY)
 
 
@@ -127,8 +128,8 @@ def _group(table: str) -> str:
     pair = (
         f"CASE WHEN {table}.class IN ({listed}) THEN concat({table}.expected, '>', {table}.found) ELSE '' END"
     )
-    # A link's field names its far end: the group is that of all links of the entry.
-    links = f"'{Class.LINK_LOST}', '{Class.LINK_EXTRA}', '{Class.LABEL}', '{Class.OPT_OUT}'"
+    # A link's field names its far end, a duplicate's the other record: the group is that of the entry.
+    links = ", ".join(f"'{kind}'" for kind in _BY_ENTRY)
     field = f"CASE WHEN {table}.class IN ({links}) THEN '' ELSE coalesce({table}.field, '') END"
     parts = f"{table}.object, {table}.class, {field}, {pair}"
     return f"'G-' || upper(left(md5(concat_ws(chr(31), {parts})), 8))"
