@@ -16,12 +16,12 @@ from migrate.engine import identifier, text
 from migrate.rewriting import Addresses, rewritten_fields
 from migrate.stages.addresses import LOT, addresses_of
 from migrate.stages.crosswalk import latest_ready
+from migrate_validators.classes import FAIL, WARN, Class
 from migrate_validators.model import Decision, Result, Verdict
 
 if TYPE_CHECKING:
     from migrate.plan.models import ObjectPlan
-    from migrate_validators.classes import FAIL, WARN, Class
-from migrate_validators.evidence import Evidence
+    from migrate_validators.evidence import Evidence
 
 ID = "links"
 _VALUES = pa.schema([("_key", pa.string()), ("value", pa.large_string())])
