@@ -149,7 +149,7 @@ def enriched(documents: Documents) -> list[str]:
             found += [
                 f"{target}.{row.get('field')}"
                 for row in each.get("sample") or ()
-                if row.get("class") == AUTOMATION
+                if row.get("by") == AUTOMATION
             ]
     return found
 

@@ -54,7 +54,7 @@ def test_a_record_that_vanished_from_the_target_is_found_by_counts_and_rows(migr
 
     assert failing(results) == {"counts.Opportunity", "rows.Opportunity", "sums.Opportunity"}
     assert results["rows.Opportunity"].sample[0]["key"] == "sf.Opportunity.D2"
-    assert results["rows.Opportunity"].sample[0]["class"] == "gone from the target"
+    assert results["rows.Opportunity"].sample[0]["class"] == "missing"
 
 
 def test_a_record_without_an_end_is_named(migration: Moved) -> None:
@@ -235,7 +235,7 @@ def test_a_persons_edit_fails_and_is_listed_as_theirs(migration: Moved) -> None:
     result = migration.results("rows")["rows.Account"]
 
     assert result.verdict is Verdict.FAIL
-    assert result.sample[0]["class"] == "person"
+    assert (result.sample[0]["by"], result.sample[0]["class"]) == ("person", "changed")
     assert "changed by a person" in result.decisions[0].what
 
 
@@ -336,7 +336,7 @@ def test_twins_and_strays_are_found(migration: Moved) -> None:
 
     assert results["strays.Opportunity"].figures["twins"] == 2
     assert results["strays.Contact"].figures["strays"] == 1
-    assert results["rows.Opportunity"].sample[0]["class"] == "several records with this key"
+    assert results["rows.Opportunity"].sample[0]["class"] == "twin"
     assert failing(results) >= {"strays.Opportunity", "strays.Contact"}
 
 

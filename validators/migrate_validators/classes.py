@@ -34,6 +34,7 @@ class Class(StrEnum):
     OPTION = "option swapped"
     UNMAPPED = "option unmapped"
     ENCODING = "encoding damaged"
+    NUMBER = "taken for a number"
     OWNER = "owner swapped"
     PARENT = "parent swapped"
     LINK_LOST = "link lost"

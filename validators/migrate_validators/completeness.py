@@ -43,7 +43,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         str(row["field"]): int(row["more"])
         for row in evidence.rows(
             f"""SELECT field, count(*) FILTER (expected IS NULL) - count(*) FILTER (found IS NULL) AS more
-            FROM {differing(evidence, each)} WHERE class = '{AUTOMATION}' GROUP BY field ORDER BY field"""
+            FROM {differing(evidence, each)} WHERE "by" = '{AUTOMATION}' GROUP BY field ORDER BY field"""
         )
     }
     for name in two.columns:

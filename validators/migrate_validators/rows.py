@@ -1,9 +1,9 @@
 """Does every mapped field of every loaded row hold what it should? All rows, no sampling.
 
 Expected values are worked out again from what was staged (`expected.py`), the target's are read anew. A
-difference counts only when it is still there after the target has settled, and it is explained where the
-target keeps history: an automation's value is a warning with who and when, a person's edit is listed as
-theirs, anything else is a failure.
+difference counts only when it is still there after the target has settled. What happened to the value is its
+class (`classing.py`); who wrote it last, where the target keeps history, stands beside it: an automation's
+value is a warning with who and when, a person's edit is listed as theirs, anything else is a failure.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ from migrate_validators.again import (
     authors,
     read_again,
 )
-from migrate_validators.classes import FAIL, WARN
+from migrate_validators.classes import FAIL, WARN, Class
+from migrate_validators.classing import class_sql
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.expected import Sides, shown_of, sides
+from migrate_validators.leading import leading
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.wording import label, moment
 
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 ID = "rows"
 TITLE = "Every mapped field of every row"
 LOT = 1_000
-GONE, TWICE, STRANGE = "gone from the target", "several records with this key", "not expected"
 
 _FOUND = pa.schema(
     [(name, pa.string()) for name in ("key", "id", "field", "now", "who", "name", "at")]
@@ -60,20 +61,18 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         evidence.one(f"SELECT count(*) AS n FROM {two.expected} SEMI JOIN {two.found} USING (_key)")
     )
     values = compared * len(two.columns)
-    classes = Counter(
-        {
-            str(row["class"]): int(row["n"])
-            for row in evidence.rows(
-                f"SELECT class, count(*) AS n FROM {table} GROUP BY class ORDER BY class"
-            )
-        }
-    )
+    classes: Counter[str] = Counter()
+    harmless = 0
+    for row in evidence.rows(
+        f"SELECT class, grade, count(*) AS n FROM {table} GROUP BY class, grade ORDER BY class, grade"
+    ):
+        classes[str(row["class"])] += int(row["n"])
+        harmless += int(row["n"]) if row["grade"] == WARN else 0
     unsure = ", ".join(two.unsure)
     kept = evidence.keep(
         f"{ID}.{each.name}",
         f"SELECT * FROM {table} ORDER BY class, key, field",
     )
-    harmless = classes[AUTOMATION]
     records = int(evidence.one(f"SELECT count(DISTINCT key) AS n FROM {table}"))
     figures: dict[str, Any] = {
         "rows compared": compared,
@@ -88,7 +87,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         verdict, summary = Verdict.EMPTY, "No row was compared."
     elif sum(classes.values()) > harmless:
         verdict = Verdict.FAIL
-        kinds = ", ".join(f"{_words(name)}: {number:,}" for name, number in classes.most_common())
+        kinds = ", ".join(f"{name}: {number:,}" for name, number in classes.most_common())
         summary = f"{records:,} of {many(compared, 'row')} differ ({kinds})"
     elif harmless:
         verdict = Verdict.WARN
@@ -121,7 +120,8 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
 def differing(evidence: Evidence, each: ObjectPlan) -> str:
     """Table of the differences that stayed, with their explanation; made once a validation.
 
-    Columns: key, id, field (null: the whole record), class, grade, expected, found, writer, written.
+    Columns: key, id, field (null: the whole record), class, grade, expected, found; by (one of `again`'s
+    words for authors, empty where it isn't about a value), writer (its name), written (when).
     """
     return evidence.once(("differing", each.name), lambda: _differing(evidence, each))
 
@@ -134,18 +134,17 @@ def _differing(evidence: Evidence, each: ObjectPlan) -> str:
         return evidence.table(f"differing {each.name}", query)
 
 
-def _words(kind: str) -> str:
-    return {
-        AUTOMATION: "values written by an automation",
-        PERSON: "values changed by a person",
-        PROGRAM: "values changed by another program",
-        OURS: "values that we wrote so",
-        UNKNOWN: "values without an explanation",
-    }.get(kind, kind)
+_BY = {
+    AUTOMATION: "an automation",
+    PERSON: "a person",
+    PROGRAM: "another program",
+    OURS: "us",
+    UNKNOWN: "nobody that the target names",
+}
 
 
 def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Differences) -> str:
-    """A query of the differences that stayed: key, id, field, expected, found, class, writer, written.
+    """A query of the differences that stayed, columns as of `differing`.
 
     Each record that differs is read again in lots, so that memory stays bounded.
     """
@@ -172,20 +171,25 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
         WHERE kind = 'side' AND op <> 'link' AND map_keys("after") IS NOT NULL AND key <> '')"""
     found_now = f'CASE WHEN n.key IS NULL THEN d."right" ELSE {now} END'
     decimals = [name for name in two.columns if sql_type(fields[name]).startswith("DECIMAL")]
-    return f"""SELECT d.key, e._id AS id, d.field, {_short('d."left"', decimals)} AS expected,
-        {_short(found_now, decimals)} AS found,
-        CASE WHEN d.class = '{DUPLICATE}' THEN '{TWICE}' WHEN d.class = '{ONLY_RIGHT}' THEN '{STRANGE}'
-            WHEN d.class = '{ONLY_LEFT}' THEN '{GONE}'
+    remaining = f"""SELECT d.key, e._id AS id, d.field, d.class AS kind,
+        {_short('d."left"', decimals)} AS expected, {_short(found_now, decimals)} AS found,
+        CASE WHEN d.class <> 'differs' THEN ''
             WHEN nullif(n.who, '{UNKNOWN}') IS NOT NULL THEN n.who
             WHEN EXISTS (SELECT 1 FROM {sides_of} AS s
                 WHERE s.key = d.key AND list_contains(s.fields, d.field)) THEN '{AUTOMATION}'
-            ELSE '{UNKNOWN}' END AS class,
-        CASE WHEN class = '{AUTOMATION}' THEN '{WARN}' ELSE '{FAIL}' END AS grade,
+            ELSE '{UNKNOWN}' END AS "by",
         coalesce(n.name, '') AS writer, coalesce(n.at, '') AS written
     FROM {differences.table} AS d LEFT JOIN {two.expected} AS e ON e._key = d.key
     LEFT JOIN {found} AS n ON n.key = d.key AND n.field IS NOT DISTINCT FROM d.field
     WHERE CASE WHEN d.class = 'differs' THEN {stayed}
         WHEN d.class = '{ONLY_LEFT}' THEN NOT coalesce(n.who = 'there', false) ELSE true END"""
+    compared = {name: fields[name] for name in two.columns}
+    of_value = class_sql(compared, leading(each), "s.field", "s.expected", "s.found")
+    return f"""SELECT s.key, s.id, s.field,
+        CASE s.kind WHEN '{DUPLICATE}' THEN '{Class.TWIN}' WHEN '{ONLY_RIGHT}' THEN '{Class.EXTRA}'
+            WHEN '{ONLY_LEFT}' THEN '{Class.MISSING}' ELSE {of_value} END AS class,
+        CASE WHEN s."by" = '{AUTOMATION}' THEN '{WARN}' ELSE '{FAIL}' END AS grade,
+        s.expected, s.found, s."by", s.writer, s.written FROM ({remaining}) AS s"""
 
 
 def _short(sql: str, decimals: Sequence[str]) -> str:
@@ -231,27 +235,31 @@ def _look(evidence: Evidence, each: ObjectPlan, lot: Sequence[Mapping[str, Any]]
 
 def _tables(evidence: Evidence, each: ObjectPlan, table: str) -> tuple[Table, ...]:
     found = evidence.rows(
-        f"""SELECT coalesce(field, '(the record)') AS field, class, count(*) AS n FROM {table}
-        GROUP BY ALL ORDER BY n DESC, field LIMIT 100"""
+        f"""SELECT coalesce(field, '(the record)') AS field, class, "by", count(*) AS n FROM {table}
+        GROUP BY ALL ORDER BY n DESC, field, class, "by" LIMIT 100"""
     )
     fields = evidence.target_schema(each.target).fields
-    rows = tuple((label(fields, row["field"]), _words(row["class"]), int(row["n"])) for row in found)
-    return (Table("Differences by field", ("field", "what", "values"), rows, ("values",)),)
+    rows = tuple(
+        (label(fields, row["field"]), row["class"], _BY.get(row["by"], ""), int(row["n"])) for row in found
+    )
+    return (Table("Differences by field", ("field", "what", "written by", "values"), rows, ("values",)),)
 
 
 def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Decision]:
     show = f"migrate diff {ID}.{each.name}"
     labels = evidence.target_schema(each.target).fields
     for row in evidence.rows(
-        f"""SELECT class, count(DISTINCT key) AS records,
+        f"""SELECT "by",
+        CASE WHEN "by" NOT IN ('{AUTOMATION}', '{PERSON}', '{PROGRAM}') THEN class ELSE '' END AS what,
+        count(DISTINCT key) AS records,
         list_sort(list(DISTINCT field) FILTER (field IS NOT NULL)) AS fields,
         string_agg(DISTINCT nullif(writer, ''), ', ') AS writer, max(written) AS written FROM {table}
-        GROUP BY class ORDER BY class"""
+        GROUP BY "by", what ORDER BY "by", what"""
     ):
-        kind, names = row["class"], ", ".join(label(labels, name) for name in row["fields"] or ())
+        by, names = row["by"], ", ".join(label(labels, name) for name in row["fields"] or ())
         what = f"{each.target}, {many(int(row['records']), 'record')}"
         who = f" ({row['writer']}, last on {moment(row['written'])})" if row["writer"] else ""
-        if kind == AUTOMATION:
+        if by == AUTOMATION:
             accepted = _accepted(each, row["fields"] or ())
             named = ", ".join(f"`{name}`" for name in accepted)
             yield Decision(
@@ -263,13 +271,13 @@ def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Dec
                 else "Accept it in the plan, or switch the automation off and run again",
                 command=show,
             )
-        elif kind == PERSON:
+        elif by == PERSON:
             yield Decision(
                 Verdict.FAIL, f"{what}: {names} changed by a person{who}",
                 owner="Data owner", where="Theirs stays unless you say otherwise; a rollback holds it",
                 command=show,
             )  # fmt: skip
-        elif kind == PROGRAM:
+        elif by == PROGRAM:
             yield Decision(
                 Verdict.FAIL, f"{what}: {names} changed by another program{who}",
                 owner="Owner of that integration", where="Pause it until the migration is signed off",
@@ -277,7 +285,7 @@ def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Dec
             )  # fmt: skip
         else:
             yield Decision(
-                Verdict.FAIL, f"{what}: {names or 'records'}: {_words(kind)}",
+                Verdict.FAIL, f"{what}: {f'{names}: ' if names else ''}{row['what']}",
                 owner="Migration engineer", command=show,
             )  # fmt: skip
 

@@ -225,7 +225,7 @@ def _table(
 def _explains(evidence: Evidence, differences: str, each: ObjectPlan, name: str) -> bool:
     """Whether every difference that touches the sums of a field is an automation's."""
     found = evidence.rows(
-        f"""SELECT count(*) AS n, count(*) FILTER (class <> '{AUTOMATION}') AS other FROM {differences}
+        f"""SELECT count(*) AS n, count(*) FILTER ("by" <> '{AUTOMATION}') AS other FROM {differences}
         WHERE field IS NULL OR field IN ({", ".join(text(one) for one in [name, *_names(evidence, each)])})"""
     )[0]
     return bool(found["n"]) and not found["other"]

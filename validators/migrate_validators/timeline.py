@@ -67,7 +67,7 @@ def _entry(evidence: Evidence, each: ObjectPlan) -> Result:
         f"timeline {each.name}",
         f"""SELECT key, id, coalesce({which}, 'the record') AS aspect, field, class, expected, found
         FROM {differing(evidence, each)}
-        WHERE class <> {text(AUTOMATION)} AND (field IS NULL OR {which} IS NOT NULL)
+        WHERE "by" <> {text(AUTOMATION)} AND (field IS NULL OR {which} IS NOT NULL)
         UNION ALL SELECT key, id, {text(PARENTS)}, field, '{Class.LINK_LOST}', expected,
             NULL FROM ({unlinked})""",
     )
