@@ -406,6 +406,16 @@ def moved(root: Path) -> Moved:
         },
     }  # fmt: skip
     records["companies"]["9"] = {"name": "Someone else's"}
+    records["companies"]["55"]["city"] = "Ulm"  # theirs, and the plan doesn't map it
+    publish(
+        store,
+        "baseline/companies",
+        [
+            {"_id": "9", "name": "Someone else's"},
+            {"_id": "55", "name": "Curie & Co", "domain": "curie.example", "phone": "0", "city": "Ulm"},
+        ],
+        texts("_id", "_key", "_stamp", "_source", "migration_key", "name", "domain", "phone", "city"),
+    )
     journal: list[dict[str, Any]] = []
     for object, rows in records.items():
         for id, row in rows.items():
@@ -434,7 +444,7 @@ def moved(root: Path) -> Moved:
         )  # fmt: skip
     target = Target(records, links | {Link("companies", "101", "companies", "102", "child")})
     engine = Engine(folders=[root], threads=1)
-    return Moved(root, store, engine, target, Clock(), journal)
+    return Moved(root, store, engine, target, Clock(), journal, {"companies": "baseline/companies"})
 
 
 def _object(

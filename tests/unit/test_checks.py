@@ -279,7 +279,90 @@ def test_a_missing_link_is_found_with_its_label(migration: Moved) -> None:
     results = migration.results("links")
 
     assert failing(results) == {"links.Contact.0"}
-    assert results["links.Contact.0"].sample[0]["left"] == "sf.Contact.C3"
+    row = results["links.Contact.0"].sample[0]
+    assert (row["left"], row["class"], row["found"]) == (
+        "sf.Contact.C3", "label lost", "sf.Account.A2 default"
+    )  # fmt: skip
+
+
+def test_a_link_of_which_nothing_is_left_is_lost(migration: Moved) -> None:
+    migration.target.joined.discard(Link("contacts", "203", "companies", "102", "primary"))
+
+    row = migration.results("links")["links.Contact.0"].sample[0]
+
+    assert (row["class"], row["expected"], row["found"]) == ("link lost", "sf.Account.A2 primary", None)
+
+
+def test_a_link_that_leads_to_somebody_else_is_a_swapped_parent(migration: Moved) -> None:
+    migration.target.joined.discard(Link("contacts", "203", "companies", "102", "primary"))
+    migration.target.joined.add(Link("contacts", "203", "companies", "101", "primary"))
+
+    row = migration.results("links")["links.Contact.0"].sample[0]
+
+    assert (row["class"], row["found"]) == ("parent swapped", "sf.Account.A1 primary")
+
+
+def test_what_is_linked_twice_on_purpose_is_no_swapped_parent(migration: Moved) -> None:
+    publish(migration.store, "links/Contact.0/g0001", [
+        {"left": "sf.Contact.C3", "right": "sf.Account.A1", "left_object": "contacts",
+         "right_object": "companies", "label": "primary", "_deleted": False}
+    ], texts("left", "right", "left_object", "right_object", "label", "_deleted"))  # fmt: skip
+    migration.target.joined.discard(Link("contacts", "203", "companies", "102", "primary"))
+    migration.target.joined.add(Link("contacts", "203", "companies", "101", "primary"))
+
+    row = migration.results("links")["links.Contact.0"].sample[0]
+
+    assert (row["expected"], row["class"]) == ("sf.Account.A2 primary", "link lost")
+
+
+@pytest.mark.parametrize(
+    ("who", "verdict"), [(Who.PERSON, Verdict.WARN), (Who.AUTOMATION, Verdict.WARN),
+                         (Who.INTEGRATION, Verdict.FAIL), (Who.OURS, Verdict.FAIL), (None, Verdict.FAIL)]
+)  # fmt: skip
+def test_an_unmapped_field_of_an_adopted_record_must_be_as_it_was(
+    migration: Moved, who: Who | None, verdict: Verdict
+) -> None:
+    migration.target.records["companies"]["55"]["city"] = "Bonn"
+    if who:
+        migration.target.writers["55", "city"] = Version(
+            "city", "Bonn", "2026-03-14T12:01:00.000Z", who, "Bo"
+        )
+
+    result = migration.results("untouched")["untouched.Account"]
+
+    assert result.verdict is verdict
+    [row] = result.sample
+    assert (row["key"], row["id"], row["field"], row["class"]) == ("sf.Account.A3", "55", "city", "changed")
+    assert (row["expected"], row["found"]) == ("Ulm", "Bonn")
+    assert result.compared == 1  # the plan maps all others of that record
+
+
+def test_a_new_value_of_an_unmapped_field_that_settles_back_does_not_count(migration: Moved) -> None:
+    migration.target.late["55", "city"] = "Ulm"
+    migration.target.records["companies"]["55"]["city"] = "Bonn"
+
+    assert migration.results("untouched")["untouched.Account"].verdict is Verdict.PASS
+
+
+def test_adopted_records_without_a_baseline_are_not_said_to_be_untouched(migration: Moved) -> None:
+    migration.baseline = {}
+
+    assert migration.results("untouched")["untouched.Account"].verdict is Verdict.EMPTY
+
+
+def test_a_missing_record_is_one_difference_for_all_checks(migration: Moved) -> None:
+    del migration.target.records["deals"]["302"]
+
+    results = migration.results("counts", "rows", "sums")
+
+    ids = {
+        row["difference"]
+        for each in results.values()
+        for row in each.sample
+        if row["key"] == "sf.Opportunity.D2"
+    }
+    assert len(ids) == 1
+    assert results["counts.Opportunity"].listed
 
 
 def test_links_that_others_made_are_explained_or_listed(migration: Moved) -> None:

@@ -117,6 +117,8 @@ def _records(evidence: Evidence, each: ObjectPlan, *, vacant: bool) -> Result:
         wrong.append("the vendor's own count is missing")
     elif counted != read and len(manifests) < 2:
         wrong.append(f"the vendor counts {counted:,}, {read:,} were read")
+    # Of the lines from here on, every record is among the rows.
+    listed = not wrong
     if counts.get("unaccounted"):
         wrong.append(f"{counts['unaccounted']:,} have no end")
     if counts.get("unknown"):
@@ -130,12 +132,14 @@ def _records(evidence: Evidence, each: ObjectPlan, *, vacant: bool) -> Result:
     decisions = list(_decisions(evidence, each))
     kept = evidence.keep(
         f"{ID}.{each.name}",
-        f"""SELECT key, CASE WHEN outcome IN ('rejected', 'dead_letter', 'blocked')
+        f"""SELECT key, NULL AS id, CASE WHEN outcome IN ('rejected', 'dead_letter', 'blocked')
             THEN '{Class.NOT_MOVED}' ELSE '{Class.UNEXPLAINED}' END AS class,
         CASE WHEN outcome IN ('rejected', 'dead_letter', 'blocked') THEN '{WARN}' ELSE '{FAIL}' END AS grade,
         source_id, outcome, reason FROM {ours}
         WHERE outcome NOT IN ('created', 'updated', 'adopted', 'merged', 'skipped')
-            OR key IN (SELECT key FROM {ours} GROUP BY key HAVING count(*) > 1) ORDER BY outcome, key""",
+            OR key IN (SELECT key FROM {ours} GROUP BY key HAVING count(*) > 1)
+        UNION ALL {_beside(evidence, each) if in_target != in_crosswalk else _NOBODY}
+        ORDER BY outcome, key""",
     )
     if not extracted and not vacant:
         verdict, summary = Verdict.EMPTY, "No record was extracted."
@@ -157,6 +161,7 @@ def _records(evidence: Evidence, each: ObjectPlan, *, vacant: bool) -> Result:
             check=ID,
             object=each.name,
             title=f"{TITLE}: {each.name} to {each.target}",
+            listed=listed,
             verdict=verdict,
             summary=summary,
             compared=extracted,
@@ -165,6 +170,23 @@ def _records(evidence: Evidence, each: ObjectPlan, *, vacant: bool) -> Result:
             decisions=tuple(decisions),
         )
     )
+
+
+_NOBODY = """SELECT NULL AS key, NULL AS id, '' AS class, '' AS grade, NULL AS source_id, NULL AS outcome,
+        NULL AS reason WHERE false"""
+
+
+def _beside(evidence: Evidence, each: ObjectPlan) -> str:
+    """A query of the keys of which the target and the crosswalk hold another number of records."""
+    there = f"(SELECT _key, _id FROM {evidence.found(each.target)} WHERE {evidence.owns(each, '_key')})"
+    noted = f"(SELECT * FROM {evidence.crosswalk} WHERE {evidence.owns(each, 'key')})"
+    return f"""SELECT coalesce(c.key, f._key) AS key, coalesce(f.id, c.target_id) AS id,
+        CASE WHEN f._key IS NULL THEN '{Class.MISSING}' WHEN c.key IS NULL THEN '{Class.EXTRA}'
+            ELSE '{Class.TWIN}' END AS class, '{FAIL}' AS grade, NULL AS source_id,
+        'in the target ' || coalesce(f.n, 0) || ' times' AS outcome, NULL AS reason
+        FROM {noted} AS c
+        FULL JOIN (SELECT _key, min(_id) AS id, count(*) AS n FROM {there} GROUP BY _key) AS f
+            ON f._key = c.key WHERE f._key IS NULL OR c.key IS NULL OR f.n > 1"""
 
 
 def _parts(evidence: Evidence, source: str, parts: Sequence[ObjectPlan]) -> Result:

@@ -2,9 +2,10 @@
 
 Expected: the staged links whose two ends are in the target, as target ids; and the references that the
 target holds in fields. Found: the target's links of our records, read anew. A missing link is looked for
-once more after the target has settled. An additional link isn't a fault: it is explained (the same pair
-seen from its other end or under another label, there before the load, made by an automation) or listed
-as somebody else's.
+once more after the target has settled; then it is said whether the pair is there without its label, whether
+another record stands at its far end, or whether nothing is left of it. An additional link isn't a fault:
+it is explained (the same pair seen from its other end or under another label, there before the load, made
+by an automation) or listed as somebody else's.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from migrate.connector import ExplainsLinks, Link
 from migrate.engine import identifier, text
 from migrate.rewriting import rewritten_fields
-from migrate_validators.classes import KNOWN, WARN, Class
+from migrate_validators.classes import FAIL, KNOWN, WARN, Class
 from migrate_validators.counts import link_ends
 from migrate_validators.evidence import Evidence, links_of
 from migrate_validators.expected import sides
 from migrate_validators.leading import leading, waiting
 from migrate_validators.model import Decision, Result, Table, Verdict, many
+from migrate_validators.rows import differing
 from migrate_validators.texts import check_texts
 
 if TYPE_CHECKING:
@@ -66,7 +68,39 @@ def _missing(evidence: Evidence, each: ObjectPlan, name: str) -> str:
         AND f.label = e.label""",
     )
     _look_again(evidence, table)
-    return table
+    return evidence.table(f"missing classed {name}", _classed(evidence, each, name, table))
+
+
+def _classed(evidence: Evidence, each: ObjectPlan, name: str, missing: str) -> str:
+    """A query of missing links with what is there in their place: `class`, `found`."""
+    there, before = evidence.links(each.target), baseline_links(evidence, each.target)
+    # Under its label, somebody who isn't expected there and who wasn't there before us.
+    others = f"""(SELECT m.left_id, m.right_id, m.label,
+            min(coalesce(c.key, f."right") || ' ' || f.label) AS other
+        FROM {missing} AS m JOIN {there} AS f ON f."left" = m.left_id AND f.right_object = m.right_object
+            AND f.label = m.label
+        ANTI JOIN {expected_of(evidence, name)} AS e ON e.left_id = f."left" AND e.right_id = f."right"
+            AND e.label = f.label
+        ANTI JOIN {before} AS b ON b."left" = f."left" AND b."right" = f."right" AND b.label = f.label
+            AND b.right_object = f.right_object
+        LEFT JOIN {evidence.crosswalk} AS c ON c.target_id = f."right" AND c.object = f.right_object
+        GROUP BY m.left_id, m.right_id, m.label)"""
+    pairs = f"""(SELECT m.left_id, m.right_id, m.label,
+            m."right" || ' ' || string_agg(DISTINCT f.label, ', ' ORDER BY f.label) AS pair
+        FROM {missing} AS m JOIN {there} AS f ON f."left" = m.left_id AND f."right" = m.right_id
+            AND f.right_object = m.right_object GROUP BY m.left_id, m.right_id, m.label, m."right")"""
+    return f"""SELECT m.*, CASE WHEN p.pair IS NOT NULL THEN '{Class.LABEL}'
+            WHEN o.other IS NOT NULL THEN '{Class.PARENT}' ELSE '{Class.LINK_LOST}' END AS class,
+        coalesce(p.pair, o.other) AS found
+        FROM {missing} AS m LEFT JOIN {pairs} AS p USING (left_id, right_id, label)
+        LEFT JOIN {others} AS o USING (left_id, right_id, label)"""
+
+
+def baseline_links(evidence: Evidence, object: str) -> str:
+    """The links of an object's records before the load, as a table expression."""
+    before = evidence.baseline.get(object)
+    staged = evidence.store.manifest(f"{before}-links") if before else None
+    return links_of(evidence.store.files(staged) if staged else [])
 
 
 def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str) -> Result:
@@ -75,9 +109,13 @@ def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str
     missing = missing_of(evidence, each, name)
     kept = evidence.keep(
         f"{ID}.{name}",
-        f"""SELECT "left" AS key, left_id AS id, "right" || ' ' || label AS field,
-        '{Class.LINK_LOST}' AS class, "right" || ' ' || label AS expected, * FROM {missing} ORDER BY ALL""",
+        f"""SELECT "left" AS key, left_id AS id, "right" || ' ' || label AS field, class,
+        "right" || ' ' || label AS expected, found, * EXCLUDE (class, found) FROM {missing} ORDER BY ALL""",
     )
+    by = {
+        str(row["class"]): int(row["n"])
+        for row in evidence.rows(f"SELECT class, count(*) AS n FROM {missing} GROUP BY class ORDER BY class")
+    }
     labels = evidence.rows(
         f"""SELECT e.label, count(*) AS expected, count(*) - count(m."left") AS found
         FROM {expected} AS e LEFT JOIN {missing} AS m USING ("left", "right", label)
@@ -86,14 +124,16 @@ def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str
     if not compared:
         verdict, summary = Verdict.EMPTY, "No link was compared."
     elif kept.row_count:
-        verdict, summary = Verdict.FAIL, f"Not in the target: {kept.row_count:,} of {many(compared, 'link')}."
+        said = ", ".join(f"{kind}: {n:,}" for kind, n in by.items())
+        verdict = Verdict.FAIL
+        summary = f"Not as expected: {kept.row_count:,} of {many(compared, 'link')} ({said})."
     else:
         verdict, summary = Verdict.PASS, f"{many(compared, 'link')} compared, all there with their label."
     decisions: tuple[Decision, ...] = ()
     if kept.row_count:
         decisions = (
             Decision(
-                Verdict.FAIL, f"{kept.row_count:,} links {each.target} to {to} aren't in the target",
+                Verdict.FAIL, f"{kept.row_count:,} links {each.target} to {to} aren't as expected",
                 owner="Migration engineer", command=f"migrate diff {ID}.{name}",
             ),
         )  # fmt: skip
@@ -106,7 +146,7 @@ def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str
             verdict=verdict,
             summary=summary,
             compared=compared,
-            figures={"links compared": compared, "missing": kept.row_count},
+            figures={"links compared": compared, "missing": kept.row_count, **by},
             decisions=decisions,
             tables=(
                 Table(
@@ -154,9 +194,7 @@ def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
     )
     expected = evidence.table("expected links", ours)
     keys = evidence.owns(each, "c.key")
-    before = evidence.baseline.get(each.target)
-    staged = evidence.store.manifest(f"{before}-links") if before else None
-    baseline = links_of(evidence.store.files(staged) if staged else [])
+    baseline = baseline_links(evidence, each.target)
     side = f"""(SELECT DISTINCT "left", "right" FROM {evidence.journal}
         WHERE kind = 'side' AND outcome = 'done' AND op = 'link')"""
     extra = evidence.table(
@@ -194,7 +232,8 @@ def _additional(evidence: Evidence, each: ObjectPlan) -> Result:
     kept = evidence.keep(
         f"{ID}.{each.name}.additional",
         f"""SELECT "left" AS id, "right" || ' ' || label AS field, '{Class.LINK_EXTRA}' AS class,
-        CASE WHEN explanation = 'unexplained' THEN '{WARN}' ELSE '{KNOWN}' END AS grade, *
+        CASE WHEN explanation = 'unexplained' THEN '{WARN}' ELSE '{KNOWN}' END AS grade,
+        "right" || ' ' || label AS found, *
         FROM {extra} ORDER BY explanation DESC, "left", "right", label""",
     )
     decisions: tuple[Decision, ...] = ()
@@ -257,29 +296,34 @@ def _references(evidence: Evidence, each: ObjectPlan) -> Result:
         GROUP BY cause ORDER BY n DESC, cause"""
     )
     empty = sum(int(row["n"]) for row in waits)
+    listed = ", ".join(map(text, names)) or "NULL"
+    astray = f"(SELECT * FROM {differing(evidence, each)} WHERE field IN ({listed}))"
     kept = evidence.keep(
         f"{ID}.{each.name}.references",
-        f"""SELECT _key AS key, field, '{Class.NOT_MOVED}' AS class, '{WARN}' AS grade,
-            parent AS expected, cause
+        # Also an automation's: whatever reads the tree follows it to the wrong record.
+        f"""SELECT key, id, field, class, '{FAIL}' AS grade, expected, found, "by", writer, written,
+            NULL AS cause FROM {astray}
+        UNION ALL SELECT _key, NULL, field, '{Class.NOT_MOVED}', '{WARN}', parent, NULL, '', '', '', cause
         FROM {waiting(evidence, each)} ORDER BY ALL""",
     )
-    lines, wrong, compared = [], 0, 0
-    for name in names:
-        column = identifier(name)
-        row = evidence.rows(
-            f"""SELECT count(e.{column}) AS expected,
-            count(*) FILTER (e.{column} IS NOT NULL AND e.{column} = f.{column}) AS found
-            FROM {two.expected} AS e LEFT JOIN {two.found} AS f USING (_key)"""
-        )[0]
-        lines.append((name, int(row["expected"]), int(row["found"])))
-        compared += int(row["expected"])
-        wrong += int(row["expected"]) - int(row["found"])
+    wrong = kept.failing
+    away = {
+        str(row["field"]): int(row["n"])
+        for row in evidence.rows(
+            f"""SELECT field, count(*) AS n FROM {astray} WHERE expected IS NOT NULL
+            GROUP BY field ORDER BY field"""
+        )
+    }
+    counts = ", ".join(f"count({identifier(name)}) AS {identifier(name)}" for name in names)
+    filled = evidence.rows(f"SELECT {counts} FROM {two.expected}")[0] if names else {}
+    lines = [(name, int(filled[name]), int(filled[name]) - away.get(name, 0)) for name in names]
+    compared = sum(line[1] for line in lines)
     if not compared and not empty:
         verdict, summary = Verdict.EMPTY, "No reference was compared."
     elif wrong:
         verdict, summary = (
             Verdict.FAIL,
-            f"{wrong:,} of {compared:,} references point elsewhere; see the rows.",
+            f"{wrong:,} of {compared:,} references point elsewhere.",
         )
     elif empty:
         verdict = Verdict.WARN
@@ -299,7 +343,6 @@ def _references(evidence: Evidence, each: ObjectPlan) -> Result:
             id=f"{ID}.{each.name}.references",
             check=ID,
             object=each.name,
-            listed=not wrong,
             title=f"References of {each.target}",
             verdict=verdict,
             summary=summary,

@@ -123,8 +123,9 @@ def _matrix(evidence: Evidence, each: ObjectPlan, name: str, field: FieldPlan) -
     )
     overridden = [one.key for one in evidence.plan.overrides if one.field == name]
     listed = ", ".join(text(key) for key in overridden) or "''"
+    kind = Class.OWNER if field.owner else Class.OPTION
     # A blank value has no home in a map; what becomes of it is the row check's business.
-    wrong = f"""SELECT c.key, c.id, {text(name)} AS field, '{Class.OPTION}' AS class, c.home AS expected,
+    wrong = f"""SELECT c.key, c.id, {text(name)} AS field, '{kind}' AS class, c.home AS expected,
             c.now AS found, c.was AS old
         FROM {table} AS c WHERE c.known AND c.home IS DISTINCT FROM c.now AND c.origin <> 'adopt'
         AND c.key NOT IN ({listed}) AND NOT EXISTS (SELECT 1 FROM {differing(evidence, each)} AS d

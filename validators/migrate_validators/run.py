@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
 GROUP = "crm_migrate.checks"
 BUILT_IN = (
-    "counts", "rows", "sums", "links", "picklists", "files", "timeline", "strays", "completeness",
-    "duplicates", "invariants",
+    "counts", "rows", "sums", "links", "picklists", "files", "timeline", "strays", "untouched",
+    "completeness", "duplicates", "invariants",
 )  # fmt: skip
 
 WORKERS = 4  # checks at a time; each waits most of the time, for the target or for DuckDB

@@ -17,7 +17,6 @@ from migrate.plan.keys import id_sql
 from migrate.stages.crosswalk import latest, rows_of
 from migrate.types import Kind
 from migrate_validators.again import AUTOMATION
-from migrate_validators.classes import Class
 from migrate_validators.evidence import Evidence
 from migrate_validators.expected import sides
 from migrate_validators.links import missing_of
@@ -68,8 +67,7 @@ def _entry(evidence: Evidence, each: ObjectPlan) -> Result:
         f"""SELECT key, id, coalesce({which}, 'the record') AS aspect, field, class, expected, found
         FROM {differing(evidence, each)}
         WHERE "by" <> {text(AUTOMATION)} AND (field IS NULL OR {which} IS NOT NULL)
-        UNION ALL SELECT key, id, {text(PARENTS)}, field, '{Class.LINK_LOST}', expected,
-            NULL FROM ({unlinked})""",
+        UNION ALL SELECT key, id, {text(PARENTS)}, field, class, expected, found FROM ({unlinked})""",
     )
     wrong = {
         str(row["aspect"]): int(row["n"])
@@ -122,11 +120,13 @@ def _entry(evidence: Evidence, each: ObjectPlan) -> Result:
 def _unlinked(evidence: Evidence, each: ObjectPlan) -> str:
     """A query of expected links of the entry's records that the target doesn't show: key, id, field."""
     missing = [
-        f"""SELECT "left" AS key, left_id AS id, "right" || ' ' || label AS field, field AS expected
+        f"""SELECT "left" AS key, left_id AS id, "right" || ' ' || label AS field, class, field AS expected,
+            found
         FROM {missing_of(evidence, each, f"{each.name}.{index}")}"""
         for index, link in enumerate(each.links)
     ]
-    none = "SELECT '' AS key, '' AS id, '' AS field, '' AS expected WHERE false"
+    names = ", ".join(f"'' AS {name}" for name in ("key", "id", "field", "class", "expected", "found"))
+    none = f"SELECT {names} WHERE false"
     return " UNION ALL ".join(missing) or none
 
 
