@@ -375,6 +375,30 @@ def test_values_that_become_one_are_told_with_their_counts_unless_another_field_
     assert told(lossy, {("Account", "Industry"): {"IT": 4, "it ": 1}}) == []  # one value, spelt in two ways
 
 
+def test_what_two_maps_of_a_field_lose_is_told_by_the_finer_one_and_a_reject_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    plan = HEAD + (
+        "objects:\n  - source: Account\n    target: companies\n    fields:\n      name: Name\n"
+        "      description: {from: Industry, picklist: coarse.csv}\n"
+        "      industry: {from: Industry, picklist: fine.csv}\n"
+    )
+    head = "source,count,target,note\n"
+    coarse = head + "Technology,,some firm,\nIT,,some firm,\nBanking,,some firm,\n"
+    counts = {("Account", "Industry"): {"Technology": 30, "IT": 4, "Banking": 9}}
+
+    def told(fine: str) -> list[PlanMistake]:
+        made = load_plan(write(tmp_path, plan, coarse_csv=coarse, fine_csv=head + fine))
+        return [each for each in proved(made, counts).warnings if "puts" in each.what]
+
+    [warning] = told("Technology,,COMPUTER_SOFTWARE,\nIT,,COMPUTER_SOFTWARE,\nBanking,,FARMING,\n")
+    assert warning.what == "The map of `industry` puts 2 values of `Industry` into 1."
+    assert warning.remedy.startswith("`Technology` (30), `IT` (4) become `")
+    assert (
+        told("Technology,,COMPUTER_SOFTWARE,\nBanking,,FARMING,\n") == []
+    )  # the records of `IT` are rejected
+
+
 def test_what_is_kept_must_be_an_object_of_the_source_that_nothing_moves(tmp_path: Path) -> None:
     plan = SOUND + "archive: [Acount, Account]\n"
     with pytest.raises(PlanError) as told:
