@@ -121,7 +121,8 @@ def check(session: Session, live: bool) -> Result:
         f"{each.groups:,} {'value' if each.groups == 1 else 'values'}."
         for each in found.collisions
     ]
-    odd = bool(found.warnings or found.unmapped)
+    # What a default takes is listed, and needs nobody's decision: the plan has made it.
+    odd = bool(found.warnings) or any(each.rule != "default" for each in found.unmapped)
     if told is not None:
         lines.append(told_text(told))
     for proof in proved:

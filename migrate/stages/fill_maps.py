@@ -2,6 +2,7 @@
 
 Counted by the engine over the extract, as for `check`. `init` knows the values only by the catalog; here the
 maps get what the records say. What people wrote stays: rows, homes, notes, and how their spreadsheet saves.
+A value is added only where the plan leaves it without a home: a default is one.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from migrate.stages.mapped import Read, reads
 from migrate.stages.pipeline import extracted, source_objects
 from migrate.workspace import Workspace
 
+COVERED = ("default", "all")  # rules by which a value that no map names has its home all the same
+
 
 @dataclass(frozen=True)
 class FilledMap:
-    """One map. `values`: its rows; `added`: those that it lacked; `open`: values without a home."""
+    """One map. `values`: its rows; `added`: those it lacked; `open`: values that nobody has decided on."""
 
     file: str
     outcome: str  # written, would be written, unchanged
@@ -43,16 +46,21 @@ def fill_maps(workspace: Workspace, *, dry_run: bool = False) -> list[FilledMap]
     plan = workspace.plan
     files = extracted(workspace, source_objects(plan)).files
     if not any(files.values()):
-        raise UsageError(
-            "Nothing has been extracted: there is nothing to count.", "Run `migrate extract`."
-        )
+        raise UsageError("Nothing has been extracted: there is nothing to count.", "Run `migrate extract`.")
     sampled = sample_values(plan, workspace.catalog("source"), files, workspace.engine)
     by_file: dict[str, list[Read]] = {}
     for read in reads(plan):
         if (read.through.name, read.through.text) in sampled:
             by_file.setdefault(read.file, []).append(read)
     return [
-        _fill(workspace, file, _together(sampled, found), _options(workspace, found), dry_run=dry_run)
+        _fill(
+            workspace,
+            file,
+            _together(sampled, found),
+            _together(sampled, [read for read in found if read.rule not in COVERED]),
+            _options(workspace, found),
+            dry_run=dry_run,
+        )
         for file, found in by_file.items()
     ]
 
@@ -86,14 +94,21 @@ def _fill(
     workspace: Workspace,
     file: str,
     sampled: Mapping[str, Sampled],
+    undecided: Mapping[str, Sampled],
     options: Sequence[Option],
     *,
     dry_run: bool,
 ) -> FilledMap:
+    """Fill one map.
+
+    Args:
+        sampled: what every expression that reads it holds.
+        undecided: what those hold that have no rule for a value which the map doesn't name.
+    """
     path = workspace.plan.beside(file)
     there = read_picklist(path)
     known = {row.source for row in there.rows}
-    new = {value: each.count for value, each in sampled.items() if value not in known}
+    new = {value: each.count for value, each in undecided.items() if value not in known}
     added = picklist_rows(new, options, examples={value: each.ids for value, each in sampled.items()})
     seen = {value: (each.count, each.ids) for value, each in sampled.items()}
     content = refreshed_picklist(path, seen, added).encode()
@@ -103,5 +118,5 @@ def _fill(
         if not dry_run:
             workspace.place.keep(path, content)
     homes = set(there.home) | {str(row[0]) for row in added if row[2]}
-    left = sum(value not in homes for value in sampled)
+    left = sum(value not in homes for value in undecided)
     return FilledMap(file, outcome, len(there.rows) + len(added), len(added), left)

@@ -119,3 +119,11 @@ def test_a_dry_run_writes_nothing_and_without_an_extract_there_is_nothing_to_wri
     extracted(move)
     assert [each.outcome for each in fill_maps(move.workspace, dry_run=True)] == ["would be written"] * 2
     assert (move.root / "sector.csv").read_text() == SECTOR
+
+
+def test_no_value_is_added_that_the_plan_has_a_default_for(move: Move) -> None:
+    extracted(move)
+    plan = PLAN.replace("picklist: sector.csv", "picklist: sector.csv, unmapped: default, default: Farming")
+    move.plan(plan)
+    assert fill_maps(move.workspace)[0] == FilledMap("sector.csv", "written", 2, 0, 0)
+    assert [row.source for row in read_picklist(move.root / "sector.csv").rows] == ["IT", "Gone"]
