@@ -113,6 +113,20 @@ def company(name: str, **values: str) -> Batch:
     return Batch(Operation.CREATE, "companies", (write,))
 
 
+@pytest.mark.parametrize(
+    ("kind", "production"),
+    [("DEVELOPER_TEST", False), ("SANDBOX", False), ("APP_DEVELOPER", False), ("STANDARD", True)],
+)
+def test_only_a_standard_account_is_production(
+    hubspot: HubSpotConnector, portal: Running, kind: str, production: bool
+) -> None:
+    assert not hubspot.discover().production  # a simulator is a test account, unless it is told otherwise
+    portal.control.post("/seed", {"portal": {"accountType": kind}})
+    fresh = connect(portal)
+    assert fresh.discover().production is production
+    fresh.close()
+
+
 def arm(portal: Running, **fault: Any) -> None:
     portal.control.post("/faults", [fault])
 

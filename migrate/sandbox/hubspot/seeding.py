@@ -35,7 +35,7 @@ from migrate.sandbox.hubspot.values import instant, iso
 
 PORTAL: Mapping[str, Any] = {
     "portalId": 4471203,
-    "accountType": "STANDARD",
+    "accountType": "DEVELOPER_TEST",  # nobody's customers are in it; STANDARD is a firm's own portal
     "timeZone": "America/New_York",
     "companyCurrency": "USD",
     "additionalCurrencies": [],
