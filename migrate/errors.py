@@ -93,6 +93,10 @@ class UsageError(MigrateError):
         return f"{self.what}\n  {self.remedy}" if self.remedy else self.what
 
 
+class Busy(UsageError):
+    """Another process is at this step of the workspace; it has to end first."""
+
+
 @dataclass(frozen=True, order=True)
 class ValueChange:
     """A value of a picklist that isn't as it was when the maps were made.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,14 @@ import click
 
 from migrate.cli.output import Result, Session, table
 from migrate.cli.stages import objects_option
+from migrate.cli.watching import Span, keep_watch, result
 
 if TYPE_CHECKING:
+    from migrate_validators import Report
+
     from migrate.stages.handing_out import Format
     from migrate.stages.redirects import Server
+    from migrate.workspace import Workspace
 
 _FORMATS: dict[str, Format] = {".xlsx": "xlsx", ".db": "sqlite", ".sqlite": "sqlite", ".parquet": "parquet"}
 
@@ -22,22 +27,53 @@ _FORMATS: dict[str, Format] = {".xlsx": "xlsx", ".db": "sqlite", ".sqlite": "sql
 @click.option(
     "--only", multiple=True, metavar="CHECK", help="Only this check, such as `rows`; may be repeated."
 )
+@click.option(
+    "--changes", is_flag=True,
+    help="Of the target, read only what changed since the former validation; for a line of cron.",
+)  # fmt: skip
+@click.option(
+    "--watch", "every", type=Span(), help="Do it again every so often, as 15m or 1h; with --changes."
+)
+@click.option(
+    "--full-every", type=Span(), default="1d", show_default=True,
+    help="With --changes or --watch: read the target whole at least this often.",
+)  # fmt: skip
 @click.pass_obj
-def validate(session: Session, objects: tuple[str, ...], only: tuple[str, ...]) -> Result:
+def validate(
+    session: Session,
+    objects: tuple[str, ...],
+    only: tuple[str, ...],
+    changes: bool,
+    every: timedelta | None,
+    full_every: timedelta,
+) -> Result:
     """Read the target again and compare every row with the source and the plan.
 
     Writes index.html, report.json and junit.xml. With `--only` or `--object` it looks at a part, and says so:
     a part is no evidence for a decision. Next: `migrate report`.
 
+    While both systems live, `--watch` repeats it until it is interrupted, each time with a report of its own,
+    and every report shows the trend. With `--json` each round prints one document in one line.
+
     \b
     migrate validate
     migrate validate --only rows --object Account
+    migrate validate --watch 15m
+    migrate validate --changes --full-every 6h
     """
     from migrate_validators import validate as run
 
-    with session.workspace() as workspace, session.bars() as bars:
-        found = run(workspace, objects=objects, only=only, progress=bars)
-    return Result("validate", found.document(), found.text(), 0 if found.verdict == "pass" else 1)
+    def once(workspace: Workspace) -> Report:
+        with session.bars() as bars:
+            return run(
+                workspace, objects=objects, only=only, progress=bars,
+                whole_every=full_every if changes or every is not None else None,
+            )  # fmt: skip
+
+    if every is not None:
+        keep_watch(session, every, once)
+    with session.workspace() as workspace:
+        return result(once(workspace))
 
 
 @click.command(short_help="Say where the newest report is, and its verdict.")

@@ -11,6 +11,7 @@ value, or None for null. Values that cross for staging are Arrow, in the catalog
 from migrate.connector.abilities import (
     ExplainsLinks,
     FindsByValues,
+    FindsChanges,
     HidesDeletions,
     JobLimits,
     KeepsHistory,
@@ -65,6 +66,7 @@ __all__ = [
     "Connector",
     "ExplainsLinks",
     "FindsByValues",
+    "FindsChanges",
     "Held",
     "HidesDeletions",
     "JobLimits",

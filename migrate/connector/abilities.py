@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from migrate.catalog import Option
-    from migrate.connector.exchanged import Batch, Held, Link, Outcome, Version, Write
+    from migrate.connector.exchanged import Batch, Held, Link, Outcome, Page, Query, Version, Write
 
 
 @runtime_checkable
@@ -30,6 +30,21 @@ class Merges(Protocol):
             since: merges from then on; more of them do no harm.
             extracted: `_id` and these fields of the records just extracted, for vendors who keep the
                 ids of merged records with the survivor, so that nothing is asked twice.
+        """
+        ...
+
+
+@runtime_checkable
+class FindsChanges(Protocol):
+    """A system whose lists know no window, so that reading what changed costs as much as reading all.
+
+    Its index tells what changed, a little late.
+    """
+
+    def changed(self, query: Query) -> Iterator[Page] | None:
+        """Live records whose stamp lies in the query's window, each as it is now, from the row store.
+
+        What the index doesn't know yet is missing. None where the object is in no index.
         """
         ...
 

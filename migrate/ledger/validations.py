@@ -78,13 +78,25 @@ def all_validations(ledger: Ledger, attempt: int | None = None) -> list[Validati
     query = sa.select(validations).order_by(validations.c.number)
     if attempt is not None:
         query = query.where(validations.c.attempt == attempt)
-    return [
-        Validation(
-            row.number, row.started, row.ended, row.attempt, row.folder, row.digest, row.verdict,
-            bool(row.part), json.loads(row.facts),
-        )
-        for row in ledger.read(query)
-    ]  # fmt: skip
+    return [_validation(row) for row in ledger.read(query)]
+
+
+def whole_validations(ledger: Ledger, attempt: int, most: int) -> list[Validation]:
+    """The last validations of an attempt that ended and left nothing out, oldest first; at most so many."""
+    query = (
+        sa.select(validations)
+        .where(validations.c.attempt == attempt, validations.c.part == 0, validations.c.ended.is_not(None))
+        .order_by(validations.c.number.desc())
+        .limit(most)
+    )
+    return [_validation(row) for row in reversed(ledger.read(query))]
+
+
+def _validation(row: Any) -> Validation:
+    return Validation(
+        row.number, row.started, row.ended, row.attempt, row.folder, row.digest, row.verdict, bool(row.part),
+        json.loads(row.facts),
+    )  # fmt: skip
 
 
 def waive(ledger: Ledger, differences: Sequence[str], *, who: str, reason: str, until: str) -> int:

@@ -27,10 +27,7 @@ class Creator(Outcomes):
                 self.loading.wait_landing(work.batch.deadline)
             self._find_created(items, sent)
         self._send_all(Operation.CREATE, items, sent)
-        found = {
-            record.asked: record
-            for record in self._by_key({key: items[key] for key in sent.done})
-        }
+        found = {record.asked: record for record in self._by_key({key: items[key] for key in sent.done})}
         entries = self._refusals(work, items, sent)
         changed: list[tuple[Item, Held]] = []
         # What no reply of ours named was found by its key: made by a lost call of ours, or long before.

@@ -7,9 +7,10 @@ living system's pages don't add up to one moment if they are read on a day later
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from migrate.clock import stamp
 from migrate.connector import Query
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from migrate.catalog import ObjectSchema
     from migrate.clock import Clock
-    from migrate.connector import Target
-    from migrate.store import Store
+    from migrate.connector import Page, Target
+    from migrate.store import PartWriter, Store
 
 OURS = ("_id", "_key", "_stamp", "_source")  # columns before the object's own fields
 LINK_COLUMNS = ("left_object", "left", "right_object", "right", "label")
@@ -31,6 +32,46 @@ LINK_COLUMNS = ("left_object", "left", "right_object", "right", "label")
 def known_folder(object: str, field: str) -> str:
     """Where the values of a target object's field are staged, by which links find their far end."""
     return f"target/{object}/known-{field}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a look at an object asks for. `fields`: those that are kept; `asked`: those of the query."""
+
+    schema: ObjectSchema
+    key_field: str
+    fields: tuple[str, ...]
+    asked: tuple[str, ...]
+
+    @property
+    def staged(self) -> pa.Schema:
+        """The columns of the artifact: `OURS`, then the fields in the catalog's types."""
+        import pyarrow as pa
+
+        kinds = [(name, self.schema.fields[name]) for name in self.fields]
+        return pa.schema(
+            [(name, pa.string()) for name in OURS]
+            + [(name, arrow_type(each.kind, each.precision, each.scale)) for name, each in kinds]
+        )
+
+    @property
+    def described(self) -> dict[str, str]:
+        """The vendor's type of each field, as the manifest holds it."""
+        return {name: self.schema.fields[name].vendor_type for name in self.fields}
+
+
+def asked_of(
+    connector: Target, schema: ObjectSchema, key_field: str, fields: Sequence[str] | None = None
+) -> Asked:
+    """What to ask for so that key, stamp and author of each record are known; `fields` None: all of them."""
+    chosen = list(schema.fields) if fields is None else list(dict.fromkeys(fields))
+    asked = list(chosen)
+    for extra in (key_field, schema.stamp):
+        if extra and extra in schema.fields and extra not in asked:
+            asked.append(extra)
+    if "_source" in getattr(connector, "extras", ()):
+        asked.append("_source")
+    return Asked(schema, key_field, tuple(chosen), tuple(asked))
 
 
 def snapshot(
@@ -43,6 +84,7 @@ def snapshot(
     fields: Sequence[str] | None = None,
     clock: Clock,
     progress: Callable[[int], None] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Stage every live record of an object, page by page.
 
@@ -51,6 +93,7 @@ def snapshot(
         key_field: holds the migration key; where the target has no such field yet, keys are null.
         fields: those to read; None: every field of the catalog.
         progress: told the number of rows so far, after each page.
+        facts: what else the manifest is to say.
 
     Returns:
         Columns `_id`, `_key`, `_stamp` (the modification stamp in the vendor's own text, as the
@@ -58,35 +101,38 @@ def snapshot(
         `Held.source`; null where the connector doesn't tell), then the fields in the catalog's types.
         Facts: `taken` (when it began) and `ended`.
     """
-    import pyarrow as pa
-
     store.discard(folder)
-    chosen = list(schema.fields) if fields is None else list(dict.fromkeys(fields))
-    asked = list(chosen)
-    for extra in (key_field, schema.stamp):
-        if extra and extra in schema.fields and extra not in asked:
-            asked.append(extra)
-    tells = "_source" in getattr(connector, "extras", ())
-    staged = pa.schema(
-        [(name, pa.string()) for name in OURS]
-        + [
-            (name, arrow_type(field.kind, field.precision, field.scale))
-            for name, field in ((name, schema.fields[name]) for name in chosen)
-        ]
+    asked = asked_of(connector, schema, key_field, fields)
+    began = stamp(clock.now())
+    pages = connector.read(Query(schema.name, asked.asked), after=None)
+    with store.writer(folder, asked.staged) as writer:
+        rows = write_pages(connector, asked, pages, writer, progress)
+    told = {"taken": began, "ended": stamp(clock.now()), "key_field": key_field, **(facts or {})}
+    return store.publish(
+        Manifest(folder, _stage(folder), schema.name, 0, rows, tuple(writer.parts), asked.described, told)
     )
-    began, rows = stamp(clock.now()), 0
-    query = Query(schema.name, (*asked, "_source") if tells else tuple(asked))
-    with store.writer(folder, staged) as writer:
-        for page in connector.read(query, after=None):
-            if page.batch.num_rows:
-                writer.write(_staged(connector, schema, page.batch, key_field, staged))
-                rows += page.batch.num_rows
-            if progress is not None:
-                progress(rows)
-    facts = {"taken": began, "ended": stamp(clock.now()), "key_field": key_field}
-    described = {name: schema.fields[name].vendor_type for name in chosen}
-    stage = folder.partition("/")[0]
-    return store.publish(Manifest(folder, stage, schema.name, 0, rows, tuple(writer.parts), described, facts))
+
+
+def write_pages(
+    connector: Target,
+    asked: Asked,
+    pages: Iterable[Page],
+    writer: PartWriter,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write pages of live records as a snapshot's rows; how many."""
+    staged, rows = asked.staged, 0
+    for page in pages:
+        if page.batch.num_rows:
+            writer.write(_staged(connector, asked.schema, page.batch, asked.key_field, staged))
+            rows += page.batch.num_rows
+        if progress is not None:
+            progress(rows)
+    return rows
+
+
+def _stage(folder: str) -> str:
+    return folder.partition("/")[0]
 
 
 def _staged(
@@ -126,6 +172,7 @@ def snapshot_links(
     *,
     clock: Clock,
     progress: Callable[[int], None] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Stage every link from these records to records of some objects, one row a label.
 
@@ -133,30 +180,51 @@ def snapshot_links(
         left: the object whose records `ids` are. `ids` may be a stream of any length.
         rights: the objects at the other end.
         progress: told the number of records looked at so far.
+        facts: what else the manifest is to say.
 
     Returns:
         Columns `left_object`, `left`, `right_object`, `right`, `label`: target ids, and the label in the
         plan's words.
     """
+    store.discard(folder)
+    began = stamp(clock.now())
+    with store.writer(folder, link_schema()) as writer:
+        looked = write_links(connector, left, ids, rights, writer, progress)
+    told = {"taken": began, "ended": stamp(clock.now()), "records": looked, "rights": list(rights)}
+    rows = sum(part.rows for part in writer.parts)
+    told |= facts or {}
+    return store.publish(Manifest(folder, _stage(folder), left, 0, rows, tuple(writer.parts), facts=told))
+
+
+def link_schema() -> pa.Schema:
+    """The columns of staged links."""
     import pyarrow as pa
 
-    store.discard(folder)
-    schema = pa.schema([(name, pa.string()) for name in LINK_COLUMNS])
-    began, looked = stamp(clock.now()), 0
-    with store.writer(folder, schema) as writer:
-        for lot in _lots(ids, connector.limits.link_reads):
-            for right in rights:
-                links = connector.read_links(left, lot, right)
-                if links:
-                    columns = [[getattr(link, name) for link in links] for name in LINK_COLUMNS]
-                    writer.write(pa.table(columns, schema=schema))
-            looked += len(lot)
-            if progress is not None:
-                progress(looked)
-    facts = {"taken": began, "ended": stamp(clock.now()), "records": looked, "rights": list(rights)}
-    rows = sum(part.rows for part in writer.parts)
-    stage = folder.partition("/")[0]
-    return store.publish(Manifest(folder, stage, left, 0, rows, tuple(writer.parts), facts=facts))
+    return pa.schema([(name, pa.string()) for name in LINK_COLUMNS])
+
+
+def write_links(
+    connector: Target,
+    left: str,
+    ids: Iterable[str],
+    rights: Sequence[str],
+    writer: PartWriter,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write the links of these records; how many records were looked at."""
+    import pyarrow as pa
+
+    looked = 0
+    for lot in _lots(ids, connector.limits.link_reads):
+        for right in rights:
+            links = connector.read_links(left, lot, right)
+            if links:
+                columns = [[getattr(link, name) for link in links] for name in LINK_COLUMNS]
+                writer.write(pa.table(columns, schema=link_schema()))
+        looked += len(lot)
+        if progress is not None:
+            progress(looked)
+    return looked
 
 
 def _lots(ids: Iterable[str], size: int) -> Iterator[list[str]]:

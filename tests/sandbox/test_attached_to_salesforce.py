@@ -80,13 +80,17 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
             hubspot.control.post(
                 "/act", {"do": "link", "object": "notes", "id": note, "to_object": object, "to": record}
             )
-        stack.enter_context(in_process({
-            "OLD_TOKEN": "pat-na1-sandbox",
-            "OLD_BASE_URL": hubspot.url,
-            "ORG_INSTANCE_URL": salesforce.url,
-            "ORG_CLIENT_ID": "app",
-            "ORG_CLIENT_SECRET": "secret",
-        }))
+        stack.enter_context(
+            in_process(
+                {
+                    "OLD_TOKEN": "pat-na1-sandbox",
+                    "OLD_BASE_URL": hubspot.url,
+                    "ORG_INSTANCE_URL": salesforce.url,
+                    "ORG_CLIENT_ID": "app",
+                    "ORG_CLIENT_SECRET": "secret",
+                }
+            )
+        )
         made = Files(base / "work", salesforce, hubspot)
         made.plan("", PLAN)
         yield made

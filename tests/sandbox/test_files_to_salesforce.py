@@ -47,13 +47,17 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
             "hs_attachment_ids": f"{IDS[5]};{IDS[0]}",
         }
         hubspot.control.post("/seed", {"files": files, "records": {"notes": [{"properties": note}]}})
-        stack.enter_context(in_process({
-            "OLD_TOKEN": "pat-na1-sandbox",
-            "OLD_BASE_URL": hubspot.url,
-            "ORG_INSTANCE_URL": salesforce.url,
-            "ORG_CLIENT_ID": "app",
-            "ORG_CLIENT_SECRET": "secret",
-        }))
+        stack.enter_context(
+            in_process(
+                {
+                    "OLD_TOKEN": "pat-na1-sandbox",
+                    "OLD_BASE_URL": hubspot.url,
+                    "ORG_INSTANCE_URL": salesforce.url,
+                    "ORG_CLIENT_ID": "app",
+                    "ORG_CLIENT_SECRET": "secret",
+                }
+            )
+        )
         made = Files(base / "work", salesforce, hubspot)
         made.plan("", PLAN)
         yield made

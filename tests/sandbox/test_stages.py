@@ -8,6 +8,8 @@ import json
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -346,6 +348,26 @@ def test_a_catalog_that_was_damaged_is_mended_by_a_discover(company: Company) ->
 
 
 # -- what changed since -----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_watch_prints_a_line_a_round_and_ends_with_the_signal(company: Company) -> None:
+    call = [sys.executable, "-m", "migrate", "-w", str(company.root), "--json", "validate", "--watch", "1s"]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        rounds = [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read().splitlines()
+        code = process.wait(60)
+
+    assert (code, json.loads(rest[-1])["error"]) == (143, "interrupted")
+    assert [each["command"] for each in rounds] == ["validate", "validate"]
+    assert {each["id"]: each["verdict"] for each in rounds[0]["results"]} == {
+        each["id"]: each["verdict"] for each in rounds[1]["results"]
+    }
+    assert all("since" not in each for each in rounds[0]["read"].values())
+    assert all("since" in each for each in rounds[1]["read"].values()), rounds[1]["read"]
+    assert len(rounds[1]["trend"]["rounds"]) == len(rounds[0]["trend"]["rounds"]) + 1
 
 
 def test_a_delta_brings_exactly_what_was_edited_made_and_deleted(company: Company) -> None:

@@ -149,6 +149,9 @@ class Target:
     extras: tuple[str, ...] = ("_source",)
     sources: dict[str, str] = field(default_factory=dict)
 
+    def now(self) -> datetime:
+        return AT
+
     def read(self, query: Query, *, after: str | None) -> Iterator[Page]:
         assert after is None
         schema = TARGET.objects[query.object]
@@ -278,12 +281,14 @@ class Moved:
         evidence, scope = self.evidence(), Scope(only=only)
         reports, name = FolderStorage(self.root / "reports"), f"{len(all_validations(self.ledger)):03}"
         evidence.folder = reports.below(name)
-        number = begin_validation(self.ledger, attempt=1, folder=name, started=stamp(AT), part=scope.part)
+        number = begin_validation(
+            self.ledger, attempt=1, folder=name, started=stamp(self.clock.at), part=scope.part
+        )
         try:
             results = run(evidence, chosen_checks(only))
             return conclude(
                 evidence, results, ledger=self.ledger, reports=reports, name=name, number=number,
-                started=AT, scope=scope,
+                started=self.clock.at, scope=scope,
             )  # fmt: skip
         finally:
             evidence.close()

@@ -89,13 +89,11 @@ def trend(points: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Differences from validation to validation, oldest first; None where there was only one.
 
     Args:
-        points: `at`, `verdict`, and `checks`: by id the `differences`.
+        points: `started`, `verdict` and `differences` of each.
     """
     if len(points) < 2:
         return None
-    counts = [
-        sum(int(one.get("differences") or 0) for one in point.get("checks", {}).values()) for point in points
-    ]
+    counts = [int(point["differences"]) for point in points]
     most = max(*counts, 1)
     wide, tall, edge = 600, 120, 10
     step = (wide - 2 * edge) / (len(points) - 1)
@@ -119,7 +117,7 @@ def trend(points: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         edge, tall - edge, wide - edge, tall - edge, line, dots,
     )  # fmt: skip
     rows = [
-        {"at": point["at"], "verdict": point["verdict"], "differences": count}
+        {"at": point["started"], "verdict": point["verdict"], "differences": count}
         for point, count in zip(points, counts, strict=True)
     ]
     return {"svg": svg, "rows": rows[::-1]}

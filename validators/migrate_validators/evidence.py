@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from migrate.engine import Engine, identifier, parquet, text
 from migrate.plan.keys import belongs_sql
 from migrate.rewriting import rewritten_fields
+from migrate.stages.changes import Following, Look
 from migrate.stages.crosswalk import ends_into
-from migrate.stages.snapshot import LINK_COLUMNS, OURS, snapshot, snapshot_links
+from migrate.stages.snapshot import LINK_COLUMNS, OURS
 from migrate.storage import Storage, sha256_of
 from migrate.types import duckdb_type
 from migrate_validators.classes import COLUMNS, FAIL
@@ -48,7 +49,8 @@ class Evidence:
 
     `journal`: the journal as a table expression. `folder`: the report's, within the engine's reach.
     `counted`: rows of a source object by the vendor's second route, taken with the extract. `baseline`:
-    folder of each target object's snapshot before the load, as far as there is one.
+    folder of each target object's snapshot before the load, as far as there is one. `following`: the former
+    look at the target goes on; None: it is read whole.
     """
 
     plan: Plan
@@ -64,6 +66,7 @@ class Evidence:
     objects: Sequence[ObjectPlan] = ()
     baseline: dict[str, str] = field(default_factory=dict)
     progress: Progress = no_progress
+    following: Following | None = None
     schema: str = field(default_factory=lambda: f"validate_{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
@@ -180,17 +183,28 @@ class Evidence:
                 name for each in self.plan.model.validate_.sums if each.object == object for name in each.by
             ]
             fields = [name for name in dict.fromkeys(wanted) if name in schema.fields]
-            found[object] = snapshot(
-                self.connector,
-                schema,
-                self.store,
-                f"target/{object}/validate",
-                key_field=plans[0].key.field,
-                fields=fields,
-                clock=self.clock,
-                progress=lambda rows, object=object: self.progress(f"read {object}", rows, 0),  # type: ignore[misc]
-            )
+            found[object] = self._read(object, plans[0].key.field, fields)
         return found
+
+    def _read(self, object: str, key_field: str, fields: Sequence[str]) -> Manifest:
+        """The object's records now, read whole; or what the former look found, brought up to now."""
+        schema, folder = self.target_schema(object), f"target/{object}/validate"
+
+        def told(rows: int) -> None:
+            self.progress(f"read {object}", rows, 0)
+
+        if self.following is not None:
+            return self.look.on(
+                schema, folder, self.following, key_field=key_field, fields=fields, progress=told
+            )
+        return self.look.whole(
+            schema, folder, key_field=key_field, fields=fields, catalog=self.target.digest(), progress=told
+        )
+
+    @property
+    def look(self) -> Look:
+        """How the target is read."""
+        return Look(self.connector, self.store, self.engine, self.clock)
 
     def found(self, object: str) -> str:
         """The target object's rows now, as a table expression: `_id`, `_key`, `_stamp`, `_source`, fields."""
@@ -219,23 +233,22 @@ class Evidence:
         rights = dict.fromkeys(
             link.to for each in self.plan.model.objects if each.target == object for link in each.links
         )
-        manifest = snapshot_links(
-            self.connector,
+        manifest = self.look.links(
             object,
-            self._ids(object),
+            f"SELECT DISTINCT target_id AS _id FROM {self.crosswalk} WHERE object = {text(object)}",
             list(rights),
-            self.store,
             f"target/{object}/validate-links",
-            clock=self.clock,
+            around=self.snapshots if self.following is not None else self.read_anew(),
+            going_on=self.following is not None,
             progress=lambda rows: self.progress(f"read links of {object}", rows, 0),
         )
+        self._made["links read", object] = manifest
         return links_of(self.store.files(manifest))
 
-    def _ids(self, object: str) -> Iterator[str]:
-        for batch in self.engine.stream(
-            f"SELECT DISTINCT target_id FROM {self.crosswalk} WHERE object = {text(object)} ORDER BY ALL"
-        ):
-            yield from batch.column(0).to_pylist()
+    def links_read(self, object: str) -> dict[str, Any]:
+        """When an object's links were `swept`; `read`: of how many records anew, where not of all."""
+        manifest = self._made.get(("links read", object))
+        return dict(manifest.facts) if manifest is not None else {}
 
     # -- once, by whichever check comes first -------------------------------------------------
 

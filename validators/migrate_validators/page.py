@@ -23,6 +23,7 @@ from migrate.cutting import cut_html, cut_text
 from migrate_validators import charts
 from migrate_validators.model import Verdict, worst
 from migrate_validators.screen import NOT_SET_UP, TITLES
+from migrate_validators.trend import lines
 from migrate_validators.wording import COLUMNS, FIGURES, GLOSSARY, moment, told
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def _rendered(environment: Environment, document: dict[str, Any], digest: str, b
         explorer={"columns": columns, "rows": rows},
         embedded=_json({"columns": columns, "rows": rows, "addresses": _addresses(document)}),
         charts=charts,
+        trend_lines=lines,
         glossary=GLOSSARY,
         whole=charts.whole(document["flows"]),
         show=lambda result, row, column: shown_cell(document, result, row, column, budget.signs),

@@ -20,6 +20,7 @@ from migrate_validators.junit import junit
 from migrate_validators.model import Result, Section, Verdict, worst
 from migrate_validators.page import page
 from migrate_validators.story import headline
+from migrate_validators.trend import told as red_since
 
 if TYPE_CHECKING:
     from migrate.workspace import Workspace
@@ -65,7 +66,7 @@ class Report:
         lines = [f"{document['verdict'].upper()}  {document['title']}", document["summary"], ""]
         lines += [_flow(flow) for flow in document["flows"]]
         lines.append("")
-        lines += [f"{each['verdict']:<6}{each['id']}: {each['summary']}" for each in document["results"]]
+        lines += [_line(document, each) for each in document["results"]]
         if document["decisions"]:
             lines += ["", "Needs a decision:"]
         for one in document["decisions"]:
@@ -112,13 +113,11 @@ def write(
     Raises:
         NoSpace: the disk refused; the former report stays the latest.
     """
-    # An amber section asks people for their word; only a red one says something of the evidence.
-    seen = [one for one in (section.verdict for section in sections) if one not in (None, Verdict.WARN)]
-    verdict = worst([*(result.verdict for result in results), *filter(None, seen)])
-    title, told = headline(verdict, facts["flows"], results, sections)
-    if facts.get("scope", {}).get("part"):
-        # A part proves nothing of the rest, however green it is.
-        verdict = worst([verdict, Verdict.WARN])
+    part = bool(facts.get("scope", {}).get("part"))
+    verdict = overall(results, sections, part=part)
+    shown = overall(results, sections, part=False)
+    title, told = headline(shown, facts["flows"], results, sections)
+    if part:
         title, told = f"A part only. {title}", f"{told} What else there is was not looked at."
     document = {"format": FORMAT, "verdict": verdict.value, "title": title, "summary": told, **facts,
                 "results": [asdict(result) for result in results]}  # fmt: skip
@@ -132,6 +131,20 @@ def write(
     pointer = {"format": FORMAT, "folder": name, "verdict": verdict.value, "digest": digest}
     reports.write(LATEST, json.dumps(pointer).encode())
     return Report(storage, verdict, digest)
+
+
+def overall(results: Sequence[Result], sections: Sequence[Section], *, part: bool) -> Verdict:
+    """The verdict of the whole: the worst of its results and sections."""
+    # An amber section asks people for their word; only a red one says something of the evidence.
+    seen = [one for one in (section.verdict for section in sections) if one not in (None, Verdict.WARN)]
+    verdict = worst([*(result.verdict for result in results), *filter(None, seen)])
+    # A part proves nothing of the rest, however green it is.
+    return worst([verdict, Verdict.WARN]) if part else verdict
+
+
+def _line(document: dict[str, Any], result: dict[str, Any]) -> str:
+    since = red_since(document.get("trend", {}), result["id"])
+    return f"{result['verdict']:<6}{result['id']}: {result['summary']}" + (f" ({since})" if since else "")
 
 
 def _flow(flow: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.clock import stamp
 from migrate.errors import (
+    Busy,
     Damaged,
     InDoubt,
     MigrateError,
@@ -30,21 +31,29 @@ from migrate.errors import (
 )
 from migrate.ledger.canaries import last_flown
 from migrate.ledger.switches import all_switches
-from migrate.ledger.validations import all_validations, begin_validation, end_validation, open_waivers
+from migrate.ledger.validations import (
+    begin_validation,
+    end_validation,
+    open_waivers,
+    whole_validations,
+)
+from migrate.stages.changes import Following
 from migrate_validators.accepting import accept, document, expiring
 from migrate_validators.evidence import Evidence, Progress, no_progress
 from migrate_validators.model import Decision, Result, Verdict, worst
-from migrate_validators.report import REPORTS, Report, write
+from migrate_validators.report import REPORTS, Report, overall, write
 from migrate_validators.screen import Seen, screen
 from migrate_validators.screen import document as screen_document
 from migrate_validators.story import Point, point, story, told_decision
+from migrate_validators.trend import noted, trend
 from migrate_validators.triage import DIFFERENCES, former_rows, triage
 from migrate_validators.wording import without_folders
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from migrate.ledger import Ledger
+    from migrate.plan.models import ObjectPlan
     from migrate.storage import Storage
     from migrate.workspace import Workspace
 
@@ -111,6 +120,7 @@ def validate(
     only: Sequence[str] = (),
     progress: Progress | None = None,
     workers: int = WORKERS,
+    whole_every: timedelta | None = None,
 ) -> Report:
     """Read the target anew, run every check side by side, write the report; returns it.
 
@@ -119,8 +129,11 @@ def validate(
         only: ids of checks to run; default: all.
         progress: told what is being done, how far it is, and of how much (0: not known).
         workers: most checks at a time.
+        whole_every: of the target, read only what changed since the former validation, and all of it at
+            least this often; None: all of it now.
 
     Raises:
+        Busy: another validation of this workspace is under way.
         UsageError: an unknown object or check, or nothing has been transformed.
         Parked, SystemRefused: the target can't be read.
         Damaged, NoSpace: our side.
@@ -128,8 +141,6 @@ def validate(
     A validation that doesn't come to its end stands in the ledger, and until the next one does there is no
     verdict but `error`.
     """
-    from migrate.plan.needs import expected
-
     plan = workspace.plan
     scope = Scope(tuple(only), tuple(objects))
     wanted = chosen_checks(only)
@@ -141,7 +152,29 @@ def validate(
                 store.verify(manifest)
         if not store.manifests("ready", each.name):
             raise UsageError(f"`{each.name}` hasn't been transformed.", "Run `migrate transform` first.")
+    with workspace.ledger.alone("validate") as ours:
+        if not ours:
+            raise Busy(
+                "Another process is busy with a validation in this workspace.",
+                "Wait for its end, and run this again.",
+            )
+        return _validate(workspace, scope, wanted, chosen, progress or no_progress, workers, whole_every)
+
+
+def _validate(
+    workspace: Workspace,
+    scope: Scope,
+    wanted: dict[str, Check | Exception],
+    chosen: Sequence[ObjectPlan],
+    progress: Progress,
+    workers: int,
+    whole_every: timedelta | None,
+) -> Report:
+    from migrate.plan.needs import expected
+
+    plan, store = workspace.plan, workspace.store
     workspace.journal.verify()
+    expecting = expected(plan, workspace.catalog("target"))
     started = workspace.clock.now()
     attempt = workspace.ledger.attempt()
     base = point(workspace.ledger, attempt)
@@ -153,7 +186,7 @@ def validate(
         evidence = Evidence(
             plan=plan,
             source=workspace.catalog("source"),
-            target=expected(plan, workspace.catalog("target")),
+            target=expecting,
             store=store,
             engine=workspace.engine,
             journal=workspace.journal.source(),
@@ -163,7 +196,8 @@ def validate(
             attempt=attempt,
             objects=chosen,
             baseline=dict(base.baseline) if base else {},
-            progress=progress or no_progress,
+            progress=progress,
+            following=Following(whole_every, expecting.digest()) if whole_every is not None else None,
         )
         with closing(evidence):
             results = run(evidence, wanted, workers=workers)
@@ -206,17 +240,21 @@ def conclude(
     }
     sections = screen(Seen(evidence, judged, ledger, facts, base))
     facts["screen"] = screen_document(sections)
+    facts["trend"] = trend(
+        ledger, evidence.attempt, number=number, started=stamp(started), results=judged,
+        verdict=None if scope.part else overall(judged, sections, part=False),
+    )  # fmt: skip
     report = write(reports, name, judged, facts, sections)
     end_validation(
         ledger, number, ended=stamp(evidence.clock.now()), digest=report.digest, verdict=report.verdict.value,
-        facts={each.id: {"verdict": each.verdict.value, "differences": each.row_count} for each in judged},
+        facts=noted(judged),
     )  # fmt: skip
     return report
 
 
 def former_differences(ledger: Ledger, reports: Storage, attempt: int) -> list[str]:
     """The file of the last whole validation's differences; empty where there was none, or it found none."""
-    done = [each for each in all_validations(ledger, attempt) if each.ended and not each.part]
+    done = whole_validations(ledger, attempt, 1)
     if not done:
         return []
     folder = reports.below(done[-1].folder)

@@ -14,16 +14,18 @@ from migrate.engine import text
 from migrate.journal import LINKS
 from migrate.ledger.tables import checkpoints
 from migrate.plan.keys import split_entry
+from migrate.stages.changes import words
 from migrate.stages.crosswalk import LOADED, REFUSALS
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import SEVERITY, Decision, Result, Section, Verdict, many
-from migrate_validators.wording import why
+from migrate_validators.wording import moment, why
 
 if TYPE_CHECKING:
     from migrate.ledger import Ledger
     from migrate.ledger.canaries import Canary
     from migrate.ledger.switches import Switch
     from migrate.plan.models import ObjectPlan
+    from migrate.store import Manifest
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def story(
                    "name": evidence.source.tenant_name, "production": evidence.source.production},
         "target": {"system": target.system, "type": target.type, "tenant": evidence.target.tenant,
                    "name": evidence.target.tenant_name, "production": evidence.target.production},
-        "read": {object: dict(manifest.facts) | {"rows": manifest.rows}
+        "read": {object: read_words(evidence, object, manifest)
                  for object, manifest in evidence.read_anew().items()},
         "flows": [flow(evidence, each) for each in evidence.objects],
         "names": {result.id: found for result in results if (found := names(evidence, result))},
@@ -76,6 +78,18 @@ def story(
         "automations": automations(evidence, canaries, switches),
         "way_back": way_back(evidence, checkpoint),
     }  # fmt: skip
+
+
+def read_words(evidence: Evidence, object: str, manifest: Manifest) -> dict[str, Any]:
+    """When an object, and its links, were read: the facts, and `words` for people."""
+    links = evidence.links_read(object)
+    said = words(manifest.facts)
+    if "read" in links:
+        said += (
+            f" Links swept at {moment(links['swept'])}; since then those of changed records were read again, "
+            f"now of {links['read']:,}: one that came or went by itself is seen at the next whole look."
+        )
+    return dict(manifest.facts) | {"rows": manifest.rows, "words": said}
 
 
 def names(evidence: Evidence, result: Result) -> dict[str, dict[str, Any]]:

@@ -181,6 +181,11 @@ class HubSpotConnector:
             return self._associations.read(query, after)
         return self._reading.read(query, after)
 
+    def changed(self, query: Query) -> Iterator[Page] | None:
+        if query.object in (OWNERS, FILES, ATTACHMENTS) or self._is_links(query.object):
+            return None
+        return self._reading.changed(query)
+
     def merges(
         self,
         object: str,

@@ -1,8 +1,8 @@
 """What does the portal hold now? Records from the row store, never from the search index.
 
 Lists and batch reads are read-after-write; search lags behind, stops at 10,000 rows and never shows
-archived records, so it only counts here (the second route). Sources: HubSpot, CRM objects, batch read,
-search (read 2026-11-23).
+archived records, so it only counts here (the second route), and tells which records changed, which are then
+read from the row store. Sources: HubSpot, CRM objects, batch read, search (read 2026-11-23).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from migrate.catalog import Field
 from migrate.connector import Held, Page, Query, Version
+from migrate.connectors.http import Reply
 from migrate.connectors.hubspot.merged import FIELDS as _MERGED
 from migrate.connectors.hubspot.merged import ids_in
 from migrate.connectors.hubspot.metadata import Metadata
@@ -27,6 +28,7 @@ from migrate.connectors.hubspot.who import source_of, version
 
 PAGE = 100
 WITH_HISTORY = 50
+SEARCHED = 200  # most results of one search (HubSpot, "Search the CRM", read 2026-11-26)
 LONGEST_QUERY = 12_000  # characters of property names; a URL beyond 16 KB is refused with 414
 _SOURCE = ("hs_object_source", "hs_object_source_id")
 
@@ -101,18 +103,51 @@ class Reading:
         """By search, whose index may lag; deleted records by their list, for search hides them."""
         if query.deleted:
             return sum(page.batch.num_rows for page in self.read(query, None))
-        stamp = stamp_of(query.object)
-        bounds = (("GTE", query.since), ("LT", query.until))
-        filters = [
-            {"propertyName": stamp, "operator": operator, "value": instant_text(at)}
-            for operator, at in bounds
-            if at is not None
-        ]
         body: dict[str, Any] = {"limit": 1, "properties": ["hs_object_id"]}
-        if filters:
+        if filters := _window(query):
             body["filterGroups"] = [{"filters": filters}]
         reply = self._portal.ask(self._portal.paths.objects(query.object, "/search"), body)
         return int(reply.json()["total"])
+
+    def changed(self, query: Query) -> Iterator[Page] | None:
+        """What search knows to have changed in the window, read from the row store; None without an index.
+
+        In the order of ids and from the last id on, for search pages through 10,000 results and no further.
+        """
+        reply = self._search(query, "0", limit=1, ok=(400, 403, 404))
+        return self._changed(query) if reply.status < 300 else None  # else not searchable with this token
+
+    def _changed(self, query: Query) -> Iterator[Page]:
+        names = [name for name in query.fields if name != "_source"]
+        fields = self._metadata.known(query.object, names)
+        tells = "_source" in query.fields
+        app = self._portal.identity().app if tells else ""
+        wanted = list(dict.fromkeys([*names, stamp_of(query.object), *(_SOURCE if tells else ())]))
+        last = "0"
+        while found := self._search(query, last, limit=SEARCHED).json()["results"]:
+            ids = [str(each["id"]) for each in found]
+            last = ids[-1]
+            for piece in chunks(ids, PAGE):
+                # One that was merged meanwhile gives its survivor, which has its own place in the list.
+                own = [each for each in self._batch(query.object, wanted, piece) if str(each["id"]) in piece]
+                try:
+                    batch = _batch_of(query, fields, names, own, app)
+                except BadValue as failure:
+                    id = str(own[failure.row]["id"])
+                    raise failure.refusal(self._portal.system, query.object, id) from failure
+                yield Page(batch, last)
+
+    def _search(self, query: Query, after: str, *, limit: int, ok: tuple[int, ...] | None = None) -> Reply:
+        """Ids after this one whose stamp lies in the window, in order."""
+        filters = [{"propertyName": "hs_object_id", "operator": "GT", "value": after}]
+        filters += _window(query)
+        body = {
+            "limit": limit,
+            "properties": ["hs_object_id"],
+            "filterGroups": [{"filters": filters}],
+            "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
+        }
+        return self._portal.ask(self._portal.paths.objects(query.object, "/search"), body, ok=ok)
 
     def history(self, object: str, ids: Sequence[str], names: Sequence[str]) -> dict[str, list[Version]]:
         fields = self._metadata.known(object, names) if names else self._metadata.fields(object)
@@ -227,6 +262,15 @@ def _answers(
 def _merged_ids(record: Record) -> set[str]:
     properties = record.get("properties") or {}
     return {id for name in _MERGED for id in ids_in(properties.get(name))}
+
+
+def _window(query: Query) -> list[dict[str, str]]:
+    """A query's window as filters of a search."""
+    return [
+        {"propertyName": stamp_of(query.object), "operator": operator, "value": instant_text(at)}
+        for operator, at in (("GTE", query.since), ("LT", query.until))
+        if at is not None
+    ]
 
 
 def _within(query: Query, record: Record, stamp: str) -> bool:
