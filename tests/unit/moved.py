@@ -8,6 +8,7 @@ one deal was rejected. `Moved.target.records` may be edited to plant a fault; `r
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -148,12 +149,14 @@ class Target:
     automatic: set[Link] = field(default_factory=set)
     extras: tuple[str, ...] = ("_source",)
     sources: dict[str, str] = field(default_factory=dict)
+    reads: Counter[str] = field(default_factory=Counter)  # of whole objects
 
     def now(self) -> datetime:
         return AT
 
     def read(self, query: Query, *, after: str | None) -> Iterator[Page]:
         assert after is None
+        self.reads[query.object] += 1
         schema = TARGET.objects[query.object]
         rows = list(self.records[query.object].items())
         for start in range(0, len(rows), 2):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from migrate_validators.evidence import Evidence
 from migrate_validators.model import Result, Verdict
 from migrate_validators.run import BUILT_IN, run
 
@@ -499,3 +500,78 @@ def test_an_object_that_is_only_kept_must_have_been_read_whole(
     found = migration.results("counts")["counts.Log"]
     assert (found.verdict, found.compared) == (verdict, 2)
     assert found.title == "Kept, not moved: Log"
+
+
+def test_checks_run_side_by_side_over_one_reading_of_the_target(migration: Moved) -> None:
+    import threading
+
+    both = threading.Barrier(2, timeout=20)
+    reads = migration.target.reads
+
+    def waits(evidence: Evidence) -> Iterator[Result]:
+        both.wait()
+        assert evidence.snapshots["companies"].rows
+        yield Result("x", "x", "", "x", Verdict.PASS, "x", 1)
+
+    evidence = migration.evidence()
+    try:
+        found = run(evidence, {"one": waits, "two": waits})
+    finally:
+        evidence.close()
+
+    assert [each.verdict for each in found] == [Verdict.PASS, Verdict.PASS]
+    assert reads["companies"] == 1
+
+
+def test_a_signal_ends_every_check_at_its_next_page(migration: Moved) -> None:
+    import threading
+
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(evidence: Evidence) -> Iterator[Result]:
+        begun.set()
+        try:
+            for page in range(10**9):
+                evidence.progress("read companies", page, 0)
+        finally:
+            ended.set()
+        yield Result("x", "x", "", "x", Verdict.PASS, "x", 1)
+
+    def interrupted(name: str, _done: int, _total: int) -> None:
+        if name == "checks":
+            raise KeyboardInterrupt
+
+    evidence = migration.evidence()
+    evidence.progress = interrupted
+
+    def quick(_evidence: Evidence) -> Iterator[Result]:
+        assert begun.wait(20)
+        yield Result("y", "y", "", "y", Verdict.PASS, "y", 1)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(evidence, {"quick": quick, "endless": endless})
+    finally:
+        evidence.close()
+    assert ended.is_set()
+
+
+def test_a_check_that_finds_too_little_memory_beside_others_runs_again_alone(migration: Moved) -> None:
+    from migrate.errors import NoSpace
+
+    tries = []
+
+    def large(_evidence: Evidence) -> Iterator[Result]:
+        tries.append(1)
+        if len(tries) == 1:
+            raise NoSpace("spill", "out of memory")
+        yield Result("x", "x", "", "x", Verdict.PASS, "x", 1)
+
+    evidence = migration.evidence()
+    try:
+        found = run(evidence, {"large": large})
+    finally:
+        evidence.close()
+
+    assert [each.verdict for each in found] == [Verdict.PASS]
+    assert len(tries) == 2

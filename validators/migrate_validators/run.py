@@ -8,6 +8,7 @@ of reach, a damaged artifact or a full disk end the validation, and the former r
 from __future__ import annotations
 
 import importlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -67,7 +68,12 @@ WORKERS = 4  # checks at a time; each waits most of the time, for the target or 
 
 Check = Callable[[Evidence], Iterable[Result]]
 
-_ENDS_ALL = (Parked, SystemRefused, Retriable, InDoubt, Damaged, NoSpace, PlanError)
+
+class _Stopped(Exception):
+    pass
+
+
+_ENDS_ALL = (_Stopped, Parked, SystemRefused, Retriable, InDoubt, Damaged, NoSpace, PlanError)
 
 
 def checks() -> dict[str, Check | Exception]:
@@ -284,23 +290,37 @@ def run(
     chosen = checks() if wanted is None else wanted
     found: dict[str, list[Result]] = {}
     crowded: list[str] = []
-    with ThreadPoolExecutor(max(workers, 1), thread_name_prefix="check") as pool:
-        under_way = {pool.submit(_one, evidence, name, check): name for name, check in chosen.items()}
-        evidence.progress("checks", 0, len(chosen))
-        try:
-            for future in as_completed(under_way):
-                name = under_way[future]
-                try:
-                    found[name] = future.result()
-                except NoSpace:
-                    if workers <= 1:
-                        raise
-                    crowded.append(name)
-                evidence.progress("checks", len(found), len(chosen))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            evidence.engine.interrupt()
-            raise
+    shared = evidence.progress
+    stopped, one_at_a_time = threading.Event(), threading.Lock()
+
+    def progress(name: str, done: int, total: int) -> None:
+        if stopped.is_set():
+            raise _Stopped
+        with one_at_a_time:  # bars are drawn by one thread at a time
+            shared(name, done, total)
+
+    evidence.progress = progress
+    pool = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="check")
+    under_way = {pool.submit(_one, evidence, name, check): name for name, check in chosen.items()}
+    try:
+        for future in as_completed(under_way):
+            name = under_way[future]
+            try:
+                found[name] = future.result()
+            except NoSpace:
+                if workers <= 1:
+                    raise
+                crowded.append(name)
+            progress("checks", len(found), len(chosen))
+    except BaseException:
+        # Whatever is at work stops at its next page or query; nobody waits for the others' turn.
+        stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        evidence.engine.interrupt()
+        raise
+    finally:
+        pool.shutdown(wait=True)
+        evidence.progress = shared
     for name in crowded:
         found[name] = _one(evidence, name, chosen[name])
     return tuple(result for name in chosen for result in found[name])
