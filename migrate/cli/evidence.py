@@ -38,6 +38,9 @@ _FORMATS: dict[str, Format] = {".xlsx": "xlsx", ".db": "sqlite", ".sqlite": "sql
     "--full-every", type=Span(), default="1d", show_default=True,
     help="With --changes or --watch: read the target whole at least this often.",
 )  # fmt: skip
+@click.option(
+    "--unmask", is_flag=True, help="Show persons' names, e-mails, phones and long texts in the report."
+)
 @click.pass_obj
 def validate(
     session: Session,
@@ -46,11 +49,13 @@ def validate(
     changes: bool,
     every: timedelta | None,
     full_every: timedelta,
+    unmask: bool,
 ) -> Result:
     """Read the target again and compare every row with the source and the plan.
 
-    Writes index.html, report.json and junit.xml. With `--only` or `--object` it looks at a part, and says so:
-    a part is no evidence for a decision. Next: `migrate report`.
+    Writes index.html, report.json, report.xlsx and junit.xml, in which persons are masked; rows/*.parquet
+    hold the real values. With `--only` or `--object` it looks at a part, and says so: a part is no evidence
+    for a decision. Next: `migrate report`.
 
     While both systems live, `--watch` repeats it until it is interrupted, each time with a report of its own,
     and every report shows the trend. With `--json` each round prints one document in one line.
@@ -66,7 +71,7 @@ def validate(
     def once(workspace: Workspace) -> Report:
         with session.bars() as bars:
             return run(
-                workspace, objects=objects, only=only, progress=bars,
+                workspace, objects=objects, only=only, progress=bars, unmask=unmask,
                 whole_every=full_every if changes or every is not None else None,
             )  # fmt: skip
 

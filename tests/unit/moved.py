@@ -279,7 +279,7 @@ class Moved:
         """A ledger of its own, in its first attempt."""
         return Ledger(self.root / "ledger.db", self.clock)
 
-    def report(self, *only: str) -> Report:
+    def report(self, *only: str, unmask: bool = False) -> Report:
         """Run the checks (default: all) and write the report as `validate` does."""
         evidence, scope = self.evidence(), Scope(only=only)
         reports, name = FolderStorage(self.root / "reports"), f"{len(all_validations(self.ledger)):03}"
@@ -291,7 +291,7 @@ class Moved:
             results = run(evidence, chosen_checks(only))
             return conclude(
                 evidence, results, ledger=self.ledger, reports=reports, name=name, number=number,
-                started=self.clock.at, scope=scope,
+                started=self.clock.at, scope=scope, unmask=unmask,
             )  # fmt: skip
         finally:
             evidence.close()

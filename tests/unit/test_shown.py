@@ -66,7 +66,7 @@ def test_the_page_is_sanitised_and_the_report_s_own_rows_are_whole(migration: Mo
     report: Report = reported(migration)
     page = (Path(report.path).parent / "index.html").read_text()
     assert "<b>you</b>" in page
-    assert "onerror=steal" not in re.sub(r"<code>.*?</code>", "", page, flags=re.DOTALL)
+    assert not re.search(r"<[^<>]*onerror", page)  # as text only
     assert "<img" not in page
     rows = [row for path in (Path(report.path).parent / "rows").glob("rows.Account.parquet") for row in
             pq.read_table(path).to_pylist()]  # fmt: skip

@@ -1,8 +1,8 @@
-"""How do people and machines read a validation? `report.json`, `junit.xml`, and one self-contained page.
+"""What is kept of a validation? `report.json`, a page, a workbook, `junit.xml`; and which one is the latest?
 
-The JSON is the evidence: its SHA-256 stands on the page and is what signatures are bound to. The three
-files say the same; they are written aside into the report's folder, and a pointer to the folder moves
-last, so that the latest report is always a whole one. The page loads nothing from anywhere.
+The JSON is the evidence: its SHA-256 stands on the page and is what signatures are bound to. The other files
+are made from it alone and say the same. They are written into the report's folder, and a pointer to the
+folder moves last, so that the latest report is always a whole one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from migrate.ledger.validations import all_validations
 from migrate.storage import Storage
 from migrate_validators.junit import junit
 from migrate_validators.model import Result, Section, Verdict, worst
-from migrate_validators.page import page
+from migrate_validators.page import code_of, page
 from migrate_validators.story import headline
 from migrate_validators.trend import told as red_since
+from migrate_validators.workbook import workbook
 
 if TYPE_CHECKING:
     from migrate.workspace import Workspace
+    from migrate_validators.masking import Masking
 
 FORMAT = 1
 LATEST, REPORTS = "latest.json", "reports"
@@ -72,7 +74,8 @@ class Report:
         for one in document["decisions"]:
             lines.append(f"- {one['what']}" + (f"  {one['where']}." if one["where"] else ""))
             lines += [f"    {one['command']}"] if one["command"] else []
-        return "\n".join([*lines, "", f"Report: {self.path}"])
+        masked = "" if document["masked"] else "  It is not masked: it holds personal data."
+        return "\n".join([*lines, "", f"Evidence: {code_of(self.digest)}", f"Report: {self.path}{masked}"])
 
     @property
     def results(self) -> list[dict[str, Any]]:
@@ -103,12 +106,14 @@ def write(
     results: Sequence[Result],
     facts: dict[str, Any],
     sections: Sequence[Section] = (),
+    masking: Masking | None = None,
 ) -> Report:
-    """Write the three files and move the pointer.
+    """Write the report's files and move the pointer.
 
     Args:
         reports: where all reports lie.
         name: of this one's folder.
+        masking: takes out who a person is; None: everything stands there as it is.
 
     Raises:
         NoSpace: the disk refused; the former report stays the latest.
@@ -119,14 +124,17 @@ def write(
     title, told = headline(shown, facts["flows"], results, sections)
     if part:
         title, told = f"A part only. {title}", f"{told} What else there is was not looked at."
-    document = {"format": FORMAT, "verdict": verdict.value, "title": title, "summary": told, **facts,
-                "results": [asdict(result) for result in results]}  # fmt: skip
-    content = json.dumps(document, indent=1, ensure_ascii=False, default=str).encode()
+    document = {"format": FORMAT, "masked": masking is not None, "verdict": verdict.value, "title": title,
+                "summary": told, **facts, "results": [asdict(result) for result in results]}  # fmt: skip
+    plain = json.loads(json.dumps(document, default=str))
+    if masking is not None:
+        plain = masking.document(plain)
+    content = json.dumps(plain, indent=1, ensure_ascii=False).encode()
     digest = hashlib.sha256(content).hexdigest()
-    plain = json.loads(content)
     storage = reports.below(name)
     storage.write(PAGE, page(plain, digest).encode())
     storage.write("junit.xml", junit(plain))
+    storage.write("report.xlsx", workbook(plain, digest, code_of(digest)))
     storage.write(FACTS, content)
     pointer = {"format": FORMAT, "folder": name, "verdict": verdict.value, "digest": digest}
     reports.write(LATEST, json.dumps(pointer).encode())

@@ -41,8 +41,10 @@ from migrate.ledger.validations import (
 from migrate.stages.changes import Following
 from migrate_validators.accepting import accept, document, expiring
 from migrate_validators.evidence import Evidence, Progress, no_progress
+from migrate_validators.masking import masking
 from migrate_validators.model import Decision, Result, Verdict, worst
 from migrate_validators.report import REPORTS, Report, overall, write
+from migrate_validators.samples import addresses, sample
 from migrate_validators.screen import Seen, screen
 from migrate_validators.screen import document as screen_document
 from migrate_validators.story import Point, point, story, told_decision
@@ -127,6 +129,7 @@ def validate(
     progress: Progress | None = None,
     workers: int = WORKERS,
     whole_every: timedelta | None = None,
+    unmask: bool = False,
 ) -> Report:
     """Read the target anew, run every check side by side, write the report; returns it.
 
@@ -137,6 +140,7 @@ def validate(
         workers: most checks at a time.
         whole_every: of the target, read only what changed since the former validation, and all of it at
             least this often; None: all of it now.
+        unmask: whether the report names persons, and shows their e-mails, phone numbers and texts.
 
     Raises:
         Busy: another validation of this workspace is under way.
@@ -209,7 +213,7 @@ def _validate(
             results = run(evidence, wanted, workers=workers)
             return conclude(
                 evidence, results, ledger=workspace.ledger, reports=reports, name=name, number=number,
-                started=started, base=base, scope=scope,
+                started=started, base=base, scope=scope, unmask=unmask,
             )  # fmt: skip
 
 
@@ -224,6 +228,7 @@ def conclude(
     started: datetime,
     base: Point | None = None,
     scope: Scope = Scope(),
+    unmask: bool = False,
 ) -> Report:
     """Judge what the checks found, write the report, and note in the ledger how it ended.
 
@@ -232,13 +237,15 @@ def conclude(
     """
     now = stamp(evidence.clock.now())
     waivers = open_waivers(ledger)
+    masks = None if unmask else masking(evidence)
     judged, used = accept(evidence, results, waivers, now)
     found = triage(evidence, judged, former_rows(former_differences(ledger, reports, evidence.attempt)))
     overdue = [told_decision(one) for one in expiring(waivers, now)]
     facts = story(evidence, judged, base, last_flown(ledger, evidence.attempt), all_switches(ledger))
     facts["decisions"] += overdue
     facts |= {
-        "differences": found.document(),
+        "differences": found.document()
+        | {"sample": sample(evidence, found, masks), "addresses": addresses(evidence)},
         "waivers": document(waivers, used, now),
         "scope": scope.document(),
         "started": stamp(started),
@@ -250,7 +257,7 @@ def conclude(
         ledger, evidence.attempt, number=number, started=stamp(started), results=judged,
         verdict=None if scope.part else overall(judged, sections, part=False),
     )  # fmt: skip
-    report = write(reports, name, judged, facts, sections)
+    report = write(reports, name, judged, facts, sections, masks)
     end_validation(
         ledger, number, ended=stamp(evidence.clock.now()), digest=report.digest, verdict=report.verdict.value,
         facts=noted(judged),
