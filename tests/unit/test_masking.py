@@ -49,7 +49,7 @@ PEOPLE = _schema(
     _field("Description", Kind.TEXT), _field("Birthdate", Kind.DATE),
 )  # fmt: skip
 FIRMS = _schema("Account", _field("Name"), _field("Phone"), _field("Website"))
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"FirstName": "Ada", "LastName": "Lovelace", "Email": "ada@eng.example", "MobilePhone": "(030) 555-0199"},
     {"FirstName": "José", "LastName": "O'Neill Ruiz", "Email": "jose@x.example", "MobilePhone": None},
 ]

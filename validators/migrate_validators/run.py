@@ -168,7 +168,7 @@ def validate(
                 "Another process is busy with a validation in this workspace.",
                 "Wait for its end, and run this again.",
             )
-        return _validate(workspace, scope, wanted, chosen, progress or no_progress, workers, whole_every)
+        return _validate(workspace, scope, wanted, chosen, progress or no_progress, workers, whole_every, unmask)
 
 
 def _validate(
@@ -179,6 +179,7 @@ def _validate(
     progress: Progress,
     workers: int,
     whole_every: timedelta | None,
+    unmask: bool,
 ) -> Report:
     from migrate.plan.needs import expected
 
