@@ -168,7 +168,8 @@ def validate(
                 "Another process is busy with a validation in this workspace.",
                 "Wait for its end, and run this again.",
             )
-        return _validate(workspace, scope, wanted, chosen, progress or no_progress, workers, whole_every, unmask)
+        told = progress or no_progress
+        return _validate(workspace, scope, wanted, chosen, told, workers, whole_every, unmask)
 
 
 def _validate(
