@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
@@ -148,6 +149,32 @@ class LinkType(_Model):
     wire: str
 
 
+class Sales(_Model):
+    """Which fields of an object tell of sales, where its records are such.
+
+    `closed`: true once it is decided; `won`: true once it is won; `closes`: the day (to be) decided;
+    `probability`: from 0 to 1, to 100 where `percent`.
+    """
+
+    amount: str
+    name: str | None = None
+    currency: str | None = None
+    closes: str | None = None
+    closed: str | None = None
+    won: str | None = None
+    probability: str | None = None
+    percent: bool = False
+
+    def there(self, fields: Collection[str]) -> Sales | None:
+        """As much of it as an object with these fields has; None without the amount."""
+        if self.amount not in fields:
+            return None
+        named = ("name", "currency", "closes", "closed", "won", "probability")
+        return self.model_copy(
+            update={key: name if (name := getattr(self, key)) in fields else None for key in named}
+        )
+
+
 class ObjectSchema(_Model):
     """One object (sObject, table, module) of a system.
 
@@ -157,7 +184,7 @@ class ObjectSchema(_Model):
     only field that can hold a migration key, where the vendor takes no field of ours; then no other can be
     made either. `prefix`: how each id begins, where an id tells its object. `url_field`: the field that holds
     the record's own address, where that is what other texts need of it (a file's). `bytes_url`: pattern of
-    the address of a file's bytes, which texts need rather than its page.
+    the address of a file's bytes, which texts need rather than its page. `sales`: its records are sales.
     """
 
     name: str
@@ -177,6 +204,7 @@ class ObjectSchema(_Model):
     prefix: str | None = Default(default=None, exclude_if=_unknown)
     url_field: str | None = Default(default=None, exclude_if=_unknown)
     bytes_url: str | None = Default(default=None, exclude_if=_unknown)
+    sales: Sales | None = Default(default=None, exclude_if=_unknown)
 
 
 class NewObjects(_Model):

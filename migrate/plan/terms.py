@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _WINDOW = re.compile(r"^\s*(\d{1,4})\s+(hour|day|week|working day)s?\s*$", re.IGNORECASE)
@@ -39,3 +39,29 @@ def parse_window(text: str) -> Window:
     if not found or int(found[1]) == 0:
         raise ValueError(f"`{text}` isn't a span of time")
     return Window(int(found[1]), " ".join(found[2].lower().split()))
+
+
+@dataclass(frozen=True)
+class FiscalYear:
+    """A business year: its first day, the first day after it, and what it is called."""
+
+    start: date
+    end: date
+    name: str
+
+
+def fiscal_year(day: date, first_month: int) -> FiscalYear:
+    """The business year that a day is in. One that doesn't begin in January is called `2026/27`."""
+    year = day.year if day.month >= first_month else day.year - 1
+    name = str(year) if first_month == 1 else f"{year}/{(year + 1) % 100:02d}"
+    return FiscalYear(date(year, first_month, 1), date(year + 1, first_month, 1), name)
+
+
+def fiscal_month_sql(day: str, first_month: int) -> str:
+    """SQL of the business month of a day (SQL of a DATE): `2026-02`, or `2026/27 month 01 (2026-02)`."""
+    month = f"strftime({day}, '%Y-%m')"
+    if first_month == 1:
+        return month
+    year = f"(year({day}) - CASE WHEN month({day}) < {first_month} THEN 1 ELSE 0 END)"
+    number = f"((month({day}) - {first_month} + 12) % 12 + 1)"
+    return f"printf('%d/%02d month %02d (%s)', {year}, ({year} + 1) % 100, {number}, {month})"

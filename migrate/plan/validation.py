@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
+from migrate.plan.figures import MoneyPlan
 from migrate.plan.shape import Shape
 
 PERCENT = "%"
@@ -121,3 +122,4 @@ class ValidatePlan(Shape):
     duplicates: list[DuplicatesPlan] = []
     decision: DecisionPlan = DecisionPlan()
     notices: list[NoticePlan] = []
+    money: MoneyPlan = MoneyPlan()

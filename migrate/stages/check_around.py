@@ -14,6 +14,7 @@ from migrate.plan.expressions import suggest
 from migrate.plan.keys import entry_of
 from migrate.plan.mistakes import UNKNOWN
 from migrate.plan.terms import parse_window
+from migrate.stages.check_figures import check_figures
 from migrate.stages.check_validation import check_validation
 from migrate.stages.checked import Collision, Findings
 
@@ -35,6 +36,7 @@ def check_around(
     _archive(plan, source, findings)
     _calendar(plan, findings)
     check_validation(plan, target, findings, checks)
+    check_figures(plan, source, target, findings)
     _overrides(plan, source, findings)
 
 

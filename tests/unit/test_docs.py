@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from migrate.cli.root import cli
-from migrate.plan import fields, models, optouts, validation
+from migrate.plan import fields, figures, models, optouts, validation
 from migrate.plan.loading import load_plan
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +132,7 @@ def test_every_runnable_page_is_listed_in_an_index(page: Path) -> None:
 def kinds() -> dict[str, set[str]]:
     """The plan's models, each with its keys as they are written."""
     found: dict[str, set[str]] = {}
-    parts = (models, fields, optouts, validation)
+    parts = (models, fields, optouts, validation, figures)
     named = {part.__name__ for part in parts}
     for each in (each for part in parts for each in vars(part).values()):
         if isinstance(each, type) and issubclass(each, BaseModel) and each.__module__ in named:
@@ -164,6 +164,8 @@ SECTIONS = {
     "ValidatePlan": "`validate`",
     "TolerancePlan": "A tolerance",
     "DuplicatesPlan": "Likely duplicates",
+    "MoneyPlan": "`money`",
+    "MoneySide": "A side of `money`",
     "CutoverPlan": "`cutover`",
 }
 WITHIN = {

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from migrate.engine import Engine, identifier, parquet, text
 from migrate.plan.keys import belongs_sql
+from migrate.plan.sales import Money, money_of
 from migrate.rewriting import rewritten_fields
 from migrate.stages.changes import Following, Look
 from migrate.stages.crosswalk import ends_into
@@ -151,6 +152,15 @@ class Evidence:
         return self.target.objects[object]
 
     @property
+    def money(self) -> Money | None:
+        """The plan's entry of sales, and each system's words for them; None where it has none.
+
+        Raises:
+            PlanError: the plan's own words for it aren't expressions over the fields.
+        """
+        return self.once(("money",), lambda: money_of(self.plan, self.source, self.target))
+
+    @property
     def snapshots(self) -> dict[str, Manifest]:
         """A snapshot of each target object, taken now; once for all checks."""
         return self.once(("snapshots",), self._snapshots)
@@ -182,6 +192,8 @@ class Evidence:
             wanted += [
                 name for each in self.plan.model.validate_.sums if each.object == object for name in each.by
             ]
+            if self.money is not None and self.money.target.object == object:
+                wanted += self.money.target.reads
             fields = [name for name in dict.fromkeys(wanted) if name in schema.fields]
             found[object] = self._read(object, plans[0].key.field, fields)
         return found

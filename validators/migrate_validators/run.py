@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 GROUP = "crm_migrate.checks"
 BUILT_IN = (
-    "counts", "rows", "sums", "links", "picklists", "files", "timeline", "strays", "untouched",
+    "counts", "rows", "sums", "money", "links", "picklists", "files", "timeline", "strays", "untouched",
     "completeness", "duplicates", "invariants",
 )  # fmt: skip
 

@@ -1,9 +1,9 @@
 """Does the money agree, to the last digit, in every group? Old and new side by side.
 
 Old: the values at the source, by what became of the record. New: the target's, read anew. Sums are exact
-decimals, by owner, stage and what the plan asks for (a date or an instant in `by` groups by month), and by
-currency where the target holds one. A difference that is an automation's doing, by the row check's
-evidence, is a warning.
+decimals, by owner, stage and what the plan asks for (a date or an instant in `by` groups by the fiscal month
+of the plan's calendar); sales also by the fiscal month in which they close, and by currency. A difference
+that is an automation's doing, by the row check's evidence, is a warning.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.catalog import Field
 from migrate.engine import identifier, text
+from migrate.plan.terms import fiscal_month_sql
 from migrate.stages.crosswalk import LOADED, rows_of
 from migrate.types import NUMERIC, Kind
 from migrate_validators.accepting import is_near, near
@@ -63,7 +64,20 @@ def _wanted(evidence: Evidence, each: ObjectPlan, two: Sides) -> dict[str, list[
     for groups in found.values():
         if len(groups) == 1:
             groups += [(name,) for name in defaults]
+    for groups in found.values():
+        groups += [
+            (name,) for name in _of_sales(evidence, each) if (name,) not in groups and name in two.columns
+        ]
     return found
+
+
+def _of_sales(evidence: Evidence, each: ObjectPlan) -> list[str]:
+    """The mapped fields of the day on which sales close and of their currency, where these are sales."""
+    money = evidence.money
+    if money is None or money.entry.name != each.name:
+        return []
+    said = [money.target.sql.get(word) for word in ("closed", "currency")]
+    return [name for name in money.target.reads if identifier(name) in said]
 
 
 def _object(
@@ -191,8 +205,12 @@ def _groups(
 def _group(evidence: Evidence, name: str, field: Field) -> str:
     """SQL of the group that a value is in, as people call it."""
     column = identifier(name)
-    if field.kind in (Kind.DATE, Kind.TIMESTAMP):
-        return f"strftime({column}, '%Y-%m')"
+    calendar = evidence.plan.model.calendar
+    if field.kind is Kind.DATE:
+        return fiscal_month_sql(column, calendar.fiscal_year_start)
+    if field.kind is Kind.TIMESTAMP:
+        day = f"CAST(timezone({text(calendar.zone)}, {column}) AS DATE)"
+        return fiscal_month_sql(day, calendar.fiscal_year_start)
     if field.owner:
         names = {owner.id: owner.name for owner in evidence.target.owners}
     else:
@@ -236,7 +254,7 @@ def _names(evidence: Evidence, each: ObjectPlan) -> list[str]:
     asked = [
         one for sums in evidence.plan.model.validate_.sums if sums.object == each.target for one in sums.by
     ]
-    return asked + [
+    return [*asked, *_of_sales(evidence, each)] + [
         name for name in each.fields if name in fields and (fields[name].owner or fields[name].options)
     ]
 

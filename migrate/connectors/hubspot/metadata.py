@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from migrate.catalog import Catalog, Field, LinkType, NewObjects, ObjectSchema, Option, Owner
+from migrate.catalog import Catalog, Field, LinkType, NewObjects, ObjectSchema, Option, Owner, Sales
 from migrate.connectors.hubspot.paths import (
     ATTACHMENTS,
     CUSTOM,
@@ -39,6 +39,14 @@ _REQUIRED = dict.fromkeys(ACTIVITIES, frozenset({"hs_timestamp"})) | {
 # pipelines, read 2026-11-26). Where it was removed, the page is silent; the first in order is likely.
 _FIRST_PIPELINE = ("default", "0")
 
+
+# HubSpot, "Default deal properties", read 2026-11-26; with one currency there is no `deal_currency_code`.
+SALES = {
+    "deals": Sales(
+        amount="amount", name="dealname", currency="deal_currency_code", closes="closedate",
+        closed="hs_is_closed", won="hs_is_closed_won", probability="hs_deal_stage_probability",
+    )
+}  # fmt: skip
 
 # What HubSpot gives every custom object (custom objects guide, read 2026-11-26).
 NEW_OBJECTS = NewObjects(
@@ -285,6 +293,7 @@ class Metadata:
             url=f"{page}/record/{type_id}/{{id}}",
             urls=(f"{page}/{OLD_PAGES[object]}/{{id}}",) if object in OLD_PAGES else (),
             custom=custom is not None,
+            sales=SALES[object].there(fields) if object in SALES else None,
         )
 
     def _load(self, object: str) -> tuple[str, dict[str, Field]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from migrate.catalog import ANY, Consent, Field, NewObjects, ObjectSchema, Option
+from migrate.catalog import ANY, Consent, Field, NewObjects, ObjectSchema, Option, Sales
 from migrate.connectors.salesforce.blobs import KEY, LINK, VERSION, files, key_field
 from migrate.connectors.salesforce.picklists import dependent, record_types
 from migrate.types import Kind
@@ -104,6 +104,15 @@ def is_crm_object(entry: Mapping[str, Any], extra: Sequence[str] = ()) -> bool:
     return name in CRM_OBJECTS or name in extra or custom
 
 
+# Object Reference, "Opportunity", read 2026-11-26.
+SALES = {
+    "Opportunity": Sales(
+        amount="Amount", name="Name", currency="CurrencyIsoCode", closes="CloseDate", closed="IsClosed",
+        won="IsWon", probability="Probability", percent=True,
+    )
+}  # fmt: skip
+
+
 def object_schema(described: Mapping[str, Any], instance: str, scales: Mapping[str, int]) -> ObjectSchema:
     """One object out of its describe.
 
@@ -140,6 +149,7 @@ def object_schema(described: Mapping[str, Any], instance: str, scales: Mapping[s
         updateable=bool(described.get("updateable")),
         deletable=bool(described.get("deletable")) or name == VERSION,  # with its document
         prefix=str(described["keyPrefix"]) if described.get("keyPrefix") else None,
+        sales=SALES[name].there(fields) if name in SALES else None,
     )
 
 

@@ -187,6 +187,7 @@ def derived(call: Call, kind: str, values: Values, after: dict[str, str]) -> Val
         if kind == "deals":
             won = closed and stage is not None and float(stage["metadata"].get("probability", "0")) == 1.0
             told |= {"hs_is_closed": str(closed).lower(), "hs_is_closed_won": str(won).lower()}
+            told["hs_deal_stage_probability"] = stage["metadata"].get("probability") if stage else None
     if kind == "contacts" and "email" in values:
         address = values["email"]
         told["hs_email_domain"] = address.rpartition("@")[2] if address else None

@@ -150,6 +150,7 @@ closed_lost_reason|Closed Lost Reason|string|textarea|
 closed_won_reason|Closed Won Reason|string|textarea|
 hs_is_closed|Is Deal Closed?|bool|booleancheckbox|r
 hs_is_closed_won|Is Closed Won|bool|booleancheckbox|r
+hs_deal_stage_probability|Deal probability|number|number|r
 createdate|Create Date|datetime|date|
 """,
     "tickets": """
