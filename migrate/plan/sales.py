@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from migrate.engine import identifier
+from sqlglot import exp
+
 from migrate.errors import PlanError, PlanMistake, Position
 from migrate.plan.expressions import parse_expression
 from migrate.types import NUMERIC, Kind
@@ -102,23 +103,27 @@ def _known(schema: ObjectSchema, amount: str | None) -> dict[str, str]:
     """What the catalog, or the mapping, knows of a side, as expressions."""
     known = schema.sales
     if known is None:
-        return {"amount": identifier(amount)} if amount else {}
-    words = {"amount": identifier(known.amount)}
+        return {"amount": _column(amount)} if amount else {}
+    words = {"amount": _column(known.amount)}
     for word, name in (("currency", known.currency), ("name", known.name), ("closed", known.closes)):
         if name:
-            words[word] = identifier(name)
+            words[word] = _column(name)
     if known.probability:
         share = " / 100" if known.percent else ""
-        words["probability"] = f"CAST({identifier(known.probability)} AS DECIMAL(18, 6)){share}"
+        words["probability"] = f"CAST({_column(known.probability)} AS DECIMAL(18, 6)){share}"
     if known.closed:
-        words["open"] = f"NOT coalesce({identifier(known.closed)}, false)"
+        words["open"] = f"NOT coalesce({_column(known.closed)}, false)"
     if known.won:
-        words["won"] = f"coalesce({identifier(known.won)}, false)"
+        words["won"] = f"coalesce({_column(known.won)}, false)"
     if known.closed and known.won:
         words["lost"] = (
-            f"coalesce({identifier(known.closed)}, false) AND NOT coalesce({identifier(known.won)}, false)"
+            f"coalesce({_column(known.closed)}, false) AND NOT coalesce({_column(known.won)}, false)"
         )
     return words
+
+
+def _column(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
 
 
 def _money_field(each: ObjectPlan, schema: ObjectSchema) -> str | None:
