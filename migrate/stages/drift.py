@@ -115,7 +115,7 @@ class _Target:
         if new is None:
             yield ValueChange(self._system, *place, "", f"{_FIELD_GONE}.", matters=True)
             return
-        for option, what in _became(old, new):
+        for option, what in became(old, new):
             users = self._led(each, old, place[1], option)
             if number := self._ready(place, each.entries, option.value):
                 users.append(f"{_records(number, 'ready')} {_verb(number, 'hold')} it")
@@ -124,7 +124,7 @@ class _Target:
                 yield ValueChange(self._system, *place, option.value, words, matters=True)
         yield from self._ambiguous(place, each, old, new)
         named = {written for _, _, written in each.homes}
-        for option in _come(old, new):
+        for option in come(old, new):
             if not named & {option.value, option.label}:
                 waiting = [words for read in each.reads if (words := self._waiting(read, option))]
                 words = f"{option_words(option)} is new; {'; '.join(waiting) or 'no map leads there'}."
@@ -212,12 +212,12 @@ class _Source:
     def _field(self, read: Read, place: Place, name: str, new: Sequence[Option]) -> Iterator[ValueChange]:
         old = self._catalog.objects[place[0]].fields[place[1]].options
         homes = set(self._workspace.plan.picklist(read.file).home)
-        for option, what in _became(old, new):
+        for option, what in became(old, new):
             if option.value in homes:
                 words = f"{what}; it keeps its home in {read.file}."
                 yield ValueChange(self._system, *place, option.value, words, matters=False)
         homes |= self._by_itself(read)
-        for option in _come(old, new):
+        for option in come(old, new):
             if option.value not in homes:
                 number = _homeless(self._workspace, self._catalog, read, name, option.value, homes)
                 have = f"{_records(number, 'extracted')} {_verb(number, 'have')} it"
@@ -233,7 +233,7 @@ class _Source:
         return {text for each in (field.options if field else ()) for text in (each.value, each.label)}
 
 
-def _became(old: Sequence[Option], new: Sequence[Option]) -> Iterator[tuple[Option, str]]:
+def became(old: Sequence[Option], new: Sequence[Option]) -> Iterator[tuple[Option, str]]:
     """Values that no longer serve as they did, with what became of them."""
     there, known = {option.value: option for option in new}, {option.value for option in old}
     for option in old:
@@ -250,7 +250,8 @@ def _became(old: Sequence[Option], new: Sequence[Option]) -> Iterator[tuple[Opti
             yield option, f"`{option.value}` was called `{option.label}`, and is called `{now.label}` now"
 
 
-def _come(old: Sequence[Option], new: Sequence[Option]) -> list[Option]:
+def come(old: Sequence[Option], new: Sequence[Option]) -> list[Option]:
+    """Values that were not there, and are in use now."""
     known = {option.value for option in old}
     return [option for option in new if option.value not in known and option.active]
 

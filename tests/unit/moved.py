@@ -26,8 +26,22 @@ from migrate_validators.run import Scope, checks, chosen_checks, conclude, run
 
 from migrate.catalog import Catalog, Field, ObjectSchema, Option, Owner
 from migrate.clock import stamp
-from migrate.connector import Held, Limits, Link, Page, Query, Version
+from migrate.connector import (
+    Answer,
+    Held,
+    Limits,
+    Link,
+    NotAnswered,
+    Page,
+    Query,
+    Question,
+    Rights,
+    Total,
+    Version,
+    Where,
+)
 from migrate.engine import Engine
+from migrate.errors import SystemRefused
 from migrate.journal.entry import schema as journal_schema
 from migrate.ledger import Ledger
 from migrate.ledger.validations import all_validations, begin_validation
@@ -153,6 +167,24 @@ class Target:
 
     def now(self) -> datetime:
         return AT
+    catalog: Catalog = TARGET  # as it is now
+    lacking: tuple[str, ...] = ()
+    refuses: str = ""  # why it answers no totals
+
+    def discover(self) -> Catalog:
+        return self.catalog
+
+    def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
+        assert objects
+        assert not write
+        return Rights("new user", (), self.lacking, ())
+
+    def count(self, query: Query) -> int:
+        return len(self.records[query.object])
+
+    def totals(self, question: Question) -> Answer:
+        rows = [{"_id": id, **row} for id, row in self.records[question.object].items()]
+        return answered(rows, question, self.refuses)
 
     def read(self, query: Query, *, after: str | None) -> Iterator[Page]:
         assert after is None
@@ -210,6 +242,69 @@ class Target:
         return self.automatic & set(links)
 
 
+@dataclass
+class Legacy:
+    """The source as it is now. `rows[object]`: the live records, with their `_id`."""
+
+    rows: dict[str, list[dict[str, Any]]]
+    catalog: Catalog = SOURCE
+    lacking: tuple[str, ...] = ()
+    refuses: str = ""
+    closed: bool = False
+
+    def discover(self) -> Catalog:
+        return self.catalog
+
+    def rights(self, objects: Sequence[str], *, write: bool) -> Rights:
+        assert objects
+        assert not write
+        return Rights("old user", (), self.lacking, ())
+
+    def count(self, query: Query) -> int:
+        return len(self.rows[query.object])
+
+    def totals(self, question: Question) -> Answer:
+        return answered(self.rows[question.object], question, self.refuses)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def answered(rows: Sequence[dict[str, Any]], question: Question, refuses: str) -> Answer:
+    """What a vendor counts and sums itself."""
+    if refuses:
+        raise NotAnswered("it", refuses)
+    groups: dict[tuple[str | None, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        if all(_meets(row, one) for one in question.where):
+            values = [row.get(one.field) for one in question.by]
+            key = tuple(
+                None if value is None else str(value)[:7] if one.month else str(value)
+                for one, value in zip(question.by, values, strict=True)
+            )
+            groups.setdefault(key, []).append(row)
+    return Answer(
+        tuple(Total(key, len(held), _sum(held, question.sum)) for key, held in groups.items()),
+        "its own count",
+    )
+
+
+def _meets(row: dict[str, Any], where: Where) -> bool:
+    value = row.get(where.field)
+    if where.operator in ("filled", "empty"):
+        return (value is not None) == (where.operator == "filled")
+    compared = value is not None and {
+        "=": str(value) == where.values[0], "<": str(value) < where.values[0], "in": str(value) in where.values
+    }.get(where.operator)  # fmt: skip
+    assert compared is not None, where
+    return bool(compared)
+
+
+def _sum(rows: Sequence[dict[str, Any]], name: str | None) -> Decimal | None:
+    values = [Decimal(str(row[name])) for row in rows if name and row.get(name) is not None]
+    return sum(values, Decimal(0)) if values else None
+
+
 def typed(field: Field, value: str | None) -> Any:
     if value is None:
         return None
@@ -252,6 +347,7 @@ class Moved:
     clock: Clock
     journal: list[dict[str, Any]]
     baseline: dict[str, str] = field(default_factory=dict)
+    source: Legacy | None = None
 
     def evidence(self) -> Evidence:
         path = self.root / "journal.parquet"
@@ -262,7 +358,13 @@ class Moved:
             plan=load_plan(self.root / "plan.yaml"), source=SOURCE, target=TARGET, store=self.store,
             engine=self.engine, journal=f"read_parquet('{path}')", connector=self.target,  # type: ignore[arg-type]
             clock=self.clock, folder=FolderStorage(self.root / "report"), baseline=self.baseline,
+            open_source=self._source,  # type: ignore[arg-type]
         )  # fmt: skip
+
+    def _source(self) -> Legacy:
+        if self.source is None:
+            raise SystemRefused("legacy", "it is switched off")
+        return self.source
 
     def results(self, *names: str) -> dict[str, Result]:
         """Run these checks (default: all) and give their results by id."""
@@ -452,7 +554,8 @@ def moved(root: Path) -> Moved:
         )  # fmt: skip
     target = Target(records, links | {Link("companies", "101", "companies", "102", "child")})
     engine = Engine(folders=[root], threads=1)
-    return Moved(root, store, engine, target, Clock(), journal, {"companies": "baseline/companies"})
+    legacy = Legacy({"Account": source, "Contact": people, "Opportunity": deals})
+    return Moved(root, store, engine, target, Clock(), journal, {"companies": "baseline/companies"}, legacy)
 
 
 def _object(

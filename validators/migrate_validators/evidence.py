@@ -26,9 +26,11 @@ from migrate.types import duckdb_type
 from migrate_validators.classes import COLUMNS, FAIL
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from migrate.catalog import Catalog, Field, ObjectSchema
     from migrate.clock import Clock
-    from migrate.connector import Target
+    from migrate.connector import Source, Target
     from migrate.plan import Plan
     from migrate.plan.models import ObjectPlan
     from migrate.store import Manifest, Store
@@ -51,7 +53,8 @@ class Evidence:
     `journal`: the journal as a table expression. `folder`: the report's, within the engine's reach.
     `counted`: rows of a source object by the vendor's second route, taken with the extract. `baseline`:
     folder of each target object's snapshot before the load, as far as there is one. `following`: the former
-    look at the target goes on; None: it is read whole.
+    look at the target goes on; None: it is read whole. `open_source`, `open_target`: further connectors, for
+    what is asked again; `asking.py` asks.
     """
 
     plan: Plan
@@ -68,6 +71,8 @@ class Evidence:
     baseline: dict[str, str] = field(default_factory=dict)
     progress: Progress = no_progress
     following: Following | None = None
+    open_source: Callable[[], Source] | None = None
+    open_target: Callable[[], Source] | None = None
     schema: str = field(default_factory=lambda: f"validate_{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
@@ -75,6 +80,7 @@ class Evidence:
         self._guard = threading.Lock()
         self._locks: dict[tuple[str, ...], threading.RLock] = {}
         self._made: dict[tuple[str, ...], Any] = {}
+        self.opened: list[Source] = []
         self.engine.run(f"CREATE SCHEMA {self.schema}")
         ends_into(self.engine, self.store, self.journal, self.plan, self.source, self.ends, self.attempt)
 
@@ -107,7 +113,9 @@ class Evidence:
         return bool(manifests) and all(manifest.facts.get("counted") == 0 for manifest in manifests)
 
     def close(self) -> None:
-        """Drop the validation's tables."""
+        """Drop the validation's tables, and close what was opened for it."""
+        for opened in self.opened:
+            opened.close()
         self.engine.run(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
 
     # -- tables -------------------------------------------------------------------------------
@@ -303,6 +311,15 @@ class Evidence:
             )
         return Kept(name, sum(grades.values()), sample, grades)
 
+    def keep_arrow(self, id: str, rows: pa.Table) -> Kept:
+        """As `keep`, of a few rows that were made without a query."""
+        made = self.table(f"given {id}", f"SELECT {', '.join(map(_null, rows.column_names))} WHERE false")
+        with self.engine.cursor() as cursor:
+            cursor.register("given_rows", rows)
+            cursor.execute(f"INSERT INTO {made} SELECT * FROM given_rows")
+            cursor.unregister("given_rows")
+        return self.keep(id, f"SELECT * FROM {made} ORDER BY ALL")
+
     def kept_rows(self, result: Result) -> str:
         """The rows behind a result of this validation, as a table expression."""
         return parquet([str(self.folder.local(str(result.rows)))])
@@ -356,6 +373,10 @@ def _whole(engine: Engine, id: str, query: str) -> str:
     listed = ", ".join([text(entry), *(f"coalesce({one}, '')" for one in of)])
     return f"""SELECT 'D-' || upper(left(md5(concat_ws(chr(31), {listed})), 10)) AS difference, w.*
         FROM (SELECT {", ".join([*columns, *rest])} FROM ({query}) AS q) AS w"""
+
+
+def _null(name: str) -> str:
+    return f"NULL::VARCHAR AS {identifier(name)}"
 
 
 def shown(value: Any) -> Any:

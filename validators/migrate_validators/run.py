@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 GROUP = "crm_migrate.checks"
 BUILT_IN = (
     "counts", "rows", "sums", "money", "links", "picklists", "files", "timeline", "strays", "untouched",
-    "completeness", "duplicates", "invariants",
+    "completeness", "duplicates", "permissions", "drift", "invariants",
 )  # fmt: skip
 
 WORKERS = 4  # checks at a time; each waits most of the time, for the target or for DuckDB
@@ -210,6 +210,8 @@ def _validate(
             baseline=dict(base.baseline) if base else {},
             progress=progress,
             following=Following(whole_every, expecting.digest()) if whole_every is not None else None,
+            open_source=workspace.source,
+            open_target=workspace.target,
         )
         with closing(evidence):
             results = run(evidence, wanted, workers=workers)

@@ -1,0 +1,233 @@
+"""Are systems that changed, or hide something from our user, told from those that didn't? By asking them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from migrate_validators.drift import changed
+from migrate_validators.model import Result, Verdict
+
+from migrate.catalog import Catalog, Field, Option
+from migrate.types import Kind
+from tests.unit.moved import SOURCE, TARGET, Moved, moved, publish, typed_schema
+
+
+@pytest.fixture
+def migration(tmp_path: Path) -> Iterator[Moved]:
+    made = moved(tmp_path)
+    yield made
+    made.engine.close()
+
+
+def altered(catalog: Catalog, object: str, name: str, **values: Any) -> Catalog:
+    """A catalog in which a field was changed, or (without values) is gone."""
+    schema = catalog.objects[object]
+    fields = dict(schema.fields)
+    if values:
+        fields[name] = fields[name].model_copy(update=values)
+    else:
+        del fields[name]
+    objects = {**catalog.objects, object: schema.model_copy(update={"fields": fields})}
+    return catalog.model_copy(update={"objects": objects})
+
+
+def seen(result: Result) -> list[tuple[str, str, str, str]]:
+    return [(row["field"], row["grade"], row["expected"], row["found"]) for row in result.sample]
+
+
+# -- drift ------------------------------------------------------------------------------------
+
+
+def test_systems_that_are_as_they_were_discovered_pass(migration: Moved) -> None:
+    results = migration.results("drift")
+
+    assert {each.verdict for each in results.values()} == {Verdict.PASS}
+    assert results["drift.Account"].compared == len(SOURCE.objects["Account"].fields) + len(
+        TARGET.objects["companies"].fields
+    )
+    assert migration.source is not None
+    assert migration.source.closed
+
+
+def test_a_mapped_field_that_somebody_shortened_in_the_target_fails(migration: Moved) -> None:
+    migration.target.catalog = altered(TARGET, "companies", "phone", length=20, required=True)
+
+    result = migration.results("drift")["drift.Account"]
+
+    assert result.verdict is Verdict.FAIL
+    assert seen(result) == [("phone", "fail", "length unbounded, not required", "length 20, required")]
+    assert result.sample[0]["id"] == "new: companies"
+    assert "migrate discover" in result.decisions[0].command
+
+
+def test_a_field_that_the_plan_has_no_use_for_is_told_and_red_for_nobody(migration: Moved) -> None:
+    migration.target.catalog = altered(TARGET, "companies", "city")
+
+    result = migration.results("drift")["drift.Account"]
+
+    assert result.verdict is Verdict.PASS
+    assert seen(result) == [("city", "known", "a string", "gone, or not visible to our user")]
+
+
+def test_a_field_that_is_gone_at_the_source_fails_where_the_plan_reads_it(migration: Moved) -> None:
+    assert migration.source is not None
+    migration.source.catalog = altered(SOURCE, "Account", "ParentId")
+
+    result = migration.results("drift")["drift.Account"]
+
+    assert result.verdict is Verdict.FAIL
+    assert result.sample[0]["id"] == "legacy: Account"
+
+
+def test_a_value_that_went_fails_one_that_came_to_the_target_is_only_told(migration: Moved) -> None:
+    options: tuple[Option, ...] = (
+        Option(value="TECH", label="Technology", active=False),
+        Option(value="AGRI", label="Agriculture"),
+    )
+    migration.target.catalog = altered(TARGET, "companies", "industry", options=options)
+    assert seen(migration.results("drift")["drift.Account"]) == [
+        ("industry", "fail", "`TECH`", "`TECH` switched off")
+    ]
+
+    options = (*TARGET.objects["companies"].fields["industry"].options, Option(value="NEW", label="New"))
+    migration.target.catalog = altered(TARGET, "companies", "industry", options=options)
+    result = migration.results("drift")["drift.Account"]
+    assert (result.verdict, seen(result)) == (Verdict.PASS, [("industry", "known", "", "`NEW` new")])
+
+
+def test_a_new_field_without_which_a_create_is_refused_fails() -> None:
+    was = TARGET.objects["deals"]
+    new = Field(name="region", label="Region", kind=Kind.STRING, vendor_type="string", required=True)
+    now = was.model_copy(update={"fields": {**was.fields, "region": new}})
+
+    (change,) = changed(was, now, ["amount"], filled=True)
+    assert (change.field, change.grade, change.now) == ("region", "fail", "a string, required")
+    (change,) = changed(was, now, ["amount"], filled=False)
+    assert change.grade == "known"
+
+
+def test_a_longer_text_is_no_failure_and_another_type_is() -> None:
+    was = SOURCE.objects["Account"]
+    longer = altered(altered(SOURCE, "Account", "Name", length=500), "Account", "Name", kind=Kind.TEXT)
+
+    before = altered(SOURCE, "Account", "Name", length=80).objects["Account"]
+    (change,) = changed(before, altered(SOURCE, "Account", "Name", length=90).objects["Account"], ["Name"],
+                        filled=True)  # fmt: skip
+    assert change.grade == "known"
+    (change,) = changed(was, longer.objects["Account"], ["Name"], filled=False)
+    assert change.grade == "fail"
+
+
+def test_a_source_that_is_switched_off_is_not_available_and_no_pass(migration: Moved) -> None:
+    migration.source = None
+
+    results = migration.results("drift", "permissions")
+
+    assert {each.verdict for each in results.values()} == {Verdict.WARN}
+    assert all(each.summary.startswith("Not available of the source") for each in results.values())
+
+
+def test_a_target_that_changed_is_found_while_the_source_is_switched_off(migration: Moved) -> None:
+    migration.source = None
+    migration.target.catalog = altered(TARGET, "companies", "phone", length=20)
+
+    assert migration.results("drift")["drift.Account"].verdict is Verdict.FAIL
+
+
+# -- permissions ------------------------------------------------------------------------------
+
+
+def test_fields_that_our_user_may_read_pass(migration: Moved) -> None:
+    results = migration.results("permissions")
+
+    assert {each.verdict for each in results.values()} == {Verdict.PASS}, results
+    assert results["permissions.Account"].figures["fields of legacy Account"] == 5
+    assert results["permissions.Account"].figures["not readable"] == 0
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_mapped_field_that_the_system_no_longer_shows_us_fails(migration: Moved, side: str) -> None:
+    assert migration.source is not None
+    if side == "source":
+        migration.source.catalog = altered(SOURCE, "Opportunity", "Amount")
+    else:
+        migration.target.catalog = altered(TARGET, "deals", "amount")
+
+    result = migration.results("permissions")["permissions.Opportunity"]
+
+    assert result.verdict is Verdict.FAIL
+    (row,) = result.sample
+    assert (row["class"], row["field"].lower(), row["system"]) == ("field not readable", "amount", side)
+
+
+def emptied(migration: Moved) -> None:
+    """The extract holds no phone at all, as where the vendor gives null for what a user may not see."""
+    schema = typed_schema(SOURCE, "Account", ["Name", "Website", "Industry", "Phone", "ParentId"])
+    assert migration.source is not None
+    rows = [{**row, "Phone": None} for row in migration.source.rows["Account"]]
+    wide = schema.insert(0, typed_schema(SOURCE, "Account", ["Name"]).field(0).with_name("_id"))
+    publish(migration.store, "source/Account/g0000", rows, wide, counted=3)
+    manifest = migration.store.manifest("source/Account/g0000")
+    assert manifest is not None
+
+
+def test_a_field_that_was_null_in_every_row_and_isnt_by_the_vendors_count_compared_nulls(
+    migration: Moved,
+) -> None:
+    emptied(migration)
+
+    result = migration.results("permissions")["permissions.Account"]
+
+    assert result.verdict is Verdict.FAIL
+    assert seen(result) == [("Phone", "fail", "3 records with a value (its own count)", "empty in every row")]
+
+
+def test_a_field_that_is_empty_by_the_vendors_count_too_hides_nothing(migration: Moved) -> None:
+    emptied(migration)
+    assert migration.source is not None
+    migration.source.rows["Account"] = [{**row, "Phone": None} for row in migration.source.rows["Account"]]
+
+    result = migration.results("permissions")["permissions.Account"]
+
+    assert result.verdict is Verdict.PASS
+    assert result.figures["empty in every row, and by the vendor's own count"] == 1
+
+
+def test_where_the_vendor_counts_nothing_an_empty_field_is_named_and_not_cleared(migration: Moved) -> None:
+    emptied(migration)
+    assert migration.source is not None
+    migration.source.refuses = "it has no such figure"
+
+    result = migration.results("permissions")["permissions.Account"]
+
+    assert "1 field empty in every row; the system doesn't say" in result.summary
+    assert result.grades == {"known": 1}
+
+
+def test_a_field_that_the_target_gives_as_null_for_all_fails(migration: Moved) -> None:
+    shown = {id: dict(row) for id, row in migration.target.records["deals"].items()}
+    for row in migration.target.records["deals"].values():
+        row["closedate"] = None
+    answer = migration.target.totals
+    hidden = type(migration.target)({**migration.target.records, "deals": shown}, set())
+    migration.target.totals = lambda question: (  # type: ignore[method-assign]
+        hidden.totals(question) if question.object == "deals" else answer(question)
+    )
+
+    result = migration.results("permissions")["permissions.Opportunity"]
+
+    assert [row["field"] for row in result.sample] == ["closedate"]
+    assert result.verdict is Verdict.FAIL
+
+
+def test_rights_that_the_credential_lacks_are_a_warning_with_the_vendors_words(migration: Moved) -> None:
+    assert migration.source is not None
+    migration.source.lacking = ("The user lacks `View All Data`: records not shared with it are missed.",)
+
+    result = migration.results("permissions")["permissions.Account"]
+
+    assert result.verdict is Verdict.WARN
+    assert "View All Data" in result.decisions[0].what
