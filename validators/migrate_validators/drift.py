@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from migrate.stages.drift import became, come
+from migrate.stages.option_changes import became, come
 from migrate_validators.asking import NOT_AVAILABLE, Role, Silent, ask, catalog_now
 from migrate_validators.classes import FAIL, KNOWN, WARN, Class
 from migrate_validators.evidence import Evidence, Kept
