@@ -132,7 +132,10 @@ def _environment() -> Environment:
         loader=PackageLoader("migrate_validators"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "n": number, "at": time_tag, "word": WORDS.__getitem__, "sign": MARKS.__getitem__, "anchor": anchor,
+        "n": number, "at": time_tag,
+        "word": lambda verdict: WORDS.get(verdict, verdict),
+        "sign": lambda verdict: MARKS.get(verdict, "·"),
+        "anchor": anchor,
         "code": code, "figure": lambda name: FIGURES.get(name, name.replace("_", " ")),
         "column": lambda name: COLUMNS.get(name, name.replace("_", " ")), "many": plural,
         "cut": lambda value, most: cut_text(value, most) if isinstance(value, str) else value,
@@ -248,8 +251,12 @@ def time_tag(value: str | None) -> Markup | str:
 
 
 def code(words: Any) -> Markup:
-    """What stands in backticks, as code; each moment in it as one."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))  # noqa: S704 - escaped
+    """What stands in backticks, as code; each exact moment as people read it."""
+    shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words)))
+    return Markup(_STAMP.sub(lambda found: str(time_tag(found[0])), shown))  # noqa: S704 - escaped
+
+
+_STAMP = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)")
 
 
 def anchor(id: str) -> str:

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from migrate.engine import text
+from migrate_validators.classes import FAIL, KNOWN, WARN
 
 if TYPE_CHECKING:
     from migrate_validators.evidence import Evidence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from migrate_validators.triage import Triage
 
 ROWS, BYTES, SHOWN, BEFORE = 6_000, 1_600_000, 240, 40
+EXPLAINED = 50  # rows of a group that asks for nothing
 COLUMNS = (
     "difference", "state", "grade", "class", "group", "object", "key", "source_id", "target_id", "field",
     "expected", "found", "checks",
@@ -37,8 +39,9 @@ def sample(evidence: Evidence, found: Triage, masking: Masking | None = None) ->
             FROM {found.table}) AS d
         LEFT JOIN (SELECT entry, key, any_value(source_id) AS source_id, any_value(target_id) AS target_id
             FROM {evidence.ends} GROUP BY entry, key) AS e ON e.key = d.key AND e.entry = d.object
-        ORDER BY CASE d.grade WHEN {text("known")} THEN d.nth + 20 ELSE d.nth END,
-            CASE d.grade WHEN {text("fail")} THEN 0 WHEN {text("warn")} THEN 1 ELSE 2 END, d.difference
+        WHERE d.grade <> {text(KNOWN)} OR d.nth <= {EXPLAINED}
+        ORDER BY CASE d.grade WHEN {text(KNOWN)} THEN d.nth + 20 ELSE d.nth END,
+            CASE d.grade WHEN {text(FAIL)} THEN 0 WHEN {text(WARN)} THEN 1 ELSE 2 END, d.difference
         LIMIT {ROWS}"""
     for batch in evidence.engine.stream(query, rows=500):
         for row in batch.to_pylist():

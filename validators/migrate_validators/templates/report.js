@@ -158,7 +158,7 @@
   // What is shown, for a spreadsheet: nothing in it may begin as a formula does.
   const spelled = (each) => {
     let text = each === null || each === undefined ? "" : [each].flat().join(" ");
-    if (/^[=+\-@\t\r]/.test(text) && !/^-?[\d.,]+$/.test(text)) text = `'${text}`;
+    if (/^[=+\-@\t\r\n]/.test(text) && !/^[+-]?[\d.,]+%?$/.test(text)) text = `'${text}`;
     return `"${text.replaceAll('"', '""')}"`;
   };
   one("#export").addEventListener("click", () => {
