@@ -167,6 +167,7 @@ class Target:
 
     def now(self) -> datetime:
         return AT
+
     catalog: Catalog = TARGET  # as it is now
     lacking: tuple[str, ...] = ()
     refuses: str = ""  # why it answers no totals
@@ -293,8 +294,8 @@ def _meets(row: dict[str, Any], where: Where) -> bool:
     value = row.get(where.field)
     if where.operator in ("filled", "empty"):
         return (value is not None) == (where.operator == "filled")
-    compared = value is not None and {
-        "=": str(value) == where.values[0], "<": str(value) < where.values[0], "in": str(value) in where.values
+    compared = value is not None and {  # one form of texts, so that instants compare as they stand
+        "=": str(value) == where.values[0], "<": str(value) < where.values[0], ">=": str(value) >= where.values[0], "in": str(value) in where.values
     }.get(where.operator)  # fmt: skip
     assert compared is not None, where
     return bool(compared)
@@ -348,6 +349,7 @@ class Moved:
     journal: list[dict[str, Any]]
     baseline: dict[str, str] = field(default_factory=dict)
     source: Legacy | None = None
+    catalog: Catalog = SOURCE  # of the source, as discovered
 
     def evidence(self) -> Evidence:
         path = self.root / "journal.parquet"
@@ -355,7 +357,7 @@ class Moved:
         rows = [row | {side: list(row.get(side, {}).items()) for side in ("before", "after")} for row in rows]
         pq.write_table(pa.Table.from_pylist(rows, schema=journal_schema()), path)
         return Evidence(
-            plan=load_plan(self.root / "plan.yaml"), source=SOURCE, target=TARGET, store=self.store,
+            plan=load_plan(self.root / "plan.yaml"), source=self.catalog, target=TARGET, store=self.store,
             engine=self.engine, journal=f"read_parquet('{path}')", connector=self.target,  # type: ignore[arg-type]
             clock=self.clock, folder=FolderStorage(self.root / "report"), baseline=self.baseline,
             open_source=self._source,  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from migrate_validators.drift import changed
 from migrate_validators.model import Result, Verdict
 
 from migrate.catalog import Catalog, Field, Option
+from migrate.connector import Answer, Total
 from migrate.types import Kind
-from tests.unit.moved import SOURCE, TARGET, Moved, moved, publish, typed_schema
+from tests.unit.moved import SOURCE, TARGET, Legacy, Moved, moved, publish, typed_schema
 
 
 @pytest.fixture
@@ -231,3 +233,161 @@ def test_rights_that_the_credential_lacks_are_a_warning_with_the_vendors_words(m
 
     assert result.verdict is Verdict.WARN
     assert "View All Data" in result.decisions[0].what
+
+
+# -- the systems' own counts ------------------------------------------------------------------
+
+
+def legacy(migration: Moved) -> Legacy:
+    assert migration.source is not None
+    return migration.source
+
+
+def test_counts_and_sums_that_both_systems_confirm_pass(migration: Moved) -> None:
+    result = migration.results("second_route")["second_route.Opportunity"]
+
+    assert result.verdict is Verdict.PASS, result
+    assert result.compared == 5  # three at the source, two in the target
+    lines = {line[0]: line[1:3] for line in result.tables[0].rows}
+    assert lines["legacy Opportunity: sum of Amount"] == ("161.60", "161.60")
+    assert lines["new deals: sum of amount"] == ("100.30", "100.30")
+
+
+def test_a_row_that_the_vendor_counts_and_we_never_read_fails(migration: Moved) -> None:
+    stamped(migration)
+    legacy(migration).rows["Account"].append({"_id": "A9", "Name": "Hidden", "Stamp": "2026-01-01T00:00:00Z"})
+
+    result = migration.results("second_route")["second_route.Account"]
+
+    assert result.verdict is Verdict.FAIL
+    assert seen(result) == [("records unchanged since the extract", "fail", "4", "3")]
+    assert "the system says 4, we read 3" in result.summary
+
+
+def test_rows_that_changed_or_came_since_the_extract_are_no_difference(migration: Moved) -> None:
+    stamped(migration)
+    rows = legacy(migration).rows["Account"]
+    rows.append(
+        {"_id": "A9", "Name": "New", "Stamp": "2026-03-15T00:00:00.000Z", "Made": "2026-03-15T00:00:00.000Z"}
+    )
+    rows[0]["Stamp"] = "2026-03-15T00:00:00.000Z"
+
+    result = migration.results("second_route")["second_route.Account"]
+
+    assert result.verdict is Verdict.PASS, result
+    assert result.figures["changed at the source since the extract"] == 2
+
+
+def test_one_that_is_hidden_is_found_among_others_that_changed_since(migration: Moved) -> None:
+    stamped(migration)
+    rows = legacy(migration).rows["Account"]
+    rows.append(
+        {
+            "_id": "A9",
+            "Name": "Hidden",
+            "Stamp": "2026-01-01T00:00:00.000Z",
+            "Made": "2026-01-01T00:00:00.000Z",
+        }
+    )
+    rows[0]["Stamp"] = "2026-03-15T00:00:00.000Z"
+
+    assert migration.results("second_route")["second_route.Account"].verdict is Verdict.FAIL
+
+
+def test_a_sum_that_the_vendor_has_otherwise_fails_in_its_group(migration: Moved) -> None:
+    rows = [dict(row) for row in legacy(migration).rows["Opportunity"]]
+    rows[0]["Amount"] += 1
+    legacy(migration).rows["Opportunity"] = rows
+
+    result = migration.results("second_route")["second_route.Opportunity"]
+
+    assert result.verdict is Verdict.FAIL
+    assert seen(result) == [("sum of Amount", "fail", "162.60", "161.60")]
+
+
+def test_a_record_of_the_target_that_our_reading_lost_fails(migration: Moved) -> None:
+    answer = migration.target.totals
+    migration.target.totals = lambda question: (  # type: ignore[method-assign]
+        Answer((Total((), 99),), "its own count") if question.object == "contacts" else answer(question)
+    )
+
+    result = migration.results("second_route")["second_route.Contact"]
+
+    assert result.verdict is Verdict.FAIL
+    assert seen(result) == [("records", "fail", "99", "2")]
+    assert migration.clock.slept >= migration.target.limits.settle
+
+
+def test_a_vendor_without_such_figures_is_not_available_and_no_pass(migration: Moved) -> None:
+    migration.target.refuses = legacy(migration).refuses = "it has no such figure"
+
+    result = migration.results("second_route")["second_route.Opportunity"]
+
+    assert result.verdict is Verdict.WARN
+    assert result.summary == "Not available: it has no such figure"
+    assert result.compared == 0
+
+
+def test_one_vendor_without_a_count_leaves_the_other_compared_and_no_pass(migration: Moved) -> None:
+    legacy(migration).refuses = "it has no such figure"
+
+    result = migration.results("second_route")["second_route.Opportunity"]
+
+    assert result.verdict is Verdict.WARN
+    assert result.compared == 2
+
+
+def stamped(migration: Moved) -> None:
+    """The source stamps its records, and its extract says when it began."""
+    old = SOURCE.objects["Account"]
+    stamps = {
+        name: Field(name=name, label=name, kind=Kind.TIMESTAMP, vendor_type="datetime")
+        for name in ("Stamp", "Made")
+    }
+    schema = old.model_copy(update={"fields": {**old.fields, **stamps}, "stamp": "Stamp", "created": "Made"})
+    migration.catalog = SOURCE.model_copy(update={"objects": {**SOURCE.objects, "Account": schema}})
+    names = ["Name", "Website", "Industry", "Phone", "ParentId", "Stamp", "Made"]
+    at = datetime(2026, 2, 1, tzinfo=UTC)
+    rows = [{**row, "Stamp": at, "Made": at} for row in legacy(migration).rows["Account"]]
+    wide = typed_schema(migration.catalog, "Account", names)
+    wide = wide.insert(0, wide.field(0).with_name("_id"))
+    watermark = "2026-03-10T00:00:00.000000Z"
+    publish(migration.store, "source/Account/g0000", rows, wide, counted=3, watermark=watermark)
+    told = "2026-02-01T00:00:00.000Z"
+    legacy(migration).rows["Account"] = [
+        {**row, "Stamp": told, "Made": told} for row in legacy(migration).rows["Account"]
+    ]
+
+
+# -- the first screen -------------------------------------------------------------------------
+
+
+def told_of(migration: Moved, *only: str) -> dict[str, Any]:
+    document = migration.report(*only).document()
+    section: dict[str, Any] = next(one for one in document["screen"] if one["id"] == "consent")
+    return section
+
+
+def test_the_first_screen_tells_of_fields_and_records_that_were_hidden(migration: Moved) -> None:
+    checks = ("permissions", "second_route")
+    clear = told_of(migration, *checks)
+    migration.target.catalog = altered(TARGET, "companies", "phone")
+    stamped(migration)
+    legacy(migration).rows["Account"].append(
+        {"_id": "A9", "Name": "Hidden", "Stamp": "2026-01-01T00:00:00.000Z"}
+    )
+
+    red = told_of(migration, *checks)
+
+    assert (clear["verdict"], clear["figures"]["fields not readable"]) == ("pass", 0)
+    assert red["verdict"] == "fail"
+    assert (red["figures"]["fields not readable"], red["figures"]["records hidden"]) == (1, 1)
+    assert "1 field hidden from our user; 1 record counted and not read" in red["summary"]
+
+
+def test_what_nobody_looked_at_is_not_clear_on_the_first_screen(migration: Moved) -> None:
+    section = told_of(migration, "permissions")
+
+    assert section["verdict"] == "warn"
+    assert section["facts"]["not looked at"] == ["second_route"]
+    assert told_of(migration, "counts")["verdict"] is None

@@ -226,9 +226,7 @@ def masking(evidence: Evidence) -> Masking:
         *(each.automations.waive.by for each in model.objects if each.automations.waive),
         *model.validate_.decision.asked_of,
     ]
-    return Masking(
-        personal_fields(evidence), lambda names, phones: _held(evidence, names, phones), deciders
-    )
+    return Masking(personal_fields(evidence), lambda names, phones: _held(evidence, names, phones), deciders)
 
 
 def _held(evidence: Evidence, names: set[str], phones: set[str]) -> tuple[set[str], set[str]]:

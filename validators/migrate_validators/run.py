@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 GROUP = "crm_migrate.checks"
 BUILT_IN = (
     "counts", "rows", "sums", "money", "links", "picklists", "files", "timeline", "strays", "untouched",
-    "completeness", "duplicates", "permissions", "drift", "invariants",
+    "completeness", "duplicates", "permissions", "second_route", "drift", "invariants",
 )  # fmt: skip
 
 WORKERS = 4  # checks at a time; each waits most of the time, for the target or for DuckDB
