@@ -424,6 +424,18 @@ def test_twins_and_strays_are_found(migration: Moved) -> None:
     assert failing(results) >= {"strays.Opportunity", "strays.Contact"}
 
 
+def test_a_copy_of_our_record_without_its_key_is_a_twin(migration: Moved) -> None:
+    copied = dict(migration.target.records["deals"]["301"])
+    del copied["migration_key"]
+    migration.target.records["deals"]["999"] = copied
+
+    result = migration.results("strays")["strays.Opportunity"]
+
+    [row] = result.sample
+    assert (row["class"], row["key"], row["id"]) == ("twin", "sf.Opportunity.D1", "999")
+    assert result.verdict is Verdict.FAIL
+
+
 def test_records_that_automations_made_since_the_load_are_named(migration: Moved) -> None:
     publish(migration.store, "baseline/companies", [{"_id": "9"}, {"_id": "55"}], texts("_id"))
     migration.baseline = {"companies": "baseline/companies"}

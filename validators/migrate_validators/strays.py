@@ -1,9 +1,10 @@
 """Is there anything in the target that shouldn't be? Twins, strays, and records that automations made.
 
-Twin: a second record with the same migration key. Stray: a record with a key of our family that the
-journal doesn't know, such as a call of a stopped process that landed late. Both are ours to remove. A
-record that an automation of the target made after the load is journalled as a side record; one that isn't
-in the journal is listed. Read from the target's row store, all records, not a sample.
+Twin: a second record with the same migration key, or a copy of one of ours, as a person's *clone* leaves it:
+without the key, but with the old system's id. Stray: a record with a key of our family that the journal
+doesn't know, such as a call of a stopped process that landed late. These must go. A record that an automation
+of the target made after the load is journalled as a side record; one that isn't in the journal is listed.
+Read from the target's row store, all records, not a sample.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from migrate.connector import Who
-from migrate.engine import parquet, text
+from migrate.engine import identifier, parquet, text
 from migrate_validators.classes import FAIL, KNOWN, WARN, Class
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import Decision, Result, Verdict
@@ -44,11 +45,13 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         AND outcome = 'done' AND object = {text(object)})"""
     # What an automation made can be told from what was there only against a baseline.
     side = f"f._key IS NULL AND f._source = '{Who.AUTOMATION.value}'" if baseline else "false"
+    copies = _copies(evidence, object)
     odd = evidence.table(
         f"odd {object}",
-        f"""SELECT f._id AS id, f._key AS key, f._stamp AS stamp, f._source AS made_by, CASE
+        f"""SELECT f._id AS id, coalesce(f._key, o.of) AS key, f._stamp AS stamp, f._source AS made_by, CASE
             WHEN t._key IS NOT NULL THEN 'twin'
             WHEN starts_with(f._key, {family}) AND c.key IS NULL THEN 'stray'
+            WHEN o.of IS NOT NULL AND b._id IS NULL THEN 'copy'
             WHEN f._key IS NULL AND b._id IS NULL AND j.target_id IS NOT NULL THEN 'side record'
             WHEN {side} AND b._id IS NULL THEN 'side record, not journalled' END AS what
         FROM {found} AS f
@@ -56,6 +59,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
             ON t._key = f._key
         LEFT JOIN {evidence.crosswalk} AS c ON c.key = f._key AND c.target_id = f._id
         LEFT JOIN {known} AS b ON b._id = f._id
+        LEFT JOIN ({copies}) AS o ON o.id = f._id
         LEFT JOIN (SELECT DISTINCT target_id FROM {journalled}) AS j ON j.target_id = f._id
         WHERE what IS NOT NULL""",
     )
@@ -66,20 +70,22 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     }
     kept = evidence.keep(
         f"{ID}.{each.name}",
-        f"""SELECT key, id, CASE what WHEN 'twin' THEN '{Class.TWIN}' ELSE '{Class.EXTRA}' END AS class,
+        f"""SELECT key, id,
+        CASE WHEN what IN ('twin', 'copy') THEN '{Class.TWIN}' ELSE '{Class.EXTRA}' END AS class,
         CASE what WHEN 'side record' THEN '{KNOWN}' WHEN 'side record, not journalled' THEN '{WARN}'
             ELSE '{FAIL}' END AS grade,
         id AS found, stamp, made_by, what FROM {odd} ORDER BY what, key, id""",
     )
-    twins, strays = by.get("twin", 0), by.get("stray", 0)
+    twins, strays, copied = by.get("twin", 0), by.get("stray", 0), by.get("copy", 0)
     late, sides = by.get("side record, not journalled", 0), by.get("side record", 0)
     decisions = []
     if not compared:
         verdict, summary = Verdict.EMPTY, "The target holds no record of this object."
-    elif twins or strays:
+    elif twins or strays or copied:
         verdict = Verdict.FAIL
         summary = (
-            f"{twins:,} records share a migration key, {strays:,} carry a key that the journal doesn't know."
+            f"{twins:,} records share a migration key, {strays:,} carry a key that the journal doesn't know, "
+            f"{copied:,} are copies of ours."
         )
     elif late:
         verdict, summary = (
@@ -90,11 +96,14 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         verdict = Verdict.PASS
         made = f"; {sides:,} made by the target itself are journalled" if sides else ""
         summary = f"{compared:,} records looked at: no twin, no stray{made}."
-    if twins or strays:
+    if twins or strays or copied:
         decisions.append(
             Decision(
-                Verdict.FAIL, f"{twins + strays:,} twins and strays in {object}", owner="Migration engineer",
-                where="A rollback of this attempt removes them", command=f"migrate diff {ID}.{each.name}",
+                Verdict.FAIL, f"{twins + strays + copied:,} twins, copies and strays in {object}",
+                owner="Migration engineer",
+                where="Merge or delete copies in the target; a rollback of this attempt removes the others"
+                if copied
+                else "A rollback of this attempt removes them", command=f"migrate diff {ID}.{each.name}",
             )
         )  # fmt: skip
     elif late:
@@ -117,9 +126,29 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
                 "records looked at": compared,
                 "twins": twins,
                 "strays": strays,
+                "copies": copied,
                 "side records, journalled": sides,
                 "side records, not journalled": late,
             },
             decisions=tuple(decisions),
         )
     )
+
+
+def _copies(evidence: Evidence, object: str) -> str:
+    """A query (id, of) of records without a key of ours that hold the old id of one that has it."""
+    fields = evidence.target_schema(object).fields
+    names = dict.fromkeys(
+        each.key.old_id
+        for each in evidence.plan.model.objects
+        if each.target == object and each.key.old_id in fields
+    )
+    found, family = evidence.found(object), text(f"{evidence.source.family}.")
+    selects = [
+        f"""SELECT f._id AS id, min(o._key) AS of FROM {found} AS f
+        JOIN {found} AS o ON o.{column} = f.{column} AND starts_with(o._key, {family})
+        WHERE f.{column} <> '' AND NOT coalesce(starts_with(f._key, {family}), false) GROUP BY f._id"""
+        for column in (identifier(str(name)) for name in names)
+    ]
+    none = "SELECT NULL::VARCHAR AS id, NULL::VARCHAR AS of WHERE false"
+    return f"SELECT id, min(of) AS of FROM ({' UNION ALL '.join(selects) or none}) GROUP BY id"
