@@ -37,9 +37,11 @@ SOME = Amounts()
 FEW = Amounts(emails=12, on_emails=3, on_accounts=4, sites=6)
 
 
-def with_history(sizes: Sizes = FULL, amounts: Amounts = SOME, *, seed: int = 20_263) -> Seed:
-    """The generated seed with its history."""
-    base = generated(sizes)
+def with_history(
+    sizes: Sizes = FULL, amounts: Amounts = SOME, *, seed: int = 20_263, org: int = 20_261
+) -> Seed:
+    """The generated seed (of the number `org`) with its history."""
+    base = generated(sizes, seed=org)
     rng = random.Random(seed)  # noqa: S311 - made-up data, no secrets
     records = dict(base.salesforce["records"])
     emails = _emails(rng, records["Contact"], amounts.emails)
