@@ -7,7 +7,7 @@ SHARED_DATA ?= $(wildcard $(abspath $(CURDIR)/../shared/data))
 export SHARED_DATA
 DATA ?= generated
 
-.PHONY: help setup demo test check prove-main prove-history bench lock clean
+.PHONY: help setup demo test check prove-main prove-history prove-validation bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ prove-main: $(VENV)/.dev ## show every claim of the main job at full size, one l
 
 prove-history: $(VENV)/.dev ## show every claim of the history at full size (files, activities, both ways; within 60 minutes)
 	$(BIN)/python -u -m tests.proofs history
+
+prove-validation: $(VENV)/.dev ## show every claim of the validation at full size; PUBLISH=1 renews the published matrix (within 60 minutes)
+	$(BIN)/python -u -m tests.proofs validation
 
 lock: ## renew the locked requirements
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox --extra postgres pyproject.toml -q -o requirements.txt

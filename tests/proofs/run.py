@@ -22,11 +22,13 @@ from tests.proofs import (
     others,
     people,
     stopped,
+    validation,
 )
 from tests.proofs.claims import TABLES, Ground, Line, Shower, bounds
 
 MAIN = (figures, others, bad_input, people, stopped, faults, kills)
 HISTORY = (history, history_consent, history_canary)
+VALIDATION = (validation,)
 SHOWN = 6  # of what was wrong, a claim
 WIDE = 400  # signs of a line of it
 

@@ -4,28 +4,23 @@ Imports nothing of the product: it reads and writes as any other program with a 
 stands for is told by HubSpot's own property definitions; which properties a migration filled is told by the
 caller. Everything is drawn from one seed number.
 
-What can't be planted in HubSpot: a second record with the same migration key, for that property is unique. Its
-twin is what a *clone* leaves: all values but those that must be unique.
+What can't be planted in HubSpot: a second record with the same migration key, for that property is unique.
+Its twin is what a *clone* leaves: all values but those that must be unique.
 """
 
 from __future__ import annotations
 
-import html
-import json
 import random
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
-from urllib.error import HTTPError
-from urllib.parse import quote, urlencode
-from urllib.request import Request, urlopen
+from urllib.parse import quote
+
+from tests.proofs.seeded_portal import Portal, Refused
+from tests.proofs.seeded_values import CHANGES, CHOICES, DATES, MONEY, NUMBERS, OWNER, TEXTS, Known, same
 
 KEY, OLD_ID = "migration_key", "old_salesforce_id"
-OWNER, CURRENCY = "hubspot_owner_id", "deal_currency_code"
 OBJECTS = ("companies", "contacts", "deals", "p_installation", "emails")
 KINDS = (
     "record missing", "record extra", "record twin", "value changed", "value emptied", "value truncated",
@@ -33,30 +28,15 @@ KINDS = (
     "currency swapped", "picklist value swapped", "encoding damaged", "owner swapped", "parent swapped",
     "link lost", "label lost", "file damaged or lost", "opt-out lost",
 )  # fmt: skip
-# The mapped properties that a kind of damage may be done to. None is one that HubSpot fills by itself when it
-# is empty, nor one that names a record (e-mail, domain): changing those makes HubSpot act.
-TEXTS: Mapping[str, tuple[str, ...]] = {
-    "companies": ("name", "phone"),
-    "contacts": ("firstname", "lastname", "jobtitle", "phone"),
-    "deals": ("dealname",),
-    "p_installation": ("site_name",),
-    "emails": ("hs_email_subject", "hs_email_text"),
-}
-NUMBERS: Mapping[str, tuple[str, ...]] = {"p_installation": ("seats",)}
-TIMES = {"emails": ("hs_timestamp",), "deals": ("source_created",)}
-DATES = {"p_installation": ("installed_on",), "deals": ("closedate",)}
-MONEY = {"deals": ("amount",), "p_installation": ("yearly_fee",)}
-CHOICES = {"deals": ("dealstage", "product"), "contacts": ("lead_source",), "p_installation": ("state",)}
 # (left, right, by label): the links that the migration made, from the side that it made them from.
 LINKS = (("deals", "companies"), ("contacts", "companies"), ("p_installation", "companies"),
          ("deals", "contacts"), ("emails", "companies"))  # fmt: skip
-HOURS = (1.0, -1.0, 2.0, 5.0, -7.0, 5.5, -9.5, 5.75, 12.0)
 SOME = 12  # every so manieth corruption of a value is done to a record that has one already
 
 
 @dataclass(frozen=True)
 class Planted:
-    """One corruption. `id`: of the record in the target; `key`: its migration key; `detail`: what became what."""
+    """One corruption. `id`: of the record in the target; `key`: its migration key; `detail`: old and new."""
 
     kind: str
     object: str
@@ -67,79 +47,9 @@ class Planted:
     unmapped: bool = False
 
 
-class Refused(Exception):
-    """HubSpot didn't take a request."""
-
-
-@dataclass
-class Portal:
-    """HubSpot's API by plain HTTP."""
-
-    url: str
-    token: str
-    wire: dict[str, str] = field(default_factory=dict)  # HubSpot's own names of custom objects
-
-    def named(self, object: str) -> str:
-        """HubSpot's name of an object: a custom one has the portal's number in it."""
-        if not self.wire:
-            for row in self.ask("GET", "/crm/v3/schemas")["results"]:
-                self.wire[f"p_{row['name']}"] = str(row["objectTypeId"])
-        return self.wire.get(object, object)
-
-    def ask(self, method: str, path: str, body: Any = None, *, form: tuple[bytes, str] | None = None) -> Any:
-        """One request; the reply's JSON, None where it has none.
-
-        Raises:
-            Refused: HubSpot says no.
-        """
-        data = form[0] if form else None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": form[1] if form else "application/json"}
-        for _ in range(60):
-            request = Request(self.url + path, data=data, headers=headers, method=method)  # noqa: S310
-            try:
-                with urlopen(request, timeout=60) as reply:  # noqa: S310
-                    said = reply.read()
-                    return json.loads(said) if said else None
-            except HTTPError as error:
-                if error.code != 429:
-                    told = error.read().decode(errors="replace")[:400]
-                    raise Refused(f"{method} {path}: {error.code} {told}") from error
-                time.sleep(0.2)
-        raise Refused(f"{method} {path}: too many requests, again and again")
-
-    def all(self, object: str, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Every live record: `id` and its properties."""
-        after = ""
-        while True:
-            query = {"limit": "100", "properties": ",".join(names), **({"after": after} if after else {})}
-            page = self.ask("GET", f"/crm/v3/objects/{self.named(object)}?{urlencode(query)}")
-            for row in page["results"]:
-                yield {"id": str(row["id"]), **row["properties"]}
-            after = str(((page.get("paging") or {}).get("next") or {}).get("after") or "")
-            if not after:
-                return
-
-    def write(self, object: str, id: str, values: Mapping[str, str]) -> dict[str, Any]:
-        """Change properties; those of the record afterwards."""
-        reply = self.ask("PATCH", f"/crm/v3/objects/{self.named(object)}/{id}", {"properties": dict(values)})
-        found: dict[str, Any] = reply["properties"]
-        return found
-
-    def files(self) -> list[dict[str, Any]]:
-        """Every file."""
-        found: list[dict[str, Any]] = []
-        after = ""
-        while True:
-            page = self.ask("GET", f"/files/v3/files/search?limit=100{f'&after={after}' if after else ''}")
-            found += page["results"]
-            after = str(((page.get("paging") or {}).get("next") or {}).get("after") or "")
-            if not after:
-                return found
-
-
 @dataclass
 class Generator:
-    """Plants. `each`: how many of each kind; `standing`: ids of companies that were there before the migration."""
+    """Plants. `each`: how many of each kind; `standing`: ids of companies from before the migration."""
 
     portal: Portal
     each: int = 20
@@ -151,7 +61,7 @@ class Generator:
     def __post_init__(self) -> None:
         self._rng = random.Random(self.number)  # noqa: S311 - a draw, no secret
         self._rows: dict[str, list[dict[str, Any]]] = {}
-        self._options: dict[tuple[str, str], list[str]] = {}
+        self._known = Known(self._rng, {}, {}, [])
         self._used: dict[tuple[str, str], set[str]] = {}
         self._gone: set[str] = set()  # ids whose record is left alone by all other kinds
         self._single = 0
@@ -162,7 +72,8 @@ class Generator:
         works: Mapping[str, Callable[[], None]] = {
             "record missing": self._missing, "record twin": self._twin, "record extra": self._extra,
             "file damaged or lost": self._file, "opt-out lost": self._opt_out, "label lost": self._label,
-            "link lost": lambda: self._link("link lost"), "parent swapped": lambda: self._link("parent swapped"),
+            "link lost": lambda: self._link("link lost"),
+            "parent swapped": lambda: self._link("parent swapped"),
         }  # fmt: skip
         order = [*works, *(kind for kind in KINDS if kind not in works)]
         for kind in order:
@@ -177,7 +88,7 @@ class Generator:
         return self.planted
 
     def _unmapped(self, kind: str) -> int:
-        """How many of a kind are done to unmapped properties of records that were there before: a twentieth."""
+        """How many of a kind are done to unmapped properties of adopted records: a twentieth of all."""
         share = {"value changed": 5, "value emptied": 3, "value truncated": 3, "case changed": 3,
                  "white space added": 3, "picklist value swapped": 3}  # fmt: skip
         return min(-(-share.get(kind, 0) * self.each // 20), self.each) if self.standing else 0
@@ -190,25 +101,29 @@ class Generator:
             names = [row["name"] for row in listed]
             for row in listed:
                 options = [str(one["value"]) for one in row.get("options") or () if not one.get("hidden")]
-                self._options[object, row["name"]] = options
+                self._known.options[object, row["name"]] = options
             # By key: ids are given in the order of calls, which run side by side.
             rows = [row for row in self.portal.all(object, names) if row.get(KEY)]
             rows.sort(key=lambda row: str(row[KEY]))
             self._rng.shuffle(rows)
             self._rows[object] = rows
-        self._stages = {
+        self._known.stages = {
             str(stage["id"]): [str(one["id"]) for one in pipeline["stages"]]
             for pipeline in self.portal.ask("GET", "/crm/v3/pipelines/deals")["results"]
             for stage in pipeline["stages"]
         }
-        self._owners = [str(row["id"]) for row in self.portal.ask("GET", "/crm/v3/owners?limit=500")["results"]]
+        self._known.owners = [
+            str(row["id"]) for row in self.portal.ask("GET", "/crm/v3/owners?limit=500")["results"]
+        ]
         self._files = sorted(self.portal.files(), key=lambda row: str(row["path"]))
         self._rng.shuffle(self._files)
 
     def _note(self, kind: str, object: str, row: Mapping[str, Any], field: str = "", **more: Any) -> None:
         self.planted.append(Planted(kind, object, str(row["id"]), str(row.get(KEY) or ""), field, **more))
 
-    def _take(self, objects: Sequence[str], good: Callable[[str, dict[str, Any]], bool]) -> tuple[str, dict[str, Any]]:
+    def _take(
+        self, objects: Sequence[str], good: Callable[[str, dict[str, Any]], bool]
+    ) -> tuple[str, dict[str, Any]]:
         """A record that is fit and that nothing was done to yet, of each object in turn.
 
         Raises:
@@ -217,7 +132,11 @@ class Generator:
         start = self._rng.randrange(len(objects))
         for object in [*objects[start:], *objects[:start]]:
             for row in self._rows[object]:
-                if row["id"] not in self._gone and (object, row["id"]) not in self._used and good(object, row):
+                if (
+                    row["id"] not in self._gone
+                    and (object, row["id"]) not in self._used
+                    and good(object, row)
+                ):
                     self._used[object, row["id"]] = set()
                     return object, row
         raise LookupError(f"no record of {', '.join(objects)} is left to do it to")
@@ -231,15 +150,19 @@ class Generator:
         self._note("record missing", object, row)
 
     def _copy(self, object: str, row: Mapping[str, Any]) -> dict[str, str]:
-        """The values that a clone has: mapped ones and the old id, none that must be unique or that makes HubSpot act."""
+        """The values that a clone has: mapped ones and the old id, none that is unique or stirs HubSpot."""
         names = {OLD_ID, OWNER, "pipeline", "dealstage", "hs_timestamp", "hs_email_direction"}
         for fields in (TEXTS, NUMBERS, MONEY, DATES, CHOICES):
             names |= set(fields.get(object, ()))
         return {name: str(row[name]) for name in sorted(names) if row.get(name)}
 
     def _twin(self) -> None:
-        object, row = self._take(("deals", "companies", "p_installation", "contacts"), lambda _, row: bool(row.get(OLD_ID)))
-        made = self.portal.ask("POST", f"/crm/v3/objects/{self.portal.named(object)}", {"properties": self._copy(object, row)})
+        object, row = self._take(
+            ("deals", "companies", "p_installation", "contacts"), lambda _, row: bool(row.get(OLD_ID))
+        )
+        made = self.portal.ask(
+            "POST", f"/crm/v3/objects/{self.portal.named(object)}", {"properties": self._copy(object, row)}
+        )
         self._gone |= {row["id"], str(made["id"])}
         self._note("record twin", object, {"id": made["id"], KEY: row[KEY]})
 
@@ -256,15 +179,18 @@ class Generator:
 
     def _value(self, kind: str, *, unmapped: bool = False) -> None:
         """Try records until one has a value that this kind can be done to."""
-        change = _CHANGES[kind]
+        change = CHANGES[kind]
+        pool: Mapping[str, Sequence[str]]
         if unmapped:
-            pool = {"companies": ("lifecyclestage",) if kind == "picklist value swapped" else ("description",)}
+            pool = {
+                "companies": ("lifecyclestage",) if kind == "picklist value swapped" else ("description",)
+            }
         else:
             pool = change.pool
         self._single += 1
         again = not unmapped and self._single % SOME == 0
         for object, row, name in self._candidates(pool, again=again, unmapped=unmapped):
-            new = change.make(self, object, name, str(row[name]))
+            new = change.make(self._known, object, name, str(row[name]))
             if new is None or new == row[name]:
                 continue
             try:
@@ -272,7 +198,7 @@ class Generator:
             except Refused as refusal:
                 self.refused.append(f"{kind}: {str(refusal)[:200]}")
                 continue
-            if kind != "value emptied" and now.get(name) != new and not _same(now.get(name), new):
+            if kind != "value emptied" and now.get(name) != new and not same(now.get(name), new):
                 # HubSpot made something else of it; put back what was there and take another one.
                 self.portal.write(object, row["id"], {name: str(row[name])})
                 self.refused.append(f"{kind}: {object}.{name} became {now.get(name)!r}, not {new!r}"[:200])
@@ -309,7 +235,9 @@ class Generator:
         found = [each for each in found if str(each["toObjectId"]) not in self._gone]
         return sorted(found, key=lambda each: self._key_of(right, str(each["toObjectId"])))
 
-    def _pairs(self, ways: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    def _pairs(
+        self, ways: Sequence[tuple[str, str]]
+    ) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
         """Links of records that nothing was done to: left and right object, the record, the link."""
         ways = list(ways)
         self._rng.shuffle(ways)
@@ -333,12 +261,17 @@ class Generator:
             other = None
             if kind == "parent swapped":
                 known = {str(one["toObjectId"]) for one in self._linked(left, row, right)}
-                other = next(each["id"] for each in self._rows[right][::-1] if each["id"] not in self._gone | known)
+                other = next(
+                    each["id"] for each in self._rows[right][::-1] if each["id"] not in self._gone | known
+                )
             self.portal.ask("DELETE", f"{path}/{right}/{far}")
             if other:
                 named = [one for one in types if one.get("label")]
                 if named:
-                    body = [{"associationCategory": one["category"], "associationTypeId": one["typeId"]} for one in named]
+                    body = [
+                        {"associationCategory": one["category"], "associationTypeId": one["typeId"]}
+                        for one in named
+                    ]
                     self.portal.ask("PUT", f"{path}/{right}/{other}", body)
                 else:
                     self.portal.ask("PUT", f"{path}/default/{right}/{other}")
@@ -348,13 +281,23 @@ class Generator:
 
     def _label(self) -> None:
         for left, right, row, link in self._pairs((("deals", "contacts"), ("p_installation", "companies"))):
-            named = [one for one in link["associationTypes"] if one.get("label") and one["category"] == "USER_DEFINED"]
+            named = [
+                one
+                for one in link["associationTypes"]
+                if one.get("label") and one["category"] == "USER_DEFINED"
+            ]
             if not named:
                 continue
             far = str(link["toObjectId"])
-            types = [{"associationCategory": one["category"], "associationTypeId": one["typeId"]} for one in named]
+            types = [
+                {"associationCategory": one["category"], "associationTypeId": one["typeId"]} for one in named
+            ]
             pair = {"from": {"id": row["id"]}, "to": {"id": far}, "types": types}
-            self.portal.ask("POST", f"/crm/v4/associations/{self.portal.named(left)}/{right}/batch/labels/archive", {"inputs": [pair]})
+            self.portal.ask(
+                "POST",
+                f"/crm/v4/associations/{self.portal.named(left)}/{right}/batch/labels/archive",
+                {"inputs": [pair]},
+            )
             self._note("label lost", left, row, self._key_of(right, far), detail=f"{right} {far}: {named}")
             return
         raise LookupError("no labelled link is left")
@@ -377,7 +320,8 @@ class Generator:
         part = uuid.UUID(int=self._rng.getrandbits(128)).hex
         head = (
             f'--{part}\r\nContent-Disposition: form-data; name="options"\r\n\r\n{{"access": "PRIVATE"}}\r\n'
-            f'--{part}\r\nContent-Disposition: form-data; name="file"; filename="{quote(str(file["name"]))}"\r\n'
+            f'--{part}\r\nContent-Disposition: form-data; name="file"; '
+            f'filename="{quote(str(file["name"]))}"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"
         )
         body = head.encode() + self._rng.randbytes(size) + f"\r\n--{part}--\r\n".encode()
@@ -403,117 +347,3 @@ class Generator:
             self._note("opt-out lost", "contacts", row, address)
             return
         raise LookupError("nobody is left who said no")
-
-
-# -- what is made of a value -------------------------------------------------------------------------
-
-Make = Callable[[Generator, str, str, str], "str | None"]
-
-
-@dataclass(frozen=True)
-class _Change:
-    pool: Mapping[str, Sequence[str]]
-    make: Make
-
-
-def _same(one: Any, other: str) -> bool:
-    """Whether HubSpot spells a value otherwise: numbers and moments."""
-    try:
-        return Decimal(str(one)) == Decimal(other)
-    except ArithmeticError:
-        pass
-    try:
-        return datetime.fromisoformat(str(one)) == datetime.fromisoformat(other)
-    except ValueError:
-        return False
-
-
-def _changed(by: Generator, object: str, name: str, value: str) -> str | None:
-    if name in NUMBERS.get(object, ()):
-        return str(int(Decimal(value)) + by._rng.randrange(1, 40))
-    return f"Not what was here {by._rng.randrange(10**6)}"
-
-
-def _truncated(by: Generator, _object: str, _name: str, value: str) -> str | None:
-    cut = value[: max(3, len(value) * 2 // 3)].rstrip(" .…\n")
-    if len(value) < 6 or len(cut) >= len(value.rstrip()) or len(cut) < 3:
-        return None
-    return cut + "…" if by._rng.random() < 0.3 and len(cut) + 1 < len(value) else cut
-
-
-def _recased(by: Generator, _object: str, _name: str, value: str) -> str | None:
-    new = by._rng.choice((value.upper(), value.lower(), value.swapcase()))
-    return new if new != value and new.lower() == value.lower() else None
-
-
-def _spaced(by: Generator, _object: str, _name: str, value: str) -> str | None:
-    if len(value) < 3:
-        return None
-    place = by._rng.randrange(1, len(value) - 1)
-    return value[:place] + by._rng.choice((" ", "\u00a0", "\u2003", "  ")) + value[place:]
-
-
-def _moved(by: Generator, _object: str, _name: str, value: str) -> str | None:
-    return _stamp(datetime.fromisoformat(value) + timedelta(hours=by._rng.choice(HOURS)))
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
-
-
-def _next_day(by: Generator, _object: str, name: str, value: str) -> str | None:
-    step = timedelta(days=by._rng.choice((1, -1)))
-    moment = datetime.fromisoformat(value) + step
-    return moment.strftime("%Y-%m-%d") if name == "installed_on" else _stamp(moment)
-
-
-def _cent(by: Generator, _object: str, _name: str, value: str) -> str | None:
-    return str(Decimal(value) + by._rng.choice((Decimal("0.01"), Decimal("-0.01"))))
-
-
-def _option(by: Generator, object: str, name: str, value: str) -> str | None:
-    if name == "dealstage":
-        options = by._stages[value]
-    elif name == "lifecyclestage":
-        options = ["evangelist", "other"]  # further on: HubSpot lets nobody go back over the API
-    else:
-        options = by._options[object, name]
-    return by._rng.choice([one for one in options if one != value])
-
-
-def _owner(by: Generator, _object: str, _name: str, value: str) -> str | None:
-    return by._rng.choice([one for one in by._owners if one != value])
-
-
-def _damaged(by: Generator, _object: str, _name: str, value: str) -> str | None:
-    """Read in another encoding, once or twice; what the encoding lacks replaced; escaped for a page."""
-    ways = [
-        value.encode().decode("cp1252", "replace"),
-        value.encode().decode("latin-1"),
-        value.encode().decode("cp1252", "replace").encode().decode("cp1252", "replace"),
-        value.encode("ascii", "replace").decode(),
-        value.encode("ascii", "replace").decode().replace("?", "\N{REPLACEMENT CHARACTER}"),
-        html.escape(value),
-    ]
-    ways = [way for way in ways if way != value and way.isprintable()]
-    return by._rng.choice(ways) if ways else None
-
-
-_CHANGES: Mapping[str, _Change] = {
-    "value changed": _Change({**TEXTS, "p_installation": ("site_name", "seats")}, _changed),
-    "value emptied": _Change(
-        {"contacts": ("jobtitle", "phone"), "companies": ("phone",), "p_installation": ("seats",),
-         "emails": ("hs_email_text",)},
-        lambda *_: "",
-    ),
-    "value truncated": _Change(TEXTS, _truncated),
-    "case changed": _Change(TEXTS, _recased),
-    "white space added": _Change(TEXTS, _spaced),
-    "time shifted by hours": _Change(TIMES, _moved),
-    "date by a day": _Change(DATES, _next_day),
-    "money by a cent": _Change(MONEY, _cent),
-    "currency swapped": _Change({"deals": (CURRENCY,)}, _option),
-    "picklist value swapped": _Change(CHOICES, _option),
-    "encoding damaged": _Change(TEXTS, _damaged),
-    "owner swapped": _Change({object: (OWNER,) for object in ("deals", "companies", "contacts", "p_installation")}, _owner),
-}  # fmt: skip

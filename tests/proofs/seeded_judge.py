@@ -1,7 +1,7 @@
 """Did validation find what was planted, in its class and at its record, and nothing else?
 
-Reads what a person would: the Parquet files of the last report. The names of the classes are written down here
-a second time, as the published matrix has them.
+Reads what a person would: the Parquet files of the last report. The names of the classes are written down
+here a second time, as the published matrix has them.
 """
 
 from __future__ import annotations
@@ -122,9 +122,11 @@ def judge(report: Path, planted: Sequence[Planted]) -> Judged:
                 cells[check] = cells.get(check, 0) + 1
         else:
             seen = [f"{row['class']} {row['field']} {row['found']!r}" for row in near.values()]
-            done.told.append(f"{one.kind}: {one.object} {one.id} {one.field} {one.detail}; listed: {seen}"[:400])
+            done.told.append(
+                f"{one.kind}: {one.object} {one.id} {one.field} {one.detail}; listed: {seen}"[:400]
+            )
         for check, kinds in MEANT.items():
-            if one.kind in kinds and not one.unmapped or (check == "untouched" and one.unmapped):
+            if (check == "untouched") if one.unmapped else (one.kind in kinds):
                 right, meant = done.recall.get(check, (0, 0))
                 hit = any(check in row["checks"] for row in good)
                 done.recall[check] = (right + hit, meant + 1)

@@ -163,6 +163,7 @@ class Target:
     automatic: set[Link] = field(default_factory=set)
     extras: tuple[str, ...] = ("_source",)
     sources: dict[str, str] = field(default_factory=dict)
+    unlisted: set[str] = field(default_factory=set)  # ids that a listing leaves out
     reads: Counter[str] = field(default_factory=Counter)  # of whole objects
 
     def now(self) -> datetime:
@@ -191,7 +192,7 @@ class Target:
         assert after is None
         self.reads[query.object] += 1
         schema = TARGET.objects[query.object]
-        rows = list(self.records[query.object].items())
+        rows = [row for row in self.records[query.object].items() if row[0] not in self.unlisted]
         for start in range(0, len(rows), 2):
             lot = rows[start : start + 2]
             arrays = [pa.array([id for id, _ in lot])]

@@ -248,6 +248,15 @@ def test_a_difference_that_settles_does_not_count(migration: Moved) -> None:
     assert migration.clock.slept >= migration.target.limits.settle
 
 
+def test_a_listing_that_leaves_out_what_the_target_has_is_an_error_and_no_pass(migration: Moved) -> None:
+    migration.target.unlisted = {"302"}
+
+    result = migration.results("rows")["rows.Opportunity"]
+
+    assert result.verdict is Verdict.ERROR
+    assert "1 record of ours weren't in what the target listed" in result.summary
+
+
 def test_what_the_vendor_makes_of_a_value_is_no_difference(migration: Moved) -> None:
     ready = migration.store.manifest("ready/Opportunity/g0000")
     assert ready is not None

@@ -3,7 +3,8 @@
 Expected values are worked out again from what was staged (`expected.py`), the target's are read anew. A
 difference counts only when it is still there after the target has settled. What happened to the value is its
 class (`classing.py`); who wrote it last, where the target keeps history, stands beside it: an automation's
-value is a warning with who and when, a person's edit is listed as theirs, anything else is a failure.
+value is a warning with who and when, a person's edit is listed as theirs, anything else is a failure. Where
+the target has records that its listing left out, what was read is not the whole, and the check is an error.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
 ID = "rows"
 TITLE = "Every mapped field of every row"
 LOT = 1_000
+THERE = "there"  # what a look by id says of a record that the listing didn't hold
 
+_NOW = "now {}"
 _FOUND = pa.schema(
     [(name, pa.string()) for name in ("key", "id", "field", "now", "who", "name", "at")]
 )  # fmt: skip
@@ -83,7 +86,20 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     }
     if unsure:
         figures["not compared for adopted records"] = unsure
-    if not compared and not kept.row_count:
+    decisions = list(_decisions(evidence, each, table))
+    if left_out := int(
+        evidence.one(f"SELECT count(*) AS n FROM {_now(evidence, each)} WHERE who = '{THERE}'")
+    ):
+        verdict = Verdict.ERROR
+        summary = f"{many(left_out, 'record')} of ours weren't in what the target listed, and are there by id"
+        figures["left out of the listing"] = left_out
+        decisions.append(
+            Decision(
+                Verdict.ERROR, f"{each.target}: {summary}", owner="Migration engineer",
+                where="Their values weren't compared: read the target again", command="migrate validate",
+            )
+        )  # fmt: skip
+    elif not compared and not kept.row_count:
         verdict, summary = Verdict.EMPTY, "No row was compared."
     elif sum(classes.values()) > harmless:
         verdict = Verdict.FAIL
@@ -112,7 +128,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
             compared=compared,
             figures=figures,
             tables=_tables(evidence, each, table) if kept.row_count else (),
-            decisions=tuple(_decisions(evidence, each, table)),
+            decisions=tuple(decisions),
         )
     )
 
@@ -150,7 +166,7 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
     """
     fields = evidence.target_schema(each.target).fields
     found = evidence.table(
-        f"now {each.name}",
+        _NOW.format(each.name),
         "SELECT "
         + ", ".join(f"NULL::VARCHAR AS {identifier(name)}" for name in _FOUND.names)
         + " WHERE false",
@@ -182,7 +198,7 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
     FROM {differences.table} AS d LEFT JOIN {two.expected} AS e ON e._key = d.key
     LEFT JOIN {found} AS n ON n.key = d.key AND n.field IS NOT DISTINCT FROM d.field
     WHERE CASE WHEN d.class = 'differs' THEN {stayed}
-        WHEN d.class = '{ONLY_LEFT}' THEN NOT coalesce(n.who = 'there', false) ELSE true END"""
+        WHEN d.class = '{ONLY_LEFT}' THEN NOT coalesce(n.who = '{THERE}', false) ELSE true END"""
     compared = {name: fields[name] for name in two.columns}
     of_value = class_sql(compared, leading(each), "s.field", "s.expected", "s.found")
     return f"""SELECT s.key, s.id, s.field,
@@ -190,6 +206,11 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
             WHEN '{ONLY_LEFT}' THEN '{Class.MISSING}' ELSE {of_value} END AS class,
         CASE WHEN s."by" = '{AUTOMATION}' THEN '{WARN}' ELSE '{FAIL}' END AS grade,
         s.expected, s.found, s."by", s.writer, s.written FROM ({remaining}) AS s"""
+
+
+def _now(evidence: Evidence, each: ObjectPlan) -> str:
+    """The table of what a look by id said of the records that differ; `differing` has made it."""
+    return f"{evidence.schema}.{identifier(_NOW.format(each.name))}"
 
 
 def _short(sql: str, decimals: Sequence[str]) -> str:
@@ -223,7 +244,7 @@ def _look(evidence: Evidence, each: ObjectPlan, lot: Sequence[Mapping[str, Any]]
     rows: list[dict[str, str | None]] = []
     for id, row in ids.items():
         if row["gone"] and id in now:
-            rows.append({"key": row["key"], "id": id, "field": None, "now": None, "who": "there"})
+            rows.append({"key": row["key"], "id": id, "field": None, "now": None, "who": THERE})
         for name in row["fields"] or () if id in now else ():
             author = known.get((id, name), Author(UNKNOWN))
             rows.append(
