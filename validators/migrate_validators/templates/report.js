@@ -74,15 +74,15 @@
   const ids = (row) => {
     const cell = made("td");
     cell.dataset.name = "Record";
-    cell.append(`${value(row, "object") ?? ""} ${value(row, "source_id") ?? value(row, "key") ?? value(row, "id") ?? ""} `);
+    cell.append(`${value(row, "object") ?? ""} ${value(row, "source_id") ?? value(row, "key") ?? value(row, "target_id") ?? ""} `);
     const places = addresses[value(row, "object")] ?? {};
-    for (const [side, id, text] of [["old", value(row, "source_id"), "old"], ["new", value(row, "target_id"), "new"]]) {
+    for (const [side, id, text] of [["old", value(row, "source_id"), "open old"], ["new", value(row, "target_id"), "open new"]]) {
       if (!places[side] || !id) continue;
       const link = made("a", text);
       link.href = places[side].replaceAll("{id}", encodeURIComponent(id));
       link.target = "_blank";
       link.rel = "noopener noreferrer";
-      link.setAttribute("aria-label", `The record in the ${text} system`);
+      link.setAttribute("aria-label", `${text} record ${id}`);
       cell.append(link, " ");
     }
     return cell;
