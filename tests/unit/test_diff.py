@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import migrate.diff
 from migrate.diff import DIFFERS, DUPLICATE, ONLY_LEFT, ONLY_RIGHT, diff
 from migrate.engine import Engine
 
@@ -44,6 +45,23 @@ def table(engine: Engine, name: str, rows: list[dict[str, Any]]) -> str:
     return name
 
 
+@pytest.fixture(params=["hashes as they are", "hashes that collide", "in lots"])
+def way(engine: Engine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The same diff where keys share hashes, and where values are fetched in several lots."""
+    colliding = request.param == "hashes that collide"
+    if colliding:
+        engine.run(
+            """CREATE MACRO memory.main.hash(a) AS CAST(coalesce(length(a), 2) AS UBIGINT),
+            (a, b, c, d) AS md5_number_lower(row(a, b, c, d)::VARCHAR)"""
+        )
+    elif request.param == "in lots":
+        monkeypatch.setattr(migrate.diff, "LOTS", (3,))
+    yield
+    if colliding:
+        engine.run("DROP MACRO memory.main.hash")
+
+
+@pytest.mark.usefixtures("way")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(left=st.lists(values, max_size=10), right=st.lists(values, max_size=10))
 def test_the_diff_says_what_comparing_row_by_row_says(
