@@ -5,8 +5,8 @@ Only likely: a cause is told from the class, the values and the map. What is sur
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from migrate.errors import PlanError
 from migrate_validators.classes import Class
@@ -15,7 +15,6 @@ from migrate_validators.model import many
 if TYPE_CHECKING:
     from migrate.plan.models import ObjectPlan
     from migrate_validators.evidence import Evidence
-    from migrate_validators.triage import Group
 
 SENDS = "migrate transform; migrate load"
 _CAUSES: dict[str, tuple[str, str, str]] = {
@@ -58,6 +57,30 @@ _CAUSES: dict[str, tuple[str, str, str]] = {
     Class.UNEXPLAINED: ("Nothing says what became of it", "Load again, trace one of them", "migrate load"),
     Class.NOT_MOVED: ("It was refused, or waits for a record that was", "Mend it, load again", SENDS),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Group:
+    """Differences with one likely cause. `id`: lasts from run to run; `fix`, `command`: what mends them."""
+
+    id: str
+    grade: str
+    object: str
+    field: str | None
+    kind: str
+    rows: int
+    fresh: int
+    expected: str | None
+    found: str | None
+    checks: tuple[str, ...]
+    example: str
+    cause: str
+    fix: str
+    command: str
+
+    def document(self) -> dict[str, Any]:
+        """As JSON's facts."""
+        return asdict(self)
 
 
 def explain(evidence: Evidence, group: Group) -> Group:

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from migrate_validators.causes import Group
 from migrate_validators.model import Result, Section, Verdict
-from migrate_validators.triage import Group
 
 
 class _Part(BaseModel):

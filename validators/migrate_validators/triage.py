@@ -8,11 +8,12 @@ of a map that mends it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from migrate.engine import identifier, parquet, text
 from migrate.storage import sha256_of
+from migrate_validators.causes import Group, explain
 from migrate_validators.classes import COLUMNS, FAIL, KNOWN, WARN, Class
 
 if TYPE_CHECKING:
@@ -24,30 +25,6 @@ NEW, OLD = "new", "known"
 GROUPS = 200  # that the report lists; the rest is in the Parquet file
 _BY_ENTRY = (Class.LINK_LOST, Class.LINK_EXTRA, Class.LABEL, Class.OPT_OUT, Class.DUPLICATE)
 _BY_VALUE = (Class.OPTION, Class.UNMAPPED, Class.OWNER, Class.CURRENCY)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Differences with one likely cause. `id`: lasts from run to run; `fix`, `command`: what mends them."""
-
-    id: str
-    grade: str
-    object: str
-    field: str | None
-    kind: str
-    rows: int
-    fresh: int
-    expected: str | None
-    found: str | None
-    checks: tuple[str, ...]
-    example: str
-    cause: str
-    fix: str
-    command: str
-
-    def document(self) -> dict[str, Any]:
-        """As JSON's facts."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -145,8 +122,6 @@ def _groups(evidence: Evidence, table: str) -> list[Group]:
         FROM {table} WHERE grade <> '{KNOWN}' GROUP BY ALL
         ORDER BY grade, n DESC, id LIMIT {GROUPS}""".replace("GROUP BY ALL", 'GROUP BY "group"')
     )
-    from migrate_validators.causes import explain
-
     found = []
     for row in rows:
         one = Group(
