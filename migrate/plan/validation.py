@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from migrate.plan.figures import MoneyPlan
+from migrate.plan.figures import HighValuePlan, MoneyPlan
 from migrate.plan.shape import Shape
 
 PERCENT = "%"
@@ -123,3 +123,4 @@ class ValidatePlan(Shape):
     decision: DecisionPlan = DecisionPlan()
     notices: list[NoticePlan] = []
     money: MoneyPlan = MoneyPlan()
+    high_value: HighValuePlan = HighValuePlan()

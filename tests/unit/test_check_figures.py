@@ -40,3 +40,19 @@ def test_money_that_only_one_system_tells_is_told(tmp_path: Path) -> None:
         "No entry of this plan has money that both systems tell. "
         "| money: {entry: Contact, source: {amount: '1'}}"
     ]
+
+
+def test_the_rule_of_accounts_is_checked_against_the_source(tmp_path: Path) -> None:
+    said = "  high_value: {entry: Account, by: AnnualRevenu, list: board.csv, strata: [Industri]}"
+
+    assert [each.partition(" |")[0] for each in mistakes(tmp_path, said)] == [
+        "`AnnualRevenu` isn't a field of `Account`.",
+        "There is no file `board.csv` beside the plan.",
+        "`Industri` isn't a field of `Account`.",
+    ]
+
+
+def test_expressions_want_to_know_whose_fields_they_read(tmp_path: Path) -> None:
+    (told,) = mistakes(tmp_path, "  high_value: {by: AnnualRevenue}")
+
+    assert told.startswith("It isn't said whose fields these are.")

@@ -165,6 +165,7 @@ SECTIONS = {
     "TolerancePlan": "A tolerance",
     "DuplicatesPlan": "Likely duplicates",
     "MoneyPlan": "`money`",
+    "HighValuePlan": "`high_value`",
     "MoneySide": "A side of `money`",
     "CutoverPlan": "`cutover`",
 }

@@ -37,8 +37,8 @@ _PHONE = re.compile(r"(?<![\w.,:/-])\+?\(?\d[\d ()/.-]{5,}\d(?![\w:])")
 _WORD = re.compile(r"[^\W\d_][\w'’.-]*")
 _ASSIGNED = re.compile(r"(?P<field>[A-Za-z_][\w ]*?) = (?P<value>[^;]+)")
 _STRUCTURAL = frozenset({
-    "difference", "key", "id", "field", "class", "grade", "state", "check", "checks", "object", "group",
-    "written", "stamp", "outcome", "source_id", "target_id", "channel", "writer",
+    "difference", "entry", "key", "id", "field", "class", "grade", "state", "check", "checks", "object",
+    "group", "written", "stamp", "outcome", "source_id", "target_id", "channel", "writer",
 })  # fmt: skip
 # Where the screen names people who decide.
 _DECIDERS = frozenset({"who decides", "accepted by", "who", "by", "name", "tester", "owner", "signed by"})
@@ -69,9 +69,13 @@ class Masking:
         """report.json without anything that tells who a person is."""
         made = dict(document)
         made["results"] = [
-            {**each, "sample": [self.row(each["object"], row) for row in each["sample"]]}
+            {
+                **each,
+                "sample": [self.row(str(row.get("entry") or each["object"]), row) for row in each["sample"]],
+            }
             for each in document["results"]
         ]
+        made["screen"] = [self._accounts(each) for each in document.get("screen", ())]
         if differences := document.get("differences"):
             made["differences"] = self._differences(differences)
         deciders = self._deciders | set(_deciding(document))
@@ -113,6 +117,23 @@ class Masking:
         else:
             shown = f"text of {len(value):,} sign{'' if len(value) == 1 else 's'}"
         return f"{shown} #{mark}"
+
+    def _accounts(self, section: dict[str, Any]) -> dict[str, Any]:
+        """A section with the records of the accounts that were looked at whole masked, each by its entry."""
+        accounts = section["facts"].get("accounts")
+        if section["id"] != "accounts" or not accounts:
+            return section
+        told = [{**one, "nodes": [self._node(node) for node in one["nodes"]]} for one in accounts]
+        return {**section, "facts": {**section["facts"], "accounts": told}}
+
+    def _node(self, node: dict[str, Any]) -> dict[str, Any]:
+        personal = self._personal.get(node["entry"], {})
+        kind = personal.get(str(node["called_by"]))
+        return {
+            **node,
+            "name": self.value(node["name"], kind) if kind else node["name"],
+            "fields": [self.row(node["entry"], each) for each in node["fields"]],
+        }
 
     def _differences(self, differences: dict[str, Any]) -> dict[str, Any]:
         # The rows of its sample were masked before they were cut.

@@ -46,6 +46,23 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """The part of what was compared that was drawn at random, for what it proves of the rest (`bounds.py`).
+
+    `things`: what was drawn. `worst`: what can hang on those that may still differ, as exact text.
+    `rests_on`: how it was drawn, in a sentence.
+    """
+
+    population: int
+    looked: int
+    differing: int
+    things: str = "rows"
+    worst: str | None = None
+    currency: str = ""
+    rests_on: str = ""
+
+
+@dataclass(frozen=True)
 class Result:
     """One check of one object.
 
@@ -57,7 +74,8 @@ class Result:
 
     `listed`: everything that made it red is one of its rows; where it isn't, no tolerance and no waiver makes
     it less red. `population`: of how many things `compared` is a sample, for the reason `because`; None: all
-    were compared. `allowed`: what the plan tolerates or a person waived of it, in words.
+    were compared. `drawn`: which part of it was random, where not all was. `allowed`: what the plan tolerates
+    or a person waived of it, in words.
     """
 
     id: str
@@ -79,6 +97,7 @@ class Result:
     listed: bool = True
     population: int | None = None
     because: str = ""
+    drawn: Drawn | None = None
     allowed: tuple[str, ...] = ()
 
 

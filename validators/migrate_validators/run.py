@@ -40,6 +40,7 @@ from migrate.ledger.validations import (
 )
 from migrate.stages.changes import Following
 from migrate_validators.accepting import accept, document, expiring
+from migrate_validators.bounds import annex
 from migrate_validators.evidence import Evidence, Progress, no_progress
 from migrate_validators.masking import masking
 from migrate_validators.model import Decision, Result, Verdict, worst
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
 GROUP = "crm_migrate.checks"
 BUILT_IN = (
     "counts", "rows", "sums", "money", "links", "picklists", "files", "timeline", "strays", "untouched",
-    "completeness", "duplicates", "permissions", "second_route", "drift", "invariants",
+    "completeness", "duplicates", "permissions", "second_route", "spot", "drift", "invariants",
 )  # fmt: skip
 
 WORKERS = 4  # checks at a time; each waits most of the time, for the target or for DuckDB
@@ -251,6 +252,7 @@ def conclude(
         "differences": found.document()
         | {"sample": sample(evidence, found, masks), "addresses": addresses(evidence)},
         "waivers": document(waivers, used, now),
+        "annex": annex(judged),
         "scope": scope.document(),
         "started": stamp(started),
         "ended": stamp(evidence.clock.now()),
