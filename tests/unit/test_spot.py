@@ -40,6 +40,7 @@ def migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Moved
     objects = rig.SOURCE.objects | {"Opportunity": more}
     monkeypatch.setattr(rig, "SOURCE", rig.SOURCE.model_copy(update={"objects": objects}))
     made = moved(tmp_path)
+    made.catalog = rig.SOURCE
     plan = tmp_path / "plan.yaml"
     plan.write_text(
         f"{plan.read_text()}    links:\n      - {{to: companies, via: AccountId, label: primary}}\n"

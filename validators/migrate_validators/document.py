@@ -105,6 +105,24 @@ class WaiverFacts(_Part):
     used: Annotated[bool, Field(description="The difference is there, and the waiver holds.")]
 
 
+class AnnexFacts(_Part):
+    """What a result that looked at a sample proves of the rest, with 95% confidence."""
+
+    result: str
+    population: Annotated[int, Field(description="From which was drawn.")]
+    looked: Annotated[int, Field(description="Drawn at random and looked at.")]
+    differing: int
+    most: Annotated[int, Field(description="So many of the population differ at most.")]
+    share: Annotated[str, Field(description="The same in per cent, rounded up.")]
+    confidence: str
+    law: str
+    money: Annotated[
+        dict[str, str] | None, Field(description="`most` that can hang on them, and its `currency`.")
+    ]
+    words: str
+    rests_on: str
+
+
 class ScopeFacts(_Part):
     """What of the migration was looked at; only the whole is evidence for a decision."""
 
@@ -151,6 +169,7 @@ class Document(_Part):
     way_back: WayBack
     differences: Differences
     waivers: list[WaiverFacts]
+    annex: Annotated[list[AnnexFacts], Field(description="What samples prove.")]
     scope: ScopeFacts
     started: str
     ended: str
