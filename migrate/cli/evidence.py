@@ -41,6 +41,14 @@ _FORMATS: dict[str, Format] = {".xlsx": "xlsx", ".db": "sqlite", ".sqlite": "sql
 @click.option(
     "--unmask", is_flag=True, help="Show persons' names, e-mails, phones and long texts in the report."
 )
+@click.option(
+    "--since", default="", metavar="WHEN",
+    help="Only records that changed on either side since an instant, a day, or the `last` validation.",
+)  # fmt: skip
+@click.option(
+    "--sample", type=click.IntRange(1), metavar="N",
+    help="Only N records an entry, read by their ids; the same ones at each look.",
+)  # fmt: skip
 @click.pass_obj
 def validate(
     session: Session,
@@ -50,12 +58,14 @@ def validate(
     every: timedelta | None,
     full_every: timedelta,
     unmask: bool,
+    since: str,
+    sample: int | None,
 ) -> Result:
     """Read the target again and compare every row with the source and the plan.
 
     Writes index.html, report.json, report.xlsx and junit.xml, in which persons are masked; rows/*.parquet
-    hold the real values. With `--only` or `--object` it looks at a part, and says so: a part is no evidence
-    for a decision. Next: `migrate report`.
+    hold the real values. With `--only`, `--object`, `--since` or `--sample` it looks at a part, and says so:
+    a part is no evidence for a decision. Next: `migrate report`.
 
     While both systems live, `--watch` repeats it until it is interrupted, each time with a report of its own,
     and every report shows the trend. With `--json` each round prints one document in one line.
@@ -65,6 +75,8 @@ def validate(
     migrate validate --only rows --object Account
     migrate validate --watch 15m
     migrate validate --changes --full-every 6h
+    migrate validate --since last
+    migrate validate --sample 200
     """
     from migrate_validators import validate as run
 
@@ -72,7 +84,8 @@ def validate(
         with session.bars() as bars:
             return run(
                 workspace, objects=objects, only=only, progress=bars, unmask=unmask,
-                whole_every=full_every if changes or every is not None else None,
+                whole_every=full_every if changes or every is not None else None, since=since,
+                sample=sample or 0,
             )  # fmt: skip
 
     if every is not None:

@@ -148,10 +148,10 @@ class Look:
             watermark = stamp(self.connector.now())
             # Deletions first: a record that was deleted and brought back is then among the changed ones.
             try:
-                gone = self._gone(former.folder, object, since)
+                gone = self.gone(former.folder, object, since)
             except GapTooLong:
                 return "the vendor has forgotten some deletions"
-            changed = self._changed(former.folder, asked, since, progress)
+            changed = self.changed(former.folder, asked, since, progress)
             query = _overlaid(before, self._rows(changed), self._rows(gone))
             rows = int(self.engine.rows(f"SELECT count(*) AS n FROM ({query})")[0]["n"])
             if rows == self.connector.count(Query(object, ())):
@@ -172,8 +172,12 @@ class Look:
             )
         )
 
-    def _gone(self, folder: str, object: str, since: datetime) -> Manifest:
-        """Stage the ids of the records that were deleted since: `_id`."""
+    def gone(self, folder: str, object: str, since: datetime) -> Manifest:
+        """Stage the ids of the records that were deleted since, as `<folder>-gone`: `_id`.
+
+        Raises:
+            GapTooLong: the vendor has forgotten some.
+        """
         import pyarrow as pa
 
         folder, schema = f"{folder}-gone", pa.schema([("_id", pa.string())])
@@ -184,10 +188,14 @@ class Look:
                     writer.write(pa.Table.from_batches([page.batch]).select(["_id"]))
         return self._publish(folder, object, writer.parts)
 
-    def _changed(
-        self, folder: str, asked: Asked, since: datetime, progress: Callable[[int], None] | None
+    def changed(
+        self,
+        folder: str,
+        asked: Asked,
+        since: datetime,
+        progress: Callable[[int], None] | None = None,
     ) -> Manifest:
-        """Stage the records that changed since, each as it is now."""
+        """Stage the records that changed since, each as it is now, as `<folder>-changed`."""
         folder = f"{folder}-changed"
         self.store.discard(folder)
         query = Query(asked.schema.name, asked.asked, since=since)

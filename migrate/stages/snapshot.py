@@ -215,7 +215,7 @@ def write_links(
     import pyarrow as pa
 
     looked = 0
-    for lot in _lots(ids, connector.limits.link_reads):
+    for lot in lots(ids, connector.limits.link_reads):
         for right in rights:
             links = connector.read_links(left, lot, right)
             if links:
@@ -227,7 +227,8 @@ def write_links(
     return looked
 
 
-def _lots(ids: Iterable[str], size: int) -> Iterator[list[str]]:
+def lots(ids: Iterable[str], size: int) -> Iterator[list[str]]:
+    """A stream of ids in lists of at most so many."""
     source = iter(ids)
     while lot := list(islice(source, size)):
         yield lot

@@ -370,6 +370,27 @@ def test_a_watch_prints_a_line_a_round_and_ends_with_the_signal(company: Company
     assert len(rounds[1]["trend"]["rounds"]) == len(rounds[0]["trend"]["rounds"]) + 1
 
 
+@pytest.mark.slow
+def test_records_read_by_id_agree_with_a_whole_look(company: Company) -> None:
+    whole = company.must("validate")["validate"]
+    assert "results" in whole, whole
+    _, sample = company.run("validate --sample 100000")
+    code, since = company.run("validate --since last --only rows")
+
+    found = {each["id"]: each for each in sample["results"]}
+    rows = [each for each in whole["results"] if each["check"] in ("rows", "sums", "picklists")]
+    assert rows
+    for each in rows:
+        mine = found[each["id"]]
+        assert (mine["verdict"], mine["compared"], mine["grades"]) == (
+            each["verdict"], each["compared"], each["grades"],
+        )  # fmt: skip
+        assert mine["population"] == mine["compared"]
+    assert found["strays"]["verdict"] == "empty"
+    assert code == 1
+    assert {each["verdict"] for each in since["results"]} <= {"pass", "empty"}
+
+
 def test_a_delta_brings_exactly_what_was_edited_made_and_deleted(company: Company) -> None:
     before = {object: company.there(object) for object in ("companies", "contacts", "deals")}
     account, gone, deal = sf_id("Account", 2), sf_id("Contact", 1), sf_id("Opportunity", 3)

@@ -15,9 +15,9 @@ import pyarrow as pa
 from migrate.engine import identifier, text
 from migrate.plan.terms import FiscalYear, fiscal_year
 from migrate.stages.crosswalk import LOADED, rows_of
+from migrate.stages.readback import from_wire
 from migrate_validators.again import Values, read_again
 from migrate_validators.evidence import Evidence, sql_type
-from migrate_validators.expected import from_wire
 
 if TYPE_CHECKING:
     from migrate.catalog import ObjectSchema

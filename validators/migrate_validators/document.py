@@ -128,6 +128,8 @@ class ScopeFacts(_Part):
 
     only: list[str]
     objects: list[str]
+    since: Annotated[str, Field(description="An instant; empty: not by time.")]
+    sample: Annotated[int, Field(description="Records an entry; 0: no sample.")]
     part: bool
 
 

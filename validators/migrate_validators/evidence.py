@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from migrate.engine import Engine, identifier, parquet, text
 from migrate.plan.keys import belongs_sql
@@ -46,6 +46,31 @@ def no_progress(name: str, done: int, total: int) -> None:
     """Show nothing."""
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What a part looks at. `table`: entry, key, target_id, object; `snapshots`: the rows read, by object."""
+
+    table: str
+    snapshots: dict[str, Manifest]
+
+
+class Part(Protocol):
+    """Which records a look at a part takes."""
+
+    @property
+    def because(self) -> str:
+        """Why these, in words."""
+        ...
+
+    def look_at(self, evidence: Evidence, wanted: Mapping[str, tuple[str, Sequence[str]]]) -> Looked:
+        """Choose the records and read them.
+
+        Args:
+            wanted: by target object its key field and the fields to read.
+        """
+        ...
+
+
 @dataclass
 class Evidence:
     """One validation's view of a migration.
@@ -54,7 +79,7 @@ class Evidence:
     `counted`: rows of a source object by the vendor's second route, taken with the extract. `baseline`:
     folder of each target object's snapshot before the load, as far as there is one. `following`: the former
     look at the target goes on; None: it is read whole. `open_source`, `open_target`: further connectors, for
-    what is asked again; `asking.py` asks.
+    what is asked again; `asking.py` asks. `part`: only these records are looked at; None: all.
     """
 
     plan: Plan
@@ -73,6 +98,7 @@ class Evidence:
     following: Following | None = None
     open_source: Callable[[], Source] | None = None
     open_target: Callable[[], Source] | None = None
+    part: Part | None = None
     schema: str = field(default_factory=lambda: f"validate_{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
@@ -173,6 +199,27 @@ class Evidence:
         """A snapshot of each target object, taken now; once for all checks."""
         return self.once(("snapshots",), self._snapshots)
 
+    @property
+    def looked(self) -> str:
+        """Table of the loaded records that a part looks at: `entry`, `key`, `target_id`, `object`."""
+        self.snapshots  # noqa: B018 - choosing them and reading them is one step
+        return str(self._made["looked",])
+
+    def looks_at(self, key: str) -> str:
+        """A condition: the record of this key (in SQL) is looked at."""
+        return f"{key} IN (SELECT key FROM {self.looked})" if self.part is not None else "true"
+
+    def known(self, object: str) -> str:
+        """Our records of a target object with `_id` and `_key`: as read now, with all fields read.
+
+        Where only a part is read, as the crosswalk says, with the fields empty.
+        """
+        if self.part is None:
+            return self.found(object)
+        names = [f"NULL::VARCHAR AS {identifier(name)}" for name in self.target_schema(object).fields]
+        return f"""(SELECT target_id AS _id, key AS _key{"".join(f", {each}" for each in names)}
+            FROM {self.crosswalk} WHERE object = {text(object)})"""
+
     def read_anew(self) -> dict[str, Manifest]:
         """The snapshots, as far as a check asked for them."""
         return dict(self._made.get(("snapshots",), {}))
@@ -181,6 +228,7 @@ class Evidence:
         from migrate.plan.needs import written_fields
 
         found: dict[str, Manifest] = {}
+        asked: dict[str, tuple[str, list[str]]] = {}
         # Also those of records to which a compared one leads.
         led = [
             (self.plan.object(entry).target, one.id)
@@ -190,9 +238,8 @@ class Evidence:
         ]
         if any(rewritten_fields(each) for each in self.objects):
             led += [(one.target, self.target_schema(one.target).url_field) for one in self.plan.model.objects]
-        for object in dict.fromkeys(
-            [*(each.target for each in self.objects), *(object for object, _ in led)]
-        ):
+        ours = [each.target for each in self.objects]
+        for object in dict.fromkeys([*ours, *(object for object, _ in led if self.part is None)]):
             plans = [each for each in self.plan.model.objects if each.target == object]
             schema = self.target_schema(object)
             wanted = [name for each in plans for name in written_fields(each)]
@@ -203,7 +250,13 @@ class Evidence:
             if self.money is not None and self.money.target.object == object:
                 wanted += self.money.target.reads
             fields = [name for name in dict.fromkeys(wanted) if name in schema.fields]
-            found[object] = self._read(object, plans[0].key.field, fields)
+            asked[object] = (plans[0].key.field, fields)
+        if self.part is not None:
+            chosen = self.part.look_at(self, asked)
+            self._made["looked",] = chosen.table
+            return chosen.snapshots
+        for object, (key_field, fields) in asked.items():
+            found[object] = self._read(object, key_field, fields)
         return found
 
     def _read(self, object: str, key_field: str, fields: Sequence[str]) -> Manifest:
@@ -255,9 +308,10 @@ class Evidence:
         )
         manifest = self.look.links(
             object,
-            f"SELECT DISTINCT target_id AS _id FROM {self.crosswalk} WHERE object = {text(object)}",
+            f"""SELECT DISTINCT target_id AS _id FROM {self.crosswalk} WHERE object = {text(object)}
+                AND {self.looks_at("key")}""",
             list(rights),
-            f"target/{object}/validate-links",
+            f"target/{object}/validate-{'links' if self.part is None else 'part-links'}",
             around=self.snapshots if self.following is not None else self.read_anew(),
             going_on=self.following is not None,
             progress=lambda rows: self.progress(f"read links of {object}", rows, 0),

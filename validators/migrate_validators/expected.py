@@ -17,6 +17,7 @@ from migrate.engine import identifier, text
 from migrate.held import held_sql
 from migrate.plan.needs import always_written, written_fields
 from migrate.stages.crosswalk import latest_ready
+from migrate.stages.readback import from_wire
 from migrate.survivorship import RULES
 from migrate.types import Kind
 from migrate_validators.evidence import Evidence, sql_type
@@ -60,14 +61,6 @@ def canonical(expression: str, field: Field, *, rules: bool) -> str:
     return expression
 
 
-def from_wire(expression: str, field: Field) -> str:
-    """SQL that reads a wire value (text) as the field's type; null where it isn't of that type."""
-    kind = sql_type(field)
-    if field.kind is Kind.MULTIPICKLIST:
-        return f"CASE WHEN {expression} IS NOT NULL THEN string_split({expression}, ';') END"
-    return expression if kind == "VARCHAR" else f"TRY_CAST({expression} AS {kind})"
-
-
 def shown_of(evidence: Evidence, each: ObjectPlan, name: str, value: str, *, wire: bool = False) -> str:
     """SQL of a value of the target in the form in which it is compared; a reference shows a migration key.
 
@@ -93,7 +86,13 @@ def columns_of(evidence: Evidence, each: ObjectPlan) -> list[str]:
     for manifest in reversed(evidence.store.manifests("ready", each.name)):
         if files := evidence.store.files(manifest):
             staged.update(dict.fromkeys(pq.read_schema(files[0]).names))
-    return [name for name in staged if name in wanted and name in fields]
+    names = [name for name in staged if name in wanted and name in fields]
+    # What a field shows of another record isn't known where that one wasn't read.
+    return names if evidence.part is None else [name for name in names if not _shows(each, name)]
+
+
+def _shows(each: ObjectPlan, name: str) -> bool:
+    return name in each.fields and each.fields[name].id is not None
 
 
 def compared_of(evidence: Evidence, each: ObjectPlan) -> list[str]:
@@ -144,7 +143,8 @@ def _sides(evidence: Evidence, each: ObjectPlan) -> Sides:
         f"expected {each.name}",
         f"""SELECT r._key, c.target_id AS _id, c.origin AS _origin{"".join(f", {item}" for item in items)}
         FROM {staged} AS r JOIN {evidence.crosswalk} AS c ON c.key = r._key
-        LEFT JOIN {adopted} AS a ON a.key = r._key {" ".join(joins)}""",
+        LEFT JOIN {adopted} AS a ON a.key = r._key {" ".join(joins)}
+        WHERE {evidence.looks_at("r._key")}""",
     )
     listed = "".join(
         f", {shown_of(evidence, each, name, f't.{identifier(name)}')} AS {identifier(name)}"

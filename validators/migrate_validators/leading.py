@@ -66,7 +66,7 @@ def _records(evidence: Evidence, each: ObjectPlan, name: str) -> str:
         lambda: evidence.table(
             known,
             " UNION ALL ".join(
-                f"SELECT _id, _key, {shows} AS _shows FROM {evidence.found(target)} WHERE _key IS NOT NULL"
+                f"SELECT _id, _key, {shows} AS _shows FROM {evidence.known(target)} WHERE _key IS NOT NULL"
                 for target in targets
             ),
         ),
@@ -79,4 +79,6 @@ def waiting(evidence: Evidence, each: ObjectPlan) -> str:
     files = evidence.store.files(manifest) if manifest else []
     if not files:
         return "(SELECT '' AS _key, '' AS field, '' AS parent, '' AS cause WHERE false)"
-    return f"(SELECT _key, field, parent, cause FROM read_parquet([{', '.join(map(text, files))}]))"
+    listed = ", ".join(map(text, files))
+    return f"""(SELECT _key, field, parent, cause FROM read_parquet([{listed}])
+        WHERE {evidence.looks_at("_key")})"""

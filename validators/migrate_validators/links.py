@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from migrate.connector import ExplainsLinks, Link
 from migrate.engine import identifier, text
 from migrate.rewriting import rewritten_fields
+from migrate.stages.crosswalk import latest_ready
 from migrate_validators.classes import FAIL, KNOWN, WARN, Class
 from migrate_validators.counts import link_ends
 from migrate_validators.evidence import Evidence, links_of
@@ -38,16 +39,22 @@ def check(evidence: Evidence) -> Iterator[Result]:
     for each in evidence.moving:
         for index, link in enumerate(each.links):
             yield _pair(evidence, each, f"{each.name}.{index}", link.to, str(link.via or link.through))
-        if each.links:
+        if each.links and evidence.part is None:
             yield _additional(evidence, each)
         if leading(each):
             yield _references(evidence, each)
-        if rewritten_fields(each):
+        if rewritten_fields(each) and evidence.part is None:
             yield check_texts(evidence, each)
 
 
 def expected_of(evidence: Evidence, name: str) -> str:
     """SQL: the staged links of one plan entry whose two ends are in the target, and that it didn't refuse."""
+    of = evidence.looks_at('l."left"')
+    return f"(SELECT * FROM {_there(evidence, name)} AS l WHERE {of})"
+
+
+def _there(evidence: Evidence, name: str) -> str:
+    """SQL: the same, of all records also where only some are looked at."""
     return (
         f"(SELECT * FROM {link_ends(evidence, name)} "
         "WHERE left_id IS NOT NULL AND right_id IS NOT NULL AND refused IS NULL)"
@@ -137,6 +144,9 @@ def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str
                 owner="Migration engineer", command=f"migrate diff {ID}.{name}",
             ),
         )  # fmt: skip
+    population = None
+    if evidence.part is not None:
+        population = int(evidence.one(f"SELECT count(*) AS n FROM {_there(evidence, name)}"))
     return kept.on(
         Result(
             id=f"{ID}.{name}",
@@ -146,6 +156,7 @@ def _pair(evidence: Evidence, each: ObjectPlan, name: str, to: str, through: str
             verdict=verdict,
             summary=summary,
             compared=compared,
+            population=population,
             figures={"links compared": compared, "missing": kept.row_count, **by},
             decisions=decisions,
             tables=(
@@ -338,6 +349,16 @@ def _references(evidence: Evidence, each: ObjectPlan) -> Result:
         )
         for row in waits[:5]
     )  # fmt: skip
+    population = None
+    if evidence.part is not None:
+        staged = latest_ready(evidence.store, each.name, dict.fromkeys(names, "VARCHAR"))
+        counts = " + ".join(f"count({identifier(name)})" for name in names) or "0"
+        population = int(
+            evidence.one(
+                f"""SELECT {counts} AS n FROM {staged} AS r
+                SEMI JOIN {evidence.crosswalk} AS c ON c.key = r._key"""
+            )
+        )
     return kept.on(
         Result(
             id=f"{ID}.{each.name}.references",
@@ -347,6 +368,7 @@ def _references(evidence: Evidence, each: ObjectPlan) -> Result:
             verdict=verdict,
             summary=summary,
             compared=compared + empty,
+            population=population,
             figures={"references": compared, "wrong": wrong, "waiting for their record": empty},
             decisions=decisions,
             tables=(Table("By field", ("field", "expected", "found"), tuple(lines), ("expected", "found")),),

@@ -44,6 +44,8 @@ from migrate_validators.bounds import annex
 from migrate_validators.evidence import Evidence, Progress, no_progress
 from migrate_validators.masking import masking
 from migrate_validators.model import Decision, Result, Verdict, worst
+from migrate_validators.part import BY_RECORD, LEFT_OUT, Part, left_out, part_of
+from migrate_validators.part import told as of_part
 from migrate_validators.report import REPORTS, Report, overall, write
 from migrate_validators.samples import addresses, sample
 from migrate_validators.screen import Seen, screen
@@ -101,16 +103,19 @@ def checks() -> dict[str, Check | Exception]:
 class Scope:
     """What of a migration is looked at. Empty: all of it, which alone is evidence for a decision.
 
-    `only`: ids of checks; `objects`: entries or source objects.
+    `only`: ids of checks; `objects`: entries or source objects; `since`: records changed on either side since
+    (UTC stamp); `sample`: so many records an entry.
     """
 
     only: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
+    since: str = ""
+    sample: int = 0
 
     @property
     def part(self) -> bool:
         """Whether something is left out."""
-        return bool(self.only or self.objects)
+        return bool(self.only or self.objects or self.since or self.sample)
 
     def document(self) -> dict[str, Any]:
         """As JSON's facts."""
@@ -131,6 +136,8 @@ def validate(
     workers: int = WORKERS,
     whole_every: timedelta | None = None,
     unmask: bool = False,
+    since: str = "",
+    sample: int = 0,
 ) -> Report:
     """Read the target anew, run every check side by side, write the report; returns it.
 
@@ -142,6 +149,8 @@ def validate(
         whole_every: of the target, read only what changed since the former validation, and all of it at
             least this often; None: all of it now.
         unmask: whether the report names persons, and shows their e-mails, phone numbers and texts.
+        since: only records that changed on either side since then: an instant, a day, or `last`.
+        sample: only so many records an entry, the same ones at each look.
 
     Raises:
         Busy: another validation of this workspace is under way.
@@ -153,7 +162,12 @@ def validate(
     verdict but `error`.
     """
     plan = workspace.plan
-    scope = Scope(tuple(only), tuple(objects))
+    part = part_of(since, sample, workspace.ledger, plan.model.calendar.zone)
+    if part is not None and whole_every is not None:
+        raise UsageError(
+            "A look at a part starts from no former one.", "Leave out `--changes` and `--watch`."
+        )
+    scope = Scope(tuple(only), tuple(objects), *((part.since, part.sample) if part else ()))
     wanted = chosen_checks(only)
     chosen = plan.chosen(objects)
     store = workspace.store
@@ -170,7 +184,7 @@ def validate(
                 "Wait for its end, and run this again.",
             )
         told = progress or no_progress
-        return _validate(workspace, scope, wanted, chosen, told, workers, whole_every, unmask)
+        return _validate(workspace, scope, wanted, chosen, told, workers, whole_every, part, unmask)
 
 
 def _validate(
@@ -181,6 +195,7 @@ def _validate(
     progress: Progress,
     workers: int,
     whole_every: timedelta | None,
+    part: Part | None,
     unmask: bool,
 ) -> Report:
     from migrate.plan.needs import expected
@@ -213,6 +228,7 @@ def _validate(
             following=Following(whole_every, expecting.digest()) if whole_every is not None else None,
             open_source=workspace.source,
             open_target=workspace.target,
+            part=part,
         )
         with closing(evidence):
             results = run(evidence, wanted, workers=workers)
@@ -241,6 +257,7 @@ def conclude(
         reports: where all reports lie; `name`: of this one's folder. `number`: of this validation.
     """
     now = stamp(evidence.clock.now())
+    results = of_part(evidence, results)
     waivers = open_waivers(ledger)
     masks = None if unmask else masking(evidence)
     judged, used = accept(evidence, results, waivers, now)
@@ -257,7 +274,8 @@ def conclude(
         "started": stamp(started),
         "ended": stamp(evidence.clock.now()),
     }
-    sections = screen(Seen(evidence, judged, ledger, facts, base))
+    without = LEFT_OUT if evidence.part is not None else ()
+    sections = screen(Seen(evidence, judged, ledger, facts, base), without)
     facts["screen"] = screen_document(sections)
     facts["trend"] = trend(
         ledger, evidence.attempt, number=number, started=stamp(started), results=judged,
@@ -301,6 +319,8 @@ def run(
     One that finds too little memory beside the others is run again alone.
     """
     chosen = checks() if wanted is None else wanted
+    if evidence.part is not None:
+        chosen = {name: check if name in BY_RECORD else _not_of(name) for name, check in chosen.items()}
     found: dict[str, list[Result]] = {}
     crowded: list[str] = []
     shared = evidence.progress
@@ -337,6 +357,14 @@ def run(
     for name in crowded:
         found[name] = _one(evidence, name, chosen[name])
     return tuple(result for name in chosen for result in found[name])
+
+
+def _not_of(name: str) -> Check:
+    def check(evidence: Evidence) -> Iterable[Result]:
+        assert evidence.part is not None  # noqa: S101 - else the check itself is run
+        return [left_out(name, evidence.part.because)]
+
+    return check
 
 
 def _one(evidence: Evidence, name: str, check: Check | Exception) -> list[Result]:

@@ -42,6 +42,7 @@ _MODULES = {
     "consent": "visibility", "people": "people", "lines": "deciding:lines", "waivers": "deciding:waivers",
 }  # fmt: skip
 NOT_SET_UP = "Not set up."
+NOT_OF_A_PART = "Not looked at: only a part of the records was read."
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,17 @@ class Seen:
 Provider = Callable[[Seen], "Section | Mapping[str, Any] | None"]
 
 
-def screen(seen: Seen) -> list[Section]:
-    """Every section, in order."""
+def screen(seen: Seen, without: Sequence[str] = ()) -> list[Section]:
+    """Every section, in order.
+
+    Args:
+        without: ids of those that can't be told of what was looked at.
+    """
     installed = {point.name: point for point in entry_points(group=GROUP)}
-    return [_section(id, seen, installed) for id in TITLES]
+    return [
+        Section(id, TITLES[id], None, NOT_OF_A_PART) if id in without else _section(id, seen, installed)
+        for id in TITLES
+    ]
 
 
 def _section(id: str, seen: Seen, installed: dict[str, Any]) -> Section:

@@ -35,13 +35,16 @@ def addresses(evidence: Evidence) -> Addresses | None:
 
 def _addresses(evidence: Evidence) -> Addresses | None:
     moved = " UNION ALL ".join(
-        f"SELECT _key AS key, {text(object)} AS object, _id AS id FROM {evidence.found(object)} "
+        f"SELECT _key AS key, {text(object)} AS object, _id AS id FROM {evidence.known(object)} "
         "WHERE _key IS NOT NULL"
         for object in dict.fromkeys(each.target for each in evidence.plan.model.objects)
         if object in evidence.snapshots
     )
 
     def read(object: str, name: str, ids: Sequence[str]) -> Mapping[str, str | None]:
+        if evidence.part is not None:
+            held = evidence.connector.read_back(object, [name], ids=ids)
+            return {one.asked: one.values.get(name) for one in held}
         listed = ", ".join(map(text, ids))
         rows = evidence.rows(
             f"SELECT _id, {identifier(name)} AS url FROM {evidence.found(object)} WHERE _id IN ({listed})"

@@ -18,12 +18,13 @@ import pyarrow.parquet as pq
 from migrate.diff import DIFFERS, diff
 from migrate.engine import identifier, parquet, text
 from migrate.plan.needs import written_fields
+from migrate.stages.readback import from_wire
 from migrate.types import Kind
 from migrate_validators.again import AUTOMATION, MOST, PERSON, UNKNOWN, Author, authors, read_again
 from migrate_validators.classes import FAIL, WARN
 from migrate_validators.classing import class_sql
 from migrate_validators.evidence import Evidence
-from migrate_validators.expected import canonical, from_wire
+from migrate_validators.expected import canonical
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.wording import label
 
