@@ -120,6 +120,7 @@ class ValidatePlan(Shape):
     checks: list[str] = []  # SQL files beside the plan; each returns the offending rows
     tolerances: list[TolerancePlan] = []
     duplicates: list[DuplicatesPlan] = []
+    groups: dict[str, list[str]] = {}  # by entry: target fields by whose values its records are counted
     decision: DecisionPlan = DecisionPlan()
     notices: list[NoticePlan] = []
     money: MoneyPlan = MoneyPlan()

@@ -74,6 +74,15 @@ def check_validation(plan: Plan, target: Catalog, findings: Findings, checks: Co
                 tell(plan.at(*keys, "field"), f"`{granted.field}` isn't a field of `{entry.target}`.",
                      suggest(granted.field, fields, "Its fields are"))  # fmt: skip
     _duplicates(plan, tell)
+    for name, grouped in wanted.groups.items():
+        if (entry := entries.get(name)) is None:
+            tell(plan.at_key("validate", "groups", name), f"The plan has no entry `{name}`.",
+                 suggest(name, entries, "Its entries are"))  # fmt: skip
+            continue
+        for number, by in enumerate(grouped):
+            if by not in entry.fields:
+                tell(plan.at("validate", "groups", name, number), f"`{name}` fills no `{by}`.",
+                     suggest(by, entry.fields, "It fills"))  # fmt: skip
 
 
 def _duplicates(plan: Plan, tell: Callable[[Position, str, str], None]) -> None:

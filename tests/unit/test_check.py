@@ -95,6 +95,9 @@ validate:
       by: [industri]  # wrong: `industri` isn't a field
   checks: [checks/gone.sql]  # wrong: no file `checks/gone.sql`
   tolerances: [{check: rowz, at_most: 1, reason: r, owner: o}]  # wrong: no check `rowz`
+  groups:
+    Accounts: [name]  # wrong: The plan has no entry `Accounts`
+    Contact: [lastname, stage]  # wrong: `Contact` fills no `stage`
   duplicates:
     - {entry: Accounts}  # wrong: The plan has no entry `Accounts`
     - {entry: Contact, on: [emial]}  # wrong: `emial` isn't filled in `contacts`

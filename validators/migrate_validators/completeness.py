@@ -1,11 +1,14 @@
 """Is each field as well filled in the target as it was meant to be? Fill rates, old against new.
 
-A value that the row check explains by an automation is that check's to report, and isn't told twice.
+Of the records that were loaded, three rates a field: at the source (the plan's own expression, before any
+map), expected (after maps, defaults and merges), and in the target. Where a field differs, also by the owner
+and the record type that the record had at the source. A value that the row check explains by an automation is
+that check's to report, and isn't told twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -13,16 +16,20 @@ from migrate.engine import identifier
 from migrate_validators.accepting import is_near, near
 from migrate_validators.again import AUTOMATION
 from migrate_validators.evidence import Evidence
-from migrate_validators.expected import sides
+from migrate_validators.expected import Sides, sides
 from migrate_validators.model import Result, Table, Verdict
+from migrate_validators.origins import as_text, original, origins
 from migrate_validators.rows import differing
 from migrate_validators.wording import share
 
 if TYPE_CHECKING:
+    from migrate.catalog import Field
     from migrate.plan.models import ObjectPlan
 
 ID = "completeness"
 TITLE = "Fields as full as before"
+GROUPS = 200  # of an owner or a record type that are looked at, the largest first
+LINES = 60  # of a table on the page
 
 
 def check(evidence: Evidence) -> Iterator[Result]:
@@ -38,6 +45,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     counts = f"count(*) AS _rows{', ' if counts else ''}{counts}"
     old = evidence.rows(f"SELECT {counts} FROM {two.expected}")[0]
     new = evidence.rows(f"SELECT {counts} FROM {two.found}")[0]
+    source = _source(evidence, each, two)
     rows, short, fuller = [], [], []
     automatic = {
         str(row["field"]): int(row["more"])
@@ -53,6 +61,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         rows.append(
             (
                 f"{label} ({name})",
+                share(source[name], int(old["_rows"])) if name in source else "–",
                 share(int(old[name]), int(old["_rows"])),
                 share(int(new[name]), int(new["_rows"])),
                 int(new[name]) - int(old[name]),
@@ -74,14 +83,78 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         summary = f"Fields {'; '.join(parts)}."
     else:
         verdict, summary = Verdict.PASS, f"All {len(two.columns)} fields are as full as they should be."
-    columns = ("field", "expected", "in the target", "rows more or less")
+    columns = ("field", "at the source", "expected", "in the target", "rows more or less")
+    tables = [Table("Share of rows with a value", columns, tuple(rows), columns[1:])]
+    if any(row[-1] for row in rows):
+        tables += _by_group(evidence, each, two)
     return Result(
         id=f"{ID}.{each.name}", check=ID, object=each.name, title=f"{TITLE}: {each.target}",
         verdict=verdict, summary=summary, compared=compared,
         figures={"rows": compared, "fields": len(two.columns)},
-        tables=(Table("Share of rows with a value", columns, tuple(rows), columns[1:]),),
+        tables=tuple(tables),
     )  # fmt: skip
 
 
 def _rate(count: int, of: int) -> float:
     return count / of if of else 0.0
+
+
+def _source(evidence: Evidence, each: ObjectPlan, two: Sides) -> dict[str, int]:
+    """How many of the loaded records had a value at the source, by target field; of those that it tells."""
+    told = {name: made.sql for name, made in origins(evidence, each).items() if name in two.columns}
+    if not told:
+        return {}
+    filled = ", ".join(
+        f"count(nullif({as_text(identifier(name))}, '[]')) AS {identifier(name)}" for name in told
+    )
+    rows = original(evidence, each, told, f"e.key IN (SELECT _key FROM {two.expected})")
+    return {name: int(n) for name, n in evidence.rows(f"SELECT {filled} FROM {rows}")[0].items()}
+
+
+def _by_group(evidence: Evidence, each: ObjectPlan, two: Sides) -> Iterator[Table]:
+    """Fields of groups that are fuller or emptier than expected, by what the source groups records by."""
+    fields = evidence.target_schema(each.target).fields
+    source = evidence.source.objects[each.source].fields
+    for title, by in _groupings(source):
+        rows = original(evidence, each, {"g": f"CAST({identifier(by)} AS VARCHAR)"})
+        counts = ", ".join(
+            f"count(e.{one}) AS {identifier(f'was {name}')}, count(f.{one}) AS {identifier(f'now {name}')}"
+            for name in two.columns
+            for one in [identifier(name)]
+        )
+        differs = " OR ".join(f"count(e.{one}) <> count(f.{one})" for one in map(identifier, two.columns))
+        found = evidence.rows(
+            f"""SELECT o.g, count(DISTINCT e._key) AS n, {counts} FROM {rows} AS o
+            JOIN {two.expected} AS e ON e._key = o.key LEFT JOIN {two.found} AS f ON f._key = o.key
+            GROUP BY o.g HAVING {differs} ORDER BY n DESC, o.g LIMIT {GROUPS}"""
+        )
+        names = {owner.id: owner.name for owner in evidence.source.owners}
+        lines = [
+            (
+                names.get(row["g"], row["g"] or "(none)"),
+                f"{fields[name].label} ({name})",
+                share(int(row[f"was {name}"]), int(row["n"])),
+                share(int(row[f"now {name}"]), int(row["n"])),
+                int(row[f"now {name}"]) - int(row[f"was {name}"]),
+            )
+            for row in found
+            for name in two.columns
+            if row[f"was {name}"] != row[f"now {name}"]
+        ]
+        more = f"The first {LINES} of {len(lines):,} lines." if len(lines) > LINES else ""
+        if lines:
+            columns = (title, "field", "expected", "in the target", "rows more or less")
+            yield Table(f"Where it differs, by {title}", columns, tuple(lines[:LINES]), columns[2:], more)
+
+
+def _groupings(fields: Mapping[str, Field]) -> Iterator[tuple[str, str]]:
+    """The source's owner, and what it calls a record's type or pipeline."""
+    owner = next((name for name, field in fields.items() if field.owner), None)
+    deciding = {field.within for field in fields.values() if field.within}
+    kind = next(
+        (name for name, field in fields.items() if "RecordType" in field.references or name in deciding), None
+    )
+    if owner is not None:
+        yield "owner", owner
+    if kind is not None:
+        yield "record type", kind

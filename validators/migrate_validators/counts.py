@@ -16,6 +16,7 @@ from migrate.engine import text
 from migrate.journal import LINKS
 from migrate.plan.keys import itself_sql
 from migrate.stages.crosswalk import LOADED, latest, rows_of
+from migrate_validators.by_groups import grouped
 from migrate_validators.classes import FAIL, WARN, Class
 from migrate_validators.evidence import Evidence
 from migrate_validators.model import Decision, Result, Table, Verdict, many
@@ -32,13 +33,15 @@ AGAIN = "migrate transform; migrate load"
 
 
 def check(evidence: Evidence) -> Iterator[Result]:
-    """One result an entry and each of its links, each source object with several parts, each kept object."""
+    """One result an entry, its groups, each of its links, each source object with parts, each kept object."""
     for each in evidence.objects:
         vacant = each not in evidence.moving
         found = _records(evidence, each, vacant=vacant)
         if vacant and not found.compared and each not in evidence.plan.written:
             continue  # made for files that the source doesn't have
         yield found
+        if not vacant and (groups := grouped(evidence, each)) is not None:
+            yield groups
         for index, link in enumerate(each.links if not vacant else ()):
             yield _links(evidence, each, index, link)
     for source in dict.fromkeys(each.source for each in evidence.objects):
