@@ -156,7 +156,7 @@ def _object(
             summary=summary,
             compared=after.records if before.records and aspects else 0,
             figures=figures,
-            tables=tuple(_tables(aspects, looked, asked.threshold)),
+            tables=tuple(_tables(aspects, looked, asked.threshold, company=company)),
             decisions=decisions,
         )
     )
@@ -216,7 +216,9 @@ def _listed(evidence: Evidence, target: str, made: str, aspects: Aspects) -> str
         ORDER BY m.score DESC, m.key, m.other_id"""
 
 
-def _tables(aspects: Aspects, looked: Mapping[str, Likely], threshold: float) -> Iterator[Table]:
+def _tables(
+    aspects: Aspects, looked: Mapping[str, Likely], threshold: float, *, company: bool
+) -> Iterator[Table]:
     by = tuple((aspect, ", ".join(names)) for aspect, names in aspects.items())
     yield Table("Compared by", ("what", "fields"), by, note=f"A pair scores at least {threshold:g} of 100.")
     large = [
