@@ -221,8 +221,11 @@ def _tables(
 ) -> Iterator[Table]:
     by = tuple((aspect, ", ".join(names)) for aspect, names in aspects.items())
     yield Table("Compared by", ("what", "fields"), by, note=f"A pair scores at least {threshold:g} of 100.")
+    # Of people only how a value begins: it is their address, their number or their name.
     large = [
-        (side, one.kind, one.value, one.records) for side, found in looked.items() for one in found.large
+        (side, one.kind, one.value if company else f"{one.value[:2]}…", one.records)
+        for side, found in looked.items()
+        for one in found.large
     ]
     if large:
         note = f"Of more than {CAP} records: each was compared with its {WINDOW} neighbours by name only."
