@@ -65,7 +65,10 @@ def masks(tmp_path: Path) -> Iterator[Masking]:
     source = Catalog(
         type="salesforce", tenant="00D", family="sf", api="v67", discovered=datetime(2026, 1, 1, tzinfo=UTC),
         objects={"Contact": PEOPLE, "Account": FIRMS},
-        owners=(Owner(id="1", email="grace@navy.example", name="Grace Hopper"),),
+        owners=(
+            Owner(id="1", email="grace@navy.example", name="Grace Hopper"),
+            Owner(id="2", email=None, name="Margaret"), Owner(id="3", email=None, name="Support", queue=True),
+        ),
     )  # fmt: skip
     waive = SimpleNamespace(by="Mary Jackson")
     entries = [
@@ -101,10 +104,20 @@ def test_full_names_mails_and_phones_of_the_data_leave_every_text(masks: Masking
 
 
 def test_who_decides_is_told(masks: Masking) -> None:
-    words = "Katherine Johnson is asked; Mary Jackson waived it; Grace Hopper let D-1 stand"
-    waivers = [{"who": "Grace Hopper", "difference": "D-1", "reason": "", "used": True}]
+    words = "Katherine Johnson is asked; Mary Jackson waived it; Grace Hopper (grace@navy.example) let D-1 be"
+    waivers = [{"who": "Grace Hopper (grace@navy.example)", "difference": "D-1", "reason": "", "used": True}]
 
     assert masked(masks, summary=words, waivers=waivers)["summary"] == words
+
+
+def test_owners_of_records_are_initials_even_with_one_name_and_queues_are_no_persons(masks: Masking) -> None:
+    table = {"title": "by owner", "columns": ["Owner", "n"], "rows": [["Margaret", 1], ["Support", 2]]}
+    names = {"rows.Account": {"owner": {"label": "Owner", "values": {"2": "Margaret", "1": "Grace Hopper"}}}}
+
+    found = masked(masks, results=[{"object": "Account", "sample": [], "tables": [table]}], names=names)
+
+    assert found["results"][0]["tables"][0]["rows"] == [["M.", 1], ["Support", 2]]
+    assert found["names"]["rows.Account"]["owner"]["values"] == {"2": "M.", "1": "G. H."}
 
 
 def test_values_of_personal_fields_are_masked_and_still_told_apart(masks: Masking) -> None:
@@ -115,7 +128,7 @@ def test_values_of_personal_fields_are_masked_and_still_told_apart(masks: Maskin
         {"field": "MobilePhone", "class": "changed", "expected": "030 12", "found": "030 12 "},
         {"field": "Title", "class": "changed", "expected": "CEO", "found": "CTO"},
     ]
-    results = [{"object": "Contact", "sample": rows}]
+    results = [{"object": "Contact", "sample": rows, "tables": []}]
 
     found = masked(masks, results=results)["results"][0]["sample"]
 

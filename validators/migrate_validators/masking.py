@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from migrate_validators.personal import (
     Holds,
     by_name,
-    is_of_persons,
     name_pairs,
     of_schema,
     personal_fields,
@@ -38,7 +37,7 @@ _WORD = re.compile(r"[^\W\d_][\w'’.-]*")
 _ASSIGNED = re.compile(r"(?P<field>[A-Za-z_][\w ]*?) = (?P<value>[^;]+)")
 _STRUCTURAL = frozenset({
     "difference", "entry", "key", "id", "field", "class", "grade", "state", "check", "checks", "object",
-    "group", "written", "stamp", "outcome", "source_id", "target_id", "channel", "writer",
+    "group", "written", "stamp", "outcome", "source_id", "target_id", "channel", "writer", "by",
 })  # fmt: skip
 # Where the screen names people who decide.
 _DECIDERS = frozenset({"who decides", "accepted by", "who", "by", "name", "tester", "owner", "signed by"})
@@ -53,12 +52,17 @@ class Masking:
         personal: by entry, the fields that hold something of a person.
         known: given possible full names and phone numbers (both `folded`), those that the data holds.
         deciders: texts with the names of those who decide; they stay.
+        owners: what people are called who own records, `folded`; also those of one word.
     """
 
     def __init__(
-        self, personal: dict[str, dict[str, Holds]], known: Known, deciders: Iterable[str] = ()
+        self,
+        personal: dict[str, dict[str, Holds]],
+        known: Known,
+        deciders: Iterable[str] = (),
+        owners: Iterable[str] = (),
     ) -> None:
-        self._personal, self._known = personal, known
+        self._personal, self._known, self._owners = personal, known, frozenset(owners)
         self._deciders = set(deciders)
         self._key = secrets.token_bytes(16)
         self._names: set[str] = set()
@@ -72,10 +76,18 @@ class Masking:
             {
                 **each,
                 "sample": [self.row(str(row.get("entry") or each["object"]), row) for row in each["sample"]],
+                "tables": self._tables(each["tables"]),
             }
             for each in document["results"]
         ]
         made["screen"] = [self._accounts(each) for each in document.get("screen", ())]
+        made["names"] = {
+            id: {
+                field: {**each, "values": {key: self._owner(name) for key, name in each["values"].items()}}
+                for field, each in fields.items()
+            }
+            for id, fields in document.get("names", {}).items()
+        }
         if differences := document.get("differences"):
             made["differences"] = self._differences(differences)
         deciders = self._deciders | set(_deciding(document))
@@ -96,7 +108,7 @@ class Masking:
             kind = what if name not in _STRUCTURAL else None
             if name not in ("expected", "found", *_STRUCTURAL):
                 kind = kind or by_name(name)
-            if name == "writer" and row.get("class") == "person":
+            if name == "writer" and row.get("by") == "person":
                 kind = Holds.NAME
             made[name] = self.value(value, kind) if kind else value
         return made
@@ -135,6 +147,15 @@ class Masking:
             "fields": [self.row(node["entry"], each) for each in node["fields"]],
         }
 
+    def _tables(self, tables: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {**each, "rows": [[self._owner(cell) for cell in row] for row in each["rows"]]} for each in tables
+        ]
+
+    def _owner(self, name: Any) -> Any:
+        """A cell that is an owner's name and nothing else, as initials."""
+        return initials(name) if isinstance(name, str) and folded(name) in self._owners else name
+
     def _differences(self, differences: dict[str, Any]) -> dict[str, Any]:
         # The rows of its sample were masked before they were cut.
         return {**differences, "groups": [self._group(each) for each in differences["groups"]]}
@@ -164,7 +185,7 @@ class Masking:
         if " = " in words:
             words = _ASSIGNED.sub(self._assigned, words)
         if "@" in words:
-            words = _NAMED.sub(lambda found: f"{initials(found[1])} ", words)
+            words = _NAMED.sub(self._named, words)
             words = EMAIL.sub(self._mail, words)
         words = _PHONE.sub(
             lambda found: self.value(found[0], Holds.PHONE) if digits(found[0]) in self._phones else found[0],
@@ -177,6 +198,9 @@ class Masking:
                 pieces += [words[at:start], initials(words[start:end])]
                 at = end
         return "".join([*pieces, words[at:]])
+
+    def _named(self, found: re.Match[str]) -> str:
+        return found[0] if folded(found[1]) in self._open else f"{initials(found[1])} "
 
     def _mail(self, found: re.Match[str]) -> str:
         return found[0] if found[0].lower() in self._open else str(self.value(found[0], Holds.EMAIL))
@@ -247,13 +271,23 @@ def masking(evidence: Evidence) -> Masking:
         *(each.automations.waive.by for each in model.objects if each.automations.waive),
         *model.validate_.decision.asked_of,
     ]
-    return Masking(personal_fields(evidence), lambda names, phones: _held(evidence, names, phones), deciders)
+    owners = {
+        folded(one.name)
+        for side in (evidence.source, evidence.target)
+        for one in side.owners
+        if not one.queue
+    } - {""}
+
+    def known(names: set[str], phones: set[str]) -> tuple[set[str], set[str]]:
+        called, numbers = _held(evidence, names, phones)
+        return called | (names & owners), numbers
+
+    return Masking(personal_fields(evidence), known, deciders, owners)
 
 
 def _held(evidence: Evidence, names: set[str], phones: set[str]) -> tuple[set[str], set[str]]:
-    """Those of these names and phone numbers that records of persons hold, or that owners are called."""
-    owners = {folded(one.name) for side in (evidence.source, evidence.target) for one in side.owners}
-    called, numbers = names & owners, set[str]()
+    """Those of these names and phone numbers that records of persons hold."""
+    called, numbers = set[str](), set[str]()
     for schema, table in _people(evidence):
         for fields in name_pairs(schema):
             for order in {fields, fields[::-1]}:
@@ -278,10 +312,10 @@ def _people(evidence: Evidence) -> Iterator[tuple[ObjectSchema, str]]:
             yield schema, rows_of(evidence.store, evidence.store.manifests("source", source), wanted)
     for object, manifest in evidence.read_anew().items():
         schema = evidence.target.objects[object]
-        if (files := evidence.store.files(manifest)) and is_of_persons(schema):
-            held = set(manifest.schema)
-            kept = {name: field for name, field in schema.fields.items() if name in held}
-            yield schema.model_copy(update={"fields": kept}), parquet(files)
+        kept = {name: field for name, field in schema.fields.items() if name in manifest.schema}
+        there = schema.model_copy(update={"fields": kept})
+        if (files := evidence.store.files(manifest)) and of_schema(there):
+            yield there, parquet(files)
 
 
 def _among(evidence: Evidence, table: str, column: str, wanted: set[str]) -> set[str]:

@@ -212,7 +212,7 @@ def _worst(results: Sequence[dict[str, Any]]) -> str:
 
 WORDS = {
     "pass": "passes", "warn": "to accept", "fail": "fails", "empty": "nothing compared",
-    "error": "failed to run", None: "not set up", "known": "known",
+    "error": "failed to run", None: "not set up", "known": "explained",
 }  # fmt: skip
 MARKS = {"pass": "✓", "warn": "!", "fail": "✕", "empty": "○", "error": "⚠", None: "!", "known": "·"}
 

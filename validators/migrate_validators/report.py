@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from migrate.cutting import cut_text
 from migrate.errors import Damaged, MigrateError, UsageError
 from migrate.ledger.validations import all_validations
 from migrate.storage import Storage
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from migrate_validators.masking import Masking
 
 FORMAT = 1
+SIGNS = 8_000  # of a value in a sample; the Parquet files hold all of it
 LATEST, REPORTS = "latest.json", "reports"
 PAGE, FACTS = "index.html", "report.json"
 
@@ -129,6 +131,11 @@ def write(
     plain = json.loads(json.dumps(document, default=str))
     if masking is not None:
         plain = masking.document(plain)
+    for result in plain["results"]:
+        result["sample"] = [
+            {k: cut_text(v, SIGNS) if isinstance(v, str) else v for k, v in row.items()}
+            for row in result["sample"]
+        ]
     content = json.dumps(plain, indent=1, ensure_ascii=False).encode()
     digest = hashlib.sha256(content).hexdigest()
     storage = reports.below(name)

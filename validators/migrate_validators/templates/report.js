@@ -48,7 +48,7 @@
   const place = Object.fromEntries(columns.map((name, index) => [name, index]));
   const value = (row, name) => row[place[name]];
   const words = rows.map((row) => row.flat().filter((each) => each !== null).join("\u001f").toLowerCase());
-  const WORDS = { fail: "fails", warn: "to accept", known: "known" };
+  const WORDS = { fail: "fails", warn: "to accept", known: "explained" };
   const MARKS = { fail: "✕", warn: "!", known: "·" };
   const LOT = 100;
   const body = one("#found tbody");
@@ -65,7 +65,7 @@
     }
     select.replaceChildren(new Option(title, ""));
     for (const [each, count] of [...counts].sort((a, b) => b[1] - a[1])) {
-      select.add(new Option(`${WORDS[each] ?? (each || "–")} (${count.toLocaleString("en")})`, each));
+      select.add(new Option(`${(name === "grade" && WORDS[each]) || each || "–"} (${count.toLocaleString("en")})`, each));
     }
   };
   for (const [name, title] of [["class", "everything"], ["grade", "everything"], ["object", "all objects"],

@@ -1,0 +1,56 @@
+"""Take the pictures of the documentation anew: `python -m tests.browser.pictures` after `make demo`.
+
+They show the demo's last report, with its simulated systems' invented names: light, dark, and on a phone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser
+
+from tests.browser.chromium import chromium
+
+ROOT = Path(__file__).parents[2]
+REPORTS = ROOT / ".demo" / "generated" / ".migrate" / "reports"
+IMAGES = ROOT / "docs" / "images"
+
+
+def taken(
+    browser: Browser,
+    page_file: Path,
+    name: str,
+    size: tuple[int, int],
+    scheme: Literal["light", "dark"],
+    part: str = "body",
+) -> None:
+    """One picture: what a window of this size shows from a part of the page on."""
+    page = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, timezone_id="Europe/Berlin"
+    ).new_page()
+    page.goto(page_file.as_uri())
+    page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
+    page.locator(part).first.evaluate("node => node.scrollIntoView({block: 'start'})")
+    page.screenshot(path=str(IMAGES / name))
+
+
+def main() -> int:
+    """Take them all."""
+    if not (REPORTS / "latest.json").exists():
+        sys.stderr.write("There is no report of the demo. Run `make demo` first.\n")
+        return 2
+    folder = json.loads((REPORTS / "latest.json").read_text())["folder"]
+    page_file = REPORTS / folder / "index.html"
+    with chromium() as browser:
+        taken(browser, page_file, "report.png", (1240, 1180), "light")
+        taken(browser, page_file, "report-dark.png", (1240, 900), "dark", "section[aria-labelledby=bridge]")
+        taken(browser, page_file, "report-differences.png", (1240, 760), "light", "#differences")
+        taken(browser, page_file, "report-phone.png", (390, 844), "light")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
