@@ -254,7 +254,7 @@ def headline(
     total = sum({split_entry(str(flow["source"]))[0]: int(flow["extracted"]) for flow in flows}.values())
     told = "Every record is accounted for" if not lost else f"{many(lost, 'record')} without an explanation"
     told += f"; {many(rejected, 'record')} of {total:,} did not move." if rejected else "."
-    sums = [result for result in results if result.check == "sums"]
+    sums = [result for result in results if result.check in ("sums", "money")]
     if sums and all(result.verdict is Verdict.PASS for result in sums):
         told += " All money that moved agrees to the last digit."
     elif any(result.verdict in (Verdict.FAIL, Verdict.WARN) for result in sums):
