@@ -1,16 +1,18 @@
-"""What does a plan say of figures that people know? The money, and the accounts that are looked at whole.
+"""What does a plan say of figures that people know? The money, the accounts looked at whole, and questions.
 
 Expressions are of one side each, over its own fields, for the old figure is to be what the old system says.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from migrate.plan.shape import Shape
 
+MONTH = re.compile(r"month\(\s*([A-Za-z][A-Za-z0-9_]*)\s*\)")
 Count = Annotated[int, Field(ge=0, le=10_000)]
 
 
@@ -54,3 +56,75 @@ class HighValuePlan(Shape):
     sample: Count = 20
     strata: list[str] = []
     seed: int = 1
+
+
+class VendorWhere(Shape):
+    """A condition of a vendor's own figure. No `values`: the field is empty; `filled` asks the contrary."""
+
+    field: str
+    op: Literal["=", "!=", "<", "<=", ">", ">=", "in", "filled"] = "="
+    values: Annotated[list[str], Field(max_length=100)] = []
+
+
+class VendorFigure(Shape):
+    """What a vendor is asked for: live records of an object by group, counted, and a field summed.
+
+    `by`: fields, or `month(<field>)`.
+    """
+
+    object: str
+    by: list[str] = []
+    sum: str | None = None
+    where: list[VendorWhere] = []
+
+    @field_validator("by")
+    @classmethod
+    def _groups(cls, by: list[str]) -> list[str]:
+        for each in by:
+            if "(" in each and not MONTH.fullmatch(each):
+                raise ValueError(f"`{each}` is no group. Write a field, or `month(<field>)`.")
+        return by
+
+
+class VendorPlan(Shape):
+    """A question as each vendor answers it itself."""
+
+    source: VendorFigure | None = None
+    target: VendorFigure | None = None
+
+
+class QuestionPlan(Shape):
+    """One figure, asked of both systems. `source`, `target`: one SELECT each, or its file beside the plan.
+
+    `key`: the columns that say which line it is; the others are figures and must agree. A column `records` is
+    held against a vendor's own count, `total` against its own sum.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    source: Annotated[str, Field(min_length=1)]
+    target: Annotated[str, Field(min_length=1)]
+    key: list[str] = []
+    vendor: VendorPlan = VendorPlan()
+
+
+def once(questions: list[QuestionPlan]) -> list[QuestionPlan]:
+    """The questions, each with a name of its own.
+
+    Raises:
+        ValueError: two have one.
+    """
+    names = [each.name for each in questions]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"`{twice[0]}` stands twice.")
+    return questions
+
+
+def is_file(statement: str) -> bool:
+    """Whether a question is the name of a file with it."""
+    return statement.strip().endswith(".sql") and not any(sign.isspace() for sign in statement.strip())
+
+
+def vendor_key(by: str) -> tuple[str, bool]:
+    """The field of a vendor's group, and whether it is by month."""
+    found = MONTH.fullmatch(by)
+    return (found[1], True) if found else (by, False)

@@ -10,9 +10,9 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from migrate.plan.figures import HighValuePlan, MoneyPlan
+from migrate.plan.figures import HighValuePlan, MoneyPlan, QuestionPlan, once
 from migrate.plan.shape import Shape
 
 PERCENT = "%"
@@ -125,3 +125,4 @@ class ValidatePlan(Shape):
     notices: list[NoticePlan] = []
     money: MoneyPlan = MoneyPlan()
     high_value: HighValuePlan = HighValuePlan()
+    questions: Annotated[list[QuestionPlan], AfterValidator(once)] = []

@@ -8,14 +8,20 @@ from migrate.catalog import Catalog, ObjectSchema
 from migrate.errors import PlanError, PlanMistake
 from migrate.plan import Plan
 from migrate.plan.expressions import parse_expression, suggest
+from migrate.plan.figures import VendorFigure, is_file, vendor_key
 from migrate.plan.sales import money_of
 from migrate.stages.checked import Findings
 
 PIPELINE = "pipeline"  # in `high_value: by:`
 
+
 def check_figures(plan: Plan, source: Catalog, target: Catalog, findings: Findings) -> None:
-    """Tell what is wrong under `money` and `high_value`."""
-    findings.mistakes += [*_money(plan, source, target), *_high_value(plan, source)]
+    """Tell what is wrong under `money`, `high_value` and `questions`."""
+    findings.mistakes += [
+        *_money(plan, source, target),
+        *_high_value(plan, source),
+        *_questions(plan, source, target),
+    ]
 
 
 def _entry(plan: Plan, name: str | None, *keys: str | int) -> Iterator[PlanMistake]:
@@ -69,6 +75,40 @@ def _high_value(plan: Plan, source: Catalog) -> Iterator[PlanMistake]:
                 yield from error.mistakes
     for index, name in enumerate(said.strata):
         yield from _field(plan, schema, name, *keys, "strata", index)
+
+
+def _questions(plan: Plan, source: Catalog, target: Catalog) -> Iterator[PlanMistake]:
+    for index, each in enumerate(plan.model.validate_.questions):
+        keys = ("validate", "questions", index)
+        for side, statement in (("source", each.source), ("target", each.target)):
+            if is_file(statement):
+                yield from _file(plan, statement, *keys, side)
+        for side, catalog, figure in (
+            ("source", source, each.vendor.source), ("target", target, each.vendor.target),
+        ):  # fmt: skip
+            if figure is not None and len(figure.by) != len(each.key):
+                yield PlanMistake(
+                    plan.at_key(*keys, "vendor", side), "It is grouped otherwise than `key` says.",
+                    f"Give it as many groups in `by` as there are columns in `key`: {len(each.key)}.",
+                )  # fmt: skip
+            if figure is not None:
+                yield from _figure(plan, catalog, figure, *keys, "vendor", side)
+
+
+def _figure(plan: Plan, catalog: Catalog, figure: VendorFigure, *keys: str | int) -> Iterator[PlanMistake]:
+    schema = catalog.objects.get(figure.object)
+    if schema is None:
+        yield PlanMistake(
+            plan.at(*keys, "object"), f"`{figure.object}` isn't an object of this system.",
+            suggest(figure.object, catalog.objects, "Its objects are"),
+        )  # fmt: skip
+        return
+    if figure.sum is not None:
+        yield from _field(plan, schema, figure.sum, *keys, "sum")
+    for number, by in enumerate(figure.by):
+        yield from _field(plan, schema, vendor_key(by)[0], *keys, "by", number)
+    for number, where in enumerate(figure.where):
+        yield from _field(plan, schema, where.field, *keys, "where", number, "field")
 
 
 def _field(plan: Plan, schema: ObjectSchema, name: str, *keys: str | int) -> Iterator[PlanMistake]:

@@ -56,3 +56,25 @@ def test_expressions_want_to_know_whose_fields_they_read(tmp_path: Path) -> None
     (told,) = mistakes(tmp_path, "  high_value: {by: AnnualRevenue}")
 
     assert told.startswith("It isn't said whose fields these are.")
+
+
+def test_a_question_and_its_vendor_s_figure_are_checked(tmp_path: Path) -> None:
+    said = """\
+  questions:
+    - name: A
+      key: [industry]
+      source: old.sql
+      target: SELECT 1 AS records
+      vendor:
+        source: {object: Acount}
+        target: {object: companies, by: [month(industri), name], sum: nam, where: [{field: nme}]}"""
+
+    assert [each.partition(" |")[0] for each in mistakes(tmp_path, said)] == [
+        "There is no file `old.sql` beside the plan.",
+        "It is grouped otherwise than `key` says.",
+        "`Acount` isn't an object of this system.",
+        "It is grouped otherwise than `key` says.",
+        "`industri` isn't a field of `companies`.",
+        "`nam` isn't a field of `companies`.",
+        "`nme` isn't a field of `companies`.",
+    ]

@@ -166,6 +166,8 @@ SECTIONS = {
     "DuplicatesPlan": "Likely duplicates",
     "MoneyPlan": "`money`",
     "HighValuePlan": "`high_value`",
+    "QuestionPlan": "`questions`",
+    "VendorFigure": "A vendor's own figure",
     "MoneySide": "A side of `money`",
     "CutoverPlan": "`cutover`",
 }
@@ -177,6 +179,8 @@ WITHIN = {
     "SumPlan": ("`validate`", "sums"),
     "DecisionPlan": ("`validate`", "decision"),
     "NoticePlan": ("`validate`", "notices"),
+    "VendorPlan": ("`questions`", "vendor"),
+    "VendorWhere": ("A vendor's own figure", "where"),
     "WaivePlan": ("`automations`", "waive"),
 }
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
-
 from migrate.engine import identifier, text
 from migrate.plan.terms import FiscalYear, fiscal_year
 from migrate.stages.crosswalk import LOADED, rows_of
@@ -192,18 +190,8 @@ def _typed(
     now: dict[str, Values],
 ) -> str:
     """Records that were read by id, as the target's rows: `_key`, `_id`, and the fields that are read."""
-    names = ["_key", "_id", *money.target.reads]
-    rows = pa.Table.from_pylist(
-        [{"_key": keys[id], "_id": id, **values} for id, values in now.items()],
-        pa.schema([(name, pa.string()) for name in names]),
-    )
-    listed = ", ".join(f"{identifier(name)} VARCHAR" for name in names)
-    read = f"{evidence.schema}.{identifier('money read')}"
-    evidence.engine.run(f"CREATE OR REPLACE TABLE {read} ({listed})")
-    with evidence.engine.cursor() as cursor:
-        cursor.register("looked", rows)
-        cursor.execute(f"INSERT INTO {read} SELECT * FROM looked")
-        cursor.unregister("looked")
+    rows = [{"_key": keys[id], "_id": id, **values} for id, values in now.items()]
+    read = evidence.texts("money read", rows, ["_key", "_id", *money.target.reads])
     typed = "".join(
         f", {from_wire(identifier(name), schema.fields[name])} AS {identifier(name)}"
         for name in money.target.reads

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import pyarrow as pa
+
 from migrate.engine import Engine, identifier, parquet, text
 from migrate.plan.keys import belongs_sql
 from migrate.plan.sales import Money, money_of
@@ -26,8 +28,6 @@ from migrate.types import duckdb_type
 from migrate_validators.classes import COLUMNS, FAIL
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from migrate.catalog import Catalog, Field, ObjectSchema
     from migrate.clock import Clock
     from migrate.connector import Source, Target
@@ -165,6 +165,18 @@ class Evidence:
         """Make (again) a table of this validation; returns its name as SQL."""
         full = f"{self.schema}.{identifier(name)}"
         self.engine.run(f"CREATE OR REPLACE TABLE {full} AS {query}")
+        return full
+
+    def texts(self, name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+        """Make (again) a table of texts out of few rows; returns its name as SQL."""
+        full = f"{self.schema}.{identifier(name)}"
+        listed = ", ".join(f"{identifier(one)} VARCHAR" for one in columns)
+        schema = pa.schema([(one, pa.string()) for one in columns])
+        self.engine.run(f"CREATE OR REPLACE TABLE {full} ({listed})")
+        with self.engine.cursor() as cursor:
+            cursor.register("told", pa.Table.from_pylist(list(rows), schema))
+            cursor.execute(f"INSERT INTO {full} SELECT * FROM told")
+            cursor.unregister("told")
         return full
 
     def rows(self, query: str) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Do the plan's own rules hold? Each is one SELECT, in a file beside the plan, of the rows that break it.
 
 Tables: `source.<Object>` (the extract, latest state), `target.<object>` (read anew, our records and others),
-`ends` and `crosswalk`. The statement may read these and nothing else.
+`ends`, `crosswalk`, and what people call things: `options` (side, object, field, value, label) and `owners`
+(side, id, email, name). The statement may read these and nothing else.
 """
 
 from __future__ import annotations
@@ -98,7 +99,33 @@ def _table(evidence: Evidence, table: exp.Table) -> exp.Expression:
         query = f"SELECT * FROM {evidence.found(name)}"
     elif not side and name in ("ends", "crosswalk"):
         query = f"SELECT * FROM {evidence.ends if name == 'ends' else evidence.crosswalk}"
+    elif not side and name in ("options", "owners"):
+        query = f"SELECT * FROM {options_of(evidence) if name == 'options' else owners_of(evidence)}"
     else:
         raise ValueError(f"there is no table `{table.sql(dialect='duckdb')}`")
     parsed = sqlglot.parse_one(f"SELECT * FROM ({query}) AS {identifier(alias)}", dialect="duckdb")
     return cast("exp.Expression", parsed.args["from_" if "from_" in parsed.args else "from"].this)
+
+
+def options_of(evidence: Evidence) -> str:
+    """Table (side, object, field, value, label) of both systems' picklists."""
+    rows = [
+        {"side": side, "object": schema.name, "field": field.name, "value": one.value, "label": one.label}
+        for side, catalog in (("source", evidence.source), ("target", evidence.target))
+        for schema in catalog.objects.values()
+        for field in schema.fields.values()
+        for one in field.options
+    ]
+    names = ("side", "object", "field", "value", "label")
+    return evidence.once(("table", "options"), lambda: evidence.texts("options", rows, names))
+
+
+def owners_of(evidence: Evidence) -> str:
+    """Table (side, id, email, name) of both systems' owners; e-mails in lower case."""
+    rows = [
+        {"side": side, "id": one.id, "email": (one.email or "").lower() or None, "name": one.name}
+        for side, catalog in (("source", evidence.source), ("target", evidence.target))
+        for one in catalog.owners
+    ]
+    names = ("side", "id", "email", "name")
+    return evidence.once(("table", "owners"), lambda: evidence.texts("owners", rows, names))

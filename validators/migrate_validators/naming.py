@@ -47,14 +47,12 @@ def named(evidence: Evidence, nodes: Sequence[Node]) -> None:
 
 
 def _at_the_source(evidence: Evidence, entry: str, nodes: Sequence[Node]) -> tuple[str, Mapping[str, str]]:
-    from migrate_validators.trees import texts_into
-
     source = evidence.plan.object(entry).source
     fields = evidence.source.objects[source].fields
     field = called_by(name for name, one in fields.items() if one.kind in TEXTUAL)
     if not field:
         return "", {}
-    wanted = texts_into(evidence, "spot unnamed", [{"_id": node.source_id} for node in nodes], ["_id"])
+    wanted = evidence.texts("spot unnamed", [{"_id": node.source_id} for node in nodes], ["_id"])
     staged = rows_of(evidence.store, evidence.store.manifests("source", source),
                      {"_id": "VARCHAR", field: "VARCHAR"}, generation=True)  # fmt: skip
     rows = evidence.rows(

@@ -67,6 +67,7 @@ GROUP = "crm_migrate.checks"
 BUILT_IN = (
     "counts", "rows", "sums", "money", "links", "picklists", "files", "timeline", "strays", "untouched",
     "completeness", "duplicates", "permissions", "second_route", "spot", "drift", "invariants",
+    "questions",
 )  # fmt: skip
 
 WORKERS = 4  # checks at a time; each waits most of the time, for the target or for DuckDB

@@ -26,7 +26,7 @@ from migrate_validators.model import Decision, Drawn, Result, Section, Table, Ve
 from migrate_validators.naming import WIDE, named
 from migrate_validators.rows import differing
 from migrate_validators.sums import exact
-from migrate_validators.trees import GONE, LOST, Node, texts_into, trees
+from migrate_validators.trees import GONE, LOST, Node, trees
 from migrate_validators.wording import label, why
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _differences(evidence: Evidence, found: Spots) -> str:
         )
     ]  # fmt: skip
     names = ["key", "id", "field", "expected", "found", "entry", "account", "state"]
-    table = texts_into(evidence, "spot lines", lines, names)
+    table = evidence.texts("spot lines", lines, names)
     entries = dict.fromkeys(str(line["entry"]) for line in lines)
     parts = [_classed(evidence, evidence.plan.object(name), table) for name in entries]
     parts = parts or [_classed(evidence, found.chosen.entry, table)]
@@ -253,7 +253,7 @@ def _aside(evidence: Evidence, found: Spots) -> None:
     ]  # fmt: skip
     if not lines:
         return
-    table = texts_into(evidence, "spot records", lines, list(lines[0]))
+    table = evidence.texts("spot records", lines, list(lines[0]))
     name = f"rows/{ID}-records.parquet"
     aside = evidence.folder.aside(name)
     evidence.engine.run(f"COPY {table} TO {text(str(aside))} (FORMAT parquet, COMPRESSION zstd)")

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from migrate.engine import identifier, text
 from migrate.stages.crosswalk import LOADED
@@ -200,7 +198,7 @@ def _changes(node: Node, names: Sequence[str]) -> Iterator[tuple[str, str | None
 
 def _expected(evidence: Evidence, table: str, columns: Sequence[str], keys: Sequence[str]) -> dict[str, Told]:
     listed = "".join(f", CAST({identifier(name)} AS VARCHAR) AS {identifier(name)}" for name in columns)
-    wanted = texts_into(evidence, "spot keys", [{"_key": key} for key in keys], ["_key"])
+    wanted = evidence.texts("spot keys", [{"_key": key} for key in keys], ["_key"])
     return _told(evidence, f"SELECT _key{listed} FROM {table} SEMI JOIN {wanted} USING (_key)", columns)
 
 
@@ -221,7 +219,7 @@ def _found(
 ) -> dict[str, Told]:
     """Wire values in the form in which they are compared."""
     rows = [{"_key": key, **values} for key, values in now.items()]
-    read = texts_into(evidence, f"spot read {each.name}", rows, ["_key", *columns])
+    read = evidence.texts(f"spot read {each.name}", rows, ["_key", *columns])
     listed = "".join(
         f", CAST({shown_of(evidence, each, name, f'n.{identifier(name)}', wire=True)} AS VARCHAR) "
         f"AS {identifier(name)}"
@@ -234,26 +232,10 @@ def _told(evidence: Evidence, query: str, columns: Sequence[str]) -> dict[str, T
     return {str(row["_key"]): {name: row[name] for name in columns} for row in evidence.rows(query)}
 
 
-def texts_into(
-    evidence: Evidence, name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
-) -> str:
-    """A table of texts."""
-    listed = ", ".join(f"{identifier(one)} VARCHAR" for one in columns)
-    table = f"{evidence.schema}.{identifier(name)}"
-    evidence.engine.run(f"CREATE OR REPLACE TABLE {table} ({listed})")
-    with evidence.engine.cursor() as cursor:
-        cursor.register(
-            "told", pa.Table.from_pylist(list(rows), pa.schema([(one, pa.string()) for one in columns]))
-        )
-        cursor.execute(f"INSERT INTO {table} SELECT * FROM told")
-        cursor.unregister("told")
-    return table
-
-
 def _links(evidence: Evidence, each: ObjectPlan, ids: Mapping[str, str]) -> dict[str, dict[str, bool]]:
     """By key: each link that should be there, in words, and whether it is at this moment."""
     found: dict[str, dict[str, bool]] = {}
-    wanted = texts_into(evidence, "spot ids", [{"id": id} for id in ids.values()], ["id"])
+    wanted = evidence.texts("spot ids", [{"id": id} for id in ids.values()], ["id"])
     there: dict[str, set[tuple[str, str, str]]] = {}
     for index, link in enumerate(each.links):
         if link.to not in there:
