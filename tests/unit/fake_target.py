@@ -15,6 +15,7 @@ import pyarrow as pa
 from migrate.catalog import Catalog, Field, ObjectSchema
 from migrate.clock import Clock, stamp
 from migrate.connector import (
+    Answer,
     Batch,
     BatchRefused,
     Held,
@@ -25,6 +26,7 @@ from migrate.connector import (
     Outcome,
     Page,
     Query,
+    Question,
     Rights,
     SchemaChange,
     Version,
@@ -34,6 +36,7 @@ from migrate.connector import (
 from migrate.errors import InDoubt
 from migrate.types import Kind, arrow_type
 from tests.unit.bench import HandClock
+from tests.unit.totals import answered
 
 LONGEST = 20.0
 Fault = Literal["fine", "lost before", "lost after", "late", "unsaid", "killed before", "killed after"]
@@ -142,6 +145,9 @@ class FakeTarget:
             columns.append(pa.array([v.split(";") if v and many else v for v in values],
                                     arrow_type(fields[name].kind)))  # fmt: skip
         yield Page(pa.RecordBatch.from_arrays(columns, ["_id", *query.fields]), None)
+
+    def totals(self, question: Question) -> Answer:
+        return answered((record.values for record in self.live(question.object)), question)
 
     def live(self, object: str) -> list[Record]:
         """The object's live records."""

@@ -31,14 +31,11 @@ from migrate.connector import (
     Held,
     Limits,
     Link,
-    NotAnswered,
     Page,
     Query,
     Question,
     Rights,
-    Total,
     Version,
-    Where,
 )
 from migrate.engine import Engine
 from migrate.errors import SystemRefused
@@ -49,6 +46,7 @@ from migrate.plan import load_plan
 from migrate.storage import FolderStorage
 from migrate.store import Manifest, Store
 from migrate.types import Kind, arrow_type
+from tests.unit.totals import answered
 
 AT = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 STAMP = "2026-03-14T12:00:00.000Z"
@@ -270,41 +268,6 @@ class Legacy:
 
     def close(self) -> None:
         self.closed = True
-
-
-def answered(rows: Sequence[dict[str, Any]], question: Question, refuses: str) -> Answer:
-    """What a vendor counts and sums itself."""
-    if refuses:
-        raise NotAnswered("it", refuses)
-    groups: dict[tuple[str | None, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        if all(_meets(row, one) for one in question.where):
-            values = [row.get(one.field) for one in question.by]
-            key = tuple(
-                None if value is None else str(value)[:7] if one.month else str(value)
-                for one, value in zip(question.by, values, strict=True)
-            )
-            groups.setdefault(key, []).append(row)
-    return Answer(
-        tuple(Total(key, len(held), _sum(held, question.sum)) for key, held in groups.items()),
-        "its own count",
-    )
-
-
-def _meets(row: dict[str, Any], where: Where) -> bool:
-    value = row.get(where.field)
-    if where.operator in ("filled", "empty"):
-        return (value is not None) == (where.operator == "filled")
-    compared = value is not None and {  # one form of texts, so that instants compare as they stand
-        "=": str(value) == where.values[0], "<": str(value) < where.values[0], ">=": str(value) >= where.values[0], "in": str(value) in where.values
-    }.get(where.operator)  # fmt: skip
-    assert compared is not None, where
-    return bool(compared)
-
-
-def _sum(rows: Sequence[dict[str, Any]], name: str | None) -> Decimal | None:
-    values = [Decimal(str(row[name])) for row in rows if name and row.get(name) is not None]
-    return sum(values, Decimal(0)) if values else None
 
 
 def typed(field: Field, value: str | None) -> Any:

@@ -462,6 +462,19 @@ def test_records_that_automations_made_since_the_load_are_named(migration: Moved
     assert result.figures["side records, not journalled"] == 1
 
 
+def test_where_a_map_decided_nothing_its_check_is_no_pass(migration: Moved) -> None:
+    plan = migration.root / "plan.yaml"
+    plan.write_text(plan.read_text().replace(", wins: source}", "}"))
+    for row in migration.journal:
+        if row["object"] == "companies":
+            row |= {"op": "adopt", "before": row["after"]}
+
+    result = migration.results("picklists")["picklists.Account"]
+
+    assert result.figures["decided by the maps"] == 0
+    assert result.verdict is Verdict.WARN
+
+
 def test_a_field_emptier_than_expected_is_named(migration: Moved) -> None:
     migration.target.records["contacts"]["203"]["email"] = None
 

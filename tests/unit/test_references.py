@@ -613,3 +613,16 @@ def test_a_sample_brings_the_records_to_which_its_own_lead(move: Move) -> None:
         for id, row in rows.items():
             others = {move.key(leads[name], other) for name, other in row.items() if name in leads and other}
             assert move.key(object, id) not in made or others <= made
+
+
+def test_references_that_should_be_empty_and_are_not_are_red_where_there_are_no_others(move: Move) -> None:
+    move.source.put("Account", "A1", Name="Acme")
+    move.source.put("Account", "A2", Name="Bolt")
+    move.move()
+    first, second = (move.there("Account", id) for id in ("A1", "A2"))
+    move.target.write(first, {"parent": second.id}, Who.PERSON)
+
+    result = move.validate()["links.Account.references"]
+
+    assert result["figures"]["references"] == 0
+    assert result["verdict"] == "fail"

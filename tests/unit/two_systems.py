@@ -20,7 +20,7 @@ from migrate_validators.run import validate
 
 from migrate.catalog import Catalog, Field, LinkType, ObjectSchema
 from migrate.clock import Clock
-from migrate.connector import Limits, Page, Query, Rights, Source, Target
+from migrate.connector import Answer, Limits, Page, Query, Question, Rights, Source, Target
 from migrate.engine import Engine
 from migrate.stages.discover import discover
 from migrate.stages.extract import arrow_schema, extract
@@ -30,6 +30,7 @@ from migrate.types import Kind
 from migrate.workspace import Workspace
 from tests.unit.bench import HandClock
 from tests.unit.fake_target import FakeTarget, Fault, Killed, Record
+from tests.unit.totals import answered
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -117,6 +118,9 @@ class Rows:
 
     def discover(self) -> Catalog:
         return self.catalog
+
+    def totals(self, question: Question) -> Answer:
+        return answered(self.rows[question.object].values(), question)
 
     def tenant(self) -> str:
         return self.catalog.tenant

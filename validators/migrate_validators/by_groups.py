@@ -48,7 +48,9 @@ class _Group:
 
 
 def grouped(evidence: Evidence, each: ObjectPlan) -> Result | None:
-    """The counts of an entry's records by group; None where there is nothing to group by."""
+    """The counts of an entry's records by group; None where there is nothing to group by, or only a part."""
+    if evidence.part is not None:
+        return None
     two = sides(evidence, each)
     fields = [name for name in _chosen(evidence, each) if name in two.columns and name not in two.unsure]
     if not fields:

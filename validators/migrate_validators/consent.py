@@ -72,6 +72,7 @@ def _source(evidence: Evidence, source: str) -> Result:
     for entry in evidence.plan.model.objects:
         if entry.source == source:
             for name in _kept(evidence, entry):
+                records = max(records, _looked_through(evidence, entry, name))
                 flags += _missing_flags(evidence, name, source, _staged(evidence, entry, name), fields)
     lacking = _lacking(evidence, source, wanted)
     expected = int(evidence.one(f"SELECT count(*) AS n FROM {wanted}")) + flags
@@ -294,6 +295,13 @@ def _staged(evidence: Evidence, entry: ObjectPlan, name: str) -> str:
         return "SELECT NULL::VARCHAR AS key WHERE false"
     staged = latest_ready(evidence.store, entry.name, {name: sql_type(field)})
     return f"SELECT _key AS key FROM {staged} WHERE {says_no(field, identifier(name))}"
+
+
+def _looked_through(evidence: Evidence, entry: ObjectPlan, name: str) -> int:
+    """How many staged records were looked through for a no in this field."""
+    if name not in columns_of(evidence, entry):
+        return 0
+    return int(evidence.one(f"SELECT count(*) AS n FROM {latest_ready(evidence.store, entry.name, {})}"))
 
 
 def _missing_flags(evidence: Evidence, name: str, source: str, keys: str, into: str) -> int:

@@ -329,13 +329,13 @@ def _references(evidence: Evidence, each: ObjectPlan) -> Result:
     filled = evidence.rows(f"SELECT {counts} FROM {two.expected}")[0] if names else {}
     lines = [(name, int(filled[name]), int(filled[name]) - away.get(name, 0)) for name in names]
     compared = sum(line[1] for line in lines)
-    if not compared and not empty:
-        verdict, summary = Verdict.EMPTY, "No reference was compared."
-    elif wrong:
-        verdict, summary = (
-            Verdict.FAIL,
-            f"{wrong:,} of {compared:,} references point elsewhere.",
+    if wrong:
+        verdict = Verdict.FAIL
+        summary = (
+            f"{many(wrong, 'reference')} lead elsewhere than they should, of {compared:,} that lead anywhere."
         )
+    elif not compared and not empty:
+        verdict, summary = Verdict.EMPTY, "No reference was compared."
     elif empty:
         verdict = Verdict.WARN
         summary = f"{compared:,} references point where they should; {empty:,} wait for their record."

@@ -53,6 +53,7 @@ class _Matrix:
     table: Table
     cells: int
     rows: int
+    judged: int
     wrong: str  # query of the rows in cells that the map doesn't foresee
 
 
@@ -62,9 +63,16 @@ def _object(evidence: Evidence, each: ObjectPlan, mapped: dict[str, FieldPlan]) 
     kept = evidence.keep(f"{ID}.{each.name}", f"{union} ORDER BY field, key")
     compared = sum(matrix.rows for matrix in matrices)
     cells = sum(matrix.cells for matrix in matrices)
+    judged = sum(matrix.judged for matrix in matrices)
     decisions: tuple[Decision, ...] = ()
     if not compared:
         verdict, summary = Verdict.EMPTY, "No value was compared."
+    elif not kept.row_count and not judged:
+        # A value that stayed is no proof of the map.
+        verdict = Verdict.WARN
+        summary = (
+            f"The maps decide none of {many(compared, 'value')}: adopted or corrected records keep theirs."
+        )
     elif kept.row_count:
         verdict, summary = (
             Verdict.FAIL,
@@ -91,6 +99,7 @@ def _object(evidence: Evidence, each: ObjectPlan, mapped: dict[str, FieldPlan]) 
             figures={
                 "fields": len(matrices),
                 "values": compared,
+                "decided by the maps": judged,
                 "pairs of old and new": cells,
                 "wrong": kept.row_count,
             },
@@ -125,16 +134,19 @@ def _matrix(evidence: Evidence, each: ObjectPlan, name: str, field: FieldPlan) -
     listed = ", ".join(text(key) for key in overridden) or "''"
     kind = Class.OWNER if field.owner else Class.OPTION
     # A blank value has no home in a map; what becomes of it is the row check's business.
+    decided = f"c.known AND c.origin <> 'adopt' AND c.key NOT IN ({listed})"
+    blank = "c.was IS NULL AND c.now IS NULL AND c.origin <> 'adopt'"
+    judged = int(evidence.one(f"SELECT count(*) AS n FROM {table} AS c WHERE ({decided}) OR ({blank})"))
     wrong = f"""SELECT c.key, c.id, {text(name)} AS field, '{kind}' AS class, c.home AS expected,
             c.now AS found, c.was AS old
-        FROM {table} AS c WHERE c.known AND c.home IS DISTINCT FROM c.now AND c.origin <> 'adopt'
-        AND c.key NOT IN ({listed}) AND NOT EXISTS (SELECT 1 FROM {differing(evidence, each)} AS d
+        FROM {table} AS c WHERE {decided} AND c.home IS DISTINCT FROM c.now
+        AND NOT EXISTS (SELECT 1 FROM {differing(evidence, each)} AS d
             WHERE d.key = c.key AND d.field = {text(name)})"""
     cells = evidence.rows(
         f"SELECT was, now, count(*) AS n FROM {table} GROUP BY was, now ORDER BY was NULLS FIRST, n DESC, now"
     )
     return _Matrix(
-        _shown(evidence, each, target, cells), len(cells), sum(int(row["n"]) for row in cells), wrong
+        _shown(evidence, each, target, cells), len(cells), sum(int(row["n"]) for row in cells), judged, wrong
     )
 
 
