@@ -47,6 +47,7 @@ MEANT: Mapping[str, frozenset[str]] = {
         "picklist value swapped", "encoding damaged", "owner swapped",
     }),
     "sums": frozenset({"money by a cent"}),
+    "money": frozenset({"currency swapped"}),
     "links": frozenset({"parent swapped", "link lost", "label lost"}),
     "files": frozenset({"file damaged or lost"}),
     "strays": frozenset({"record twin", "record extra"}),

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from migrate_validators.run import BUILT_IN
+
 from migrate.demo.history import Amounts
 from migrate.demo.shape import Sizes
+from tests.proofs import validation_broken as broken
 from tests.proofs.claims import REPOSITORY, Ground, Line, Shower, shows
 from tests.proofs.seeded import Generator, Planted
 from tests.proofs.seeded_judge import Judged, judge, rows_of
@@ -165,3 +168,34 @@ def clean(root: Path, sizes: Sizes, amounts: Amounts, number: int) -> tuple[list
     if document["verdict"] not in ("pass", "warn"):
         told.append(f"the whole is {document['verdict']}")
     return told, sum(int(each["compared"]) for each in document["results"]), len(document["results"])
+
+
+# -- what it says when it can't say anything ---------------------------------------------------------
+
+
+@proof("killed-or-truncated", "third-party")
+def cut(ground: Ground) -> Iterator[Line]:
+    """Killed midway, fed half of the target; and a check of somebody else's."""
+    with broken.little(ground.folder("broken")) as rig:
+        told = broken.third_party(rig, broken.installed(ground.folder("acme")))
+        yield Line("third-party", "from a wheel, beside ours; one that breaks is an error and hides no other",
+                   2, not told, tuple(told))  # fmt: skip
+        rig.run("validate")
+        midway, wrong = broken.killed(rig, 24 if ground.step == 1 else 4)
+        rig.run("validate")
+        ways = dict(broken.cut_short(rig.lane))
+    wrong += [f"{way}: {line}" for way, lines in ways.items() for line in lines]
+    figure = (
+        f"{midway} kills midway and {len(ways) - 1} truncations, {len(wrong)} of them not told as `error`"
+    )
+    yield Line("killed-or-truncated", figure, midway + len(ways) - 1, not wrong and midway > 0, tuple(wrong))
+
+
+@proof("empty")
+def empty(ground: Ground) -> Iterator[Line]:
+    """An org in which nothing is yet."""
+    with broken.vacant(ground.folder("vacant")) as rig:
+        ran, told = broken.on_nothing(rig, sorted({*BUILT_IN, "consent"}))
+    yield Line(
+        "empty", f"{ran} checks on nothing, {len(told)} of them opened a gate", ran, not told, tuple(told)
+    )
