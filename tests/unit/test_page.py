@@ -180,6 +180,45 @@ def test_the_page_stays_small_however_much_differs(document: dict[str, Any]) -> 
     assert "all of them are in <code>rows/differences.parquet</code>" in made
 
 
+def _account(name: str, value: str) -> dict[str, Any]:
+    field = {"field": "city", "label": "City", "expected": value, "found": "Bonn", "differs": True}
+    node = {
+        "entry": "Account", "object": "companies", "key": "k", "id": "1/2", "source_id": "A1", "level": 0,
+        "under": None, "name": name, "called_by": "name", "state": "differs", "reason": "", "fields": [field],
+        "links": [{"link": "Contact Ada", "there": False}],
+    }  # fmt: skip
+    return {
+        "key": "k", "name": name, "value": "61300.00", "chosen": "value", "state": "differs", "records": 9,
+        "differ": 1, "not_moved": 2, "not_looked_at": 0, "not_shown": 8, "nodes": [node],
+    }  # fmt: skip
+
+
+def with_accounts(document: dict[str, Any], accounts: list[dict[str, Any]]) -> dict[str, Any]:
+    screen = [
+        each | {"facts": each["facts"] | {"accounts": accounts}} if each["id"] == "accounts" else each
+        for each in document["screen"]
+    ]
+    return document | {"screen": screen}
+
+
+def test_an_account_is_shown_whole_old_beside_new(document: dict[str, Any]) -> None:
+    made = page(with_accounts(document, [_account("Bolt", "Berlin")]), "0" * 64)
+    told = made[made.index('id="spots"') :]
+    assert "61,300.00, chosen by value: 9 records, 1 differ, 2 not moved" in told
+    assert "≠ Bonn" in told
+    assert "✕ not linked to Contact Ada" in told
+    assert 'href="https://app.example.com/companies/1%2F2"' in told
+    assert "8 records more" in told
+
+
+def test_accounts_beyond_the_page_s_room_say_where_their_values_are(document: dict[str, Any]) -> None:
+    many = [_account(f"Firm {n}", "x" * 4_000) for n in range(1_500)]
+    made = page(with_accounts(document, many), "0" * 64)
+    assert len(made.encode()) < LIMIT
+    assert "Firm 1499" in made
+    assert "No room for its values on this page: <code>migrate trace A1</code>" in made
+
+
 def test_some_of_every_group_is_kept_and_red_ones_come_first() -> None:
     engine = Engine()
     engine.run(

@@ -144,7 +144,10 @@ class Masking:
         return {
             **node,
             "name": self.value(node["name"], kind) if kind else node["name"],
-            "fields": [self.row(node["entry"], each) for each in node["fields"]],
+            "fields": [
+                {name: self._owner(value) for name, value in self.row(node["entry"], each).items()}
+                for each in node["fields"]
+            ],
         }
 
     def _tables(self, tables: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

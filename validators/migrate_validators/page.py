@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
@@ -43,22 +44,23 @@ BEHIND = {
 
 @dataclass(frozen=True)
 class Budget:
-    """How much of the data the page shows. `rows`: of a check; `signs`: of a value; `explorer`: bytes of all
-    differences together; `lines`: of a small table.
+    """How much of the data the page shows. `rows`: of a check; `signs`: of a value; `explorer`, `trees`:
+    bytes of all differences, and of all accounts that were looked at whole; `lines`: of a small table.
     """
 
     rows: int
     signs: int
     explorer: int
+    trees: int
     lines: int
 
 
 BUDGETS = (
-    Budget(50, SIGNS, 1_800_000, 200),
-    Budget(20, 1_000, 1_800_000, 100),
-    Budget(10, 300, 900_000, 40),
-    Budget(3, 120, 300_000, 12),
-    Budget(0, 60, 30_000, 3),
+    Budget(50, SIGNS, 1_800_000, 900_000, 200),
+    Budget(20, 1_000, 1_800_000, 500_000, 100),
+    Budget(10, 300, 900_000, 250_000, 40),
+    Budget(3, 120, 300_000, 80_000, 12),
+    Budget(0, 60, 30_000, 0, 3),
 )
 
 
@@ -101,6 +103,7 @@ def _rendered(environment: Environment, document: dict[str, Any], digest: str, b
         objects=list(dict.fromkeys(each["object"] for each in results if each["object"])),
         cells=_cells(results),
         matrices=_matrices(results),
+        accounts=_accounts(document, budget),
         budget=budget,
         explorer={"columns": columns, "rows": rows},
         embedded=_json({"columns": columns, "rows": rows, "addresses": _addresses(document)}),
@@ -184,6 +187,32 @@ def _addresses(document: dict[str, Any]) -> dict[str, dict[str, str]]:
     return {
         entry: {side: url for side, url in sides.items() if str(url).startswith(("https://", "http://"))}
         for entry, sides in known.items()
+    }
+
+
+def _accounts(document: dict[str, Any], budget: Budget) -> list[dict[str, Any]]:
+    """The accounts that were looked at whole, those that differ first; beyond the budget without values."""
+    screen = (each["facts"] for each in document.get("screen", ()) if each["id"] == "accounts")
+    facts: dict[str, Any] = next(screen, {})
+    told = facts.get("accounts", ())
+    places, left, found = _addresses(document), budget.trees, []
+    for account in sorted(told, key=lambda one: not one["differ"]):
+        nodes = []
+        for node in account["nodes"]:
+            left -= len(_json(node).encode())
+            nodes.append(node | {"fields": node["fields"] if left >= 0 else [],
+                                 "left_out": left < 0 and bool(node["fields"]),
+                                 "places": _places(places.get(node["entry"], {}), node)})  # fmt: skip
+        found.append(account | {"nodes": nodes})
+    return found
+
+
+def _places(patterns: dict[str, str], node: dict[str, Any]) -> dict[str, str]:
+    ids = {"old": node["source_id"], "new": node["id"]}
+    return {
+        side: pattern.replace("{id}", quote(str(ids[side]), safe=""))
+        for side, pattern in patterns.items()
+        if ids.get(side)
     }
 
 
