@@ -58,6 +58,7 @@ class Reader(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.scripts: list[str] = []
+        self.attributes: set[str] = set()
         self.ids: list[str] = []
         self.links: list[str] = []
         self._running = False
@@ -66,6 +67,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         held = dict(attrs)
         self.tags.append(tag)
+        self.attributes |= held.keys()
         self.ids += [held["id"]] if held.get("id") else []  # type: ignore[list-item]
         self.links += [held["href"]] if tag == "a" and held.get("href") else []  # type: ignore[list-item]
         self._running = tag == "script" and held.get("type") != "application/json"
@@ -162,6 +164,7 @@ def test_hostile_data_is_text_wherever_it_stands(document: dict[str, Any]) -> No
 
     assert found.scripts == plain.scripts
     assert set(found.tags) <= set(plain.tags) | {"details", "summary", "div"}
+    assert not [name for name in found.attributes if name.startswith("on") or name == "src"]
 
 
 def test_the_page_stays_small_however_much_differs(document: dict[str, Any]) -> None:
