@@ -34,6 +34,7 @@ COMMANDS = {
     "report": "migrate.cli.evidence:report",
     "diff": "migrate.cli.evidence:diff",
     "waive": "migrate.cli.evidence:waive",
+    "uat": "migrate.cli.uat:uat",
     "trace": "migrate.cli.evidence:trace",
     "crosswalk": "migrate.cli.evidence:crosswalk",
     "dead-letters": "migrate.cli.letters:letters",

@@ -20,7 +20,7 @@ from migrate.errors import Damaged, LeaseLost, UsageError
 from migrate.ledger import tables
 from migrate.ledger.backends import DRIVER_ERRORS, Hold, backend_of
 
-HEAD = "0005"
+HEAD = "0006"
 
 
 class Epoch(Protocol):

@@ -231,3 +231,33 @@ waivers = Table(
     Column("ended", String(32)),  # taken back
     Index("waivers_difference", "difference"),
 )
+
+sheets = Table(
+    "sheets",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tester", String(255), nullable=False),  # an e-mail address, in lower case
+    Column("attempt", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),  # of what stands in it, without the answers
+    Column("records", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("sheet", String(64), nullable=False),
+    Column("tester", String(255), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("entry", String(255), nullable=False),  # of the plan
+    Column("key", String(255), nullable=False),
+    Column("field", String(255), nullable=False),  # of the target; empty: the record as a whole
+    Column("ok", Integer, nullable=False),
+    Column("remark", Text, nullable=False),
+    Column("expected", Text),  # the two values as they stood in the sheet
+    Column("found", Text),
+    Column("file", String(255), nullable=False),
+    Column("at", String(32), nullable=False),  # when it was read
+    Index("answers_record", "key", "field"),
+)

@@ -284,9 +284,7 @@ def test_hostile_names_are_text_and_break_nothing(browser: Browser, migration: M
     assert complaints == asked == []
 
 
-def test_a_hundred_thousand_differences_open_fast(
-    browser: Browser, migration: Moved, tmp_path: Path
-) -> None:
+def test_a_hundred_thousand_differences_open_fast(browser: Browser, migration: Moved, tmp_path: Path) -> None:
     report = reported(migration)
     document = json.loads(report.storage.read("report.json")[0])
     row = [f"{name} of it" for name in COLUMNS[:-1]] + [["rows"]]

@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 
 from migrate.cli import main
 from migrate.clock import stamp
@@ -389,6 +391,38 @@ def test_records_read_by_id_agree_with_a_whole_look(company: Company) -> None:
     assert found["strays"]["verdict"] == "empty"
     assert code == 1
     assert {each["verdict"] for each in since["results"]} <= {"pass", "empty"}
+
+
+@pytest.mark.slow
+def test_owners_of_deals_test_their_own_records(company: Company, tmp_path: Path) -> None:
+    made = company.must(f"uat sheets {tmp_path}/sheets --per-user 4")
+    found = next(iter(made.values()))
+    assert len(found["sheets"]) > 2
+    rows: dict[str, list[tuple[Any, ...]]] = {}
+    for each in found["sheets"]:
+        book = load_workbook(each["file"])
+        rows[each["file"]] = [r for r in book["Records"].iter_rows(min_row=6, values_only=True) if r[9]]
+        assert each["records"] <= 4
+    deals = {file: [r for r in found if str(r[1]).startswith("open deal, ")] for file, found in rows.items()}
+    file = max(deals, key=lambda name: len(deals[name]))
+    amounts = [Decimal(str(each[1]).removeprefix("open deal, ")) for each in deals[file]]
+    assert amounts == sorted(amounts, reverse=True)
+    assert amounts
+    first = rows[file][0]
+    assert "/Opportunity/" in str(first[5]) and str(first[6]).startswith("http")
+    same = [r for r in rows[file] if r[2] not in ("The record as a whole",) and r[3] == r[4]]
+    assert len(same) > len(rows[file]) / 3  # old and new stand side by side, and mostly agree
+
+    book = load_workbook(file)
+    book["Records"].cell(7, 8).value = "not OK"
+    book["Records"].cell(7, 9).value = "=cmd|' /C calc'!A0"
+    book.save(file)
+    _, taken = company.run(f"uat read {file}")
+    code, report = company.run("validate --only people")
+
+    assert (taken["new"], taken["failed"], code) == (1, 1, 1)
+    [failure] = [each for each in report["results"] if each["verdict"] == "fail"]
+    assert failure["sample"][0]["difference"].startswith("D-")
 
 
 def test_a_delta_brings_exactly_what_was_edited_made_and_deleted(company: Company) -> None:

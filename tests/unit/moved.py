@@ -41,6 +41,7 @@ from migrate.engine import Engine
 from migrate.errors import SystemRefused
 from migrate.journal.entry import schema as journal_schema
 from migrate.ledger import Ledger
+from migrate.ledger.people import handed_out, standing_answers
 from migrate.ledger.validations import all_validations, begin_validation
 from migrate.plan import load_plan
 from migrate.storage import FolderStorage
@@ -324,6 +325,7 @@ class Moved:
             plan=load_plan(self.root / "plan.yaml"), source=self.catalog, target=TARGET, store=self.store,
             engine=self.engine, journal=f"read_parquet('{path}')", connector=self.target,  # type: ignore[arg-type]
             clock=self.clock, folder=FolderStorage(self.root / "report"), baseline=self.baseline,
+            sheets=handed_out(self.ledger, 1), reported=standing_answers(self.ledger, 1),
             open_source=self._source,  # type: ignore[arg-type]
         )  # fmt: skip
 

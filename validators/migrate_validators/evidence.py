@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from migrate.catalog import Catalog, Field, ObjectSchema
     from migrate.clock import Clock
     from migrate.connector import Source, Target
+    from migrate.ledger.people import Answer, Handed
     from migrate.plan import Plan
     from migrate.plan.models import ObjectPlan
     from migrate.store import Manifest, Store
@@ -80,6 +81,7 @@ class Evidence:
     folder of each target object's snapshot before the load, as far as there is one. `following`: the former
     look at the target goes on; None: it is read whole. `open_source`, `open_target`: further connectors, for
     what is asked again; `asking.py` asks. `part`: only these records are looked at; None: all.
+    `sheets`, `reported`: people's own test, as handed out and as answered.
     """
 
     plan: Plan
@@ -99,6 +101,8 @@ class Evidence:
     open_source: Callable[[], Source] | None = None
     open_target: Callable[[], Source] | None = None
     part: Part | None = None
+    sheets: Sequence[Handed] = ()
+    reported: Sequence[Answer] = ()
     schema: str = field(default_factory=lambda: f"validate_{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:

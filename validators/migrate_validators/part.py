@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SEED = "migrate"  # of the hash that chooses a sample: the same records at each look
 LAST = "last"
 # What compares records one by one; `counts` goes without the target's number, and says so.
-BY_RECORD = ("counts", "rows", "sums", "links", "picklists", "timeline", "completeness")
+BY_RECORD = ("counts", "rows", "sums", "links", "picklists", "timeline", "completeness", "people")
 LEFT_OUT = ("money", "accounts", "notices", "consent")  # sections that speak of the whole
 
 
@@ -235,7 +235,7 @@ def told(evidence: Evidence, results: Sequence[Result]) -> list[Result]:
         if result.check == "counts" and result.id == f"counts.{result.object}":
             result = _uncounted(result, part.because)
         each = entries.get(result.object)
-        if number is None and each is not None and result.check not in ("counts", "links"):
+        if number is None and each is not None and result.check not in ("counts", "links", "people"):
             loaded = int(
                 evidence.one(
                     f"SELECT count(*) AS n FROM {evidence.crosswalk} WHERE {evidence.owns(each, 'key')}"

@@ -38,10 +38,10 @@ from migrate.ledger.validations import (
     open_waivers,
     whole_validations,
 )
-from migrate.stages.changes import Following
 from migrate_validators.accepting import accept, document, expiring
 from migrate_validators.bounds import annex
 from migrate_validators.evidence import Evidence, Progress, no_progress
+from migrate_validators.gathering import gathered, must_be_whole
 from migrate_validators.masking import masking
 from migrate_validators.model import Decision, Result, Verdict, worst
 from migrate_validators.part import BY_RECORD, LEFT_OUT, Part, left_out, part_of
@@ -66,8 +66,8 @@ if TYPE_CHECKING:
 GROUP = "crm_migrate.checks"
 BUILT_IN = (
     "counts", "rows", "sums", "money", "links", "picklists", "files", "timeline", "strays", "untouched",
-    "completeness", "duplicates", "permissions", "second_route", "spot", "drift", "invariants",
-    "questions",
+    "completeness", "duplicates", "permissions", "second_route", "spot", "drift", "people",
+    "invariants", "questions",
 )  # fmt: skip
 
 WORKERS = 4  # checks at a time; each waits most of the time, for the target or for DuckDB
@@ -171,13 +171,7 @@ def validate(
     scope = Scope(tuple(only), tuple(objects), *((part.since, part.sample) if part else ()))
     wanted = chosen_checks(only)
     chosen = plan.chosen(objects)
-    store = workspace.store
-    for each in chosen:
-        for stage, name in (("source", each.source), ("ready", each.name)):
-            for manifest in store.manifests(stage, name):
-                store.verify(manifest)
-        if not store.manifests("ready", each.name):
-            raise UsageError(f"`{each.name}` hasn't been transformed.", "Run `migrate transform` first.")
+    must_be_whole(workspace, chosen)
     with workspace.ledger.alone("validate") as ours:
         if not ours:
             raise Busy(
@@ -199,11 +193,6 @@ def _validate(
     part: Part | None,
     unmask: bool,
 ) -> Report:
-    from migrate.plan.needs import expected
-
-    plan, store = workspace.plan, workspace.store
-    workspace.journal.verify()
-    expecting = expected(plan, workspace.catalog("target"))
     started = workspace.clock.now()
     attempt = workspace.ledger.attempt()
     base = point(workspace.ledger, attempt)
@@ -212,25 +201,10 @@ def _validate(
         workspace.ledger, attempt=attempt, folder=name, started=stamp(started), part=scope.part
     )
     with closing(workspace.target()) as target:
-        evidence = Evidence(
-            plan=plan,
-            source=workspace.catalog("source"),
-            target=expecting,
-            store=store,
-            engine=workspace.engine,
-            journal=workspace.journal.source(),
-            connector=target,
-            clock=workspace.clock,
-            folder=reports.below(name),
-            attempt=attempt,
-            objects=chosen,
-            baseline=dict(base.baseline) if base else {},
-            progress=progress,
-            following=Following(whole_every, expecting.digest()) if whole_every is not None else None,
-            open_source=workspace.source,
-            open_target=workspace.target,
-            part=part,
-        )
+        evidence = gathered(
+            workspace, target, chosen, reports.below(name), progress=progress,
+            baseline=base.baseline if base else None, whole_every=whole_every, part=part,
+        )  # fmt: skip
         with closing(evidence):
             results = run(evidence, wanted, workers=workers)
             return conclude(

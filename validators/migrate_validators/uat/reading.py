@@ -1,0 +1,255 @@
+"""What did the testers say? Their workbooks are somebody else's files: nothing in them is believed unproved.
+
+A file is taken whole or not at all, and where one of several can't be, none is. Each thing that is wrong is
+told with file, sheet and line, and what to do. Who answered is what the ledger knows of the sheet, not what
+the file says.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migrate.errors import UsageError
+from migrate.ledger.people import Answer, Handed, handed_out, standing_answers, take_answers
+from migrate_validators.uat.workbooks import (
+    ANSWER,
+    DIGEST,
+    FORMAT,
+    HEAD,
+    ID,
+    LOCKED,
+    NOT_OK,
+    OK,
+    RECORDS,
+    REMARK,
+    RUN,
+    TOP,
+    line_digest,
+    sheet_digest,
+)
+
+if TYPE_CHECKING:
+    from migrate.workspace import Workspace
+
+FILE_BYTES, UNPACKED, MEMBERS = 20_000_000, 200_000_000, 500
+LINES = 20_000  # that a sheet may have
+SIGNS = 2_000  # of a remark
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_AGAIN = "Make a new sheet (`migrate uat sheets --user …`), and copy the answers over."
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What the files held. `new`: answers that weren't known; `failed`: what isn't OK to them now."""
+
+    files: int
+    testers: tuple[str, ...]
+    records: int
+    answers: int
+    new: int
+    failed: int
+    notes: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {
+            "files": self.files, "testers": list(self.testers), "records": self.records,
+            "answers": self.answers, "new": self.new, "failed": self.failed, "notes": list(self.notes),
+        }  # fmt: skip
+
+    def text(self) -> str:
+        """For people."""
+        said = (
+            f"{self.files:,} sheets of {len(self.testers):,} testers: {self.answers:,} answers on "
+            f"{self.records:,} records, {self.new:,} of them new. Not OK now: {self.failed:,}."
+        )
+        return "\n".join([said, *self.notes, "Next: `migrate validate --only people`, or the whole."])
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    handed: Handed
+    answers: list[Answer]
+    notes: list[str]
+
+
+def read(workspace: Workspace, files: Sequence[Path]) -> Taken:
+    """Take the answers of workbooks into the ledger. One that was read before counts once.
+
+    Raises:
+        UsageError: a file isn't a sheet of this workspace and attempt, or something in it was changed beside
+            the answers; all of it is told, and nothing is taken.
+    """
+    ledger = workspace.ledger
+    known = {each.id: each for each in handed_out(ledger)}
+    attempt = ledger.attempt()
+    found: list[_Sheet] = []
+    wrong: list[str] = []
+    for file in dict.fromkeys(files):
+        try:
+            found.append(_read(file, known, attempt))
+        except _WrongError as error:
+            wrong += error.lines
+    if wrong:
+        told = "\n  ".join(wrong)
+        raise UsageError(f"Nothing was taken:\n  {told}", "Mend these files, or leave them out.")
+    answers = [answer for sheet in found for answer in sheet.answers]
+    new = take_answers(ledger, answers, who="uat") if answers else 0
+    testers = {sheet.handed.tester for sheet in found}
+    failed = sum(not one.ok for one in standing_answers(ledger, attempt) if one.tester in testers)
+    return Taken(
+        len(found), tuple(sorted(testers)), len({(one.entry, one.key) for one in answers}), len(answers), new,
+        failed, tuple(note for sheet in found for note in sheet.notes),
+    )  # fmt: skip
+
+
+class _WrongError(Exception):
+    """Why a file isn't taken, a line each."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+        super().__init__(*lines)
+
+
+def _read(file: Path, known: Mapping[str, Handed], attempt: int) -> _Sheet:
+    grids = _grids(file)
+    if RECORDS not in grids or RUN not in grids:
+        raise _WrongError(
+            f"{file}: it isn't a sheet of `migrate uat sheets` (it lacks `{RECORDS}` or `{RUN}`)."
+        )
+    run = {str(row[0]): str(row[1] or "") for row in grids[RUN] if len(row) > 1 and row[0]}
+    if run.get("format") != str(FORMAT):
+        raise _WrongError(f"{file}, sheet `{RUN}`: it is of another version of the format. {_AGAIN}")
+    handed = known.get(run.get("sheet", ""))
+    if handed is None:
+        raise _WrongError(
+            f"{file}: it is a sheet of another run: this workspace handed out no `{run.get('sheet', '')}`. "
+            "Read it where it was made."
+        )
+    if handed.attempt != attempt:
+        raise _WrongError(
+            f"{file}: it was made in attempt {handed.attempt}, and this is attempt {attempt}, whose records "
+            "are others. Make new sheets."
+        )
+    rows = grids[RECORDS]
+    head = rows[TOP] if len(rows) > TOP else ()
+    if tuple(head[: len(HEAD)]) != HEAD:
+        raise _WrongError(
+            f"{file}, sheet `{RECORDS}`, line {TOP + 1}: the columns aren't as they were handed out. {_AGAIN}"
+        )
+    return _answers(file, handed, rows)
+
+
+def _answers(file: Path, handed: Handed, rows: Sequence[Sequence[Any]]) -> _Sheet:
+    wrong: list[str] = []
+    answers: list[Answer] = []
+    notes: list[str] = []
+    seen: dict[str, str] = {}
+    for number, row in enumerate(rows[TOP + 1 :], TOP + 2):
+        cells = [*row, *([None] * (len(HEAD) - len(row)))]
+        at = f"{file}, sheet `{RECORDS}`, line {number}"
+        if all(each in (None, "") for each in cells):
+            continue
+        if any(each not in (None, "") for each in cells[len(HEAD) :]):
+            wrong.append(f"{at}: something stands beside our columns. Move it into the remark.")
+        id, digest = str(cells[ID] or ""), str(cells[DIGEST] or "")
+        subject = _subject(id)
+        if subject is None or line_digest(id, cells[:LOCKED]) != digest:
+            wrong.append(f"{at}: something was changed beside the answer and the remark. {_AGAIN}")
+            continue
+        if id in seen:
+            wrong.append(f"{at}: it is the same line as an earlier one. Delete it.")
+            continue
+        seen[id] = digest
+        said, remark = _plain(cells[ANSWER]), _plain(cells[REMARK])
+        if not said:
+            if remark:
+                notes.append(f"{at}: a remark without an answer doesn't count; choose {OK} or {NOT_OK}.")
+            continue
+        if said.casefold() not in (OK.casefold(), NOT_OK.casefold()):
+            wrong.append(f"{at}: `{said[:40]}` is no answer. Choose {OK} or {NOT_OK}.")
+            continue
+        if len(remark) > SIGNS:
+            notes.append(f"{at}: of a remark of {len(remark):,} signs the first {SIGNS:,} are kept.")
+        entry, key, field = subject
+        answers.append(
+            Answer(
+                handed.id, handed.tester, handed.attempt, entry, key, field, said.casefold() == OK.casefold(),
+                remark[:SIGNS], _value(cells[3]), _value(cells[4]), file.name[-255:],
+            )
+        )  # fmt: skip
+    if not wrong and sheet_digest(list(seen.items())) != handed.digest:
+        wrong.append(f"{file}, sheet `{RECORDS}`: lines are missing, or hidden cells were changed. {_AGAIN}")
+    if wrong:
+        raise _WrongError(*wrong)
+    return _Sheet(handed, answers, notes)
+
+
+def _subject(id: str) -> tuple[str, str, str] | None:
+    try:
+        found = json.loads(id)
+    except ValueError:
+        return None
+    if not isinstance(found, list) or len(found) != 3 or not all(isinstance(each, str) for each in found):
+        return None
+    return found[0], found[1], found[2]
+
+
+def _plain(value: Any) -> str:
+    return _CONTROLS.sub("", str(value if value is not None else "")).strip()
+
+
+def _value(value: Any) -> str | None:
+    return None if value in (None, "") else str(value)
+
+
+def _grids(file: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """The cells of our two sheets, formulas as the texts that they are; nothing of it is run or fetched."""
+    _must_be_small(file)
+    from openpyxl import load_workbook
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a stranger's workbook holds besides
+            book = load_workbook(file, read_only=True, data_only=False, keep_links=False)
+        try:
+            found: dict[str, list[tuple[Any, ...]]] = {}
+            for name in (RECORDS, RUN):
+                if name in book.sheetnames:
+                    rows = book[name].iter_rows(max_row=LINES + 1, max_col=len(HEAD) + 20, values_only=True)
+                    found[name] = list(rows)
+                    if len(found[name]) > LINES:
+                        raise _WrongError(
+                            f"{file}, sheet `{name}`: it has more than {LINES:,} lines. {_AGAIN}"
+                        )
+        finally:
+            book.close()
+    except _WrongError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:120]
+        raise _WrongError(
+            f"{file}: it can't be read as a workbook ({said}). Save it as .xlsx again."
+        ) from error
+    return found
+
+
+def _must_be_small(file: Path) -> None:
+    try:
+        if file.stat().st_size > FILE_BYTES:
+            raise _WrongError(f"{file}: it has more than {FILE_BYTES // 1_000_000} MB, no sheet of ours has.")
+        with zipfile.ZipFile(file) as packed:
+            members = packed.infolist()
+    except FileNotFoundError as error:
+        raise _WrongError(f"{file}: it isn't there.") from error
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _WrongError(f"{file}: it isn't a workbook ({error}). Save it as .xlsx again.") from error
+    if len(members) > MEMBERS or sum(each.file_size for each in members) > UNPACKED:
+        raise _WrongError(f"{file}: it unpacks to more than a sheet of ours can hold. {_AGAIN}")
