@@ -33,7 +33,7 @@ test: $(VENV)/.dev ## run all tests but those marked slow (under 12 minutes on t
 	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/faults tests/servers tests/sandbox tests/browser tests/unit
 
 bench: $(VENV)/.dev ## measure ourselves beside other tools, each in an environment of its own
-	@code=0; for each in start extract diff; do $(BIN)/python -m bench.$$each || code=1; done; exit $$code
+	@code=0; for each in start extract diff "diff --large"; do $(BIN)/python -m bench.$$each || code=1; done; exit $$code
 
 check: $(VENV)/.dev ## lint, types, and the direction of dependencies
 	$(BIN)/ruff check .

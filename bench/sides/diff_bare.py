@@ -1,7 +1,7 @@
 """The floor of a row diff: one full join in DuckDB as it comes, on the same columns.
 
-No check of keys, no class, no line a field, no memory limit: the rows that differ, whole, with the values of
-both sides.
+No check of keys, no class, no line a field, and at the small size no memory limit: the rows that differ,
+whole, with the values of both sides.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ def compare(given: dict[str, Any]) -> dict[str, int]:
     key, columns = given["key"], given["columns"]
     values = ", ".join(f'l."{name}" AS "{name}_l", r."{name}" AS "{name}_r"' for name in columns)
     differs = " OR ".join(f'l."{name}" IS DISTINCT FROM r."{name}"' for name in columns)
-    with duckdb.connect(":memory:", config={"threads": 2}) as connection:
+    config: dict[str, Any] = {"threads": 2, "temp_directory": str(Path(given["into"]) / "spill")}
+    config |= {"preserve_insertion_order": given.get("ordered", True)}
+    if limit := given.get("memory_limit"):
+        config["memory_limit"] = limit
+    with duckdb.connect(":memory:", config=config) as connection:
         connection.execute(
             f"""COPY (SELECT l."{key}" AS key_l, r."{key}" AS key_r, {values}
             FROM read_parquet('{given["left"]}') AS l

@@ -9,7 +9,7 @@ import pyarrow.parquet  # noqa: F401 - so that it isn't imported on the clock
 
 from bench.measure import arguments, report, timed
 from migrate.diff import diff
-from migrate.engine import Engine, parquet
+from migrate.engine import MEMORY_LIMIT, Engine, parquet
 
 
 def compare(given: dict[str, Any]) -> dict[str, int]:
@@ -17,7 +17,11 @@ def compare(given: dict[str, Any]) -> dict[str, int]:
     into = Path(given["into"])
     left, right = parquet([given["left"]]), parquet([given["right"]])
     with (
-        Engine(folders=[Path(given["left"]).parent, into], temp_dir=into / "spill") as engine,
+        Engine(
+            given.get("memory_limit", MEMORY_LIMIT),
+            folders=[Path(given["left"]).parent, into],
+            temp_dir=into / "spill",
+        ) as engine,
         diff(engine, left, right, given["key"], given["columns"]) as found,
     ):
         found.write(into / "differences.parquet")

@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench import diff, extract, start
+from bench import diff, diff_tables, extract, start
 from bench.measure import Figures, Side, environment, in_turn, peak
 from bench.sides import diff_bare, diff_ours, extract_ours, extract_peer
+from migrate.errors import NoSpace
 from migrate.sandbox.server import launch
 
 
@@ -51,7 +53,7 @@ def test_a_changed_value_is_not_taken_for_the_same_output(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("every", [10, 1000])
 def test_the_diff_and_the_bare_join_find_what_was_planted(tmp_path: Path, every: int) -> None:
-    known = diff.generate(tmp_path / "tables", rows=80_000, every=every)
+    known = diff_tables.generate(tmp_path / "tables", rows=80_000, every=every)
     found: dict[str, dict[str, int]] = {}
     for name, side in (("ours", diff_ours.compare), ("bare", diff_bare.compare)):
         (tmp_path / name).mkdir()
@@ -59,13 +61,14 @@ def test_the_diff_and_the_bare_join_find_what_was_planted(tmp_path: Path, every:
 
     assert found["bare"] == known["expected"]
     assert found["ours"] == {**known["expected"], "compared": 80_000 - 2 * (80_000 // every // 40)}
-    diff.equal(tmp_path / "ours", tmp_path / "bare", None, known["expected"])
+    folders = {name: tmp_path / name for name in ("ours", "bare")}
+    diff.equal(folders, known["expected"])
     with pytest.raises(ValueError, match="rows differ"):
-        diff.equal(tmp_path / "ours", tmp_path / "bare", None, {"differing": 1})
+        diff.equal(folders, {"differing": 1})
 
 
 def test_sides_take_turns_in_processes_of_their_own(tmp_path: Path) -> None:
-    known = diff.generate(tmp_path / "tables", rows=400, every=10)
+    known = diff_tables.generate(tmp_path / "tables", rows=400, every=10)
     sides = [Side("bare", "diff_bare"), Side("once", "diff_bare", rounds=1)]
 
     figures = in_turn(
@@ -94,3 +97,53 @@ def test_a_bound_that_is_missed_is_said(ours: float, kept: bool) -> None:
 
     assert found["ok"] is kept
     assert extract.document(replace(mine, peak=200), peers, rows=10, size=10, rounds=1)["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "words"),
+    [
+        ("bare", 0.66, "the join 1.52x"),
+        ("pandas", 19.9, "pandas 19.9x"),
+        ("polars", 4.9, "polars 4.9x"),
+        ("reladiff", 2.9, "reladiff 2.9x"),
+    ],
+)
+def test_each_bound_of_the_diff_is_looked_at(name: str, seconds: float, words: str) -> None:
+    kept = {"ours": 1.0, "bare": 0.7, "pandas": 20.0, "polars": 5.0, "reladiff": 3.0}
+    versions = {"duckdb": "2", "datacompy": "1", "reladiff": "0"}
+
+    def told(seconds: dict[str, float], peak: int = 400_000_000) -> dict[str, Any]:
+        figures = {
+            each: Figures(took, peak, (took,) * 7, {**versions} if each != "reladiff" else {"reladiff": "0"})
+            for each, took in seconds.items()
+        }
+        return diff.document(figures, rows=1, every=1000, expected={"differing": 1})
+
+    assert diff.line(told(kept)).endswith(" ok")
+    assert diff.line(told({**kept, name: seconds})).endswith(f"FALLS SHORT: {words}")
+    assert told(kept, peak=2_000_000_000)["falls_short"] == ["2,000 MB"]
+
+
+def test_the_large_comparison_holds_both_to_one_memory_limit(tmp_path: Path) -> None:
+    known = diff_tables.generate(tmp_path / "tables", rows=20_000, every=1000, count=39)
+    assert len(known["columns"]) == len(set(known["columns"])) == 39
+    folders = {}
+    for name, side in (("ours", diff_ours.compare), ("bare", diff_bare.compare)):
+        folders[name] = tmp_path / name
+        folders[name].mkdir()
+        side({**known, "into": str(tmp_path / name), "memory_limit": "300MB", "ordered": False})
+    diff.equal(folders, known["expected"])
+    with pytest.raises(duckdb.OutOfMemoryException):
+        diff_bare.compare({**known, "into": str(tmp_path / "bare"), "memory_limit": "2MB"})
+    with pytest.raises(NoSpace):
+        diff_ours.compare({**known, "into": str(tmp_path / "ours"), "memory_limit": "2MB"})
+
+
+@pytest.mark.slow
+def test_all_tools_find_what_was_planted() -> None:
+    """Makes the peers' environments, which needs a package index."""
+    found = diff.measure(rows=3_000, every=10, rounds=1, peer_rounds=1)
+
+    assert found["differing"] == 300
+    assert {"peer", "polars", "reladiff"} < found.keys()
+    assert found["reladiff"]["versions"]["PostgreSQL"]
