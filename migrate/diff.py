@@ -2,11 +2,12 @@
 
 Each row is hashed first, typed and in the given columns only; hashes of keys and rows (16 bytes a row) are
 grouped, and keys and values are fetched for the rows whose hashes don't pair, and for no others. Which rows
-belong together is then decided by the keys themselves, never by their hashes. A difference is overlooked
-only where two different rows of one key have the same 64-bit hash: a chance of rows / 2^64. Hashes live as
-long as one comparison and are never stored: they hold for one version of DuckDB only. Keys that stand
-several times on a side, or are null, can't be joined; they are classes of their own and never silently
-paired.
+belong together is then decided by the keys themselves, never by their hashes. What is overlooked: two
+different rows of one key with the same 64-bit hash (a chance of rows / 2^64), and a row of the left only
+whose values are those of a row of the right only, if their keys have the same hash (pairs of such rows /
+2^64). Hashes live as long as one comparison and are never stored: they hold for one version of DuckDB only.
+Keys that stand several times on a side, or are null, can't be joined; they are classes of their own and never
+silently paired.
 
 Everything spills under the engine's memory limit. 512 MB do for 10,000,000 rows of 40 columns; more makes it
 faster. The process itself takes some 200 to 300 MB on top of it.
@@ -260,7 +261,6 @@ def _lot(engine: Engine, schema: str, left: str, right: str, name: str, columns:
     looked = f"hash({name}) IN (SELECT k FROM {schema}.looked WHERE {lot})"
     if _count(engine, f"{schema}.twice"):
         looked += f" AND NOT coalesce({name} IN (SELECT k FROM {schema}.twice), false)"
-    engine.run(f"CREATE OR REPLACE TABLE {schema}.l AS SELECT {listed} FROM {left} WHERE {looked}")
     whole = {side: _whole(side, columns) for side in "lr"}
     pieces = ", ".join(
         f"CASE WHEN l.{column} IS DISTINCT FROM r.{column} THEN {{'f': {text(plain)}, "
@@ -276,8 +276,8 @@ def _lot(engine: Engine, schema: str, left: str, right: str, name: str, columns:
                 unnest(CASE WHEN r.{schema} IS NULL THEN [{{'f': NULL, 'l': {whole["l"]}, 'r': NULL}}]
                     WHEN l.{schema} IS NULL THEN [{{'f': NULL, 'l': NULL, 'r': {whole["r"]}}}]
                     ELSE [{pieces}] END) AS v
-            FROM (SELECT {listed} FROM {right} WHERE {looked}) AS r
-            FULL JOIN {schema}.l AS l ON l.{name} = r.{name})
+            FROM (SELECT {listed} FROM {left} WHERE {looked}) AS l
+            FULL JOIN (SELECT {listed} FROM {right} WHERE {looked}) AS r ON l.{name} = r.{name})
         WHERE v IS NOT NULL"""
     )
 

@@ -20,9 +20,7 @@ def compare(given: dict[str, Any]) -> dict[str, int]:
     """Compare, write what differs; how many rows that is."""
     database = reladiff.connect({"driver": "postgresql", **given["server"]}, 2)
     left, right = (
-        reladiff.TableSegment(
-            database, (table,), (given["key"],), extra_columns=tuple(given["columns"])
-        )
+        reladiff.TableSegment(database, (table,), (given["key"],), extra_columns=tuple(given["columns"]))
         for table in ("left", "right")
     )
     sides: dict[str, set[str]] = {"-": set(), "+": set()}

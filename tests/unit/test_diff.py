@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -141,3 +145,67 @@ def test_nothing_is_left_in_the_engine(engine: Engine) -> None:
 
     assert [row["n"] for row in engine.rows("SELECT count(*) AS n FROM duckdb_tables()")] >= [before[0]["n"]]
     assert not engine.rows("SELECT * FROM duckdb_schemas() WHERE schema_name LIKE 'diff_%'")
+
+
+# Under the default limit of 512 MB. Each would be far beyond it if a step held it whole: rows, key, columns.
+SHAPES = {
+    "one key a million times": (
+        "range(2000000)",
+        "CASE WHEN n % 2 = 0 THEN 'same' ELSE 'k' || n END",
+        ["hash(n, {i}) || ' ' || {c}"] * 4,
+    ),
+    "a thousand columns": ("range(5000)", "'k' || n", ["'value ' || ((n * {i}) % 1009 + {c})"] * 1000),
+    "texts of 100 kB": ("range(1500)", "'k' || n", ["repeat(md5(n || ''), 3200) || {c}"]),
+}
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from migrate.diff import diff
+from migrate.engine import Engine, parquet
+from bench.measure import peak
+
+folder, columns = Path(sys.argv[1]), sys.argv[2].split(",")
+left, right = (parquet([str(folder / f"{side}.parquet")]) for side in ("left", "right"))
+with Engine(folders=[folder], temp_dir=folder / "spill") as engine:
+    with diff(engine, left, right, "key", columns) as found:
+        lines = found.write(folder / "differences.parquet")
+        print(found.compared, found.differing, found.duplicates, lines, peak())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ("one key a million times", (1_000_000, 1_000, 1, 4_001)),
+        ("a thousand columns", (5_000, 5_000, 0, 5_000_000)),
+        ("texts of 100 kB", (1_500, 1_500, 0, 1_500)),
+    ],
+)
+def test_memory_stays_bounded_for_skewed_and_wide_tables(
+    tmp_path: Path, shape: str, expected: tuple[int, int, int, int]
+) -> None:
+    rows, key, columns = SHAPES[shape]
+    for side in ("left", "right"):
+        changed = "0" if side == "left" else "CAST(n % 2000 = 3 AS INT)" if "key" in shape else "1"
+        values = ", ".join(f"{sql.format(i=i, c=changed)} AS c{i}" for i, sql in enumerate(columns))
+        with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+            connection.execute(
+                f"""COPY (SELECT {key} AS key, {values} FROM {rows} AS t(n))
+                TO '{tmp_path / side}.parquet' (FORMAT parquet, COMPRESSION zstd)"""
+            )
+    names = ",".join(f"c{i}" for i in range(len(columns)))
+
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path), names],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert not done.returncode, done.stderr[-2000:]
+    *counts, peak = map(int, done.stdout.split())
+    assert tuple(counts) == expected
+    assert peak < 1_000_000_000
+    written = pq.read_table(tmp_path / "differences.parquet", columns=["key", "field"])
+    assert written.num_rows == expected[3]
+    assert written.equals(written.sort_by([("key", "ascending"), ("field", "ascending")]))
