@@ -46,6 +46,7 @@ prove-main: $(VENV)/.dev ## show every claim of the main job at full size, one l
 prove-history: $(VENV)/.dev ## show every claim of the history at full size (files, activities, both ways; within 60 minutes)
 	$(BIN)/python -u -m tests.proofs history
 
+export PUBLISH
 prove-validation: $(VENV)/.dev ## show every claim of the validation at full size; PUBLISH=1 renews the published matrix (within 60 minutes)
 	$(BIN)/python -u -m tests.proofs validation
 

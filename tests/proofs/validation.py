@@ -13,6 +13,7 @@ from migrate_validators.run import BUILT_IN
 from migrate.demo.history import Amounts
 from migrate.demo.shape import Sizes
 from tests.proofs import validation_broken as broken
+from tests.proofs import validation_stories as stories
 from tests.proofs.claims import REPOSITORY, Ground, Line, Shower, shows
 from tests.proofs.seeded import Generator, Planted
 from tests.proofs.seeded_judge import Judged, judge, rows_of
@@ -199,3 +200,20 @@ def empty(ground: Ground) -> Iterator[Line]:
     yield Line(
         "empty", f"{ran} checks on nothing, {len(told)} of them opened a gate", ran, not told, tuple(told)
     )
+
+
+# -- one record's way --------------------------------------------------------------------------------
+
+
+@proof("trace-stories")
+def trace_stories(ground: Ground) -> Iterator[Line]:
+    """Random records of every outcome, each story held against both systems' stores."""
+    each = 200 if ground.step == 1 else 5
+    with stories.moved(ground.folder("stories"), each + each // 10) as (rig, must, before):
+        found = stories.told(rig, must, before, each)
+        lies = stories.red(rig, must, before)
+    counts = ", ".join(f"{outcome} {n}" for outcome, n in found.stories.items())
+    figure = f"{counts}; {found.facts:,} facts and the target's log, {len(found.wrong)} stories differ"
+    full = all(found.stories[outcome] >= each for outcome in stories.OUTCOMES)
+    yield Line("trace-stories", figure, found.stories.total(), full and not found.wrong and not lies,
+               (*found.wrong, *lies))  # fmt: skip

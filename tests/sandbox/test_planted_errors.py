@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proofs import validation, validation_broken
+from tests.proofs import validation, validation_broken, validation_stories
 from tests.proofs.seeded_judge import judge
 from tests.proofs.validation_rig import LITTLE, LITTLE_AMOUNTS, TENTH_AMOUNTS, Rig, migrated
 
@@ -86,3 +86,14 @@ def test_checks_with_nothing_to_compare_open_no_gate(tmp_path: Path) -> None:
         ran, told = validation_broken.on_nothing(nothing, ["rows", "counts", "links", "untouched", "files"])
 
     assert (ran, told) == (5, [])
+
+
+@pytest.mark.slow
+def test_the_story_of_a_record_of_each_outcome_is_what_both_systems_know_of_it(tmp_path: Path) -> None:
+    with validation_stories.moved(tmp_path, 3) as (rig, must, before):
+        found = validation_stories.told(rig, must, before, 3)
+        lies = validation_stories.red(rig, must, before)
+
+    assert found.wrong == []
+    assert lies == []
+    assert dict(found.stories) == dict.fromkeys(validation_stories.OUTCOMES, 3)

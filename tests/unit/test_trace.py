@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from migrate_validators.trace import trace
 
+from migrate.connector import Who
 from migrate.engine import Engine
 from tests.unit.two_systems import Move
 
@@ -46,3 +47,22 @@ def test_what_was_rolled_back_says_so_and_what_is_loaded_again_doesnt(move: Move
     assert way.steps[-1].what == "rolled back"
     move.load()
     assert trace(move.workspace, "A1").ways[0].outcome == "created"
+
+
+def test_an_adoption_tells_what_was_written_and_not_what_was_only_looked_at(tmp_path: Path) -> None:
+    plan = """
+    - source: Account
+      target: companies
+      match: [name]
+      fields: {name: Name, note: {from: Note, wins: source}}
+"""
+    with Engine(folders=[tmp_path]) as engine:
+        made = Move(tmp_path / "w", engine, plan)
+        made.target.make(Who.PERSON, "companies", name="Ark", note="theirs", domain="ark.example")
+        made.source.put("Account", "A1", Id="A1", Name="Ark", Note="ours")
+        made.move()
+        [way] = trace(made.workspace, "A1").ways
+
+    told = [step.facts for step in way.steps if step.stage == "load"]
+    assert told[-1]["note"] == "theirs → ours"
+    assert not [value for facts in told for value in facts.values() if "(empty)" in str(value)]

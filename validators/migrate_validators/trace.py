@@ -100,14 +100,26 @@ def trace(workspace: Workspace, needle: str) -> Trace:
     Raises:
         UsageError: nothing has been extracted yet.
     """
+    return traces(workspace, [needle])[0]
+
+
+def traces(workspace: Workspace, needles: Sequence[str]) -> list[Trace]:
+    """The same of several needles; what became of all records is worked out once.
+
+    Raises:
+        UsageError: nothing has been extracted yet.
+    """
     plan, catalog, store = workspace.plan, workspace.catalog("source"), workspace.store
     if not any(store.manifests("source", each.source) for each in plan.model.objects):
         raise UsageError("Nothing has been extracted yet.", "Run `migrate extract` first.")
     engine, journal = workspace.engine, workspace.journal.source()
     ends_into(engine, store, journal, plan, catalog, "traced", workspace.ledger.attempt())
     try:
-        keys = _keys(workspace, journal, needle.strip())
-        return Trace(needle, [_way(workspace, journal, key) for key in keys[:MOST]])
+        return [
+            Trace(needle, [_way(workspace, journal, key) for key in keys[:MOST]])
+            for needle in needles
+            for keys in (_keys(workspace, journal, needle.strip()),)
+        ]
     finally:
         for name in ("traced", "traced_crosswalk", "traced_refused"):
             engine.run(f"DROP TABLE IF EXISTS {name}")
@@ -185,7 +197,8 @@ def _way(workspace: Workspace, journal: str, key: str) -> Way:
             name: row[name] for name in ("target_id", "attempt", "reason", "version") if row[name]
         }
         before, after = dict(row["before"] or ()), dict(row["after"] or ())
-        for name in sorted(before.keys() | after.keys()):
+        # What an adoption only looked at stands in its before-image, and wasn't written.
+        for name in sorted(after or before):
             if before.get(name) != after.get(name):
                 was, now = before.get(name), after.get(name)
                 facts[name] = now if was is None else f"{was} → {'(empty)' if now is None else now}"
