@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from migrate_validators.evidence import Evidence
 
 WORDS = 6  # of a full name, at most
-EMAIL = re.compile(r"[\w.+%'’-]+@[\w-]+(?:\.[\w-]+)+")
-_NAMED = re.compile(rf"((?:[^\W\d_a-zß-öø-ÿ][\w'’.-]* ){{1,{WORDS}}})(?=[(<]{EMAIL.pattern}[)>])")
-_PHONE = re.compile(r"(?<![\w.,:/-])\+?\(?\d[\d ()/.-]{5,}\d(?![\w:])")
+# Every repetition is bounded, so that no text is searched in more than linear time.
+EMAIL = re.compile(r"[\w.+%'’-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_NAMED = re.compile(rf"((?:[^\W\d_a-zß-öø-ÿ][\w'’.-]{{0,40}} ){{1,{WORDS}}})(?=[(<]{EMAIL.pattern}[)>])")
+_PHONE = re.compile(r"(?<![\w.,:/-])\+?\(?\d[\d ()/.-]{5,30}\d(?![\w:])")
 _WORD = re.compile(r"[^\W\d_][\w'’.-]*")
-_ASSIGNED = re.compile(r"(?P<field>[A-Za-z_][\w ]*?) = (?P<value>[^;]+)")
+_ASSIGNED = re.compile(r"(?P<field>[A-Za-z_][\w ]{0,60}?) = (?P<value>[^;]+)")
 _STRUCTURAL = frozenset({
     "difference", "entry", "key", "id", "field", "class", "grade", "state", "check", "checks", "object",
     "group", "written", "stamp", "outcome", "source_id", "target_id", "channel", "writer", "by",
