@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -92,7 +93,8 @@ def test_the_page_loads_nothing_from_anywhere_and_escapes_what_it_shows(migratio
     assert "&lt;script&gt;alert(1)" in page
     data = page[page.index('<script type="application/json"') :].partition("</script>")[0]
     assert '"https://app.example.com/companies/{id}"' in data  # where a record's page is, to be followed
-    told = page.replace(data, "")
+    told = re.sub(r'<a href="https://[^"]+" target="_blank" rel="noopener noreferrer">', "", page)
+    told = told.replace(data, "")
     assert not [word for word in ("http://", "https://", "src=", "@import", "url(") if word in told]
     assert "default-src 'none'" in page
 
