@@ -22,6 +22,7 @@ IMAGES = ROOT / "docs" / "images"
 def taken(
     browser: Browser,
     page_file: Path,
+    into: Path,
     name: str,
     size: tuple[int, int],
     scheme: Literal["light", "dark"],
@@ -34,21 +35,31 @@ def taken(
     page.goto(page_file.as_uri())
     page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
     page.locator(part).first.evaluate("node => node.scrollIntoView({block: 'start'})")
-    page.screenshot(path=str(IMAGES / name))
+    page.screenshot(path=str(into / name))
 
 
 def main() -> int:
-    """Take them all."""
-    if not (REPORTS / "latest.json").exists():
+    """Take them all: of the demo's report for the docs, or of the first folder given into the second."""
+    given = [Path(each) for each in sys.argv[1:]]
+    if not given and not (REPORTS / "latest.json").exists():
         sys.stderr.write("There is no report of the demo. Run `make demo` first.\n")
         return 2
-    folder = json.loads((REPORTS / "latest.json").read_text())["folder"]
-    page_file = REPORTS / folder / "index.html"
+    report = given[0] if given else REPORTS / json.loads((REPORTS / "latest.json").read_text())["folder"]
+    page_file, into = report / "index.html", given[1] if len(given) > 1 else IMAGES
+    into.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
-        taken(browser, page_file, "report.png", (1240, 1180), "light")
-        taken(browser, page_file, "report-dark.png", (1240, 900), "dark", "section[aria-labelledby=bridge]")
-        taken(browser, page_file, "report-differences.png", (1240, 760), "light", "#differences")
-        taken(browser, page_file, "report-phone.png", (390, 844), "light")
+        taken(browser, page_file, into, "report.png", (1240, 1180), "light")
+        taken(
+            browser,
+            page_file,
+            into,
+            "report-dark.png",
+            (1240, 900),
+            "dark",
+            "section[aria-labelledby=bridge]",
+        )
+        taken(browser, page_file, into, "report-differences.png", (1240, 760), "light", "#differences")
+        taken(browser, page_file, into, "report-phone.png", (390, 844), "light")
     return 0
 
 

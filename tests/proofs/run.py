@@ -23,12 +23,13 @@ from tests.proofs import (
     people,
     stopped,
     validation,
+    validation_screen,
 )
 from tests.proofs.claims import TABLES, Ground, Line, Shower, bounds
 
 MAIN = (figures, others, bad_input, people, stopped, faults, kills)
 HISTORY = (history, history_consent, history_canary)
-VALIDATION = (validation,)
+VALIDATION = (validation, validation_screen)
 SHOWN = 6  # of what was wrong, a claim
 WIDE = 400  # signs of a line of it
 
