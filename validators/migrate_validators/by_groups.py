@@ -171,10 +171,10 @@ def _old(evidence: Evidence, each: ObjectPlan, field: Field, expected: str) -> s
     mapped = bool(plan.picklist or plan.owner or plan.reference)
     rows = evidence.table(
         f"{name} values",
-        f"""SELECT o.key, CAST(o.v AS VARCHAR) AS s, {"NULL" if mapped else _cell("o.v", field)} AS own,
+        f"""SELECT CAST(o.v AS VARCHAR) AS s, {"NULL" if mapped else _cell("o.v", field)} AS own,
             e._key IS NOT NULL AS loaded, e.g
         FROM {original(evidence, each, {"v": told.sql}, "e.outcome <> 'skipped'")} AS o
-        LEFT JOIN {expected} AS e ON e._key = o.key""",
+        LEFT JOIN {expected} AS e ON e._key = o._key""",
     )
     return evidence.table(
         name,

@@ -116,7 +116,7 @@ def _by_group(evidence: Evidence, each: ObjectPlan, two: Sides) -> Iterator[Tabl
     fields = evidence.target_schema(each.target).fields
     source = evidence.source.objects[each.source].fields
     for title, by in _groupings(source):
-        rows = original(evidence, each, {"g": f"CAST({identifier(by)} AS VARCHAR)"})
+        rows = original(evidence, each, {"_g": f"CAST({identifier(by)} AS VARCHAR)"})
         counts = ", ".join(
             f"count(e.{one}) AS {identifier(f'was {name}')}, count(f.{one}) AS {identifier(f'now {name}')}"
             for name in two.columns
@@ -124,17 +124,17 @@ def _by_group(evidence: Evidence, each: ObjectPlan, two: Sides) -> Iterator[Tabl
         )
         differs = " OR ".join(f"count(e.{one}) <> count(f.{one})" for one in map(identifier, two.columns))
         found = evidence.rows(
-            f"""SELECT o.g, count(DISTINCT e._key) AS n, {counts} FROM {rows} AS o
-            JOIN {two.expected} AS e ON e._key = o.key LEFT JOIN {two.found} AS f ON f._key = o.key
-            GROUP BY o.g HAVING {differs} ORDER BY n DESC, o.g LIMIT {GROUPS}"""
+            f"""SELECT o._g, count(DISTINCT e._key) AS _n, {counts} FROM {rows} AS o
+            JOIN {two.expected} AS e ON e._key = o._key LEFT JOIN {two.found} AS f ON f._key = o._key
+            GROUP BY o._g HAVING {differs} ORDER BY _n DESC, o._g LIMIT {GROUPS}"""
         )
         names = {owner.id: owner.name for owner in evidence.source.owners}
         lines = [
             (
-                names.get(row["g"], row["g"] or "(none)"),
+                names.get(row["_g"], row["_g"] or "(none)"),
                 f"{fields[name].label} ({name})",
-                share(int(row[f"was {name}"]), int(row["n"])),
-                share(int(row[f"now {name}"]), int(row["n"])),
+                share(int(row[f"was {name}"]), int(row["_n"])),
+                share(int(row[f"now {name}"]), int(row["_n"])),
                 int(row[f"now {name}"]) - int(row[f"was {name}"]),
             )
             for row in found

@@ -105,7 +105,7 @@ def _object(
     looked: dict[str, Likely] = {}
     for side, rows in (
         ("source", _before(evidence, entries, aspects)),
-        ("target", _texts(f"SELECT _id AS id, * FROM {evidence.found(each.target)}", aspects)),
+        ("target", _texts(evidence.found(each.target), "_id", aspects)),
     ):
         evidence.progress(f"duplicates of {each.target} in the {side}", len(looked), 2)
         looked[side] = find(
@@ -169,12 +169,12 @@ def _before(evidence: Evidence, entries: Sequence[ObjectPlan], aspects: Aspects)
         told = {name: made.sql for name, made in origins(evidence, one).items()}
         mine = {name: told[name] for names in aspects.values() for name in names if name in told}
         rows = original(evidence, one, mine, "e.outcome <> 'skipped'")
-        parts.append(_texts(f"SELECT * REPLACE (key AS id) FROM {rows}", aspects, mine))
+        parts.append(_texts(rows, "_key", aspects, mine))
     return " UNION ALL ".join(parts)
 
 
-def _texts(rows: str, aspects: Aspects, there: Mapping[str, Any] | None = None) -> str:
-    """A query of `id` and the four texts; several fields of a name are one, else the first that is filled."""
+def _texts(rows: str, id: str, aspects: Aspects, there: Mapping[str, Any] | None = None) -> str:
+    """A query of `id` (a column) and the four texts: of a name all fields, else the first filled."""
     items = []
     for aspect in (EMAIL, PHONE, DOMAIN, NAME):
         columns = [
@@ -182,7 +182,7 @@ def _texts(rows: str, aspects: Aspects, there: Mapping[str, Any] | None = None) 
         ]
         sql = joined(columns) if aspect == NAME else f"coalesce({', '.join([*columns, 'NULL::VARCHAR'])})"
         items.append(f"{sql} AS {aspect}")
-    return f"SELECT id, {', '.join(items)} FROM ({rows})"
+    return f"SELECT {id} AS id, {', '.join(items)} FROM {rows}"
 
 
 def _made(evidence: Evidence, target: str, before: Likely, after: Likely) -> str:

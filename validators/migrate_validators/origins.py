@@ -42,7 +42,7 @@ def _origins(evidence: Evidence, each: ObjectPlan) -> dict[str, Expression]:
 
 
 def original(evidence: Evidence, each: ObjectPlan, expressions: dict[str, str], where: str = "true") -> str:
-    """A query of `key`, `id`, `outcome`, `target_id` and these columns, one row an extracted record.
+    """A query of `_key` and these columns, one row an extracted record.
 
     Args:
         expressions: SQL over the source's fields, by column.
@@ -57,7 +57,7 @@ def original(evidence: Evidence, each: ObjectPlan, expressions: dict[str, str], 
     )
     items = "".join(f", TRY({sql}) AS {identifier(name)}" for name, sql in expressions.items())
     outer = "".join(f", s.{identifier(name)}" for name in expressions)
-    return f"""(SELECT e.key, e.source_id AS id, e.outcome, e.target_id{outer} FROM {evidence.ends} AS e
+    return f"""(SELECT e.key AS _key{outer} FROM {evidence.ends} AS e
         JOIN (SELECT _id{items} FROM {rows} {newest}) AS s ON s._id = e.source_id
         WHERE e.entry = {text(each.name)} AND e.outcome <> 'unknown' AND ({where}))"""
 
