@@ -101,7 +101,8 @@ def _object(
     aspects: Aspects,
     asked: DuplicatesPlan,
 ) -> Result:
-    company = not any(words(name) in _PERSONS for name in aspects.get(NAME, ())) and EMAIL not in aspects
+    person = EMAIL in aspects or any(words(name) in _PERSONS for name in aspects.get(NAME, ()))
+    company = not person or aspects.keys() == {NAME}  # where there is nothing else, a name is enough
     looked: dict[str, Likely] = {}
     for side, rows in (
         ("source", _before(evidence, entries, aspects)),

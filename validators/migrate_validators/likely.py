@@ -223,7 +223,6 @@ def _scored(batch: pa.RecordBatch, threshold: float, *, company: bool) -> pa.Tab
     name, named = alike[NAME]
     best = np.where(named, name, 0.0) if company else np.zeros(rows)
     shared = np.where(best > 0, NAME, "").astype(object)
-    apart = np.zeros(rows, dtype=bool)
     for aspect, weight in WEIGHTS.items():
         value, both = alike[aspect]
         with_name = (weight * value + _NAME_WEIGHT * name) / (weight + _NAME_WEIGHT)
@@ -232,9 +231,7 @@ def _scored(batch: pa.RecordBatch, threshold: float, *, company: bool) -> pa.Tab
         score = np.where(both, np.where(named, with_name, alone), 0.0)
         if aspect in (EMAIL, DOMAIN):
             # Two companies of one name at two addresses are two: the name doesn't count alone there.
-            other = both & ~apart
-            best = np.where(other & (shared == NAME), 0.0, best)
-            apart |= both
+            best = np.where(both & (shared == NAME), 0.0, best)
         better = score > best
         best = np.where(better, score, best)
         shared[better] = aspect
