@@ -12,10 +12,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from migrate.demo.shape import OPERATIONS
 from migrate.sandbox.server import Running
@@ -103,7 +104,9 @@ def _domain(website: str | None) -> str | None:
 
 
 def _midnight(day: str) -> str:
-    return f"{day}T00:00:00.000Z"
+    """The beginning of a day by the business's own clock, as HubSpot holds an instant."""
+    at = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo("America/New_York")).astimezone(UTC)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _day_first(value: str | None) -> str | None:

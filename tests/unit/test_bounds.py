@@ -79,7 +79,12 @@ def sampled(**more: object) -> Result:
 def test_the_annex_says_it_in_words_for_the_random_part_alone() -> None:
     drawn = Drawn(1_000, 100, 0, "accounts", "12345.60", "EUR", "Drawn by a seed.")
 
-    (told,) = annex([sampled(drawn=drawn), sampled(population=None), sampled(population=120)])
+    told, nothing = annex(
+        [sampled(drawn=drawn), sampled(population=None), sampled(population=120), sampled()]
+    )
+
+    assert (nothing["most"], nothing["money"]) == (None, None)
+    assert nothing["words"].endswith("nothing is proved of the others.")
 
     assert (told["most"], told["share"], told["money"]) == (
         28,

@@ -128,7 +128,7 @@ def _binomial(looked: int, share: Decimal, differing: int) -> Decimal:
 
 
 def annex(results: Iterable[Result]) -> list[dict[str, Any]]:
-    """What each result that looked at a sample proves, and on what that rests."""
+    """What each result that looked at a part proves, and on what that rests; nothing, if it wasn't random."""
     return [
         _told(each) for each in results if each.population is not None and each.population > each.compared
     ]
@@ -136,25 +136,31 @@ def annex(results: Iterable[Result]) -> list[dict[str, Any]]:
 
 def _told(result: Result) -> dict[str, Any]:
     drawn = result.drawn
-    population = drawn.population if drawn else int(result.population or 0)
-    looked = drawn.looked if drawn else result.compared
-    differing = drawn.differing if drawn else min(result.grades.get("fail", 0), looked)
-    found = bound(population, looked, differing)
-    things = drawn.things if drawn else "rows"
+    facts = {"result": result.id, "title": result.title, "because": result.because, "confidence": "95%"}
+    if drawn is None:
+        words = (
+            f"{result.compared:,} of {result.population:,} were looked at, and none of them drawn at random: "
+            "nothing is proved of the others."
+        )
+        nothing = dict.fromkeys(("most", "share", "law", "money"))
+        return facts | nothing | {
+            "population": result.population, "looked": 0, "differing": 0, "words": words, "rests_on": "",
+        }  # fmt: skip
+    found = bound(drawn.population, drawn.looked, drawn.differing)
     words = (
-        f"{looked:,} of {population:,} {things} were drawn at random, and {differing:,} of them differ. With "
-        f"95% confidence at most {found.most:,} of all {population:,} differ ({found.share}%)"
+        f"{drawn.looked:,} of {drawn.population:,} {drawn.things} were drawn at random, and "
+        f"{drawn.differing:,} of them differ. With 95% confidence at most {found.most:,} of all "
+        f"{drawn.population:,} differ ({found.share}%)"
     )
-    if drawn and drawn.worst is not None:
+    if drawn.worst is not None:
         words += (
             f", and no more than {drawn.worst} {drawn.currency}".rstrip()
             + " hangs on them: as much as the most valuable so many that weren't looked at are worth together"
         )
-    return {
-        "result": result.id, "title": result.title, "population": population, "looked": looked,
-        "differing": differing, "most": found.most, "share": found.share, "confidence": "95%",
+    return facts | {
+        "population": drawn.population, "looked": drawn.looked, "differing": drawn.differing,
+        "most": found.most, "share": found.share,
         "law": "hypergeometric" if found.exact else "Clopper and Pearson (binomial)",
-        "money": {"most": drawn.worst, "currency": drawn.currency} if drawn and drawn.worst else None,
-        "because": result.because, "words": f"{words}.",
-        "rests_on": drawn.rests_on if drawn else "Every row had the same chance to be looked at.",
+        "money": {"most": drawn.worst, "currency": drawn.currency} if drawn.worst else None,
+        "words": f"{words}.", "rests_on": drawn.rests_on,
     }  # fmt: skip

@@ -112,10 +112,12 @@ class AnnexFacts(_Part):
     population: Annotated[int, Field(description="From which was drawn.")]
     looked: Annotated[int, Field(description="Drawn at random and looked at.")]
     differing: int
-    most: Annotated[int, Field(description="So many of the population differ at most.")]
-    share: Annotated[str, Field(description="The same in per cent, rounded up.")]
+    most: Annotated[
+        int | None, Field(description="So many of the population differ at most; null: nothing is proved.")
+    ]
+    share: Annotated[str | None, Field(description="The same in per cent, rounded up.")]
     confidence: str
-    law: str
+    law: str | None
     money: Annotated[
         dict[str, str] | None, Field(description="`most` that can hang on them, and its `currency`.")
     ]

@@ -26,6 +26,7 @@ from migrate.stages.snapshot import LINK_COLUMNS, OURS
 from migrate.storage import Storage, sha256_of
 from migrate.types import duckdb_type
 from migrate_validators.classes import COLUMNS, FAIL
+from migrate_validators.reading import fields_asked
 
 if TYPE_CHECKING:
     from migrate.catalog import Catalog, Field, ObjectSchema
@@ -265,6 +266,7 @@ class Evidence:
             ]
             if self.money is not None and self.money.target.object == object:
                 wanted += self.money.target.reads
+            wanted += fields_asked(self.plan, schema)
             fields = [name for name in dict.fromkeys(wanted) if name in schema.fields]
             asked[object] = (plans[0].key.field, fields)
         if self.part is not None:

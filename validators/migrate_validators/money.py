@@ -129,8 +129,8 @@ def _differences(evidence: Evidence, each: ObjectPlan, found: Books) -> str:
             parts.append(_value(evidence, found, explained, "closed", Class.DAY, condition))
     listed = " UNION ALL BY NAME ".join(parts)
     whole = f"""SELECT key, id, NULL AS field, CASE WHEN "end" = 'unknown' THEN '{Class.EXTRA}'
-        ELSE '{Class.MISSING}' END AS class, '{FAIL}' AS grade, CAST(old_amount AS VARCHAR) AS expected,
-        CAST(new_amount AS VARCHAR) AS found, coalesce(old_name, new_name) AS name, 1 AS records
+        ELSE '{Class.MISSING}' END AS class, '{FAIL}' AS grade, {_plain("old_amount")} AS expected,
+        {_plain("new_amount")} AS found, coalesce(old_name, new_name) AS name, 1 AS records
         FROM {found.table} WHERE moved AND NOT (old_there AND new_there)"""
     pair = f"{_plain('old_probability')} || ' to ' || {_plain('new_probability')}"
     weights = f"""SELECT 'weight ' || coalesce({pair}, 'unknown') AS key, NULL AS id,
@@ -140,7 +140,7 @@ def _differences(evidence: Evidence, each: ObjectPlan, found: Books) -> str:
         WHERE moved AND old_state = 'open' AND new_state = 'open'
         AND old_probability IS DISTINCT FROM new_probability GROUP BY ALL"""
     not_moved = f"""SELECT key, id, NULL AS field, '{Class.NOT_MOVED}' AS class, '{KNOWN}' AS grade,
-        CAST(old_amount AS VARCHAR) AS expected, NULL AS found, old_name AS name, 1 AS records
+        {_plain("old_amount")} AS expected, NULL AS found, old_name AS name, 1 AS records
         FROM {found.table} WHERE NOT moved"""
     all_parts = [listed, whole, not_moved, *([weights] if "weighted" in told else [])]
     return f"SELECT * FROM ({' UNION ALL BY NAME '.join(all_parts)}) ORDER BY grade, class, key, field"

@@ -324,6 +324,8 @@ def _cell(figures: Mapping[Key, Mapping[str, Any]], place: Key, name: str) -> st
 
 
 def _own(one: Vendor, place: Key, name: str) -> str:
-    told = (one.figures or {}).get(place, {})
-    asks = any(name in each for each in (one.figures or {}).values())
-    return NOT_AVAILABLE if not asks else _plain(told.get(name)) or "–"
+    if one.figures is None:
+        return NOT_AVAILABLE
+    if not any(name in each for each in one.figures.values()):
+        return "not asked"
+    return _plain(one.figures.get(place, {}).get(name)) or "–"

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from migrate.plan import SubscriptionMap
+from migrate.plan.figures import is_file
 from migrate.plan.needs import written_fields
 
 if TYPE_CHECKING:
-    from migrate.catalog import Catalog
+    from migrate.catalog import Catalog, ObjectSchema
     from migrate.plan import Plan
     from migrate.plan.models import ObjectPlan
 
@@ -67,3 +68,23 @@ def fields_filled(plan: Plan, object: str) -> list[str]:
     """Every field of a target object that some entry fills, keys included."""
     names = (name for each in plan.model.objects if each.target == object for name in written_fields(each))
     return list(dict.fromkeys(names))
+
+
+def fields_asked(plan: Plan, schema: ObjectSchema) -> list[str]:
+    """Fields of a target object that the plan's own SQL names: its questions and its rules.
+
+    Told by names, as above; a field too many costs little.
+    """
+    asked = [one.target for one in plan.model.validate_.questions]
+    texts = [_beside(plan, text) if is_file(text) else text for text in asked]
+    texts += [_beside(plan, file) for file in plan.model.validate_.checks]
+    words = {word.casefold() for text in texts for word in _WORD.findall(text)}
+    return [name for name in schema.fields if name.casefold() in words]
+
+
+def _beside(plan: Plan, file: str) -> str:
+    """A file beside the plan; empty where it can't be read, which whoever asks it tells."""
+    try:
+        return plan.beside(file.strip()).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
