@@ -158,6 +158,25 @@ def test_a_sample_is_read_by_id_and_says_of_how_many(move: Move) -> None:
     assert {"strays", "invariants"} <= found.keys()
 
 
+def test_what_a_sample_proves_rests_on_its_random_part_alone(move: Move) -> None:
+    clean = looked(move, sample=4)[0]["rows.Account"]["drawn"]
+    for number in range(1, 13):
+        move.target.edit(move.key("Account", f"A{number}"), "name", "Other")
+
+    spoilt = looked(move, sample=4)[0]["rows.Account"]["drawn"]
+
+    # The first of a group was sure to be taken: neither it nor its like is part of the draw.
+    assert clean["population"] - clean["looked"] == 12 - 4
+    assert 0 < clean["looked"] < 4
+    assert (clean["differing"], spoilt["differing"]) == (0, clean["looked"])
+
+
+def test_a_look_at_what_changed_proves_nothing_of_the_rest(move: Move) -> None:
+    move.target.edit(move.key("Account", "A1"), "name", "Other")
+
+    assert looked(move, since="2020-01-01T00:00:00Z")[0]["rows.Account"]["drawn"] is None
+
+
 def test_a_sample_is_the_same_at_each_look_and_grows_by_its_size(move: Move) -> None:
     seen = []
     for size in (3, 3, 6):

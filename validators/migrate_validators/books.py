@@ -103,12 +103,7 @@ def _books(evidence: Evidence, money: Money) -> Books:
 
 def _table(evidence: Evidence, money: Money) -> str:
     each = money.entry
-    schema = evidence.source.objects[each.source]
-    types = {"_id": "VARCHAR"} | {name: sql_type(schema.fields[name]) for name in money.source.reads}
-    staged = rows_of(evidence.store, evidence.store.manifests("source", each.source), types, generation=True)
-    newest = f"(SELECT * FROM {staged} QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _gen DESC) = 1)"
-    currency = evidence.source.currency or evidence.target.currency
-    old = evidence.table("money old", words(evidence, money.source, newest, "_id", currency))
+    old = evidence.table("money old", old_side(evidence, money))
     new = evidence.table("money new", _new(evidence, money, evidence.found(each.target)))
     listed = "".join(f", o.{name} AS old_{name}, n.{name} AS new_{name}" for name in COLUMNS)
     loaded = ", ".join(map(text, LOADED))
@@ -123,6 +118,17 @@ def _table(evidence: Evidence, money: Money) -> str:
         LEFT JOIN {old} AS o ON o._id = e.source_id
         FULL JOIN {new} AS n ON n.key = e.own AND n.copy = 1""",
     )
+
+
+def old_side(evidence: Evidence, money: Money) -> str:
+    """A query of `_id` and `COLUMNS` of every sale at the source, as it says them itself."""
+    source = money.entry.source
+    schema = evidence.source.objects[source]
+    types = {"_id": "VARCHAR"} | {name: sql_type(schema.fields[name]) for name in money.source.reads}
+    staged = rows_of(evidence.store, evidence.store.manifests("source", source), types, generation=True)
+    newest = f"(SELECT * FROM {staged} QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _gen DESC) = 1)"
+    currency = evidence.source.currency or evidence.target.currency
+    return words(evidence, money.source, newest, "_id", currency)
 
 
 def _new(evidence: Evidence, money: Money, rows: str) -> str:

@@ -20,8 +20,12 @@ from migrate.ledger.validations import whole_validations
 from migrate.stages.crosswalk import LOADED, latest_ready
 from migrate.stages.readback import read_part
 from migrate.stages.snapshot import asked_of
+from migrate_validators.books import old_side
+from migrate_validators.bounds import bound
+from migrate_validators.classes import FAIL
 from migrate_validators.evidence import Evidence, Looked
-from migrate_validators.model import SEVERITY, Decision, Result, Verdict
+from migrate_validators.model import SEVERITY, Decision, Drawn, Result, Verdict
+from migrate_validators.sums import exact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,6 +194,12 @@ def _sampled(evidence: Evidence, each: ObjectPlan, size: int) -> str:
     One of each end, each year of the last change at the source and each value of a mapped picklist comes
     first, as far as the size reaches; then whichever the hash brings.
     """
+    return f"""SELECT {text(each.name)} AS entry, key, target_id, object FROM {_ranked(evidence, each)}
+        QUALIFY row_number() OVER (ORDER BY rank = 1 DESC, h) <= {int(size)}"""
+
+
+def _ranked(evidence: Evidence, each: ObjectPlan) -> str:
+    """A query of an entry's loaded records with their hash `h`; `rank` 1: the first of some group."""
     fields = evidence.target_schema(each.target).fields
     picks = [name for name, field in each.fields.items() if field.picklist and name in fields]
     staged = latest_ready(
@@ -198,13 +208,45 @@ def _sampled(evidence: Evidence, each: ObjectPlan, size: int) -> str:
     groups = ["outcome", "year(_version)", *(identifier(name) for name in picks)]
     ranks = ", ".join(f"row_number() OVER (PARTITION BY {group} ORDER BY h)" for group in groups)
     listed = ", ".join(text(name) for name in LOADED)
-    return f"""SELECT {text(each.name)} AS entry, key, target_id, object FROM (
-            SELECT *, least({ranks}) AS rank FROM (
-                SELECT c.key, c.target_id, c.object, e.outcome, r.*, md5({text(SEED)} || c.key) AS h
-                FROM {evidence.ends} AS e JOIN {evidence.crosswalk} AS c ON c.key = e.key
-                LEFT JOIN {staged} AS r ON r._key = c.key
-                WHERE e.entry = {text(each.name)} AND e.outcome IN ({listed})))
-        QUALIFY row_number() OVER (ORDER BY rank = 1 DESC, h) <= {int(size)}"""
+    return f"""(SELECT *, least({ranks}) AS rank FROM (
+            SELECT c.key, c.target_id, c.object, e.outcome, r.*, md5({text(SEED)} || c.key) AS h
+            FROM {evidence.ends} AS e JOIN {evidence.crosswalk} AS c ON c.key = e.key
+            LEFT JOIN {staged} AS r ON r._key = c.key
+            WHERE e.entry = {text(each.name)} AND e.outcome IN ({listed})))"""
+
+
+def _drawn(evidence: Evidence, each: ObjectPlan, result: Result) -> Drawn | None:
+    """The random part of a sample: whichever the hash brought, of the records that stand for no group."""
+    looked = f"SELECT key FROM {evidence.looked} WHERE entry = {text(each.name)}"
+    others = evidence.table(
+        f"drawn {each.name}",
+        f"SELECT key, key IN ({looked}) AS looked FROM {_ranked(evidence, each)} WHERE rank <> 1",
+    )
+    count = evidence.rows(f"SELECT count(*) AS n, count(*) FILTER (looked) AS looked FROM {others}")[0]
+    population, random = int(count["n"]), int(count["looked"])
+    if not random:
+        return None
+    odd = f"SELECT key FROM {evidence.kept_rows(result)} WHERE grade = {text(FAIL)}" if result.rows else ""
+    differing = (
+        int(evidence.one(f"SELECT count(*) AS n FROM {others} WHERE looked AND key IN ({odd})")) if odd else 0
+    )
+    most = bound(population, random, differing).most
+    money, worst, currency = evidence.money, None, ""
+    if money is not None and money.entry.name == each.name:
+        currency = evidence.source.currency or evidence.target.currency or ""
+        worst = exact(
+            evidence.one(
+                f"""SELECT coalesce(sum(amount), 0) AS n FROM (SELECT abs(s.amount) AS amount
+                FROM {others} AS o JOIN {evidence.ends} AS e ON e.entry = {text(each.name)} AND e.key = o.key
+                JOIN ({old_side(evidence, money)}) AS s ON s._id = e.source_id
+                WHERE NOT o.looked ORDER BY amount DESC NULLS LAST LIMIT {most - differing})"""
+            )
+        )
+    return Drawn(
+        population, random, differing, "records", worst, currency,
+        "By a fixed hash of the key, among the records that weren't taken as the first of a group. Money: "
+        "amounts at the source, if the dearest of those not looked at differ.",
+    )  # fmt: skip
 
 
 # -- telling ----------------------------------------------------------------------------------
@@ -242,6 +284,8 @@ def told(evidence: Evidence, results: Sequence[Result]) -> list[Result]:
                 )
             )
             number = loaded * (len(result.tables) if result.check == "picklists" else 1)
+        if isinstance(part, Part) and part.sample and each is not None and result.check == "rows":
+            result = replace(result, drawn=_drawn(evidence, each, result))
         summary = result.summary
         if number is not None and result.compared:
             summary = f"{summary} Of {number:,} in all: {part.because}."
