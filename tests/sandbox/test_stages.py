@@ -703,3 +703,50 @@ def test_maps_get_counts_and_examples_that_the_old_system_confirms(company: Comp
             assert there[id]["Sector__c"] == row.source or id == sf_id("Account", 2)
     assert {each["outcome"] for each in company.run("plan maps")[1]["maps"]} == {"unchanged"}
     company.must("transform", "load")
+
+
+@pytest.mark.slow
+def test_a_validation_of_what_changed_finds_what_a_validation_of_everything_finds(company: Company) -> None:
+    """People edit, delete, make and link in HubSpot; after each round both ways of validating agree."""
+    code, _ = company.run("validate --changes")
+    assert code in (0, 1)
+    there = {kind: sorted(company.there(kind).items()) for kind in ("companies", "contacts", "deals")}
+    ids = {
+        key: row["id"]
+        for kind in there
+        for row in company.hubspot.control.ndjson(f"/truth/{kind}")
+        if not row["archived"] and (key := row["properties"].get("migration_key"))
+    }
+
+    def person(do: str, kind: str, which: int, **more: Any) -> None:
+        key = there[kind][which][0]
+        action = {"as": "maren@x.example", "do": do, "object": kind, "id": ids[key], **more}
+        company.hubspot.control.post("/act", action)
+
+    rounds: list[list[tuple[Any, ...]]] = [
+        [("update", "deals", 0, {"amount": "1.23"}), ("update", "companies", 1, {"name": "Elsewhere"})],
+        [("delete", "contacts", 2, None), ("delete", "deals", 3, None),
+         ("update", "deals", 0, {"dealname": "x"})],
+        [("delete", "companies", 4, None), ("update", "contacts", 5, {"lastname": "Other"})],
+    ]  # fmt: skip
+    red = 0
+    for work in rounds:
+        for do, kind, which, fields in work:
+            person(do, kind, which, **({"fields": fields} if fields else {}))
+        time.sleep(60 / SPEED)  # as long as the index may lag
+        _, some = company.run("validate --changes")
+        _, everything = company.run("validate")
+        assert all("since" in each for each in some["read"].values()), some["read"]
+        for id, mine, theirs in _both(some, everything):
+            for name in ("verdict", "compared", "grades", "figures"):
+                assert mine[name] == theirs[name], (id, name)
+        red = sum(each["grades"].get("fail", 0) for each in some["results"])
+    assert red > 5
+
+
+def _both(some: dict[str, Any], everything: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Results of two validations by id."""
+    mine, theirs = ({each["id"]: each for each in one["results"]} for one in (some, everything))
+    assert mine.keys() == theirs.keys()
+    for id in mine:
+        yield id, mine[id], theirs[id]

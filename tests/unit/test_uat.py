@@ -86,6 +86,7 @@ def move(tmp_path: Path, engine: Engine) -> Move:
         parent = {"ParentId": "A0"} if number in (1, 2) else {}
         made.source.put("Account", f"A{number}", Name=f"Firm {number}", OwnerId="U1", **parent)
     made.source.put("Account", "A9", Name="=HYPERLINK(1)", Note="x" * 3000, OwnerId="U2")
+    made.source.put("Account", "A8", Name="Orphan", OwnerId="U2", ParentId="A77")
     people = {"C1": "Ivanov", "C2": "Иванов", "C3": "Twin", "C4": "Twin too"}
     for id, name in people.items():
         mail = "twin@x.test" if name.startswith("Twin") else f"{id}@x.test"
@@ -146,6 +147,7 @@ def test_each_tester_gets_their_own_records_side_by_side_and_why(move: Move) -> 
     assert why["Иванов"] == "letters that are not Latin"
     assert why["Twin"] == "1 more records were merged into it"
     assert "Twin too" not in why
+    assert why["Orphan"] == "1 records to which it should lead were not moved"
     assert next(row[4] for row in bob if row[0] == "Twin" and row[2] == "bio") == "a\nb"
     assert "https://new.test/companies/" in {row[6][: len("https://new.test/companies/")] for row in ada}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from migrate.errors import UsageError
+from migrate.errors import Busy, UsageError
 from migrate.ledger.people import handed_out, standing_answers
 from migrate_validators.evidence import Evidence, Part, Progress
 
@@ -17,6 +18,22 @@ if TYPE_CHECKING:
     from migrate.plan.models import ObjectPlan
     from migrate.storage import Storage
     from migrate.workspace import Workspace
+
+
+@contextmanager
+def looking(workspace: Workspace) -> Iterator[None]:
+    """Keep looks at the target to one process: they share the place where it is staged.
+
+    Raises:
+        Busy: another process is at it.
+    """
+    with workspace.ledger.alone("validate") as ours:
+        if not ours:
+            raise Busy(
+                "Another process is busy with a validation in this workspace.",
+                "Wait for its end, and run this again.",
+            )
+        yield
 
 
 def must_be_whole(workspace: Workspace, chosen: Sequence[ObjectPlan]) -> None:

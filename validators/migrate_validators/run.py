@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.clock import stamp
 from migrate.errors import (
-    Busy,
     Damaged,
     InDoubt,
     MigrateError,
@@ -41,7 +40,7 @@ from migrate.ledger.validations import (
 from migrate_validators.accepting import accept, document, expiring
 from migrate_validators.bounds import annex
 from migrate_validators.evidence import Evidence, Progress, no_progress
-from migrate_validators.gathering import gathered, must_be_whole
+from migrate_validators.gathering import gathered, looking, must_be_whole
 from migrate_validators.masking import masking
 from migrate_validators.model import Decision, Result, Verdict, worst
 from migrate_validators.part import BY_RECORD, LEFT_OUT, Part, left_out, part_of
@@ -172,12 +171,7 @@ def validate(
     wanted = chosen_checks(only)
     chosen = plan.chosen(objects)
     must_be_whole(workspace, chosen)
-    with workspace.ledger.alone("validate") as ours:
-        if not ours:
-            raise Busy(
-                "Another process is busy with a validation in this workspace.",
-                "Wait for its end, and run this again.",
-            )
+    with looking(workspace):
         told = progress or no_progress
         return _validate(workspace, scope, wanted, chosen, told, workers, whole_every, part, unmask)
 
@@ -237,6 +231,8 @@ def conclude(
     masks = None if unmask else masking(evidence)
     judged, used = accept(evidence, results, waivers, now)
     found = triage(evidence, judged, former_rows(former_differences(ledger, reports, evidence.attempt)))
+    if scope.part:
+        found = replace(found, gone=0)  # what wasn't looked at isn't gone
     overdue = [told_decision(one) for one in expiring(waivers, now)]
     facts = story(evidence, judged, base, last_flown(ledger, evidence.attempt), all_switches(ledger))
     facts["decisions"] += overdue

@@ -19,7 +19,7 @@ from migrate.errors import UsageError
 from migrate.ledger.people import Handed, hand_out
 from migrate.storage import space
 from migrate_validators.evidence import Looked, Progress, no_progress
-from migrate_validators.gathering import gathered, must_be_whole
+from migrate_validators.gathering import gathered, looking, must_be_whole
 from migrate_validators.part import look_at_these
 from migrate_validators.report import REPORTS
 from migrate_validators.uat.choosing import Choice, choose, owner_field
@@ -79,13 +79,14 @@ def sheets(
         users: e-mail addresses; none: all owners with an address that are active.
 
     Raises:
+        Busy: another process looks at the target.
         UsageError: nobody owns a record, an address is nobody's, or a file is there already.
     """
     if per_user < 1:
         raise UsageError("A sheet of no record tests nothing.", "Give `--per-user` at least 1.")
     chosen = workspace.plan.chosen(())
     must_be_whole(workspace, chosen)
-    with closing(workspace.target()) as target:
+    with looking(workspace), closing(workspace.target()) as target:
         evidence = gathered(
             workspace, target, chosen, workspace.storage.below(REPORTS).below("uat"),
             progress=progress or no_progress, part=_Picked(),
