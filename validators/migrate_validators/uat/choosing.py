@@ -135,17 +135,17 @@ def _kinds(evidence: Evidence, ours: str) -> Iterator[str]:
         yield deals
     hangs = " UNION ALL ".join(_hanging(evidence)) or "SELECT NULL::VARCHAR AS key WHERE false"
     yield f"""SELECT key, {text(TOP)} AS kind, CAST(count(*) AS DOUBLE) AS weight,
-        {text(TOP)} || ': ' || count(*) || ' records hang on it' AS why, 1 AS nth
+        {text(TOP)} || ', records that lead to it: ' || count(*) AS why, 1 AS nth
         FROM ({hangs}) WHERE key IS NOT NULL GROUP BY key"""
     yield f"""SELECT survivor AS key, 'merged', CAST(count(*) AS DOUBLE),
-        count(*) || ' more records were merged into it', 2
+        'records merged into it: ' || count(*), 2
         FROM {evidence.ends} WHERE outcome = 'merged' AND survivor IS NOT NULL GROUP BY survivor"""
     blocked = " UNION ALL ".join(_short_of(evidence)) or "SELECT NULL::VARCHAR AS key WHERE false"
     yield f"""SELECT key, 'neighbour', CAST(count(*) AS DOUBLE),
-        count(*) || ' records to which it should lead were not moved', 3
+        'records to which it should lead and that were not moved: ' || count(*), 3
         FROM ({blocked}) WHERE key IS NOT NULL GROUP BY key"""
     files = " UNION ALL ".join(_with_files(evidence)) or "SELECT NULL::VARCHAR AS key WHERE false"
-    yield f"""SELECT key, 'files', CAST(count(*) AS DOUBLE), count(*) || ' files', 4
+    yield f"""SELECT key, 'files', CAST(count(*) AS DOUBLE), 'files: ' || count(*), 4
         FROM ({files}) WHERE key IS NOT NULL GROUP BY key"""
     for each in evidence.moving:
         if (names := _texts_of(evidence, each)) and owner_field(evidence, each):
