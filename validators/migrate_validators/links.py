@@ -18,10 +18,10 @@ from migrate.engine import identifier, text
 from migrate.rewriting import rewritten_fields
 from migrate.stages.crosswalk import latest_ready
 from migrate_validators.classes import FAIL, KNOWN, WARN, Class
-from migrate_validators.counts import link_ends
 from migrate_validators.evidence import Evidence, links_of
 from migrate_validators.expected import sides
 from migrate_validators.leading import leading, waiting
+from migrate_validators.link_ends import link_ends
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.rows import differing
 from migrate_validators.texts import check_texts

@@ -99,19 +99,17 @@ def _entry(evidence: Evidence, each: ObjectPlan, adopted: str) -> Result:
         if kept.row_count
         else f"All {compared:,} records are as they were, in {many(len(names), 'field')}."
     )
-    decisions = tuple(
-        Decision(
-            verdict, f"{each.target}: {summary}",
-            owner="Migration engineer" if kept.failing else "Data owner",
-            where="We write none of these fields: look at their history in the target",
-            command=f"migrate diff {ID}.{each.name}",
-        )
-        for _ in lines[:1]
+    decision = Decision(
+        verdict, f"{each.target}: {summary}",
+        owner="Migration engineer" if kept.failing else "Data owner",
+        where="We write none of these fields: look at their history in the target",
+        command=f"migrate diff {ID}.{each.name}",
     )  # fmt: skip
     return kept.on(
         Result(
             id=result.id, check=ID, object=each.name, title=result.title, verdict=verdict, summary=summary,
-            compared=values, figures=result.figures | shown, decisions=decisions,
+            compared=values, figures=result.figures | shown,
+            decisions=(decision,) if lines else (),
             tables=(Table("By field", ("field", "what", "written by", "values"), lines, ("values",)),)
             if lines
             else (),

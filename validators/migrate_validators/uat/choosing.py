@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from migrate.engine import identifier, parquet, text
 from migrate.stages.crosswalk import latest_ready, rows_of
 from migrate.types import Kind
-from migrate_validators.counts import staged_links
 from migrate_validators.evidence import Evidence, sql_type
+from migrate_validators.link_ends import staged_links
 
 if TYPE_CHECKING:
     from migrate.plan.models import ObjectPlan
