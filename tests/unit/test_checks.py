@@ -50,6 +50,7 @@ def test_every_built_in_check_is_there(migration: Moved) -> None:
         "files",
         "timeline",
         "questions",
+        "people",  # nobody was handed a sheet
     }
 
 
