@@ -47,6 +47,27 @@ def test_scope_adds_up(migration: Moved) -> None:
     assert figures["extracted"] > 0
 
 
+def test_a_record_of_several_entries_counts_once_by_its_gravest_end(migration: Moved) -> None:
+    from migrate_validators.scope import _each
+
+    evidence = migration.evidence()
+    try:
+        evidence.engine.run(
+            f"""INSERT INTO {evidence.ends} (key, entry, source_object, source_id, outcome, reason) VALUES
+            ('sf.Account~more.A1', 'Account~more', 'Account', 'A1', 'skipped', 'where'),
+            ('sf.Account~more.A2', 'Account~more', 'Account', 'A2', 'rejected', 'required'),
+            ('sf.Account~more.A9', 'Account~more', 'Account', 'A9', 'skipped', 'where')"""
+        )
+        rows = evidence.rows(f"SELECT * FROM {_each(evidence)} WHERE source_object = 'Account'")
+    finally:
+        evidence.close()
+
+    ends = {row["source_id"]: row["outcome"] for row in rows}
+    assert len(rows) == len(ends)
+    assert ends["A1"] in ("created", "adopted")
+    assert (ends["A2"], ends["A9"]) == ("rejected", "skipped")
+
+
 def test_a_record_without_an_end_makes_the_scope_red(migration: Moved) -> None:
     from tests.unit.moved import publish, texts
 

@@ -263,5 +263,5 @@ def headline(
         told += " Money was not compared; see below."
     asked = next((each for each in sections if each.id == "notices" and each.verdict is Verdict.WARN), None)
     if asked is not None:
-        told += f" What users will notice: {asked.figures['not accepted']:,} of it is for somebody to accept."
+        told += f" Of what users will notice, {asked.figures['not accepted']:,} wait for somebody to accept."
     return titles[verdict], told
