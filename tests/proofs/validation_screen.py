@@ -280,7 +280,8 @@ def screenshots(ground: Ground) -> Iterator[Line]:
 @proof("bench-rows")
 def bench_rows(_: Ground) -> Iterator[Line]:
     """The row diff beside datacompy (pandas, polars), reladiff and a bare join, at both sizes."""
-    found = _bench("diff")
-    told = [json.dumps(one)[:380] for one in found]
-    figure = "; ".join(str(one.get("said") or one.get("figure") or one["bench"]) for one in found)
-    yield Line("bench-rows", figure, len(found), all(one["ok"] for one in found), tuple(told))
+    from bench.diff import large_line, line
+
+    small, large = _bench("diff", "--every", "1000")[0], _bench("diff", "--large")[0]
+    figure = f"{line(small)} | {large_line(large)}"
+    yield Line("bench-rows", figure, int(small["rows"]) + int(large["rows"]), small["ok"] and large["ok"])
