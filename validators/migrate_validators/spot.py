@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ID = "spot"
 TITLE = "Accounts looked at whole"
-SHOWN, BYTES = 60, 2_500_000  # records of an account on the page; of all accounts
+SHOWN, BYTES = 40, 1_200_000  # records of an account on the page; of all accounts
 _WHY = {TOP: "value", LISTED: "on the list", SAMPLE: "at random", STRATUM: "for its group"}
 _ORDER = {"differs": 0, GONE: 0, "equal": 2}
 
