@@ -19,8 +19,9 @@ from migrate.engine import identifier, text
 from migrate.types import Kind
 from migrate_validators.again import MOST, read_again
 from migrate_validators.classes import FAIL, Class
-from migrate_validators.evidence import Evidence, Kept
+from migrate_validators.evidence import Evidence
 from migrate_validators.expected import Sides, shown_of, sides
+from migrate_validators.keeping import Kept
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.origins import original, origins
 from migrate_validators.rows import differing

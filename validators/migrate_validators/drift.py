@@ -18,7 +18,8 @@ import pyarrow as pa
 from migrate.stages.option_changes import became, come
 from migrate_validators.asking import NOT_AVAILABLE, Role, Silent, ask, catalog_now
 from migrate_validators.classes import FAIL, KNOWN, WARN, Class
-from migrate_validators.evidence import Evidence, Kept
+from migrate_validators.evidence import Evidence
+from migrate_validators.keeping import Kept
 from migrate_validators.model import Decision, Result, Verdict, many
 from migrate_validators.reading import fields_filled, fields_read
 

@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pyarrow as pa
@@ -23,9 +23,9 @@ from migrate.rewriting import rewritten_fields
 from migrate.stages.changes import Following, Look
 from migrate.stages.crosswalk import ends_into
 from migrate.stages.snapshot import LINK_COLUMNS, OURS
-from migrate.storage import Storage, sha256_of
+from migrate.storage import Storage
 from migrate.types import duckdb_type
-from migrate_validators.classes import COLUMNS, FAIL
+from migrate_validators.keeping import Kept, whole, write_rows
 from migrate_validators.reading import fields_asked
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 T = TypeVar("T")
-SAMPLE = 50  # rows that the page shows; the rest is in the Parquet file
 ENDED = "_ended"
 
 
@@ -364,24 +363,8 @@ class Evidence:
             query: gives the columns of `classes.COLUMNS` as far as it has them (`class` and `grade` are
                 `other` and `fail` without), and others behind.
         """
-        name = f"rows/{id}.parquet"
-        with self._table_of(_whole(self.engine, id, query)) as table:
-            grades = {
-                str(row["grade"]): int(row["n"])
-                for row in self.rows(
-                    f"SELECT grade, count(*) AS n FROM {table} GROUP BY grade ORDER BY grade"
-                )
-            }
-            if not grades:
-                return Kept()
-            aside = self.folder.aside(name)
-            self.engine.run(f"COPY {table} TO {text(str(aside))} (FORMAT parquet, COMPRESSION zstd)")
-            self.folder.keep(name, aside, sha256_of(aside))
-            sample = tuple(
-                {column: shown(value) for column, value in row.items()}
-                for row in self.rows(f"SELECT * FROM {table} LIMIT {SAMPLE}")
-            )
-        return Kept(name, sum(grades.values()), sample, grades)
+        with self._table_of(whole(self.engine, id, query)) as table:
+            return write_rows(self.engine, self.folder, id, table)
 
     def keep_arrow(self, id: str, rows: pa.Table) -> Kept:
         """As `keep`, of a few rows that were made without a query."""
@@ -405,55 +388,8 @@ class Evidence:
             self.engine.run(f"DROP TABLE {table}")
 
 
-@dataclass(frozen=True)
-class Kept:
-    """Rows that were written. `rows`: path below the report's folder, None where there is none."""
-
-    rows: str | None = None
-    row_count: int = 0
-    sample: tuple[dict[str, Any], ...] = ()
-    grades: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def failing(self) -> int:
-        """Rows that must be mended, tolerated or waived."""
-        return self.grades.get(FAIL, 0)
-
-    def on(self, result: Result) -> Result:
-        """The result with these rows."""
-        return replace(
-            result, rows=self.rows, row_count=self.row_count, sample=self.sample, grades=self.grades
-        )
-
-
-def _whole(engine: Engine, id: str, query: str) -> str:
-    """A query with every column of `classes.COLUMNS`, and in front each difference's lasting id."""
-    given = [str(row["column_name"]) for row in engine.rows(f"DESCRIBE {query}")]
-    missing = {"class": text("other"), "grade": text(FAIL)}
-    columns = [
-        f"CAST(q.{identifier(name)} AS VARCHAR) AS {identifier(name)}"
-        if name in given
-        else f"{missing.get(name, 'NULL::VARCHAR')} AS {identifier(name)}"
-        for name in COLUMNS
-    ]
-    rest = [f"q.{identifier(name)}" for name in given if name not in COLUMNS]
-    # The values may go on changing, and several checks may see it: it stays the same difference.
-    entry = id.split(".")[1] if "." in id else id
-    of = ["coalesce(w.key, w.id)", "w.field", "w.class"]
-    if "key" not in given and "id" not in given:
-        of.append("CAST(w AS VARCHAR)")
-    listed = ", ".join([text(entry), *(f"coalesce({one}, '')" for one in of)])
-    return f"""SELECT 'D-' || upper(left(md5(concat_ws(chr(31), {listed})), 10)) AS difference, w.*
-        FROM (SELECT {", ".join([*columns, *rest])} FROM ({query}) AS q) AS w"""
-
-
 def _null(name: str) -> str:
     return f"NULL::VARCHAR AS {identifier(name)}"
-
-
-def shown(value: Any) -> Any:
-    """A value as JSON and the page show it: exact text for what JSON has no word for."""
-    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
 def sql_type(field: Field) -> str:

@@ -24,7 +24,8 @@ from migrate.stages.crosswalk import rows_of
 from migrate.types import Kind
 from migrate_validators.asking import NOT_AVAILABLE, Asked, Role, Silent, ask, catalog_now, rights_now
 from migrate_validators.classes import FAIL, KNOWN, Class
-from migrate_validators.evidence import Evidence, Kept, sql_type
+from migrate_validators.evidence import Evidence, sql_type
+from migrate_validators.keeping import Kept
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.reading import fields_filled, fields_read
 

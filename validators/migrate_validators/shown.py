@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.engine import parquet, text
 from migrate.errors import Damaged, UsageError
-from migrate_validators.evidence import shown
+from migrate_validators.keeping import shown
 from migrate_validators.report import Report, last_written
 from migrate_validators.triage import DIFFERENCES
 

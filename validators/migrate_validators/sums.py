@@ -19,8 +19,9 @@ from migrate.stages.crosswalk import LOADED, rows_of
 from migrate.types import NUMERIC, Kind
 from migrate_validators.accepting import is_near, near
 from migrate_validators.again import AUTOMATION
-from migrate_validators.evidence import Evidence, Kept, sql_type
+from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.expected import Sides, sides
+from migrate_validators.keeping import Kept
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.rows import differing
 

@@ -20,7 +20,7 @@ from migrate.journal import UNDO
 from migrate.plan.keys import entry_of, key_of, split_entry
 from migrate.stages.crosswalk import ends_into, rows_of
 from migrate.types import TEXTUAL
-from migrate_validators.evidence import shown
+from migrate_validators.keeping import shown
 
 if TYPE_CHECKING:
     from migrate.workspace import Workspace
