@@ -120,6 +120,22 @@ def test_owners_of_records_are_initials_even_with_one_name_and_queues_are_no_per
     assert found["names"]["rows.Account"]["owner"]["values"] == {"2": "M.", "1": "G. H."}
 
 
+def test_an_account_looked_at_whole_tells_its_fields_and_no_person(masks: Masking) -> None:
+    field = {"field": "LastName", "label": "Last Name", "expected": "Hamilton", "found": "Hamilton"}
+    owner = {"field": "owner", "label": "Owner", "expected": "Margaret", "found": "Margaret"}
+    node = {"entry": "Contact", "called_by": "LastName", "name": "Hamilton", "fields": [field, owner]}
+    screen = [
+        {"id": "accounts", "facts": {"accounts": [{"name": "Bolt", "nodes": [node]}]}, "tables": []},
+    ]
+
+    account = masked(masks, screen=screen)["screen"][0]["facts"]["accounts"][0]
+
+    assert account["name"] == "Bolt"
+    assert [each["label"] for each in account["nodes"][0]["fields"]] == ["Last Name", "Owner"]
+    assert "Hamilton" not in json.dumps(account)
+    assert "Margaret" not in json.dumps(account)
+
+
 def test_values_of_personal_fields_are_masked_and_still_told_apart(masks: Masking) -> None:
     rows = [
         {"field": "Email", "class": "changed", "expected": "ada@a.example", "found": "ada@b.example"},

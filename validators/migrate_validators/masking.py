@@ -38,7 +38,7 @@ _WORD = re.compile(r"[^\W\d_][\w'’.-]*")
 _ASSIGNED = re.compile(r"(?P<field>[A-Za-z_][\w ]{0,60}?) = (?P<value>[^;]+)")
 _STRUCTURAL = frozenset({
     "difference", "entry", "key", "id", "field", "class", "grade", "state", "check", "checks", "object",
-    "group", "written", "stamp", "outcome", "source_id", "target_id", "channel", "writer", "by",
+    "group", "written", "stamp", "outcome", "source_id", "target_id", "channel", "writer", "by", "label",
 })  # fmt: skip
 # Where the screen names people who decide.
 _DECIDERS = frozenset({"who decides", "accepted by", "who", "by", "name", "tester", "owner", "signed by"})

@@ -268,15 +268,15 @@ def headed(name: str) -> str:
     return name[:1].upper() + name[1:].replace("_", " ")
 
 
-def time_tag(value: str | None) -> Markup | str:
+def time_tag(value: Any) -> Markup | str:
     """A moment in UTC for people, with the exact one for the script, which adds the reader's own zone."""
     if not value:
         return "not known"
     try:
-        exact = datetime.fromisoformat(value).astimezone(UTC)
+        exact = datetime.fromisoformat(str(value)).astimezone(UTC)
     except ValueError:
-        return value
-    return Markup('<time datetime="{}">{}</time>').format(f"{exact:%Y-%m-%dT%H:%M:%SZ}", moment(value))
+        return str(value)
+    return Markup('<time datetime="{}">{}</time>').format(f"{exact:%Y-%m-%dT%H:%M:%SZ}", moment(str(value)))
 
 
 def code(words: Any) -> Markup:
