@@ -254,6 +254,20 @@ def test_a_difference_that_settles_does_not_count(migration: Moved) -> None:
     assert migration.clock.slept >= migration.target.limits.settle
 
 
+@pytest.mark.parametrize(("bears", "kind"), [(None, "emptied"), ("hers", "changed")])
+def test_a_record_whose_key_somebody_took_away_is_told_as_that(
+    migration: Moved, bears: str | None, kind: str
+) -> None:
+    migration.target.records["deals"]["302"]["migration_key"] = bears
+
+    result = migration.results("rows")["rows.Opportunity"]
+
+    assert result.verdict is Verdict.FAIL
+    [row] = result.sample
+    assert (row["id"], row["field"], row["class"], row["found"]) == ("302", "migration_key", kind, bears)
+    assert row["key"] == row["expected"] == "sf.Opportunity.D2"
+
+
 def test_a_listing_that_leaves_out_what_the_target_has_is_an_error_and_no_pass(migration: Moved) -> None:
     migration.target.unlisted = {"302"}
 

@@ -88,7 +88,10 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         figures["not compared for adopted records"] = unsure
     decisions = list(_decisions(evidence, each, table))
     if left_out := int(
-        evidence.one(f"SELECT count(*) AS n FROM {_now(evidence, each)} WHERE who = '{THERE}'")
+        evidence.one(
+            f"""SELECT count(*) AS n FROM {_now(evidence, each)} AS n
+            ANTI JOIN {evidence.found(each.target)} AS f ON f._id = n.id WHERE n.who = '{THERE}'"""
+        )
     ):
         verdict = Verdict.ERROR
         summary = f"{many(left_out, 'record')} of ours weren't in what the target listed, and are there by id"
@@ -187,8 +190,14 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
         WHERE kind = 'side' AND op <> 'link' AND map_keys("after") IS NOT NULL AND key <> '')"""
     found_now = f'CASE WHEN n.key IS NULL THEN d."right" ELSE {now} END'
     decimals = [name for name in two.columns if sql_type(fields[name]).startswith("DECIMAL")]
-    remaining = f"""SELECT d.key, e._id AS id, d.field, d.class AS kind,
-        {_short('d."left"', decimals)} AS expected, {_short(found_now, decimals)} AS found,
+    # A record that is listed under our id and not under its key has lost the key.
+    unkeyed = f"""(SELECT d.key, f._key AS bears FROM {differences.table} AS d
+        JOIN {two.expected} AS e ON e._key = d.key
+        JOIN {evidence.found(each.target)} AS f ON f._id = e._id WHERE d.class = '{ONLY_LEFT}')"""
+    remaining = f"""SELECT d.key, e._id AS id, d.class AS kind,
+        CASE WHEN u.key IS NULL THEN d.field ELSE {text(each.key.field)} END AS field,
+        CASE WHEN u.key IS NULL THEN {_short('d."left"', decimals)} ELSE u.key END AS expected,
+        CASE WHEN u.key IS NULL THEN {_short(found_now, decimals)} ELSE u.bears END AS found,
         CASE WHEN d.class <> 'differs' THEN ''
             WHEN nullif(n.who, '{UNKNOWN}') IS NOT NULL THEN n.who
             WHEN EXISTS (SELECT 1 FROM {sides_of} AS s
@@ -197,13 +206,17 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
         coalesce(n.name, '') AS writer, coalesce(n.at, '') AS written
     FROM {differences.table} AS d LEFT JOIN {two.expected} AS e ON e._key = d.key
     LEFT JOIN {found} AS n ON n.key = d.key AND n.field IS NOT DISTINCT FROM d.field
+    LEFT JOIN {unkeyed} AS u ON u.key = d.key AND d.class = '{ONLY_LEFT}'
     WHERE CASE WHEN d.class = 'differs' THEN {stayed}
-        WHEN d.class = '{ONLY_LEFT}' THEN NOT coalesce(n.who = '{THERE}', false) ELSE true END"""
+        WHEN d.class = '{ONLY_LEFT}' THEN u.key IS NOT NULL OR NOT coalesce(n.who = '{THERE}', false)
+        ELSE true END"""
     compared = {name: fields[name] for name in two.columns}
     of_value = class_sql(compared, leading(each), "s.field", "s.expected", "s.found")
     return f"""SELECT s.key, s.id, s.field,
         CASE s.kind WHEN '{DUPLICATE}' THEN '{Class.TWIN}' WHEN '{ONLY_RIGHT}' THEN '{Class.EXTRA}'
-            WHEN '{ONLY_LEFT}' THEN '{Class.MISSING}' ELSE {of_value} END AS class,
+            WHEN '{ONLY_LEFT}' THEN CASE WHEN s.field IS NULL THEN '{Class.MISSING}'
+                WHEN s.found IS NULL THEN '{Class.EMPTIED}' ELSE '{Class.CHANGED}' END
+            ELSE {of_value} END AS class,
         CASE WHEN s."by" = '{AUTOMATION}' THEN '{WARN}' ELSE '{FAIL}' END AS grade,
         s.expected, s.found, s."by", s.writer, s.written FROM ({remaining}) AS s"""
 
