@@ -63,7 +63,8 @@ def seeded(ground: Ground) -> Iterator[Line]:
     figure = (
         f"{found.found} of {found.planted} corruptions of {len(found.by_kind)} kinds found in their class "
         f"and at their record; {doubles} records had two; {found.linked} were of links and files, "
-        f"{found.unmapped} of unmapped fields; rows that say something else: {len(found.false)}"
+        f"{found.unmapped} of unmapped fields; rows that say something else: {len(found.false)}, rows about "
+        f"counts and sums of groups: {found.grouped}"
     )
     yield Line("seeded", figure, found.planted, found.whole and not told, tuple(told))
     yield published(found, whole=whole)
@@ -130,7 +131,8 @@ of them in mapped links and files, {found.unmapped} in unmapped fields of record
 
 *n*: how many were planted; *found*: how many of them are listed in their class and at their record. Under a
 check: how many of them that check lists. *Recall*: found of those that the check is there for. *Precision*:
-of the failing rows that the check lists, those at a record that something was done to.
+of the failing rows that the check lists, those at a record that something was done to; rows about counts and
+sums of whole groups name no record and are left out.
 
 A second record with the same migration key can't be planted in HubSpot, whose key property is unique; its
 twin is a clone without the key.
