@@ -39,25 +39,24 @@ def lines(seen: Seen) -> Section:
     found = seen.facts["decisions"]
     red = [one for one in found if one["verdict"] in (Verdict.FAIL, Verdict.ERROR, Verdict.EMPTY)]
     amber = [one for one in found if one["verdict"] == Verdict.WARN]
+    # A check that asks nothing of anybody is told all the same: somebody must look at it.
     silent = [
-        result
-        for result in seen.results
-        if result.verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.EMPTY) and not result.decisions
+        (one.verdict.value, f"{one.title}: {one.summary}", "Migration engineer", "", f"migrate diff {one.id}")
+        for one in seen.results
+        if one.verdict is not Verdict.PASS and not one.decisions
     ]
-    rows = [
+    told = [
         (one["verdict"], one["what"], one["owner"], one["where"], one["command"]) for one in [*red, *amber]
     ]
-    rows += [
-        (one.verdict.value, f"{one.title}: {one.summary}", "Migration engineer", "", f"migrate diff {one.id}")
-        for one in silent
-    ]
+    rows = sorted([*told, *silent], key=lambda row: row[0] == Verdict.WARN)
     columns = ("state", "what", "who decides", "how", "command")
     state = worst([Verdict(row[0]) for row in rows]) if rows else Verdict.PASS
-    reds = len(red) + len(silent)
+    ambers = sum(row[0] == Verdict.WARN for row in rows)
+    reds = len(rows) - ambers
     return Section(
         "lines", TITLES["lines"], state,
-        f"{many(reds, 'red line')}, {len(amber):,} to accept." if rows else "Nothing.",
-        figures={"red": reds, "amber": len(amber)},
+        f"{many(reds, 'red line')}, {ambers:,} to accept." if rows else "Nothing.",
+        figures={"red": reds, "amber": ambers},
         tables=(Table("Red and amber lines", columns, tuple(rows[:LINES]), (),
                       f"The first {LINES} of {len(rows):,}." if len(rows) > LINES else ""),) if rows else (),
     )  # fmt: skip
