@@ -12,6 +12,7 @@ where the source keeps it, else by the name with which its Content-ID begins. Tw
 from __future__ import annotations
 
 import html
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -51,6 +52,7 @@ class Addresses:
 
     def __post_init__(self) -> None:
         self.links = OldLinks(self.source)
+        self._one = threading.RLock()  # what is asked for lies in tables that all threads see
         self._inline = {
             inline_name(each, name)
             for each in self.plans
@@ -79,16 +81,18 @@ class Addresses:
         """The new addresses of old ones, by the records that they may mean; absent where there is none."""
         wanted = list(dict.fromkeys(old.ids for old in found if old.ids))
         rows = [row for ids in wanted for row in self._candidates(ids)]
-        rows += [(ids, 0, "", key) for ids, key in self._files(wanted).items()]
-        if not rows:
-            return {}
-        best = self._records(rows)
-        urls = self._urls(dict.fromkeys(best.values()))
+        with self._one:
+            rows += [(ids, 0, "", key) for ids, key in self._files(wanted).items()]
+            if not rows:
+                return {}
+            best = self._records(rows)
+            urls = self._urls(dict.fromkeys(best.values()))
         return {ids: urls[record] for ids in wanted if (record := best.get(ids)) and record in urls}
 
     def known_files(self, found: Iterable[Old]) -> set[Ids]:
         """Of images within texts those whose file the source has."""
-        return set(self._files(list(dict.fromkeys(old.ids for old in found if old.ids))))
+        with self._one:
+            return set(self._files(list(dict.fromkeys(old.ids for old in found if old.ids))))
 
     def rewritten(self, value: str, olds: Iterable[Old], field: Field, urls: Mapping[Ids, str]) -> str:
         """A text of a field with its new addresses; as it was where it would be too long for the target."""

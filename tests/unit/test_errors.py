@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from migrate import errors
-from migrate.connector import BatchRefused, BlobRefused
+from migrate.connector import BatchRefused, BlobRefused, NotAnswered
 from migrate.errors import MigrateError, PlanError, PlanMistake, Position
 
 AT = datetime(2026, 11, 23, 4, 5, 6, tzinfo=UTC)
@@ -16,6 +16,8 @@ MISTAKE = PlanMistake(Position("plan.yaml", 41, 17), "`Industry` has no home", "
 EXAMPLES: dict[MigrateError, tuple[int, tuple[str, ...]]] = {
     PlanError([MISTAKE]): (2, ("plan.yaml:41:17", "`Industry` has no home", "Add it to the map.")),
     errors.UsageError("Nothing is ready.", "Run `migrate transform` first."): (2, ("Run `migrate",)),
+    errors.Busy("`migrate validate` is at work.", "Let it end."): (2, ("is at work", "Let it end")),
+    NotAnswered("new", "it gives no sums"): (3, ("`new` doesn't answer this itself", "no sums")),
     errors.SystemRefused("new", "401", "Check the token.", code="X"): (3, ("`new`", "401", "Check")),
     errors.Drifted([errors.ValueChange("new", "contacts", "kind", "A", "`A` is gone.", matters=True)]): (
         2, ("new: contacts.kind: `A` is gone.", "nothing was written", "Run `migrate discover`")),

@@ -138,7 +138,8 @@ def _differences(evidence: Evidence, each: ObjectPlan, found: Books) -> str:
         {_plain("old_probability")} AS expected, {_plain("new_probability")} AS found,
         NULL AS name, count(*) AS records FROM {found.table}
         WHERE moved AND old_state = 'open' AND new_state = 'open'
-        AND old_probability IS DISTINCT FROM new_probability GROUP BY ALL"""
+        AND old_probability IS DISTINCT FROM new_probability
+        AND coalesce(new_amount, old_amount, 0) <> 0 GROUP BY ALL"""
     not_moved = f"""SELECT key, id, NULL AS field, '{Class.NOT_MOVED}' AS class, '{KNOWN}' AS grade,
         {_plain("old_amount")} AS expected, NULL AS found, old_name AS name, 1 AS records
         FROM {found.table} WHERE NOT moved"""

@@ -17,7 +17,7 @@ from migrate.connector import Answer, By, NotAnswered, Question, Total, Where
 from migrate.connectors.salesforce import soql
 from migrate.connectors.salesforce.org import Org
 from migrate.connectors.salesforce.reading import live_only
-from migrate.errors import UsageError
+from migrate.errors import SystemRefused, UsageError
 from migrate.types import NUMERIC, Kind
 
 GROUPS = 2000
@@ -46,7 +46,13 @@ def totals(org: Org, question: Question) -> Answer:
     text += f" GROUP BY {', '.join(keys)} LIMIT {GROUPS}" if keys else ""
     if not org.rest.fits(text):
         raise NotAnswered(org.system, "the conditions are longer than a query may be")
-    rows = org.rest.query(text, all=bool(archived))["records"]
+    try:
+        rows = org.rest.query(text, all=bool(archived))["records"]
+    except SystemRefused as error:
+        # Some objects are only queried by the records that they hang on (ContentDocumentLink).
+        if error.code != "MALFORMED_QUERY":
+            raise
+        raise NotAnswered(org.system, error.what) from error
     if keys and len(rows) >= GROUPS:
         raise NotAnswered(org.system, f"it gives at most {GROUPS:,} groups")
     return Answer(tuple(_total(question, row) for row in rows if int(row["n"])), ROUTE)
