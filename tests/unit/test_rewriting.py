@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,10 +13,13 @@ from hypothesis import strategies as st
 
 from migrate.connector import Who
 from migrate.engine import Engine
+from migrate.oldlinks import Old
+from migrate.plan.keys import key_prefix
+from migrate.rewriting import Addresses
 from migrate.stages.status import status
 from tests.harness.old_links import judge, plant
 from tests.unit.fake_target import Fault
-from tests.unit.two_systems import SOURCE, Move
+from tests.unit.two_systems import SOURCE, TARGET, Move
 
 PLAN = """
     - source: Account
@@ -177,3 +181,24 @@ def test_planted_links_are_all_rewritten_or_listed_and_no_text_is_harmed(
         judged = judge(texts, now, planted, new, left)
         assert (judged.lost, judged.harmed) == ((), ())
         assert judged.rewritten + judged.listed == 60
+
+
+def test_several_checks_may_ask_for_addresses_at_once(move: Move, engine: Engine) -> None:
+    keys = f"'{key_prefix(SOURCE.family, 'Account')}' || i"
+    moved = f"SELECT {keys} AS key, 'companies' AS object, 't' || i AS id FROM range(400) AS r(i)"
+    nothing = "SELECT NULL::VARCHAR AS key, NULL::VARCHAR AS survivor WHERE false"
+    known = Addresses(
+        engine, move.workspace.plan.model.objects, SOURCE, TARGET, moved, nothing, lambda *_: {}
+    )
+
+    def ask(worker: int) -> list[str]:
+        told = []
+        for n in range(worker, 400, 4):
+            asked = (("Account", str(n)),)
+            found = known.of([Old(0, 0, "", asked)])
+            if found != {asked: f"https://new.test/companies/t{n}"}:
+                told.append(f"{n}: {found}")
+        return told
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [line for told in pool.map(ask, range(4)) for line in told] == []
