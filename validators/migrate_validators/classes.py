@@ -51,6 +51,7 @@ class Class(StrEnum):
     SCHEMA = "schema changed"
     COUNT = "count differs"
     SUM = "sum differs"
+    WEIGHT = "weighed otherwise"
     TREE = "tree differs"
     REPORTED = "reported by a person"
     OTHER = "other"

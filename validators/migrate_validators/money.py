@@ -134,7 +134,7 @@ def _differences(evidence: Evidence, each: ObjectPlan, found: Books) -> str:
         FROM {found.table} WHERE moved AND NOT (old_there AND new_there)"""
     pair = f"{_plain('old_probability')} || ' to ' || {_plain('new_probability')}"
     weights = f"""SELECT 'weight ' || coalesce({pair}, 'unknown') AS key, NULL AS id,
-        'probability' AS field, '{Class.OTHER}' AS class, '{WARN}' AS grade,
+        'probability' AS field, '{Class.WEIGHT}' AS class, '{WARN}' AS grade,
         {_plain("old_probability")} AS expected, {_plain("new_probability")} AS found,
         NULL AS name, count(*) AS records FROM {found.table}
         WHERE moved AND old_state = 'open' AND new_state = 'open'
