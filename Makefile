@@ -7,7 +7,7 @@ SHARED_DATA ?= $(wildcard $(abspath $(CURDIR)/../shared/data))
 export SHARED_DATA
 DATA ?= generated
 
-.PHONY: help setup demo test check prove-main prove-history prove-validation bench lock clean
+.PHONY: help setup demo test test-long check prove-main prove-history prove-validation bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,8 +29,12 @@ demo: $(VENV)/.run ## move a generated (or DATA=maven-crm) Salesforce org into a
 
 # Two workers, each with servers of its own; the longest files first, each whole on one worker.
 WORKERS ?= 2
-test: $(VENV)/.dev ## run all tests but those marked slow (under 12 minutes on two cores)
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/faults tests/servers tests/sandbox tests/browser tests/unit
+ALL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/faults tests/servers tests/sandbox tests/browser tests/unit
+test: $(VENV)/.dev ## run all tests but those marked slow or long (under 12 minutes on two cores)
+	$(BIN)/python -m pytest -m "not slow and not long" $(ALL)
+
+test-long: $(VENV)/.dev ## run the tests marked long: more kills, faults and whole ways (about 6 minutes)
+	$(BIN)/python -m pytest -m "long and not slow" $(ALL)
 
 bench: $(VENV)/.dev ## measure ourselves beside other tools, each in an environment of its own
 	@code=0; for each in start extract diff "diff --large"; do $(BIN)/python -m bench.$$each || code=1; done; exit $$code

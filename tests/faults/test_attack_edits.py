@@ -21,6 +21,8 @@ from migrate.stages import extract, pipeline
 from tests.faults import attack_rig
 from tests.faults.attack_rig import Rig, key
 
+pytestmark = pytest.mark.long
+
 EVE = "eve@x.example"
 
 

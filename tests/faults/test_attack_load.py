@@ -15,6 +15,8 @@ from migrate.stages.letters import replay
 from tests.faults import attack_rig
 from tests.faults.attack_rig import Rig, key
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def portal(tmp_path: Path) -> Iterator[Running]:

@@ -27,6 +27,8 @@ from tests.proofs.history_consent import (
     struck,
 )
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Line]:

@@ -9,6 +9,8 @@ import pytest
 from tests.faults.test_salesforce_target import finished, killed
 from tests.sandbox.orgs import Orgs, old_id, orgs
 
+pytestmark = pytest.mark.long
+
 MAIN = {"name": "Main__c", "type": "reference", "referenceTo": ["Contact"], "childRelationshipName": "Mains"}
 PLAN = """\
 version: 1

@@ -17,6 +17,8 @@ from tests.harness.under import Order
 from tests.proofs.claims import Ground
 from tests.proofs.kills import ready
 
+pytestmark = pytest.mark.long
+
 CREATE = 29  # near the first create among the requests of a load
 
 

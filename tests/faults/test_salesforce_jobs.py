@@ -15,6 +15,8 @@ import pytest
 from tests.faults.test_salesforce_target import finished, killed
 from tests.sandbox.orgs import PLAN, Orgs, orgs
 
+pytestmark = pytest.mark.long
+
 MANY = 450
 RUNS = 120.0  # sandbox seconds that a job takes: two of the wall's
 

@@ -14,6 +14,8 @@ import pytest
 
 from tests.sandbox.orgs import Orgs, orgs
 
+pytestmark = pytest.mark.long
+
 OURS = ("Account", "Contact", "Pet__c")
 VOLATILE = {"Id", "SystemModstamp", "LastModifiedDate", "LastModifiedById", "OwnerId"}
 HOLDS = ("arrival", "before_commit", "after_commit", "half_reply")

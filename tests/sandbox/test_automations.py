@@ -11,6 +11,8 @@ from migrate.sandbox.hubspot.workflows import WORKFLOWS
 from tests.harness.lanes import Lane
 from tests.proofs.claims import Ground
 
+pytestmark = pytest.mark.long
+
 MAIL = "workflow_mail"
 SAVED = "ready"
 

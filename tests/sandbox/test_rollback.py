@@ -21,6 +21,8 @@ from migrate.demo.run import SETTINGS, environment, prepare_folder
 from migrate.demo.shape import Sizes
 from migrate.sandbox.server import Running, launch
 
+pytestmark = pytest.mark.long
+
 SPEED = 10.0
 LONGEST = 20  # of the sandbox's seconds
 SIZES = Sizes(accounts=16, parents=5, opportunities=120, companies=20, known=4, contacts=15)

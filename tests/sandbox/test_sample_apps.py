@@ -22,6 +22,8 @@ from migrate.cli import main
 from migrate.demo.trees import PROFILES
 from migrate.sandbox.server import Running, launch
 
+pytestmark = pytest.mark.long
+
 PLANS = Path(__file__).parents[2] / "plans"
 DATA = Path(os.environ.get("SHARED_DATA") or Path(__file__).parents[3] / "shared" / "data")
 SPEED = 100.0
