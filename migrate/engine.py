@@ -145,6 +145,21 @@ class Engine:
             except duckdb.Error as error:
                 raise _translated(error, self.temp_dir) from error
 
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Append rows to a table, in the order of its columns.
+
+        Raises:
+            NoSpace: the memory limit is too small for it, or the disk is full.
+        """
+        with self.cursor() as cursor:
+            cursor.register("handed_over", rows)
+            try:
+                _heard(cursor, lambda: cursor.execute(f"INSERT INTO {table} SELECT * FROM handed_over"))
+            except duckdb.Error as error:
+                raise _translated(error, self.temp_dir) from error
+            finally:
+                cursor.unregister("handed_over")
+
     def describe(self, expressions: Mapping[str, str], fields: Mapping[str, Field]) -> dict[str, str]:
         """DuckDB's own result type of each expression, over an empty table of these fields' types.
 

@@ -73,12 +73,10 @@ def end_validation(
         tx.event("validate", "validated", number=number, digest=digest, verdict=verdict)
 
 
-def all_validations(ledger: Ledger, attempt: int | None = None) -> list[Validation]:
-    """Every one (of an attempt), oldest first."""
-    query = sa.select(validations).order_by(validations.c.number)
-    if attempt is not None:
-        query = query.where(validations.c.attempt == attempt)
-    return [_validation(row) for row in ledger.read(query)]
+def last_validation(ledger: Ledger) -> Validation | None:
+    """The one that began last, of whatever attempt; None before the first."""
+    rows = ledger.read(sa.select(validations).order_by(validations.c.number.desc()).limit(1))
+    return _validation(rows[0]) if rows else None
 
 
 def whole_validations(ledger: Ledger, attempt: int, most: int) -> list[Validation]:

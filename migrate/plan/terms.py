@@ -1,10 +1,10 @@
-"""What do the plan's words for time mean?"""
+"""What do words for time mean, those of the plan and those of commands?"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 _WINDOW = re.compile(r"^\s*(\d{1,4})\s+(hour|day|week|working day)s?\s*$", re.IGNORECASE)
@@ -65,3 +65,15 @@ def fiscal_month_sql(day: str, first_month: int) -> str:
     year = f"(year({day}) - CASE WHEN month({day}) < {first_month} THEN 1 ELSE 0 END)"
     number = f"((month({day}) - {first_month} + 12) % 12 + 1)"
     return f"printf('%d/%02d month %02d (%s)', {year}, ({year} + 1) % 100, {number}, {month})"
+
+
+def instant_of(words: str, zone: str, *, end: bool = False) -> datetime:
+    """Read an instant, or a day: its beginning (or its `end`) in a zone. An instant without a zone has none.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if len(words) != len("2026-03-15"):
+        return datetime.fromisoformat(words)
+    day = date.fromisoformat(words) + timedelta(days=end)
+    return datetime.combine(day, time(), ZoneInfo(zone))

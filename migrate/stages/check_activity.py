@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from migrate.catalog import ObjectSchema
 from migrate.errors import PlanMistake
 from migrate.plan import ObjectPlan, Plan
+from migrate.plan.terms import instant_of
 from migrate.stages.check_expressions import ExpressionCheck
 from migrate.stages.check_types import INSTANT, NULL
 from migrate.stages.checked import CheckedActivity, Findings
@@ -89,8 +90,6 @@ def _sync_from(plan: Plan) -> datetime | None:
     text = plan.model.mailbox_sync_from
     if text is None:
         return None
-    zone = ZoneInfo(plan.model.calendar.zone)
-    if len(text) == 10:
-        return datetime.combine(date.fromisoformat(text), time(), zone)
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+    zone = plan.model.calendar.zone
+    moment = instant_of(text, zone)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=ZoneInfo(zone))

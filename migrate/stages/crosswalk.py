@@ -103,6 +103,17 @@ def merged_at_source(store: Store, object: str, stamp: str | None) -> str:
     return survivors(files, current_ids(store, object, stamp))
 
 
+def latest_extracted(store: Store, source: str, columns: dict[str, str]) -> str:
+    """A query of the latest extracted version of each record: `_id`, these columns and `_gen`.
+
+    Args:
+        columns: name to DuckDB type.
+    """
+    rows = rows_of(store, store.manifests("source", source), {"_id": "VARCHAR"} | columns, generation=True)
+    newest = "QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _gen DESC) = 1"
+    return f"(SELECT * FROM {rows} {newest})"
+
+
 def latest_ready(store: Store, entry: str, columns: dict[str, str]) -> str:
     """A query of the latest staged version of each key that isn't a tombstone: `_key` and these columns."""
     wanted = {"_key": "VARCHAR", "_deleted": "BOOLEAN"} | columns

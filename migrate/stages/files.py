@@ -106,11 +106,8 @@ def _list_blobs(workspace: Workspace) -> None:
 
     names = workspace.blobs.names()
     workspace.engine.run("CREATE OR REPLACE TABLE files_there (name VARCHAR)")
-    with workspace.engine.cursor() as cursor:
-        while lot := [name for name, _ in islice(names, 10_000)]:
-            cursor.register("handed_over", pa.table({"name": lot}))
-            cursor.execute("INSERT INTO files_there SELECT name FROM handed_over")
-            cursor.unregister("handed_over")
+    while lot := [name for name, _ in islice(names, 10_000)]:
+        workspace.engine.insert("files_there", pa.table({"name": lot}))
 
 
 def _lost(workspace: Workspace, there: Manifest) -> bool:

@@ -7,7 +7,6 @@ section and the whole must be red, and what was done is undone. Way back and sig
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -18,11 +17,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from xml.etree import ElementTree
 
 from migrate.clock import parse_stamp, stamp
 from tests.proofs.claims import REPOSITORY, Ground, Line
-from tests.proofs.others import _bench
+from tests.proofs.others import _bench, suite
 from tests.proofs.seeded_portal import Portal
 from tests.proofs.validation import proof
 from tests.proofs.validation_rig import LITTLE, LITTLE_AMOUNTS, OTHER_TOKEN, Rig, migrated
@@ -233,23 +231,8 @@ def first_screen(ground: Ground) -> Iterator[Line]:
 
 @proof("report-page")
 def report_page(ground: Ground) -> Iterator[Line]:
-    """The browser's tests, in a process of their own; a skip counts as a failure."""
-    report = ground.folder("browser.xml")
-    report.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}",
-         "tests/browser"],
-        cwd=REPOSITORY, env=os.environ | {"REQUIRE_ALL": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314 - pytest just wrote it
-    count = {
-        name: int(suite.get(name, 0)) if suite is not None else 0
-        for name in ("tests", "failures", "errors", "skipped")
-    }
-    bad = count["failures"] + count["errors"] + count["skipped"]
-    told = tuple(done.stdout.splitlines()[-12:]) if bad or done.returncode else ()
-    yield Line("report-page", f"{count['tests'] - bad} of {count['tests']} tests in Chromium pass",
-               count["tests"], not bad and not done.returncode, told)  # fmt: skip
+    """The browser's tests."""
+    yield suite("report-page", "tests/browser", ground.folder("browser.xml"), " in Chromium")
 
 
 @proof("screenshots")

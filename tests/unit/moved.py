@@ -42,7 +42,7 @@ from migrate.errors import SystemRefused
 from migrate.journal.entry import schema as journal_schema
 from migrate.ledger import Ledger
 from migrate.ledger.people import handed_out, standing_answers
-from migrate.ledger.validations import all_validations, begin_validation
+from migrate.ledger.validations import begin_validation, last_validation
 from migrate.plan import load_plan
 from migrate.storage import FolderStorage
 from migrate.store import Manifest, Store
@@ -352,7 +352,8 @@ class Moved:
     def report(self, *only: str, unmask: bool = False) -> Report:
         """Run the checks (default: all) and write the report as `validate` does."""
         evidence, scope = self.evidence(), Scope(only=only)
-        reports, name = FolderStorage(self.root / "reports"), f"{len(all_validations(self.ledger)):03}"
+        former = last_validation(self.ledger)
+        reports, name = FolderStorage(self.root / "reports"), f"{former.number if former else 0:03}"
         evidence.folder = reports.below(name)
         number = begin_validation(
             self.ledger, attempt=1, folder=name, started=stamp(self.clock.at), part=scope.part

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Role = Literal["source", "target"]
 NOT_AVAILABLE = "Not available"
+COLUMNS = ("id", "field", "class", "grade", "expected", "found", "system")  # of rows about a system itself
 
 
 @dataclass(frozen=True)

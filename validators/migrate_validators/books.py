@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from migrate.engine import identifier, text
 from migrate.plan.terms import FiscalYear, fiscal_year
-from migrate.stages.crosswalk import LOADED, rows_of
+from migrate.stages.crosswalk import LOADED, latest_extracted
 from migrate.stages.readback import from_wire
 from migrate_validators.again import Values, read_again
 from migrate_validators.evidence import Evidence, sql_type
@@ -124,9 +124,8 @@ def old_side(evidence: Evidence, money: Money) -> str:
     """A query of `_id` and `COLUMNS` of every sale at the source, as it says them itself."""
     source = money.entry.source
     schema = evidence.source.objects[source]
-    types = {"_id": "VARCHAR"} | {name: sql_type(schema.fields[name]) for name in money.source.reads}
-    staged = rows_of(evidence.store, evidence.store.manifests("source", source), types, generation=True)
-    newest = f"(SELECT * FROM {staged} QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _gen DESC) = 1)"
+    types = {name: sql_type(schema.fields[name]) for name in money.source.reads}
+    newest = latest_extracted(evidence.store, source, types)
     currency = evidence.source.currency or evidence.target.currency
     return words(evidence, money.source, newest, "_id", currency)
 

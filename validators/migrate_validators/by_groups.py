@@ -221,10 +221,7 @@ def _now(evidence: Evidence, each: ObjectPlan, field: Field, rows: str) -> str:
             [{**row, "now": values[row["id"]].get(field.name)} for row in ids if row["id"] in values],
             schema=_LOOKED,
         )
-        with evidence.engine.cursor() as cursor:
-            cursor.register("groups_looked", arrow)
-            cursor.execute(f"INSERT INTO {looked} SELECT * FROM groups_looked")
-            cursor.unregister("groups_looked")
+        evidence.engine.insert(looked, arrow)
     shown = shown_of(evidence, each, field.name, "n.now", wire=True)
     return f"(SELECT n.key, {_cell(shown, field)} AS g FROM {looked} AS n)"
 
@@ -237,9 +234,9 @@ def _keep(evidence: Evidence, each: ObjectPlan, off: dict[str, list[_Group]]) ->
         for one in groups
         if one.strange
     ]  # fmt: skip
-    columns = ("id", "field", "class", "grade", "expected", "found")
-    arrow = pa.table({name: pa.array([row[name] for row in rows], pa.string()) for name in columns})
-    return evidence.keep_arrow(f"{ID}.{each.name}.groups", arrow)
+    return evidence.keep_few(
+        f"{ID}.{each.name}.groups", rows, ("id", "field", "class", "grade", "expected", "found")
+    )
 
 
 def _table(evidence: Evidence, field: Field, groups: Sequence[_Group]) -> Table:

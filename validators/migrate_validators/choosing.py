@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from migrate.engine import identifier, text
 from migrate.errors import UsageError
 from migrate.plan.expressions import parse_expression
-from migrate.stages.crosswalk import rows_of
+from migrate.stages.crosswalk import latest_extracted
 from migrate.types import Kind
 from migrate_validators.books import AMOUNT, books
 from migrate_validators.edges import edges_of, parents
@@ -120,11 +120,8 @@ def _strata(strata: list[str], everyone: str, order: str) -> str:
 def _rows(evidence: Evidence, each: ObjectPlan) -> str:
     """The newest state of the entry's source records, with all fields."""
     fields = evidence.source.objects[each.source].fields
-    types = {"_id": "VARCHAR"} | {
-        name: sql_type(field) for name, field in fields.items() if field.kind is not Kind.BINARY
-    }
-    staged = rows_of(evidence.store, evidence.store.manifests("source", each.source), types, generation=True)
-    return f"(SELECT * FROM {staged} QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _gen DESC) = 1)"
+    types = {name: sql_type(field) for name, field in fields.items() if field.kind is not Kind.BINARY}
+    return latest_extracted(evidence.store, each.source, types)
 
 
 def _sql(evidence: Evidence, each: ObjectPlan, word: str, written: str) -> str:

@@ -273,10 +273,7 @@ def _read(evidence: Evidence, source: str, stated: str, query: str) -> None:
         ]  # fmt: skip
         done += batch.num_rows
         evidence.progress(f"read opt-outs of {source}", done, 0)
-        with evidence.engine.cursor() as cursor:
-            cursor.register("stated", pa.Table.from_pylist(found, schema=_STATED))
-            cursor.execute(f"INSERT INTO {stated} SELECT * FROM stated")
-            cursor.unregister("stated")
+        evidence.engine.insert(stated, pa.Table.from_pylist(found, schema=_STATED))
 
 
 # -- fields of records ------------------------------------------------------------------------

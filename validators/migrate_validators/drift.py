@@ -13,10 +13,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from migrate.stages.option_changes import became, come
-from migrate_validators.asking import NOT_AVAILABLE, Role, Silent, ask, catalog_now
+from migrate_validators.asking import COLUMNS, NOT_AVAILABLE, Role, Silent, ask, catalog_now
 from migrate_validators.classes import FAIL, KNOWN, WARN, Class
 from migrate_validators.evidence import Evidence
 from migrate_validators.keeping import Kept
@@ -77,7 +75,7 @@ def _entry(evidence: Evidence, each: ObjectPlan, sides: Sequence[tuple[Role, str
              "grade": one.grade, "expected": one.was, "found": one.now, "system": role}
             for one in changes
         ]  # fmt: skip
-    kept = _keep(evidence, each, rows)
+    kept = evidence.keep_few(f"{ID}.{each.name}", rows, COLUMNS)
     verdict, summary = _said(kept, compared, silent)
     decisions: tuple[Decision, ...] = ()
     if kept.failing:
@@ -121,12 +119,6 @@ def _said(kept: Kept, compared: int, silent: str) -> tuple[Verdict, str]:
         f"; {many(kept.row_count, 'field')} changed that the plan has no use for" if kept.row_count else ""
     )
     return Verdict.PASS, f"{many(compared, 'field')} compared with what `discover` found{others}."
-
-
-def _keep(evidence: Evidence, each: ObjectPlan, rows: Sequence[dict[str, str]]) -> Kept:
-    columns = ("id", "field", "class", "grade", "expected", "found", "system")
-    arrow = pa.table({name: pa.array([row[name] for row in rows], pa.string()) for name in columns})
-    return evidence.keep_arrow(f"{ID}.{each.name}", arrow)
 
 
 # -- what changed -----------------------------------------------------------------------------

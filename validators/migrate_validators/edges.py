@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from migrate.engine import identifier, text
 from migrate.plan.keys import key_sql
-from migrate.stages.crosswalk import rows_of
+from migrate.stages.crosswalk import latest_extracted
 
 if TYPE_CHECKING:
     from migrate.plan.models import LinkPlan, ObjectPlan
@@ -82,9 +82,7 @@ def _pairs(
     if None in names:
         return
     one, other = (str(name) for name in names)
-    types = dict.fromkeys(("_id", one, other), "VARCHAR")
-    staged = rows_of(evidence.store, evidence.store.manifests("source", source), types, generation=True)
-    newest = f"(SELECT * FROM {staged} QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _gen DESC) = 1)"
+    newest = latest_extracted(evidence.store, source, dict.fromkeys((one, other), "VARCHAR"))
     family = evidence.source.family
     up = key_sql(family, parent.name, f"trim(s.{identifier(other)})")
     down = key_sql(family, child.name, f"trim(s.{identifier(one)})")

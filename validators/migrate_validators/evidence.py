@@ -177,10 +177,7 @@ class Evidence:
         listed = ", ".join(f"{identifier(one)} VARCHAR" for one in columns)
         schema = pa.schema([(one, pa.string()) for one in columns])
         self.engine.run(f"CREATE OR REPLACE TABLE {full} ({listed})")
-        with self.engine.cursor() as cursor:
-            cursor.register("told", pa.Table.from_pylist(list(rows), schema))
-            cursor.execute(f"INSERT INTO {full} SELECT * FROM told")
-            cursor.unregister("told")
+        self.engine.insert(full, pa.Table.from_pylist(list(rows), schema))
         return full
 
     def rows(self, query: str) -> list[dict[str, Any]]:
@@ -366,13 +363,9 @@ class Evidence:
         with self._table_of(whole(self.engine, id, query)) as table:
             return write_rows(self.engine, self.folder, id, table)
 
-    def keep_arrow(self, id: str, rows: pa.Table) -> Kept:
-        """As `keep`, of a few rows that were made without a query."""
-        made = self.table(f"given {id}", f"SELECT {', '.join(map(_null, rows.column_names))} WHERE false")
-        with self.engine.cursor() as cursor:
-            cursor.register("given_rows", rows)
-            cursor.execute(f"INSERT INTO {made} SELECT * FROM given_rows")
-            cursor.unregister("given_rows")
+    def keep_few(self, id: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Kept:
+        """As `keep`, of a few rows of texts that were made without a query."""
+        made = self.texts(f"given {id}", rows, columns)
         return self.keep(id, f"SELECT * FROM {made} ORDER BY ALL")
 
     def kept_rows(self, result: Result) -> str:
@@ -386,10 +379,6 @@ class Evidence:
             yield table
         finally:
             self.engine.run(f"DROP TABLE {table}")
-
-
-def _null(name: str) -> str:
-    return f"NULL::VARCHAR AS {identifier(name)}"
 
 
 def sql_type(field: Field) -> str:

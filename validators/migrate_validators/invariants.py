@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from migrate.engine import identifier, reason
-from migrate.stages.crosswalk import rows_of
+from migrate.stages.crosswalk import latest_extracted
 from migrate_validators.classes import Class
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.model import Decision, Result, Verdict
@@ -92,9 +92,8 @@ def _table(evidence: Evidence, table: exp.Table) -> exp.Expression:
     alias = table.alias or name
     if side == "source" and name in evidence.source.objects:
         fields = evidence.source.objects[name].fields
-        types = {"_id": "VARCHAR"} | {one: sql_type(field) for one, field in fields.items()}
-        staged = rows_of(evidence.store, evidence.store.manifests("source", name), types, generation=True)
-        query = f"SELECT * FROM {staged} QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _gen DESC) = 1"
+        types = {one: sql_type(field) for one, field in fields.items()}
+        query = f"SELECT * FROM {latest_extracted(evidence.store, name, types)}"
     elif side == "target" and name in evidence.snapshots:
         query = f"SELECT * FROM {evidence.found(name)}"
     elif not side and name in ("ends", "crosswalk"):

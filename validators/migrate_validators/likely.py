@@ -269,10 +269,7 @@ def _alike(batch: pa.RecordBatch, aspect: str) -> tuple[Any, Any]:
 
 def _keep(engine: Engine, pairs: str, found: pa.Table) -> None:
     if found.num_rows:
-        with engine.cursor() as cursor:
-            cursor.register("likely_pairs", found)
-            cursor.execute(f"INSERT INTO {pairs} SELECT * FROM likely_pairs")
-            cursor.unregister("likely_pairs")
+        engine.insert(pairs, found)
 
 
 def _clusters(engine: Engine, pairs: str, records: int, into: str) -> None:
@@ -293,7 +290,4 @@ def _clusters(engine: Engine, pairs: str, records: int, into: str) -> None:
     ):
         members = batch["n"].to_pylist()
         found = pa.table({"n": members, "root": [find_root(one) for one in members]})
-        with engine.cursor() as cursor:
-            cursor.register("likely_roots", found)
-            cursor.execute(f"INSERT INTO {into} SELECT * FROM likely_roots")
-            cursor.unregister("likely_roots")
+        engine.insert(into, found)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from migrate.engine import identifier, text
 from migrate.held import held_sql
-from migrate.stages.crosswalk import latest, latest_ready, rows_of
+from migrate.stages.crosswalk import latest, latest_extracted, latest_ready, rows_of
 from migrate.types import TEXTUAL
 from migrate_validators.evidence import sql_type
 from migrate_validators.expected import columns_of
@@ -184,13 +184,10 @@ def _left(evidence: Evidence, source: str) -> Iterator[Notice]:
     if not names:
         return
     types = {name: sql_type(schema.fields[name]) for name in names}
-    manifests = evidence.store.manifests("source", source)
-    rows = rows_of(evidence.store, manifests, {"_id": "VARCHAR"} | types, generation=True)
     filled = ", ".join(
         f"count(*) FILTER ({_filled(name, types[name])}) AS {identifier(name)}" for name in names
     )
-    newest = "QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _gen DESC) = 1"
-    row = evidence.rows(f"SELECT {filled} FROM (SELECT * FROM {rows} {newest})")[0]
+    row = evidence.rows(f"SELECT {filled} FROM {latest_extracted(evidence.store, source, types)}")[0]
     found = sorted(((int(n), name) for name, n in row.items() if n), reverse=True)
     if found:
         where = ", ".join(f"{schema.fields[name].label} {n:,}" for n, name in found[:6])

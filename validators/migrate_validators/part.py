@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from migrate.clock import parse_stamp, stamp
 from migrate.engine import identifier, parquet, text
 from migrate.errors import GapTooLong, UsageError
 from migrate.ledger.validations import whole_validations
+from migrate.plan.terms import instant_of
 from migrate.stages.crosswalk import LOADED, latest_ready
 from migrate.stages.readback import read_part
 from migrate.stages.snapshot import asked_of
@@ -103,11 +103,7 @@ def part_of(since: str, sample: int, ledger: Ledger, zone: str) -> Part | None:
 
 def _instant(words: str, zone: str) -> datetime:
     try:
-        if len(words) == len("2026-03-15"):
-            return datetime.combine(datetime.fromisoformat(words).date(), time(), ZoneInfo(zone)).astimezone(
-                UTC
-            )
-        found = datetime.fromisoformat(words)
+        found = instant_of(words, zone)
     except ValueError as error:
         raise UsageError(
             f"`{words}` is no instant.", "Write `2026-03-14T08:00:00Z`, a day, or `last`."

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from migrate.engine import text
 from migrate_validators.classes import FAIL, Class
 from migrate_validators.evidence import Evidence
@@ -57,14 +55,7 @@ def _entry(evidence: Evidence, each: ObjectPlan, answers: Sequence[Answer]) -> R
          "tester": one.tester, "remark": one.remark, "at": one.at, "file": one.file}
         for one in failures
     ]  # fmt: skip
-    schema = pa.schema([(name, pa.string()) for name in _COLUMNS])
-    nothing = ", ".join(f"'' AS {name}" for name in _COLUMNS)
-    table = evidence.table(f"people {each.name}", f"SELECT {nothing} WHERE false")
-    with evidence.engine.cursor() as cursor:
-        name = f"people_now_{evidence.objects.index(each)}"
-        cursor.register(name, pa.Table.from_pylist(rows, schema=schema))
-        cursor.execute(f"INSERT INTO {table} SELECT * FROM {name}")
-        cursor.unregister(name)
+    table = evidence.texts(f"people {each.name}", rows, _COLUMNS)
     kept = evidence.keep(
         f"{ID}.{each.name}",
         f"""SELECT p.key, c.target_id AS id, p.field, '{Class.REPORTED}' AS class, '{FAIL}' AS grade,

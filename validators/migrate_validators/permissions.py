@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from migrate.connector import AnswersTotals, NotAnswered, Question, Rights, Where
@@ -22,10 +21,18 @@ from migrate.engine import identifier
 from migrate.errors import Parked, Retriable, SystemRefused, UsageError
 from migrate.stages.crosswalk import rows_of
 from migrate.types import Kind
-from migrate_validators.asking import NOT_AVAILABLE, Asked, Role, Silent, ask, catalog_now, rights_now
+from migrate_validators.asking import (
+    COLUMNS,
+    NOT_AVAILABLE,
+    Asked,
+    Role,
+    Silent,
+    ask,
+    catalog_now,
+    rights_now,
+)
 from migrate_validators.classes import FAIL, KNOWN, Class
 from migrate_validators.evidence import Evidence, sql_type
-from migrate_validators.keeping import Kept
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.reading import fields_filled, fields_read
 
@@ -156,7 +163,7 @@ def _lacking(evidence: Evidence) -> dict[str, tuple[str, ...]]:
 def _entry(
     evidence: Evidence, each: ObjectPlan, looked: _Looked, lacking: dict[str, tuple[str, ...]]
 ) -> Result:
-    kept = _keep(evidence, each, looked.rows)
+    kept = evidence.keep_few(f"{ID}.{each.name}", looked.rows, COLUMNS)
     compared = sum(looked.fields.values())
     rights = [(label, words) for label, missing in lacking.items() for words in missing]
     if kept.failing:
@@ -215,9 +222,3 @@ def _entry(
             decisions=tuple(decisions),
         )
     )
-
-
-def _keep(evidence: Evidence, each: ObjectPlan, rows: Sequence[dict[str, str]]) -> Kept:
-    columns = ("id", "field", "class", "grade", "expected", "found", "system")
-    arrow = pa.table({name: pa.array([row[name] for row in rows], pa.string()) for name in columns})
-    return evidence.keep_arrow(f"{ID}.{each.name}", arrow)

@@ -12,14 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from migrate.catalog import Field
 from migrate.connector import owners_by_email
 from migrate.engine import identifier, text
 from migrate.errors import Position
 from migrate.plan import parse_expression
-from migrate.stages.crosswalk import rows_of
+from migrate.stages.crosswalk import latest_extracted
 from migrate_validators.classes import Class
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.expected import sides
@@ -115,16 +113,14 @@ def _matrix(evidence: Evidence, each: ObjectPlan, name: str, field: FieldPlan) -
     schema = evidence.source.objects[each.source]
     expression = parse_expression(field.origin, schema.fields, Position("plan.yaml"), owner=each.source)
     types = {one: sql_type(schema.fields[one]) for one in expression.inputs if one in schema.fields}
-    manifests = evidence.store.manifests("source", each.source)
-    staged = rows_of(evidence.store, manifests, {"_id": "VARCHAR"} | types, generation=True)
+    staged = latest_extracted(evidence.store, each.source, types)
     homes = _homes(evidence, field, target)
     table = evidence.table(
         f"cells {each.name} {name}",
         f"""SELECT e.key, e.target_id AS id, CAST(s.v AS VARCHAR) AS was, f.v AS now, x.origin,
             h.value IS NOT NULL AS known, h.home
         FROM {evidence.ends} AS e
-        JOIN (SELECT _id, TRY({expression.sql}) AS v FROM {staged}
-            QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _gen DESC) = 1) AS s ON s._id = e.source_id
+        JOIN (SELECT _id, TRY({expression.sql}) AS v FROM {staged}) AS s ON s._id = e.source_id
         JOIN (SELECT _key, CAST({identifier(name)} AS VARCHAR) AS v FROM {two.found}) AS f ON f._key = e.key
         JOIN {evidence.crosswalk} AS x ON x.key = e.key
         LEFT JOIN {homes} AS h ON h.value = CAST(s.v AS VARCHAR)
@@ -162,16 +158,8 @@ def _homes(evidence: Evidence, field: FieldPlan, target: Field) -> str:
         for owner in evidence.plan.owners(str(field.owner)).rows:
             home = active.get(owner.target_email.lower())
             rows[owner.source_id] = home if home and (owner.active or taker is None) else taker
-    table = evidence.table("homes", "SELECT NULL::VARCHAR AS value, NULL::VARCHAR AS home WHERE false")
-    table = evidence.table(f"homes {target.name} {field.picklist or field.owner}", f"SELECT * FROM {table}")
-    arrow = pa.table(
-        {"value": pa.array(list(rows), pa.string()), "home": pa.array(list(rows.values()), pa.string())}
-    )
-    with evidence.engine.cursor() as cursor:
-        cursor.register("homes_now", arrow)
-        cursor.execute(f"INSERT INTO {table} SELECT * FROM homes_now")
-        cursor.unregister("homes_now")
-    return table
+    listed = [{"value": value, "home": home} for value, home in rows.items()]
+    return evidence.texts(f"homes {target.name} {field.picklist or field.owner}", listed, ("value", "home"))
 
 
 def option_of(field: Field, written: str) -> str:

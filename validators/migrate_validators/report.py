@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.cutting import cut_text
 from migrate.errors import Damaged, MigrateError, UsageError
-from migrate.ledger.validations import all_validations
+from migrate.ledger.validations import last_validation
 from migrate.storage import Storage
 from migrate_validators.junit import junit
 from migrate_validators.model import Result, Section, Verdict, worst
@@ -178,9 +178,9 @@ def latest(workspace: Workspace) -> Report:
         Unfinished: a validation began after it and didn't come to its end.
     """
     report = last_written(workspace)
-    begun = all_validations(workspace.ledger)
-    if begun and begun[-1].ended is None:
-        raise Unfinished(begun[-1].started, report.path)
+    begun = last_validation(workspace.ledger)
+    if begun is not None and begun.ended is None:
+        raise Unfinished(begun.started, report.path)
     return report
 
 

@@ -178,10 +178,7 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
     if reread:
         for lot in _lots(evidence, two, differences):
             table = _look(evidence, each, lot)
-            with evidence.engine.cursor() as cursor:
-                cursor.register("looked", table)
-                cursor.execute(f"INSERT INTO {found} SELECT * FROM looked")
-                cursor.unregister("looked")
+            evidence.engine.insert(found, table)
     typed = {name: shown_of(evidence, each, name, "n.now", wire=True) for name in two.columns}
     cases = " ".join(f"WHEN {text(name)} THEN CAST({sql} AS VARCHAR)" for name, sql in typed.items())
     now = f"CASE d.field {cases} END" if two.columns else "NULL"

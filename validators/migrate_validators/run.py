@@ -42,7 +42,7 @@ from migrate_validators.bounds import annex
 from migrate_validators.evidence import Evidence, Progress, no_progress
 from migrate_validators.gathering import gathered, looking, must_be_whole
 from migrate_validators.masking import masking
-from migrate_validators.model import Decision, Result, Verdict, worst
+from migrate_validators.model import Decision, Result, Verdict
 from migrate_validators.part import BY_RECORD, LEFT_OUT, Part, left_out, part_of
 from migrate_validators.part import told as of_part
 from migrate_validators.report import REPORTS, Report, overall, write
@@ -369,8 +369,3 @@ def _broken(name: str, error: Exception) -> Result:
         summary=f"The check itself failed: {told}", compared=0,
         decisions=(Decision(Verdict.ERROR, f"Check `{name}` failed: {told}", "Migration engineer"),),
     )  # fmt: skip
-
-
-def verdict(results: Iterable[Result]) -> Verdict:
-    """The verdict of the whole: the worst."""
-    return worst(result.verdict for result in results)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from migrate_validators.model import Section, Table, Verdict, worst
+from migrate_validators.model import Section, Table, Verdict
 from migrate_validators.wording import without_folders
 
 if TYPE_CHECKING:
@@ -106,9 +106,3 @@ def _built_in(id: str) -> Provider | None:
 def document(sections: Sequence[Section]) -> list[dict[str, Any]]:
     """As JSON's facts."""
     return [asdict(each) for each in sections]
-
-
-def verdict(sections: Sequence[Section]) -> Verdict | None:
-    """The worst of those that are set up; None where none is."""
-    found = [each.verdict for each in sections if each.verdict is not None]
-    return worst(found) if found else None

@@ -17,15 +17,13 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from migrate.clock import parse_stamp
 from migrate.connector import OTHER, Answer, AnswersTotals, By, NotAnswered, Question, Where
 from migrate.engine import identifier
 from migrate.errors import Parked, Retriable, SystemRefused, UsageError
 from migrate.stages.crosswalk import current_ids, rows_of
 from migrate.types import Kind
-from migrate_validators.asking import NOT_AVAILABLE, Asked, Role, Silent, ask
+from migrate_validators.asking import COLUMNS, NOT_AVAILABLE, Asked, Role, Silent, ask
 from migrate_validators.classes import FAIL, WARN, Class
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.model import Decision, Result, Table, Verdict, many
@@ -328,9 +326,7 @@ def _shown(value: Any) -> str:
 
 
 def _entry(evidence: Evidence, each: ObjectPlan, found: _Compared) -> Result:
-    columns = ("id", "field", "class", "grade", "expected", "found", "system", "route")
-    arrow = pa.table({name: pa.array([row[name] for row in found.rows], pa.string()) for name in columns})
-    kept = evidence.keep_arrow(f"{ID}.{each.name}", arrow)
+    kept = evidence.keep_few(f"{ID}.{each.name}", found.rows, (*COLUMNS, "route"))
     missing = "; ".join(dict.fromkeys(found.missing))
     if kept.failing:
         verdict = Verdict.FAIL

@@ -71,10 +71,7 @@ def rewritten(evidence: Evidence, each: ObjectPlan, name: str) -> str | None:
             {"_key": row["_key"], "value": known.rewritten(row["text"], olds, field, urls)}
             for row, olds in found
         ]
-        with evidence.engine.cursor() as cursor:
-            cursor.register("texts_now", pa.Table.from_pylist(rows, schema=_VALUES))
-            cursor.execute(f"INSERT INTO {table} SELECT * FROM texts_now")
-            cursor.unregister("texts_now")
+        evidence.engine.insert(table, pa.Table.from_pylist(rows, schema=_VALUES))
     return table
 
 
@@ -120,10 +117,7 @@ def check_texts(evidence: Evidence, each: ObjectPlan) -> Result:
             ]
             could += sum(row["new"] is not None for row in rows)
             left[name] += len(rows)
-            with evidence.engine.cursor() as cursor:
-                cursor.register("left_now", pa.Table.from_pylist(rows, schema=_LEFT))
-                cursor.execute(f"INSERT INTO {table} SELECT * FROM left_now")
-                cursor.unregister("left_now")
+            evidence.engine.insert(table, pa.Table.from_pylist(rows, schema=_LEFT))
     stays = sum(left.values())
     name = f"{ID}.{each.name}.texts"
     kept = evidence.keep(

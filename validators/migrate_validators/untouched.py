@@ -150,7 +150,7 @@ def _differing(
                 WHERE class = '{DIFFERS}' GROUP BY key ORDER BY key"""
             for batch in evidence.engine.stream(query, rows=LOT):
                 if batch.num_rows:
-                    _into(evidence, table, _look(evidence, each.target, batch.to_pylist()))
+                    evidence.engine.insert(table, _look(evidence, each.target, batch.to_pylist()))
         return compared, evidence.table(
             f"untouched {each.name}", _stayed(evidence, each, adopted, names, found.table, table, reread)
         )
@@ -201,7 +201,7 @@ def _read(evidence: Evidence, each: ObjectPlan, adopted: str, names: Sequence[st
             for one in held
             if one.id == one.asked and not one.archived
         ]
-        _into(evidence, table, pa.Table.from_pylist(rows, schema=schema))
+        evidence.engine.insert(table, pa.Table.from_pylist(rows, schema=schema))
     return table
 
 
@@ -218,10 +218,3 @@ def _look(evidence: Evidence, object: str, lot: Sequence[dict[str, Any]]) -> pa.
             rows.append({"id": id, "field": name, "now": now[id].get(name), "who": author.who,
                          "writer": author.name, "written": author.at})  # fmt: skip
     return pa.Table.from_pylist(rows, schema=_NOW)
-
-
-def _into(evidence: Evidence, table: str, rows: pa.Table) -> None:
-    with evidence.engine.cursor() as cursor:
-        cursor.register("untouched_rows", rows)
-        cursor.execute(f"INSERT INTO {table} SELECT * FROM untouched_rows")
-        cursor.unregister("untouched_rows")

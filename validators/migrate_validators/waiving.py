@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from migrate.clock import stamp
 from migrate.engine import parquet, text
 from migrate.errors import UsageError
 from migrate.ledger.validations import take_back as take_back_in
 from migrate.ledger.validations import waive as waive_in
+from migrate.plan.terms import instant_of
 from migrate_validators.classes import FAIL, Class
 from migrate_validators.report import last_written
 from migrate_validators.triage import DIFFERENCES
@@ -91,10 +91,7 @@ def _meant(workspace: Workspace, names: Sequence[str]) -> list[str]:
 
 def _end(words: str, zone: str) -> datetime:
     try:
-        if len(words) == len("2026-03-15"):
-            day = datetime.fromisoformat(words).date() + timedelta(days=1)
-            return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
-        end = datetime.fromisoformat(words)
+        end = instant_of(words, zone, end=True)
     except ValueError as error:
         raise UsageError(f"`{words}` is no day and no instant.", "Write `2026-03-31`.") from error
     if end.tzinfo is None:

@@ -293,13 +293,10 @@ def _python(work: Work, each: ObjectWork, index: int, field: CheckedField, rows:
     name = each.table(f"python{index}")
     schema = pa.schema([("_id", pa.string()), ("value", function.type), ("error", pa.string())])
     work.table_of(name, dict(zip(schema.names, schema.types, strict=True)), [])
-    with work.engine.cursor() as cursor:
-        for batch in work.engine.stream(f"SELECT _id, {attempt(field.expression.sql)} AS x FROM {rows}"):
-            given = batch.column("x")
-            values, errors = function(given.field("v"), given.is_null())
-            cursor.register("handed_over", pa.table([batch.column("_id"), values, errors], schema=schema))
-            cursor.execute(f"INSERT INTO {name} SELECT * FROM handed_over")
-            cursor.unregister("handed_over")
+    for batch in work.engine.stream(f"SELECT _id, {attempt(field.expression.sql)} AS x FROM {rows}"):
+        given = batch.column("x")
+        values, errors = function(given.field("v"), given.is_null())
+        work.engine.insert(name, pa.table([batch.column("_id"), values, errors], schema=schema))
     return name
 
 

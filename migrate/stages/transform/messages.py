@@ -33,13 +33,10 @@ def messages(work: Work, each: ObjectWork, index: int, field: CheckedField, rows
     name = each.table(f"messages{index}")
     work.table_of(name, dict(zip(_SCHEMA.names, _SCHEMA.types, strict=True)), [])
     query = f"SELECT _id, {attempt(field.expression.sql)} AS x FROM {rows}"
-    with work.engine.cursor() as cursor:
-        for batch in work.engine.stream(query, rows=ROWS):
-            pairs = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-            made = [_message(work, id, x) for id, x in pairs]
-            cursor.register("handed_over", pa.Table.from_pylist(made, schema=_SCHEMA))
-            cursor.execute(f"INSERT INTO {name} SELECT * FROM handed_over")
-            cursor.unregister("handed_over")
+    for batch in work.engine.stream(query, rows=ROWS):
+        pairs = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        made = [_message(work, id, x) for id, x in pairs]
+        work.engine.insert(name, pa.Table.from_pylist(made, schema=_SCHEMA))
     return name
 
 
@@ -69,12 +66,9 @@ def texts(work: Work, each: ObjectWork, index: int, field: CheckedField, rows: s
         f"SELECT s._id, t.blob, t.outcome, t.reason FROM (SELECT _id FROM {rows}) AS s "
         f"LEFT JOIN {told} AS t ON t._id = s._id"
     )
-    with work.engine.cursor() as cursor:
-        for batch in work.engine.stream(query, rows=ROWS):
-            made = [_text(work.blobs, row) for row in batch.to_pylist()]
-            cursor.register("handed_over", pa.Table.from_pylist(made, schema=_SCHEMA))
-            cursor.execute(f"INSERT INTO {name} SELECT * FROM handed_over")
-            cursor.unregister("handed_over")
+    for batch in work.engine.stream(query, rows=ROWS):
+        made = [_text(work.blobs, row) for row in batch.to_pylist()]
+        work.engine.insert(name, pa.Table.from_pylist(made, schema=_SCHEMA))
     return name
 
 

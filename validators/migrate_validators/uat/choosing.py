@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from migrate.engine import identifier, parquet, text
-from migrate.stages.crosswalk import latest_ready, rows_of
+from migrate.stages.crosswalk import latest_extracted, latest_ready
 from migrate.types import Kind
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.link_ends import staged_links
@@ -167,14 +167,12 @@ def _open_deals(evidence: Evidence) -> str | None:
         return None
     each, side = money.entry, money.source
     fields = evidence.source.objects[each.source].fields
-    types = {"_id": "VARCHAR"} | {name: sql_type(fields[name]) for name in side.reads}
-    staged = rows_of(evidence.store, evidence.store.manifests("source", each.source), types, generation=True)
+    types = {name: sql_type(fields[name]) for name in side.reads}
     return f"""SELECT e.key, {text(OPEN)} AS kind, s.amount AS weight,
         {text(OPEN)} || coalesce(', ' || CAST(CAST(s.amount AS DECIMAL(28, 2)) AS VARCHAR), '') AS why,
         0 AS nth
-        FROM (SELECT _id, CAST({side.sql["amount"]} AS DOUBLE) AS amount FROM (
-            SELECT * FROM {staged} QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _gen DESC) = 1)
-            WHERE {side.sql["open"]}) AS s
+        FROM (SELECT _id, CAST({side.sql["amount"]} AS DOUBLE) AS amount
+            FROM {latest_extracted(evidence.store, each.source, types)} WHERE {side.sql["open"]}) AS s
         JOIN {evidence.ends} AS e ON e.source_id = s._id AND e.entry = {text(each.name)}"""
 
 

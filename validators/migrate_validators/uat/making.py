@@ -215,16 +215,9 @@ def _names(testers: dict[str, Owner]) -> dict[str, str]:
 
 
 def _pick(evidence: Evidence, choices: Sequence[Choice]) -> None:
-    import pyarrow as pa
-
     targets = {each.name: each.target for each in evidence.objects}
     rows = [
         {"entry": one.entry, "key": one.key, "target_id": one.target_id, "object": targets[one.entry]}
         for one in choices
     ]
-    schema = pa.schema([(name, pa.string()) for name in ("entry", "key", "target_id", "object")])
-    table = evidence.table(PICKED, "SELECT '' AS entry, '' AS key, '' AS target_id, '' AS object WHERE false")
-    with evidence.engine.cursor() as cursor:
-        cursor.register("picked_now", pa.Table.from_pylist(rows, schema=schema))
-        cursor.execute(f"INSERT INTO {table} SELECT * FROM picked_now")
-        cursor.unregister("picked_now")
+    evidence.texts(PICKED, rows, ("entry", "key", "target_id", "object"))

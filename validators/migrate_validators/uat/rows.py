@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from migrate.engine import identifier, text
-from migrate.stages.crosswalk import latest_ready, rows_of
+from migrate.stages.crosswalk import latest_extracted, latest_ready
 from migrate.types import NUMERIC, Kind
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.expected import columns_of, sides
@@ -123,16 +123,14 @@ def _old(
     }
     if not origins:
         return {}
-    types = {"_id": "VARCHAR"} | {field.name: sql_type(field) for field in origins.values()}
-    staged = rows_of(evidence.store, evidence.store.manifests("source", each.source), types, generation=True)
+    types = {field.name: sql_type(field) for field in origins.values()}
     ids = ", ".join(text(one.source_id) for one in choices)
     listed = "".join(
         f", {_text(identifier(name), _long(kind))} AS {identifier(name)}" for name, kind in types.items()
-        if name != "_id"
     )  # fmt: skip
     rows = evidence.rows(
-        f"""SELECT _id{listed} FROM {staged} WHERE _id IN ({ids})
-        QUALIFY row_number() OVER (PARTITION BY _id ORDER BY _gen DESC) = 1"""
+        f"""SELECT _id{listed} FROM {latest_extracted(evidence.store, each.source, types)}
+        WHERE _id IN ({ids})"""
     )
     return {
         name: {str(row["_id"]): _said(field, evidence.source, row[field.name]) for row in rows}
