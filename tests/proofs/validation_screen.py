@@ -72,9 +72,11 @@ def said(screen: Screen, words: str) -> Iterator[None]:
         lines += ["validate:", f"  {words}"]
     else:
         key = words.partition(":")[0]
-        if any(line.startswith(f"  {key}:") for line in lines[at:]):
-            raise ValueError(f"the plan says `{key}` already")
-        lines.insert(at + 1, f"  {words}")
+        there = next((n for n in range(at, len(lines)) if lines[n].startswith(f"  {key}: {{")), None)
+        if there is not None:
+            lines[there] = f"  {words}"  # the plan says it already, in one line
+        else:
+            lines.insert(at + 1, f"  {words}")
     screen.plan.write_text("\n".join(lines) + "\n", encoding="utf-8")
     try:
         yield
