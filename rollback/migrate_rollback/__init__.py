@@ -20,6 +20,7 @@ from migrate_rollback.model import (
 from migrate_rollback.planning import checkpoints, plan
 from migrate_rollback.rolling import force as force_hold
 from migrate_rollback.rolling import run
+from migrate_rollback.scope import Scope
 from migrate_rollback.verifying import verify
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Residue",
     "RollbackPlan",
     "RolledBack",
+    "Scope",
     "Verified",
     "checkpoints",
     "force_hold",

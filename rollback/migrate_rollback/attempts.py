@@ -21,6 +21,7 @@ from migrate.ledger.tables import attempts, events, generations, measures, water
 from migrate.load import Loading
 from migrate.stages.checkpoint import Checkpoint, of_attempt, window_open
 from migrate.workspace import Workspace
+from migrate_rollback.scope import Scope
 
 MEASURE = "rollback"  # seconds that the last whole run took
 MARGIN = timedelta(hours=1)
@@ -29,25 +30,36 @@ KEEP = "rollback hold keep"
 
 @dataclass(frozen=True)
 class Chosen:
-    """The attempt to roll back. `state`: open (nothing undone yet), rolling_back or rolled_back."""
+    """The attempt to roll back. `state`: open (nothing undone yet), rolling_back or rolled_back.
+
+    `scope`: what of it; its checkpoint is named, and is `point`.
+    """
 
     number: int
     state: str
     point: Checkpoint
+    scope: Scope
 
 
-def choose(ledger: Ledger) -> Chosen:
+def choose(ledger: Ledger, scope: Scope | None = None) -> Chosen:
     """The attempt that a rollback is about: one under way, else the one loaded last.
 
+    Args:
+        scope: what of it is asked for.
+
     Raises:
-        UsageError: nothing has been loaded.
+        UsageError: nothing has been loaded, or the scope is none that can be undone.
     """
     states = {row.number: row.state for row in ledger.read(sa.select(attempts))}
     rolling = [number for number, state in states.items() if state == "rolling_back"]
     for number in rolling or range(ledger.attempt(), 0, -1):
         point = of_attempt(ledger, number)
         if point is not None:
-            return Chosen(number, states.get(number, "open"), point)
+            if scope is not None and (scope.partial or scope.to not in (None, point.name)):
+                raise UsageError(
+                    f"Only a whole attempt can be undone, not {scope.words}.", f"Leave out `{scope.options}`."
+                )
+            return Chosen(number, states.get(number, "open"), point, Scope(point.name))
     raise UsageError(
         "Nothing has been loaded, so there is nothing to roll back.",
         "`migrate status` shows where this migration stands.",

@@ -19,6 +19,7 @@ from migrate.workspace import Workspace
 from migrate_rollback import attempts, consent, deeds, worklist
 from migrate_rollback.looking import Look
 from migrate_rollback.model import BY_HAND, Group, RollbackPlan, Row, Verdict
+from migrate_rollback.scope import Scope
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,14 +30,17 @@ def checkpoints(workspace: Workspace) -> list[Checkpoint]:
     return all_of(workspace.ledger)
 
 
-def plan(workspace: Workspace, progress: Progress = no_progress) -> RollbackPlan:
+def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | None = None) -> RollbackPlan:
     """Look at everything that is to be undone, and say what would become of it.
+
+    Args:
+        scope: to which checkpoint, and what of it; None is the rollback under way, or the whole.
 
     Raises:
         UsageError: nothing has been loaded.
         Parked, SystemRefused: the target.
     """
-    chosen = attempts.choose(workspace.ledger)
+    chosen = attempts.choose(workspace.ledger, scope)
     store, engine, point = workspace.store, workspace.engine, chosen.point
     deeds.tables(engine, workspace.journal.source(), chosen.number)
     worklist.strays_table(workspace, point, [])

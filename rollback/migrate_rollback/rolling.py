@@ -28,6 +28,7 @@ from migrate_rollback import attempts, deeds, doubts, holding, worklist
 from migrate_rollback.attempts import Chosen
 from migrate_rollback.looking import Look
 from migrate_rollback.model import PHASE, RolledBack
+from migrate_rollback.scope import Scope
 from migrate_rollback.undo import RecordUndo
 from migrate_rollback.unlink import LinkUndo
 from migrate_rollback.worklist import Lot
@@ -36,11 +37,13 @@ PASSES = 5
 
 
 def run(
-    workspace: Workspace, progress: Progress = no_progress, *, forced: Sequence[str] | None = None
-) -> RolledBack:
+    workspace: Workspace, progress: Progress = no_progress, scope: Scope | None = None, *,
+    forced: Sequence[str] | None = None,
+) -> RolledBack:  # fmt: skip
     """Put everything back that the last attempt did, except what others have touched since.
 
     Args:
+        scope: to which checkpoint, and what of it; None goes on with the rollback under way.
         forced: names of hold groups that a person has decided on: their records go too.
 
     Raises:
@@ -48,7 +51,7 @@ def run(
         LeaseHeld, LeaseLost: another operator writes to the target.
         Parked, SystemRefused, InDoubt: the target; what was done is kept, run again.
     """
-    chosen = attempts.choose(workspace.ledger)
+    chosen = attempts.choose(workspace.ledger, scope)
     if forced is not None and chosen.state == "open":
         raise UsageError("Nothing is held yet.", "Run `migrate rollback run` first.")
     with (
@@ -56,7 +59,7 @@ def run(
         Loading(workspace, target, workspace.guarded(), chosen.number, PHASE, progress) as loading,
         ExitStack() as stack,
     ):
-        if attempts.choose(workspace.ledger) != chosen:  # asked again, now that nobody else can write
+        if attempts.choose(workspace.ledger, scope) != chosen:  # asked again, now that nobody else can write
             raise UsageError(
                 "Another operator has loaded or rolled back meanwhile.",
                 "Look at `migrate rollback plan` again.",
