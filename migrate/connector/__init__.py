@@ -46,6 +46,15 @@ from migrate.connector.exchanged import (
     Write,
 )
 from migrate.connector.made import NewField, NewLabel, NewObject, NewOption, Rights, SchemaChange
+from migrate.connector.restoring import (
+    Change,
+    Restorable,
+    Route,
+    TellsRestoring,
+    limits_for,
+    restoring_of,
+    row_for,
+)
 from migrate.connector.roles import ENTRY_POINTS, Connector, Settings, Source, Target, owners_by_email
 from migrate.connector.totals import OTHER, Answer, AnswersTotals, By, NotAnswered, Question, Total, Where
 
@@ -62,6 +71,7 @@ __all__ = [
     "BatchRefused",
     "BlobRefused",
     "By",
+    "Change",
     "Companion",
     "Connector",
     "ExplainsLinks",
@@ -90,7 +100,9 @@ __all__ = [
     "Question",
     "ReadBlob",
     "ReadsBlobs",
+    "Restorable",
     "Rights",
+    "Route",
     "SchemaChange",
     "Settings",
     "ShowsNew",
@@ -101,11 +113,15 @@ __all__ = [
     "TakesJobs",
     "Target",
     "TellsPicklists",
+    "TellsRestoring",
     "Told",
     "Total",
     "Version",
     "Where",
     "Who",
     "Write",
+    "limits_for",
     "owners_by_email",
+    "restoring_of",
+    "row_for",
 ]

@@ -24,9 +24,10 @@ from migrate_validators.document import Document, report_schema
 from migrate_validators.page import LIMIT, code_of, page
 from migrate_validators.samples import BYTES, COLUMNS, beside, sample
 from migrate_validators.screen import TITLES
-from migrate_validators.workbook import neutral, workbook
+from migrate_validators.workbook import workbook
 
 from migrate.engine import Engine
+from migrate.workbooks import neutral
 from tests.unit.moved import Moved, moved
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -1,25 +1,17 @@
 """How does a spreadsheet read a validation? A sheet for the first screen, one for differences, one a check.
 
-Every cell is text or a whole number: an amount stays exact, and a text that begins as a formula does gets an
-apostrophe before it, so that it stays text when somebody saves the sheet as CSV. Rows are bounded; each sheet
-says where the rest is.
+Cells are as `migrate.workbooks` makes them: no text is a formula. Rows are bounded; each sheet says where the
+rest is.
 """
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
-if TYPE_CHECKING:
-    from openpyxl import Workbook
+from migrate.workbooks import add_sheet
 
-CELL = 32_767  # characters, as Excel allows
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-_FORMULA = re.compile(r"[=+\-@\t\r\n]")
-_NUMBER = re.compile(r"[+-]?[\d.,]+%?")
-_NO_TITLE = re.compile(r"[\[\]:*?/\\]")
 _WIDTHS = (26, 16, 44, 26, 26, 26, 20, 20, 20, 20, 30, 30, 20)
 _FIRST, _DIFFERENCES = "First screen", "Differences"
 
@@ -34,37 +26,14 @@ def workbook(document: dict[str, Any], digest: str, evidence: str) -> bytes:
     from openpyxl import Workbook
 
     book = Workbook(write_only=True)
-    _sheet(book, _FIRST, _first(document, digest, evidence))
-    _sheet(book, _DIFFERENCES, _differences(document))
+    add_sheet(book, _FIRST, _first(document, digest, evidence), _WIDTHS)
+    add_sheet(book, _DIFFERENCES, _differences(document), _WIDTHS)
     for check in dict.fromkeys(each["check"] for each in document["results"]):
         results = [each for each in document["results"] if each["check"] == check]
-        _sheet(book, check, _check(results))
+        add_sheet(book, check, _check(results), _WIDTHS)
     made = io.BytesIO()
     book.save(made)
     return made.getvalue()
-
-
-def neutral(value: Any) -> Any:
-    """A value as a cell takes it: no formula, no control sign, not too long."""
-    if value is None or isinstance(value, int):
-        return value if not isinstance(value, bool) else str(value).lower()
-    text = _CONTROLS.sub("", ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value))
-    if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
-        text = f"'{text}"
-    return text if len(text) <= CELL else f"{text[: CELL - 1]}…"
-
-
-def _sheet(book: Workbook, title: str, rows: Iterable[Iterable[Any]]) -> None:
-    taken = {name.lower() for name in book.sheetnames}
-    plain = _NO_TITLE.sub(" ", title).strip("' ")[:28] or "check"
-    name, count = plain, 2
-    while name.lower() in taken:
-        name, count = f"{plain} {count}", count + 1
-    sheet = book.create_sheet(name)
-    for letter, width in zip("ABCDEFGHIJKLM", _WIDTHS, strict=True):
-        sheet.column_dimensions[letter].width = width
-    for row in rows:
-        sheet.append([neutral(value) for value in row])
 
 
 def _first(document: dict[str, Any], digest: str, evidence: str) -> Iterator[list[Any]]:

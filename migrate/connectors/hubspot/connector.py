@@ -23,6 +23,7 @@ from migrate.connector import (
     Query,
     Question,
     ReadBlob,
+    Restorable,
     Rights,
     SchemaChange,
     Settings,
@@ -51,6 +52,7 @@ from migrate.connectors.hubspot.paths import ATTACHMENTS, FILES, OWNERS
 from migrate.connectors.hubspot.portal import Portal
 from migrate.connectors.hubspot.preparing import Preparing
 from migrate.connectors.hubspot.reading import Reading
+from migrate.connectors.hubspot.restoring import RESTORING
 from migrate.connectors.hubspot.totals import Totals
 from migrate.connectors.hubspot.uploads import Uploads
 from migrate.errors import Defect
@@ -236,6 +238,11 @@ class HubSpotConnector:
 
     def linked_objects(self, object: str) -> list[str]:
         return [] if object == FILES else self._linking.linked_objects(object)
+
+    @staticmethod
+    def restoring() -> tuple[Restorable, ...]:
+        """What can be put back, by which route, and for how long."""
+        return RESTORING
 
     def send(self, batch: Batch) -> list[Outcome]:
         if batch.operation in (Operation.LINK, Operation.UNLINK):

@@ -22,6 +22,7 @@ from migrate.connector import (
     Query,
     Question,
     ReadBlob,
+    Restorable,
     Rights,
     SchemaChange,
     Settings,
@@ -39,6 +40,7 @@ from migrate.connectors.salesforce.looking import Looking
 from migrate.connectors.salesforce.org import Org
 from migrate.connectors.salesforce.preparing import Preparing
 from migrate.connectors.salesforce.reading import Reading
+from migrate.connectors.salesforce.restoring import RESTORING
 from migrate.connectors.salesforce.stirring import RULES, Stirring
 from migrate.connectors.salesforce.uploads import Uploads
 from migrate.errors import Defect
@@ -190,6 +192,11 @@ class SalesforceConnector:
 
     def linked_objects(self, object: str) -> list[str]:
         return self._hanging.linked_objects(object)
+
+    @staticmethod
+    def restoring() -> tuple[Restorable, ...]:
+        """What can be put back, by which route, and for how long."""
+        return RESTORING
 
     def send(self, batch: Batch) -> list[Outcome]:
         if self._uploads.takes(batch.object) and not batch.links:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from migrate_validators.workbook import neutral
+from migrate.workbooks import neutral
 
 if TYPE_CHECKING:
     from migrate_validators.uat.rows import Line
