@@ -31,7 +31,10 @@ from migrate.plan.models import LabelMap, ObjectPlan, PlanModel
 from migrate.plan.optouts import SubscriptionMap
 from migrate.plan.yamltree import Tree
 
-_NOT_WRITTEN: Any = {"automations": True, "validate_": True, "objects": {"__all__": {"automations"}}}
+_NOT_WRITTEN: Any = {
+    "automations": True, "validate_": True, "objects": {"__all__": {"automations"}},
+    "cutover": {"triggers", "notify", "sponsors"},
+}  # fmt: skip
 
 
 class Plan:
@@ -178,10 +181,12 @@ class Plan:
     def digest(self) -> str:
         """SHA-256 over what the plan says, its maps, owners, overrides and the Python modules in its folder.
 
-        What it says of the target's automations and of validation decides nothing of what is written and
-        doesn't count, nor do comments: who accepts an automation needn't transform again.
+        What it says of the target's automations, of validation and of who is told decides nothing of what is
+        written and doesn't count, nor do comments: who accepts an automation needn't transform again.
         """
         said = self.model.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_WRITTEN)
+        if not said.get("cutover", True):
+            del said["cutover"]  # nothing in it but what doesn't count
         whole = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
         for name in self.names():
             path = self.folder / name

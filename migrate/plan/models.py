@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from migrate.plan.cutover import CutoverPlan
 from migrate.plan.fields import FieldPlan
 from migrate.plan.keys import TILDE
 from migrate.plan.optouts import ConsentPlan
@@ -339,15 +340,6 @@ class Calendar(Shape):
 
     fiscal_year_start: Annotated[int, Field(ge=1, le=12)] = 1
     zone: str = "UTC"
-
-
-class CutoverPlan(Shape):
-    """Room for the cutover; `window` bounds rollback already."""
-
-    window: str = "10 working days"
-    freeze: dict[str, Any] = {}
-    gate: dict[str, Any] = {}
-    sponsors: list[str] = []
 
 
 class PlanModel(Shape):

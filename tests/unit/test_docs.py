@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from migrate.cli.root import cli
-from migrate.plan import fields, figures, models, optouts, validation
+from migrate.plan import cutover, fields, figures, models, optouts, validation
 from migrate.plan.loading import load_plan
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +132,7 @@ def test_every_runnable_page_is_listed_in_an_index(page: Path) -> None:
 def kinds() -> dict[str, set[str]]:
     """The plan's models, each with its keys as they are written."""
     found: dict[str, set[str]] = {}
-    parts = (models, fields, optouts, validation, figures)
+    parts = (models, fields, optouts, validation, figures, cutover)
     named = {part.__name__ for part in parts}
     for each in (each for part in parts for each in vars(part).values()):
         if isinstance(each, type) and issubclass(each, BaseModel) and each.__module__ in named:
@@ -170,6 +170,7 @@ SECTIONS = {
     "VendorFigure": "A vendor's own figure",
     "MoneySide": "A side of `money`",
     "CutoverPlan": "`cutover`",
+    "TriggerPlan": "A trigger",
 }
 WITHIN = {
     "EmlPlan": ("A field", "eml"),
@@ -182,6 +183,7 @@ WITHIN = {
     "VendorPlan": ("`questions`", "vendor"),
     "VendorWhere": ("A vendor's own figure", "where"),
     "WaivePlan": ("`automations`", "waive"),
+    "NotifyPlan": ("`cutover`", "notify"),
 }
 
 
@@ -237,7 +239,7 @@ def test_every_fragment_of_the_reference_fits_the_models() -> None:
     for piece in rest:
         plan: Any = YAML(typ="safe").load(whole)
         for key, value in YAML(typ="safe").load(piece).items():
-            if key in plan:
+            if key in plan or key not in models.ObjectPlan.model_fields:
                 plan[key] = value
             else:
                 plan["objects"][0][key] = value
