@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -231,15 +231,19 @@ def redirects(session: Session, file: Path, server: Server) -> Result:
 def status(session: Session) -> Result:
     """Say where everything stands: stages, the attempt, who writes, batches in doubt, the way back.
 
-    Asks no system and changes nothing.
+    Asks no system. It warns, once each, when 50%, 80% and 95% of the rollback window are gone, in the log and
+    by the plan's webhook; while a warning is open it ends with 1, so that a line of cron can watch.
 
     \b
     migrate status
     """
+    from migrate_rollback.notifying import notice
+
     from migrate.stages.status import status as run
 
     with session.workspace() as workspace:
         found = run(workspace)
+        way_back = notice(workspace)
     batches = "batch" if found.in_doubt == 1 else "batches"
     doubt = f"{found.in_doubt} {batches} in doubt."
     if found.state == "rolling_back":
@@ -271,8 +275,11 @@ def status(session: Session) -> Result:
     lines += [str(each["words"]) for each in found.canaries if each["effects"] or each["state"] != "passed"]
     lines += found.off
     lines += found.waived
-    if found.window_end:
-        lines.append(
-            f"The way back is open until {found.window_end}; last safe start {found.last_safe_start}."
-        )
-    return Result("status", {"status": found}, "\n".join(lines))
+    document: dict[str, Any] = {"status": {**vars(found), "window_end": None, "last_safe_start": None}}
+    if way_back is not None:
+        lines += way_back.lines
+        document["status"]["window_end"] = way_back.window.ends
+        document["status"]["last_safe_start"] = way_back.window.last_safe_start
+        document["window"] = way_back.document()
+    code = int(way_back is not None and way_back.open_warning)
+    return Result("status", document, "\n".join(lines), code)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from migrate.clock import parse_stamp, stamp
+from migrate.clock import parse_stamp
 from migrate.journal import REFUSED
 from migrate.ledger import batches as book
 from migrate.ledger.canaries import last_flown
 from migrate.ledger.leases import proved_dead
 from migrate.ledger.switches import open_switches
-from migrate.ledger.tables import attempts, leases, measures
+from migrate.ledger.tables import attempts, leases
 from migrate.load.work import crosswalk
-from migrate.stages.checkpoint import of_attempt
 from migrate.stages.crosswalk import current_ids
 from migrate.stages.remaining import remaining
 from migrate.workspace import Workspace
-
-MARGIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -67,8 +64,6 @@ class Status:
     leases: tuple[Holder, ...]
     in_doubt: int
     refused: int
-    window_end: str | None
-    last_safe_start: str | None
     canaries: tuple[dict[str, Any], ...] = ()  # the last of each entry and operation
     off: tuple[str, ...] = ()  # automations of the target that are off because of us
     waived: tuple[str, ...] = ()  # entries that the plan loads without one, by whom and why
@@ -101,8 +96,6 @@ def status(workspace: Workspace) -> Status:
     ]
     refused = REFUSED.format(journal=workspace.journal.source())
     count = workspace.engine.rows(f"SELECT count(*) AS n FROM ({refused}) WHERE attempt = {attempt}")[0]["n"]
-    point = of_attempt(ledger, attempt)
-    end = point.window_end if point else None
     return Status(
         attempt,
         "rolling_back" if rolling else ledger.attempt_state(),
@@ -110,8 +103,6 @@ def status(workspace: Workspace) -> Status:
         tuple(held),
         len(book.in_doubt(ledger, attempt)),
         int(count),
-        end,
-        _last_safe_start(workspace, end) if end else None,
         tuple(each.document() | {"words": str(each)} for each in last_flown(ledger, attempt)),
         tuple(map(str, open_switches(ledger))),
         tuple(
@@ -138,10 +129,3 @@ def _extracted(workspace: Workspace, source: str) -> int:
     schema = workspace.catalog("source").objects.get(source)
     ids = current_ids(workspace.store, source, schema.stamp if schema else None)
     return int(workspace.engine.rows(f"SELECT count(*) AS n FROM {ids}")[0]["n"])
-
-
-def _last_safe_start(workspace: Workspace, end: str) -> str:
-    """The window's end, less half as long again as a rollback took when measured, less an hour."""
-    seconds = workspace.ledger.value(sa.select(measures.c.value).where(measures.c.name == "rollback"))
-    took = timedelta(seconds=float(seconds or 0) * 1.5)
-    return stamp(parse_stamp(end) - took - MARGIN)

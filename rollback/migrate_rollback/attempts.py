@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
 
 import sqlalchemy as sa
 
-from migrate.clock import parse_stamp, stamp
 from migrate.errors import UsageError
 from migrate.ledger import Ledger
 from migrate.ledger.leases import this_process
 from migrate.ledger.tables import attempts, events, generations, measures, watermarks
 from migrate.load import Loading
-from migrate.stages.checkpoint import Checkpoint, of_attempt, window_open
+from migrate.stages.checkpoint import Checkpoint, of_attempt
 from migrate.workspace import Workspace
+from migrate_rollback import window
 from migrate_rollback.scope import Scope
+from migrate_rollback.window import MEASURE
 
-MEASURE = "rollback"  # seconds that the last whole run took
-MARGIN = timedelta(hours=1)
 KEEP = "rollback hold keep"
 
 
@@ -66,20 +64,20 @@ def choose(ledger: Ledger, scope: Scope | None = None) -> Chosen:
     )
 
 
-def begin(loading: Loading, chosen: Chosen) -> None:
+def begin(loading: Loading, chosen: Chosen, *, late: bool = False) -> None:
     """One transaction: watermarks back, the attempt is being rolled back, the next one is open.
 
+    Args:
+        late: somebody has confirmed what can't be undone after the window's end.
+
     Raises:
-        UsageError: the window is over.
+        UsageError: the window is over, and it isn't `late`.
         LeaseLost: another operator has taken over.
     """
     if chosen.state != "open":
         return
-    if not window_open(chosen.point, loading.clock.now()):
-        raise UsageError(
-            f"The rollback window of attempt {chosen.number} closed at {chosen.point.window_end}.",
-            "`migrate rollback plan` lists what stands in the target; undoing it is by hand from now on.",
-        )
+    if not late:
+        window.must_be_open(window.of_point(loading.ledger, chosen.point, loading.clock.now()))
     with loading.ledger.write(loading.lease) as tx:
         tx.sql.execute(watermarks.delete())
         for object, (value, generation) in chosen.point.watermarks.items():
@@ -130,15 +128,12 @@ def later_load(ledger: Ledger, chosen: Chosen) -> bool:
 
 def took(workspace: Workspace) -> float | None:
     """Seconds that a rollback took when it was measured last."""
-    value = workspace.ledger.value(sa.select(measures.c.value).where(measures.c.name == MEASURE))
-    return None if value is None else float(value)
+    return window.took(workspace.ledger)[0]
 
 
 def last_safe_start(point: Checkpoint, seconds: float) -> str | None:
     """The window's end, less half as long again as a rollback takes, less an hour."""
-    if point.window_end is None:
-        return None
-    return stamp(parse_stamp(point.window_end) - timedelta(seconds=seconds * 1.5) - MARGIN)
+    return window.last_safe_start(point.window_end, seconds)
 
 
 def decisions(ledger: Ledger, attempt: int) -> dict[str, str]:

@@ -7,12 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import sqlalchemy as sa
-
-from migrate.clock import parse_stamp
-from migrate.ledger.tables import measures
 from migrate.stages.checkpoint import of_attempt
-from migrate_rollback.attempts import MEASURE, last_safe_start
+from migrate_rollback.window import of_point
 
 if TYPE_CHECKING:
     from migrate.clock import Clock
@@ -40,19 +36,17 @@ def section(seen: Seen) -> dict[str, Any] | None:
     point = of_attempt(seen.ledger, seen.evidence.attempt)
     if point is None:
         return None
-    measured = seen.ledger.value(sa.select(measures.c.value).where(measures.c.name == MEASURE))
-    safe = last_safe_start(point, float(measured or 0.0))
-    now, back = seen.evidence.clock.now(), seen.facts["way_back"]
-    if point.window_end is None or safe is None:
+    window, back = of_point(seen.ledger, point, seen.evidence.clock.now()), seen.facts["way_back"]
+    if window.ends is None:
         state, summary = "warn", "No end of the window is known."
-    elif now >= parse_stamp(point.window_end):
-        state, summary = "fail", f"The window closed at {point.window_end}: there is no way back any more."
-    elif now >= parse_stamp(safe):
-        state, summary = "warn", f"Too late to start safely: the window closes at {point.window_end}."
-    elif measured is None:
-        state, summary = "warn", f"Open until {point.window_end}; how long it takes was never measured."
+    elif window.state == "closed":
+        state, summary = "fail", f"The window closed at {window.ends}: there is no way back any more."
+    elif window.state == "late":
+        state, summary = "warn", f"Too late to start safely: the window closes at {window.ends}."
+    elif window.seconds is None:
+        state, summary = "warn", f"Open until {window.ends}; how long it takes was never measured."
     else:
-        state, summary = "pass", f"Open until {point.window_end}; last safe start {safe}."
+        state, summary = "pass", f"Open until {window.ends}; last safe start {window.last_safe_start}."
     return {
         "verdict": state,
         "summary": summary,
@@ -63,7 +57,8 @@ def section(seen: Seen) -> dict[str, Any] | None:
             "records of the target's own that would go": back["side_records"],
         },
         "facts": {
-            "checkpoint": point.name, "taken": point.at, "window_end": point.window_end,
-            "last_safe_start": safe, "measured_seconds": measured, "residue": back["residue"],
+            "checkpoint": point.name, "taken": point.at, "window_end": window.ends,
+            "last_safe_start": window.last_safe_start, "measured_seconds": window.seconds,
+            "percent_gone": window.percent, "residue": back["residue"],
         },
     }  # fmt: skip
