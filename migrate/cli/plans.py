@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from migrate.cli import asking
 from migrate.cli.output import Result, Session, table
+
+if TYPE_CHECKING:
+    from migrate.stages.undoable import Ahead, WayBack
 
 
 @click.command(short_help="Write a first plan and its maps.")
@@ -79,6 +84,19 @@ def discover(session: Session) -> Result:
     return Result("discover", {"systems": found}, text, 1 if drift else 0)
 
 
+def _way_back(back: WayBack) -> dict[str, Any]:
+    """What couldn't be put back, for programs."""
+    return {
+        "limit_days": back.limit,
+        "never": [_ahead(each) for each in back.never],
+        "by_hand": [_ahead(each) | {"days": each.row.days, "where": each.row.where} for each in back.by_hand],
+    }
+
+
+def _ahead(each: Ahead) -> dict[str, Any]:
+    return {"change": each.change.value, "by": each.by, "most": each.most, "why": each.row.note}
+
+
 @click.command(short_help="Is the plan sound? With --live also the rights.")
 @click.option(
     "--live", is_flag=True, help="Also ask both systems: rights, limits, changed picklists. Writes nothing."
@@ -89,7 +107,8 @@ def check(session: Session, live: bool) -> Result:
 
     Names every mistake at once, with file, line and remedy. After an extract it counts the records
     behind each value without a home. With --live it also tells which picklist values have changed since
-    the last discover. Next: `migrate prepare`.
+    the last discover. What a rollback couldn't put back later is listed, and a window that is longer than
+    the target's memory is a warning. Next: `migrate prepare`.
 
     \b
     migrate check --live
@@ -99,11 +118,13 @@ def check(session: Session, live: bool) -> Result:
     from migrate.stages.drift import since_discover
     from migrate.stages.live import prove
     from migrate.stages.pipeline import checked
+    from migrate.stages.undoable import way_back
 
     with session.workspace() as workspace:
         found = checked(workspace)
         proved = prove(workspace) if live else []
         told = listed(workspace) if live else None
+        back = way_back(workspace, found, told)
         drift = since_discover(workspace) if live else []
     lines = [
         f"{len(found.objects)} objects, {sum(len(o.fields) for o in found.objects.values())} fields: sound."
@@ -122,7 +143,9 @@ def check(session: Session, live: bool) -> Result:
         for each in found.collisions
     ]
     # What a default takes is listed, and needs nobody's decision: the plan has made it.
-    odd = bool(found.warnings) or any(each.rule != "default" for each in found.unmapped)
+    odd = bool(found.warnings or back.warning) or any(each.rule != "default" for each in found.unmapped)
+    if back.words:
+        lines.append(back.words)
     if told is not None:
         lines.append(told_text(told))
     for proof in proved:
@@ -133,11 +156,12 @@ def check(session: Session, live: bool) -> Result:
         lines.append("  Run `migrate discover`, amend the maps (or undo the change there), then check again.")
     document = {
         "objects": list(found.objects),
-        "warnings": [str(warning) for warning in found.warnings],
+        "warnings": [str(each) for each in (*found.warnings, back.warning) if each],
         "unmapped": found.unmapped,
         "collisions": found.collisions,
         "live": proved,
         "automations": told,
+        "way_back": _way_back(back),
         "drift": drift,
     }
     refused = any(proof.rights.missing for proof in proved)
