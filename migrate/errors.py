@@ -16,6 +16,7 @@ what happened, to what, what to do. Every class has the exit code of the command
     |- LeaseLost, LeaseHeld     4   stops at once and writes nothing more
     |- Overtaken                4   another process wrote there first; its artifact holds, ours is dropped
     |- Damaged, NoSpace         5   our own artifacts or disk; nothing is read on
+    |  `- JournalDamaged        5   a segment of the journal; says which records it is about
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 
 class MigrateError(Exception):
@@ -318,6 +320,28 @@ class Overtaken(MigrateError):
         )
 
 
+class ToldRecord(Protocol):
+    """A record that something affects."""
+
+    @property
+    def object(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+
+
+class ToldRecords(Protocol):
+    """The records that something affects."""
+
+    @property
+    def records(self) -> Sequence[ToldRecord]: ...
+
+    def counts(self) -> dict[str, int]: ...
+
+    def words(self) -> str: ...
+
+
 class Damaged(MigrateError):
     """An artifact of ours is not what its manifest says; it is set aside and never read on."""
 
@@ -330,6 +354,22 @@ class Damaged(MigrateError):
     def __str__(self) -> str:
         text = f"{self.path}: {self.what}"
         return f"{text}\n  {self.remedy}" if self.remedy else text
+
+
+class JournalDamaged(Damaged):
+    """A segment of the journal isn't what it was. Nothing is read on, and nothing is written on top of it.
+
+    `records`: how many of each object it tells of; `examples`: (object, key, id) of the first few.
+    """
+
+    def __init__(self, path: str, what: str, remedy: str, told: ToldRecords | None = None) -> None:
+        super().__init__(path, what, remedy)
+        self.records = told.counts() if told else {}
+        self.examples = [(each.object, each.key, each.id) for each in told.records[:20]] if told else []
+        self.words = told.words() if told else ""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n  {self.words}" if self.words else super().__str__()
 
 
 class NoSpace(MigrateError):

@@ -214,7 +214,7 @@ class Workspace:
         """What we did to the systems."""
         from migrate.journal import Journal
 
-        return Journal(self.storage.below("journal"), self.ledger)
+        return Journal(self.storage.below("journal"), self.ledger, self.store)
 
     @cached_property
     def engine(self) -> Engine:

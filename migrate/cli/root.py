@@ -41,6 +41,7 @@ COMMANDS = {
     "automations": "migrate.cli.automations:automations",
     "rollback": "migrate.cli.rollback:rollback",
     "status": "migrate.cli.evidence:status",
+    "fsck": "migrate.cli.care:fsck",
     "sandbox": "migrate.cli.sandbox:sandbox",
 }
 

@@ -8,7 +8,8 @@ replaces, which stay until the journal is opened again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,24 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = "1"
-_REMEDY = "Restore it from a backup; without it a rollback can't name what it holds."
+_REMEDY = "Restore it from a backup (`migrate restore`); without it a rollback can't name what it holds."
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """One thing wrong with a segment.
+
+    `kind`: missing, altered, truncated, swapped, unreadable or unchained. `first_seq`, `last_seq`: what the
+    ledger says that it holds, 0 where the ledger doesn't know it.
+    """
+
+    name: str
+    place: str
+    kind: str
+    what: str
+    remedy: str
+    first_seq: int = 0
+    last_seq: int = 0
 
 
 class Chain:
@@ -97,7 +115,7 @@ class Chain:
             found = pq.read_metadata(self.local(name)).metadata or {}
         except (OSError, pyarrow.lib.ArrowException) as error:
             place, words = self.storage.address(name), f"is not a journal segment ({error})"
-            raise Damaged(place, words, "Restore it from a backup.") from error
+            raise Damaged(place, words, _REMEDY) from error
         return {key.decode(): value.decode() for key, value in found.items() if not key.startswith(b"ARROW")}
 
     def facts(self, name: str) -> dict[str, Any]:
@@ -140,7 +158,8 @@ class Chain:
         rows = 0
         try:
             with space(aside):
-                with pq.ParquetWriter(aside, told, compression="zstd") as writer:
+                # Each page bears a checksum, so that a damaged segment still tells which rows it held.
+                with pq.ParquetWriter(aside, told, compression="zstd", write_page_checksum=True) as writer:
                     for table in tables:
                         writer.write_table(table.cast(told))
                         firsts.append(pc.min(table["seq"]).as_py())
@@ -163,32 +182,74 @@ class Chain:
             "previous": previous,
         }
 
-    def verify(self) -> None:
-        """Check every segment that the ledger knows against its digest, and that each follows another.
+    def audit(self) -> list[Flaw]:
+        """Everything that is wrong with the segments, by the ledger's digests and by what each one names.
 
-        Raises:
-            Damaged: a segment is missing or differs. Nothing may be written on top of that.
+        Reads every byte of every segment. The newest segment has no other witness than the ledger.
         """
-        names = self.names()
+        known = {
+            row.name: row for row in self.ledger.read(sa.select(segments).order_by(segments.c.first_seq))
+        }
+        there = sorted(self.there())
+        found = at_once(self.storage, self.storage.find, there)
+        digests = {name: each.sha256 for name, each in zip(there, found, strict=True) if each is not None}
+        altered = [name for name in known if name in digests and digests[name] != known[name].sha256]
+        flaws: list[Flaw] = []
+        told: dict[str, dict[str, str]] = {}
+        for name in digests:
+            if name not in altered:
+                try:
+                    told[name] = self.metadata(name)
+                except Damaged as error:
+                    flaws.append(Flaw(name, error.path, "unreadable", error.what, error.remedy))
         # Stopped in the midst of a compaction, the ledger still names what the compacted segment replaced.
-        replaced = self.replaced(names)
-        found = at_once(self.storage, self.storage.find, names)
-        digests = {name: each.sha256 for name, each in zip(names, found, strict=True) if each is not None}
-        for row in self.ledger.read(sa.select(segments).order_by(segments.c.first_seq)):
-            if row.name in replaced:
+        replaced = {
+            each
+            for name, facts in told.items()
+            if is_compacted(name)
+            for each in json.loads(facts["replaces"])
+        }
+        for name, row in known.items():
+            if name in replaced:
                 continue
-            place = self.storage.address(row.name)
-            if row.name not in digests:
-                raise Damaged(place, "is missing, though the ledger names it", _REMEDY)
-            if digests[row.name] != row.sha256:
-                raise Damaged(place, "differs from the digest in the ledger", _REMEDY)
-        facts = dict(zip(names, at_once(self.storage, self.metadata, names), strict=True))
-        seals = (json.loads(each.get("seals", "[]")) for each in facts.values())
-        sealed = {"", *digests.values()}.union(*seals)
-        for name, each in facts.items():
-            if each["previous"] not in sealed:
-                place = self.storage.address(name)
-                raise Damaged(place, "follows a segment that is missing or was changed", _REMEDY)
+            if name not in digests:
+                words = "is missing, though the ledger names it"
+                flaws.append(self._flaw(name, "missing", words, row))
+            elif name in altered:
+                flaws.append(self._altered(name, row, digests[name], known))
+        live = {name: facts for name, facts in told.items() if name not in replaced}
+        seals = (json.loads(facts.get("seals", "[]")) for facts in told.values())
+        # What the ledger says that a damaged one was is what the next one follows: one flaw, named once.
+        expected = {row.sha256 for row in known.values()}
+        sealed = {"", *digests.values(), *expected}.union(*seals)
+        for name, facts in live.items():
+            if facts["previous"] not in sealed:
+                words = "follows a segment that is missing or was changed"
+                flaws.append(self._flaw(name, "unchained", words, known.get(name)))
+        return sorted(flaws, key=lambda flaw: number_of(flaw.name))
+
+    def _flaw(self, name: str, kind: str, words: str, row: Any = None) -> Flaw:
+        first, last = (row.first_seq, row.last_seq) if row is not None else (0, 0)
+        return Flaw(name, self.storage.address(name), kind, words, _REMEDY, first, last)
+
+    def _altered(self, name: str, row: Any, digest: str, known: Mapping[str, Any]) -> Flaw:
+        words, kind = "differs from the digest in the ledger", "altered"
+        others = [each.name for each in known.values() if each.sha256 == digest]
+        if others:
+            kind = "swapped"
+            words += f": it holds the bytes of `{others[0]}`"
+        elif not self._ended_well(name):
+            kind = "truncated"
+            words += ": its end is cut off"
+        return self._flaw(name, kind, words, row)
+
+    def _ended_well(self, name: str) -> bool:
+        """Whether the file ends as Parquet does."""
+        with self.storage.open(name) as source:
+            tail = b""
+            while chunk := source.read(1 << 20):
+                tail = (tail + chunk)[-4:]
+        return tail == b"PAR1"
 
 
 def is_compacted(name: str) -> bool:

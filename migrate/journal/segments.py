@@ -22,12 +22,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from migrate.clock import stamp
-from migrate.journal.chain import Chain, is_compacted, number_of
+from migrate.errors import JournalDamaged
+from migrate.journal.chain import Chain, Flaw, is_compacted, number_of
 from migrate.journal.entry import DUCKDB, Entry, schema
+from migrate.journal.flaws import Told, affected
 from migrate.ledger.database import Ledger, Transaction
 from migrate.ledger.leases import Lease
 from migrate.ledger.tables import segments
 from migrate.storage import Storage, Taken, at_once, sha256_of, storage_of
+from migrate.store import Store
 
 GROUP_SECONDS = 0.2
 COMPACT_BYTES = 32_000_000
@@ -37,8 +40,11 @@ LATE = 100  # segments that a stale process may have put before ours, at most
 class Journal:
     """All segments of a workspace. Reading needs no lease; `append` does."""
 
-    def __init__(self, place: Path | Storage, ledger: Ledger) -> None:
-        self.storage, self.ledger = storage_of(place), ledger
+    def __init__(self, place: Path | Storage, ledger: Ledger, store: Store | None = None) -> None:
+        """Args:
+        store: the stages, which help to tell the records that a damaged segment is about.
+        """
+        self.storage, self.ledger, self._store = storage_of(place), ledger, store
         self._chain = Chain(self.storage, ledger)
         self._lease: Lease | None = None
         self._condition = threading.Condition()
@@ -96,9 +102,24 @@ class Journal:
         """Check every segment against its digest in the ledger, and that each follows another.
 
         Raises:
-            Damaged: a segment is missing or differs. Nothing may be written on top of that.
+            Damaged: a segment is missing or differs; says which records are affected, as far as that can be
+                told. Nothing may be written on top of that.
         """
-        self._chain.verify()
+        flaws = self._chain.audit()
+        if flaws:
+            told = affected(self._chain, self._store, flaws) if self._store is not None else None
+            raise JournalDamaged(flaws[0].place, flaws[0].what, flaws[0].remedy, told)
+
+    def audit(self) -> tuple[list[Flaw], Told]:
+        """All that is wrong with the segments, and the records that this affects; raises none of it."""
+        flaws = self._chain.audit()
+        if not flaws or self._store is None:
+            return flaws, Told()
+        return flaws, affected(self._chain, self._store, flaws)
+
+    def count(self) -> int:
+        """How many segments lie there, replaced ones too."""
+        return len(self._chain.there())
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -109,7 +130,7 @@ class Journal:
         self.storage.aside("x")  # makes the folder
         self.storage.clean()
         self._drop_unnamed()
-        self._chain.verify()
+        self.verify()
         self._end_compaction(lease)
         self._drop_replaced()
         known = {row.name: row for row in self.ledger.read(sa.select(segments))}

@@ -48,6 +48,10 @@ class Backend(Protocol):
         """What a driver's error means to us; None: it is a defect."""
         ...
 
+    def unsound(self, connection: sa.Connection, *, deep: bool) -> list[str]:
+        """What it finds wrong with its own file. A server looks after its own."""
+        ...
+
     def hold(self, engine: sa.Engine, name: str, *, shared: bool) -> Hold | None:
         """Keep a name to this process (or share it with other readers), for as long as it lives at most.
 
@@ -92,7 +96,15 @@ class SqliteFile:
             text = str(getattr(error, "orig", error))
             full = any(word in text for word in ("full", "disk I/O", "readonly", "unable to open"))
             return NoSpace(self.name, text) if full else None
-        return Damaged(self.name, f"is not a readable ledger ({error})")
+        remedy = (
+            "Restore it from a backup, or run `migrate rebuild`: it makes the ledger anew out of the journal."
+        )
+        return Damaged(self.name, f"is not a readable ledger ({error})", remedy)
+
+    def unsound(self, connection: sa.Connection, *, deep: bool) -> list[str]:
+        pragma = "PRAGMA integrity_check" if deep else "PRAGMA quick_check"
+        found = [str(row[0]) for row in connection.exec_driver_sql(pragma)]
+        return [] if found == ["ok"] else found
 
     def hold(self, engine: sa.Engine, name: str, *, shared: bool) -> Hold | None:  # noqa: ARG002
         import fcntl
@@ -173,6 +185,9 @@ class Postgres:
             error, "connection_invalidated", False
         )
         return LedgerAway(self.name, text) if away else None
+
+    def unsound(self, connection: sa.Connection, *, deep: bool) -> list[str]:  # noqa: ARG002
+        return []
 
     def hold(self, engine: sa.Engine, name: str, *, shared: bool) -> Hold | None:
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT", reads=True)

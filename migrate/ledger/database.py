@@ -23,6 +23,11 @@ from migrate.ledger.backends import DRIVER_ERRORS, Hold, backend_of
 HEAD = "0006"
 
 
+def event_digest(previous: str, at: str, who: str, what: str, facts: str) -> str:
+    """The digest of an event of the trail; it covers the one before it."""
+    return hashlib.sha256("\n".join([previous, at, who, what, facts]).encode()).hexdigest()
+
+
 class Epoch(Protocol):
     """What a transaction asks of the lease that it is made under (`leases.Lease` is one)."""
 
@@ -50,7 +55,7 @@ class Transaction:
         ).scalar()
         text = json.dumps(facts, sort_keys=True, default=str)
         previous = last or ""
-        digest = hashlib.sha256("\n".join([previous, self.at, who, what, text]).encode()).hexdigest()
+        digest = event_digest(previous, self.at, who, what, text)
         self.sql.execute(
             tables.events.insert().values(
                 at=self.at, who=who, what=what, facts=text, previous=previous, digest=digest
@@ -223,6 +228,15 @@ class Ledger:
         if not rows:
             raise UsageError(f"`{label}` hasn't been discovered.", "Run `migrate discover` first.")
         return rows[0]
+
+    def unsound(self, *, deep: bool) -> list[str]:
+        """What the database itself finds wrong with its file; nothing where it is whole.
+
+        Args:
+            deep: read every index, too.
+        """
+        with self._translated(), self._reader.connect() as connection:
+            return self.backend.unsound(connection, deep=deep)
 
     def close(self) -> None:
         """Release the connections."""

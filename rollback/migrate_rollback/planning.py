@@ -38,10 +38,12 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
 
     Raises:
         UsageError: nothing has been loaded.
+        JournalDamaged: a segment isn't what it was; names the records that it is about.
         Parked, SystemRefused: the target.
     """
     chosen = attempts.choose(workspace.ledger, scope)
     store, engine, point = workspace.store, workspace.engine, chosen.point
+    workspace.journal.verify()
     deeds.tables(engine, workspace.journal.source(), chosen.number)
     worklist.strays_table(workspace, point, [])
     base = f"rollback/attempt-{chosen.number}/plan"

@@ -31,11 +31,13 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
 
     Raises:
         UsageError: nothing has been loaded.
+        JournalDamaged: a segment isn't what it was; names the records that it is about.
         Parked, SystemRefused: the target.
     """
     chosen = attempts.choose(workspace.ledger)
     attempt, point, engine = chosen.number, chosen.point, workspace.engine
     catalog = workspace.guarded()
+    workspace.journal.verify()
     deeds.tables(engine, workspace.journal.source(), attempt)
     differences.begin(engine)
     with closing(workspace.target()) as target:
