@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from migrate.catalog import Catalog, Field
 from migrate.connector import ExplainsLinks, Held, KeepsHistory, Link, Target, Version
+from migrate.engine import text
 from migrate.plan.needs import written_fields
 from migrate.workspace import Workspace
 from migrate_rollback import judging
@@ -134,15 +135,16 @@ class Look:
             going |= self._ends([link.right for link in found], ("adopted",))
         known = self._known(ids)
         stays, freed = self._looked(found)
+        left = self._references([link for link in found if (link.right_object, link.right) in going])
         unknown = [
             link
             for link in found
             # What hangs under a record by such a link goes with it: it must not take along what is held.
             if (link.cascades and (link.right_object, link.right) in stays)
             or (
-                (link.right_object, link.right) not in going
-                and (link.right_object, link.right, link.label) not in freed
+                (link.right_object, link.right, link.label) not in freed
                 and not _ours(link, known)
+                and ((link.right_object, link.right) not in going or self._by_others(link, left))
             )
         ]
         if unknown and isinstance(self.target, ExplainsLinks):
@@ -152,6 +154,42 @@ class Look:
         for link in unknown:
             by_id.setdefault(link.left, []).append(link)
         return by_id
+
+    def _by_others(self, link: Link, left: dict[tuple[str, str], str | None]) -> bool:
+        """Whether a link between two records of ours, which no journal knows, can't be our doing.
+
+        A reference is a value of the record that holds it: ours is as we left it. A link beside the records
+        is somebody's, where both are of objects that the plan loads; what automations hang under a record
+        of ours (a task) they link by themselves.
+
+        Args:
+            left: what `_references` found.
+        """
+        if (link.right, link.label) in left:
+            return left[link.right, link.label] != link.left
+        planned = {each.target for each in self.workspace.plan.model.objects}
+        return {link.left_object, link.right_object} <= planned and not self._is_reference(link)
+
+    def _is_reference(self, link: Link) -> bool:
+        schema = self.catalog.objects.get(link.right_object)
+        field = schema.fields.get(link.label) if schema else None
+        return field is not None and bool(field.references)
+
+    def _references(self, links: Sequence[Link]) -> dict[tuple[str, str], str | None]:
+        """By record of ours and field: the record that we left it naming, for links that are references."""
+        found: dict[tuple[str, str], str | None] = {}
+        by_label: dict[str, list[str]] = {}
+        for link in links:
+            if self._is_reference(link):
+                by_label.setdefault(link.label, []).append(link.right)
+        for label, ids in by_label.items():
+            for lot in chunks(list(dict.fromkeys(ids)), 5000):
+                rows = self.workspace.engine.rows(
+                    f"""SELECT id, "after"[{text(label)}] AS named FROM undo_records
+                    WHERE id IN ({quoted(list(lot))})"""
+                )
+                found.update({(row["id"], label): row["named"] for row in rows})
+        return found
 
     def _looked(self, links: Sequence[Link]) -> tuple[set[tuple[str, str]], set[tuple[str, str, str]]]:
         """Of what hangs there: records of ours that were looked at before and stay, and references of
