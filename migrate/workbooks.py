@@ -31,13 +31,18 @@ def neutral(value: Any) -> Any:
     return text if len(text) <= CELL else f"{text[: CELL - 1]}…"
 
 
-def add_sheet(book: Workbook, title: str, rows: Iterable[Iterable[Any]], widths: Sequence[int] = ()) -> None:
+def add_sheet(
+    book: Workbook, title: str, rows: Iterable[Iterable[Any]], widths: Sequence[int] = (),
+    link: int | None = None,
+) -> None:  # fmt: skip
     """Append a sheet to a write-only workbook; rows are written and forgotten.
 
     Args:
         title: made into a name that Excel takes and that no sheet of the book has yet.
         widths: of the first columns, in characters.
+        link: the column whose web addresses one may click on.
     """
+    from openpyxl.cell import WriteOnlyCell
     from openpyxl.utils import get_column_letter
 
     taken = {name.lower() for name in book.sheetnames}
@@ -49,4 +54,9 @@ def add_sheet(book: Workbook, title: str, rows: Iterable[Iterable[Any]], widths:
     for number, width in enumerate(widths, 1):
         sheet.column_dimensions[get_column_letter(number)].width = width
     for row in rows:
-        sheet.append([neutral(value) for value in row])
+        cells = [neutral(value) for value in row]
+        if link is not None and link < len(cells) and str(cells[link]).startswith("https://"):
+            address = cells[link]
+            cells[link] = WriteOnlyCell(sheet, address)
+            cells[link].hyperlink = address
+        sheet.append(cells)

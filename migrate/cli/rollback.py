@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from migrate.cli import asking
+from migrate.cli import asking, undo_plan
 from migrate.cli.output import Result, Session, table
 
 if TYPE_CHECKING:
-    from migrate_rollback import RollbackPlan, RolledBack
+    from migrate_rollback import RolledBack
 
 F = TypeVar("F", bound=Callable[..., Any])
 SHOWN = 30
@@ -55,53 +56,32 @@ def checkpoints(session: Session) -> Result:
 
 
 @rollback.command(short_help="Say what a rollback would do.")
+@click.option(
+    "--xlsx",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write a workbook for the meeting that decides.",
+)
 @click.pass_obj
-def plan(session: Session) -> Result:
+def plan(session: Session, xlsx: Path | None) -> Result:
     """Say what a rollback would do, in groups, by a look at every record; change nothing.
 
+    What can't be undone comes first, then what is left to people or held, side effects, calls and time.
     Next: `migrate rollback run`.
 
     \b
-    migrate rollback plan
+    migrate rollback plan --xlsx rollback.xlsx
     """
     from migrate_rollback import plan as run
+    from migrate_rollback.decision import write
 
     with session.workspace() as workspace, session.bars() as bars:
         found = run(workspace, bars)
+        if xlsx is not None:
+            write(workspace, found, xlsx)
         stage = workspace.store.storage.address()
-    return Result("rollback plan", _plan_document(found), _plan_text(found, stage), 0 if found.clean else 1)
-
-
-def _plan_document(found: RollbackPlan) -> dict[str, Any]:
-    counts: dict[str, int] = {}
-    for group in found.groups:
-        counts[group.action] = counts.get(group.action, 0) + group.count
-    groups = [
-        {"object": g.object, "action": g.action, "why": g.code, "count": g.count, "words": g.words}
-        for g in found.groups
-    ]
-    return {
-        "attempt": found.attempt, "checkpoint": found.checkpoint, "taken": found.taken,
-        "window_end": found.window_end, "last_safe_start": found.last_safe_start, "open": found.open,
-        "seconds": round(found.seconds, 1), "counts": counts, "groups": groups, "folder": found.folder,
-    }  # fmt: skip
-
-
-def _plan_text(found: RollbackPlan, stage: str) -> str:
-    rows = [(group.object, group.count, group.words) for group in found.groups]
-    lines = [f"Attempt {found.attempt}, back to `{found.checkpoint}` of {found.taken}."]
-    lines.append(
-        table(rows, ("object", "count", "what would happen")) if rows else "Nothing is left to undo."
-    )
-    if not found.open:
-        lines.append(f"The rollback window closed at {found.window_end}: `run` refuses to start.")
-    elif found.window_end:
-        lines.append(
-            f"It takes about {found.seconds:,.0f} s. The window ends {found.window_end}; "
-            f"last safe start {found.last_safe_start}."
-        )
-    lines.append(f"One row for each thing: {stage}/{found.folder}")
-    return "\n".join(lines)
+    told = undo_plan.text(found, stage) + (f"\nFor the meeting: {xlsx}" if xlsx else "")
+    made = {"xlsx": xlsx} if xlsx else {}
+    return Result("rollback plan", undo_plan.document(found) | made, told, 0 if found.clean else 1)
 
 
 @rollback.command("run", short_help="Put everything back.")
@@ -125,8 +105,8 @@ def run_(session: Session, yes: bool, dry_run: bool) -> Result:
             seen = do_plan(workspace, bars)
             return Result(
                 "rollback run",
-                {"dry_run": True, **_plan_document(seen)},
-                _plan_text(seen, workspace.store.storage.address()),
+                {"dry_run": True, **undo_plan.document(seen)},
+                undo_plan.text(seen, workspace.store.storage.address()),
                 int(not seen.clean),
             )
         _confirm(workspace.system("target").system, yes)

@@ -9,6 +9,7 @@ value, or None for null. Values that cross for staging are Arrow, in the catalog
 """
 
 from migrate.connector.abilities import (
+    CountsCalls,
     ExplainsLinks,
     FindsByValues,
     FindsChanges,
@@ -74,6 +75,7 @@ __all__ = [
     "Change",
     "Companion",
     "Connector",
+    "CountsCalls",
     "ExplainsLinks",
     "FindsByValues",
     "FindsChanges",

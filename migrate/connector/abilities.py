@@ -110,6 +110,15 @@ class FindsByValues(Protocol):
 
 
 @runtime_checkable
+class CountsCalls(Protocol):
+    """A system whose connector counts the calls that it makes."""
+
+    def calls_made(self) -> int:
+        """Calls since it was built, repeated ones included."""
+        ...
+
+
+@runtime_checkable
 class TellsPicklists(Protocol):
     """A system that tells an object's picklists with a call or two, without a whole `discover`."""
 

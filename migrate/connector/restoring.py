@@ -47,17 +47,17 @@ class Restorable:
 
     `route`: `api` (a rollback does it), `ui` (a person, in the vendor's own pages), `none` (nobody).
     `days`: since the change, None as long as the record lives (no meaning where the route is `none`).
-    `until_full`: it also ends when the vendor's bin is full. `objects`: only records of these, empty for
-    all others. `where`: the place in the vendor's own pages where a person does it. `note`: what is lost all
-    the same, or why nobody can. `source`: the vendor's page, with the day on which it was read; "" where
-    it was not read on one.
+    `room`: records of a licence that the vendor's bin holds; the time also ends when that is full.
+    `objects`: only records of these, empty for all others. `where`: the place in the vendor's own pages where
+    a person does it. `note`: what is lost all the same, or why nobody can. `source`: the vendor's page, with
+    the day on which it was read; "" where it was not read on one.
     """
 
     change: Change
     route: Route
     note: str
     days: int | None = None
-    until_full: bool = False
+    room: int | None = None
     objects: tuple[str, ...] = ()
     where: str = ""
     source: str = ""
@@ -69,7 +69,7 @@ class Restorable:
             return "never"
         if self.days is None:
             return "as long as the record"
-        return f"{self.days} days" + (", or until the bin is full" if self.until_full else "")
+        return f"{self.days} days" + (", or until the bin is full" if self.room is not None else "")
 
 
 @runtime_checkable

@@ -133,6 +133,11 @@ class Http:
         )
 
     @property
+    def calls_made(self) -> int:
+        """Calls so far, every try of one counted; log-ins aren't."""
+        return self.pace.started
+
+    @property
     def base_url(self) -> str:
         return self._base_url
 

@@ -27,6 +27,7 @@ class Pace:
         self._room = threading.Condition()
         self._window = float(min(START, self.most))
         self._in_flight = 0
+        self.started = 0  # calls that were admitted
         self._due = clock.now()  # when the bucket is full again
         self._not_before: datetime | None = None
         self._halved: datetime | None = None
@@ -69,6 +70,7 @@ class Pace:
     def _turn(self) -> float:
         """Take the next token; seconds until it is due."""
         with self._room:
+            self.started += 1
             now = self._clock.now()
             start = max(now, self._not_before or now)
             if self.calls_per_second:

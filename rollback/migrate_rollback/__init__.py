@@ -13,10 +13,10 @@ from migrate_rollback.model import (
     Hold,
     HoldGroup,
     Residue,
-    RollbackPlan,
     RolledBack,
     Verified,
 )
+from migrate_rollback.planned import Reckoning, RollbackPlan, SideEffect
 from migrate_rollback.planning import checkpoints, plan
 from migrate_rollback.rolling import force as force_hold
 from migrate_rollback.rolling import run
@@ -28,10 +28,12 @@ __all__ = [
     "Group",
     "Hold",
     "HoldGroup",
+    "Reckoning",
     "Residue",
     "RollbackPlan",
     "RolledBack",
     "Scope",
+    "SideEffect",
     "Verified",
     "checkpoints",
     "force_hold",

@@ -55,13 +55,19 @@ def by_address(workspace: Workspace, attempt: int) -> dict[str, int]:
 
 def to_stay(engine: Engine, catalog: Catalog) -> dict[str, int]:
     """How many values a rollback won't put back, by `object.field`. Needs the tables of `deeds`."""
-    found = {}
-    for object, name, consent in marked(catalog, list(catalog.objects)):
-        before, after = f"before[{text(name)}]", f"after[{text(name)}]"
-        query = f"""SELECT key FROM undo_records WHERE object = {text(object)} AND action = 'restore'
-            AND {says_no(consent, after)} AND NOT {says_no(consent, before)}"""
-        found[f"{object}.{name}"] = _count(engine, query)
-    return _some(found)
+    return _some(
+        {
+            f"{object}.{name}": _count(engine, staying(object, name, consent))
+            for object, name, consent in marked(catalog, list(catalog.objects))
+        }
+    )
+
+
+def staying(object: str, name: str, consent: Consent) -> str:
+    """SQL: `key` and `id` of the records of which a rollback won't put this field back."""
+    before, after = f"before[{text(name)}]", f"after[{text(name)}]"
+    return f"""SELECT key, id FROM undo_records WHERE object = {text(object)} AND action = 'restore'
+        AND {says_no(consent, after)} AND NOT {says_no(consent, before)}"""
 
 
 def stayed(engine: Engine) -> dict[str, int]:

@@ -126,10 +126,17 @@ class Look:
             for link in self.target.read_links(object, ids, other)
         ]
 
-    def foreign(self, object: str, rows: Sequence[Row]) -> dict[str, list[Link]]:
-        """Links on these records that came from nobody of ours, by record."""
+    def foreign(
+        self, object: str, rows: Sequence[Row], found: Sequence[Link] | None = None
+    ) -> dict[str, list[Link]]:
+        """Links on these records that came from nobody of ours, by record.
+
+        Args:
+            found: all their links, where they were just read.
+        """
         ids = [row.id for row in rows if not row.forced]
-        found = self.links(object, ids) if ids else []
+        if found is None:
+            found = self.links(object, ids) if ids else []
         going = self._ends([link.right for link in found], ("created", "side", "stray"))
         if any(row.kind == "side" for row in rows):
             going |= self._ends([link.right for link in found], ("adopted",))

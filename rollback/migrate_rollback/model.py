@@ -14,9 +14,13 @@ from typing import Any, Literal
 PHASE = "rollback"
 ACTIONS = {
     "delete": "delete created",
+    "delete file": "delete file",
     "restore": "restore before-image",
     "unlink": "unlink",
     "relink": "put a link's mark back",
+    "with record": "goes with its record",
+    "stays": "stays with its record, which is held",
+    "revert schema": "revert schema change",
     "hold": "hold",
     "by hand": "by hand",
     "can't": "can't",
@@ -98,12 +102,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows of one object with one fate."""
+    """Rows of one object with one fate. `note`: what a person does about it, and until when."""
 
     object: str
     action: str  # a key of ACTIONS
     code: str  # a key of CODES, "" where nothing speaks against it
     count: int
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -114,29 +119,6 @@ class Group:
     def words(self) -> str:
         """The group for people."""
         return ACTIONS[self.action] + (f": {CODES.get(self.code, self.code)}" if self.code else "")
-
-
-@dataclass(frozen=True)
-class RollbackPlan:
-    """What a rollback would do now. `folder`: of the Parquet with one row for each thing.
-
-    Times are stamps (UTC); `seconds` is what it will take, measured or reckoned from the calls needed.
-    """
-
-    attempt: int
-    checkpoint: str
-    taken: str
-    window_end: str | None
-    last_safe_start: str | None
-    open: bool
-    seconds: float
-    groups: tuple[Group, ...]
-    folder: str
-
-    @property
-    def clean(self) -> bool:
-        """Nothing is held, left to people, or impossible."""
-        return all(group.action not in ("hold", "by hand", "can't") for group in self.groups)
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,35 @@
 """What would a rollback do now? Every record that we made or changed, looked at as it stands.
 
 Reads the target, writes nothing to it, needs no lease. Late calls of a stopped load are looked for by the
-run itself. The rows are published as Parquet, the groups are counted here.
+run itself. The rows are published as Parquet (`planrows`), what it costs is reckoned (`calls`), and what
+happens beside it is named (`effects`).
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
 
+from migrate.connector import Change, Link, Restorable, Target, restoring_of, row_for
 from migrate.load.context import Progress, no_progress
 from migrate.stages.checkpoint import Checkpoint, all_of, window_open
+from migrate.stages.undoable import file_objects, kinds_made
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, consent, deeds, worklist
+from migrate_rollback import attempts, deeds, effects, planrows, worklist
+from migrate_rollback.calls import LINKS, RECORDS, Meter
+from migrate_rollback.effects import Cascades
 from migrate_rollback.looking import Look
-from migrate_rollback.model import BY_HAND, Group, RollbackPlan, Row, Verdict
+from migrate_rollback.model import BY_HAND, Group, Residue, Row, Verdict
+from migrate_rollback.planned import OPEN, RollbackPlan, SideEffect
+from migrate_rollback.planrows import Rows, Told
 from migrate_rollback.scope import Scope
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+ORDER = (
+    *OPEN, "delete", "delete file", "restore", "unlink", "relink", "revert schema", "with record", "stays",
+    "nothing",
+)  # fmt: skip
 
 
 def checkpoints(workspace: Workspace) -> list[Checkpoint]:
@@ -50,44 +57,129 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
     store.discard(base)
     work = worklist.build(workspace, point, f"{base}/work")
     is_open = chosen.state != "open" or window_open(point, workspace.clock.now())
-    counts: Counter[tuple[str, str, str]] = Counter()
-    seconds = attempts.took(workspace) or 0.0
-    with closing(workspace.target()) as target, store.writer(base, _schema()) as writer:
-        look = Look(workspace, target, workspace.guarded())
-        seconds = max(seconds, _reckoned(workspace, look, work))
-        for rows in _lots(workspace, work, target.limits.link_reads) if work else ():
-            told = list(_told(look, rows)) if is_open else [(row, "can't", "window", "") for row in rows]
-            counts.update((row.object, action, code) for row, action, code, _ in told)
-            writer.write(_table(told))
-            done = sum(counts.values())
+    catalog = workspace.guarded()
+    with closing(workspace.target()) as target, store.writer(base, planrows.schema()) as writer:
+        rows = Rows(writer, engine, catalog)
+        looking = _Looking(workspace, target, Look(workspace, target, catalog))
+        done = 0
+        for lot in _lots(workspace, work, target.limits.link_reads) if work else ():
+            rows.add(list(looking.told(lot)), ours=lot[0].action == "delete")
+            done += len(lot)
             progress("looked at", done, work.rows if work else done)
+        rows.links(workspace.journal.source())
+        rows.opt_outs(workspace, chosen.number, catalog)
+        rows.held(dict.fromkeys(BY_HAND, "by hand"))
+        cost = looking.meter.reckoning(point, looking.deletes, work is not None)
+        beside, untold, sent = looking.effects(chosen.number)
     total = sum(part.rows for part in writer.parts)
     store.publish(Manifest(base, "rollback", str(chosen.number), 0, total, tuple(writer.parts)))
-    groups = [Group(object, action, code, n) for (object, action, code), n in sorted(counts.items())]
-    stays = consent.by_address(workspace, chosen.number) | consent.to_stay(engine, workspace.guarded())
-    groups += [Group(what, "can't", "consent", n) for what, n in stays.items()]
-    groups += [
-        Group(each.object, "by hand" if each.code in BY_HAND else "hold", each.code, each.n)
-        for each in _held(workspace)
-    ]
+    seconds = max(attempts.took(workspace) or 0.0, cost.seconds)
+    groups = sorted(rows.counts.items(), key=lambda each: (ORDER.index(each[0][1]), each[0]))
     return RollbackPlan(
         chosen.number, point.name, point.at, point.window_end, attempts.last_safe_start(point, seconds),
-        is_open, seconds, tuple(groups), base,
+        is_open, seconds,
+        tuple(
+            Group(object, action, code, n, looking.note(object, action, code))
+            for (object, action, code), n in groups
+        ),
+        base, target.system, cost, tuple(beside), untold,
+        (*_residue(workspace, looking.restoring, point, looking), *sent),
     )  # fmt: skip
 
 
-class _HeldGroup:
-    """Rows that a former run has left as they are."""
+class _Looking:
+    """Judges lots as a run would, and keeps what is said besides: costs, side effects, remedies."""
 
-    def __init__(self, object: str, code: str, n: int) -> None:
-        self.object, self.code, self.n = object, code, n
+    def __init__(self, workspace: Workspace, target: Target, look: Look) -> None:
+        self.workspace, self.target, self.look = workspace, target, look
+        self.meter, self.cascades = Meter(workspace, target), Cascades()
+        self.restoring: tuple[Restorable, ...] = restoring_of(target, target.limits)
+        self.files = file_objects(workspace)
+        self.deletes: Counter[str] = Counter()
+        self.restores: Counter[str] = Counter()
+
+    def told(self, rows: list[Row]) -> Iterator[Told]:
+        """What would become of the rows of a lot: of one object, one action."""
+        first, limits = rows[0], self.target.limits
+        if first.action in ("unlink", "relink"):
+            self.meter.unlinks(rows)
+            yield from ((row, row.action, "", "") for row in rows if row.action == "unlink")
+            return
+        foreign: dict[str, list[Link]] = {}
+        links: list[Link] = []
+        if first.action == "delete":
+            with self.meter.of(LINKS, len(rows)):
+                sides = [row.id for row in rows if row.kind == "side"]
+                others = set(self.look.ours_of_sides(first.object, sides)[1]) if sides else set()
+                rows = [row for row in rows if row.kind != "side" or row.id not in others]
+                links = self.look.links(first.object, [row.id for row in rows]) if rows else []
+                foreign = self.look.foreign(first.object, rows, links)
+        going: set[str] = set()
+        for batch in worklist.chunks(rows, limits.records_of(first.object)):
+            with self.meter.of(RECORDS, 1):
+                judged = self.look.judge(first.object, batch, foreign)
+            acts = [(row, verdict) for row, _, verdict in judged if verdict.what in ("delete", "restore")]
+            self._count(first, acts)
+            going.update(row.id for row, verdict in acts if verdict.what == "delete")
+            for row, _, verdict in judged:
+                yield row, *self._action(row, verdict)
+        self.cascades.add(first.object, going, links)
+
+    def _count(self, first: Row, acts: Sequence[tuple[Row, Verdict]]) -> None:
+        if not acts:
+            return
+        rows = [row for row, _ in acts]
+        if first.action == "delete":
+            self.deletes[first.object] += len(acts)
+            self.meter.deletes(first.object, len(acts))
+            return
+        self.restores[first.object] += len(acts)
+        names = sorted({name for _, verdict in acts for name in verdict.values})
+        self.meter.restores(self.look, first.object, rows, names)
+
+    def _action(self, row: Row, verdict: Verdict) -> tuple[str, str, str]:
+        if verdict.what == "hold":
+            return ("by hand" if verdict.code in BY_HAND else "hold"), verdict.code, verdict.reason
+        if verdict.what == "gone":
+            if not verdict.code:
+                return "nothing", "", verdict.reason
+            back = row_for(self.restoring, Change.RECORD_DELETED, row.object).route == "ui"
+            return ("by hand" if back else "can't"), verdict.code, verdict.reason
+        action = "delete file" if row.action == "delete" and row.object in self.files else row.action
+        return action, "", ", ".join(verdict.values)
+
+    def note(self, object: str, action: str, code: str) -> str:
+        """What a person does about a group, and until when."""
+        if action not in ("by hand", "can't"):
+            return ""
+        if code == "gone":
+            row = row_for(self.restoring, Change.RECORD_DELETED, object)
+            how = f"bring it back first ({row.where}; {row.lasts}), then its values are put back"
+            return how if row.route == "ui" else row.note
+        if code == "merged":
+            return row_for(self.restoring, Change.RECORD_MERGED, object).note
+        if code == "consent":
+            return row_for(self.restoring, Change.OPTED_OUT).note
+        return "look at the record: `migrate rollback hold show` has the target's words" if code else ""
+
+    def effects(self, attempt: int) -> tuple[list[SideEffect], tuple[str, ...], list[Residue]]:
+        """What happens beside it; what isn't told of that; mail that was sent."""
+        plan = self.workspace.plan.model
+        acting, untold = effects.of_automations(self.target, plan, self.deletes, self.restores)
+        mails, sent = effects.of_mail(self.workspace, attempt, self.restores, self.deletes)
+        catalog = self.workspace.catalog("target")
+        bins = effects.of_bin(self.restoring, catalog, self.deletes)
+        return [*self.cascades.effects(), *acting, *mails, *bins], untold, sent
 
 
-def _held(workspace: Workspace) -> Iterator[_HeldGroup]:
-    for row in workspace.engine.rows(
-        "SELECT object, code, count(*) AS n FROM undo_held GROUP BY ALL ORDER BY ALL"
-    ):
-        yield _HeldGroup(row["object"], row["code"], int(row["n"]))
+def _residue(
+    workspace: Workspace, restoring: Sequence[Restorable], point: Checkpoint, looking: _Looking
+) -> Iterator[Residue]:
+    """What stays whatever is undone: kinds of change that nobody can take back, and what `prepare` made."""
+    made = kinds_made(workspace, point.segment, point.attempt)
+    records = looking.deletes.total() + looking.restores.total()
+    if Change.HISTORY in made and records:
+        yield Residue(f"{Change.HISTORY}: {row_for(restoring, Change.HISTORY).note}", records)
 
 
 def _lots(workspace: Workspace, work: Manifest, size: int) -> Iterator[list[Row]]:
@@ -98,56 +190,3 @@ def _lots(workspace: Workspace, work: Manifest, size: int) -> Iterator[list[Row]
         for group in groups.values():
             for lot in worklist.chunks(group, size):
                 yield list(lot)
-
-
-def _told(look: Look, rows: list[Row]) -> Iterator[tuple[Row, str, str, str]]:
-    first = rows[0]
-    if first.action in ("unlink", "relink"):
-        if first.action == "unlink":
-            yield from ((row, "unlink", "", "") for row in rows)
-        return
-    sides = [row.id for row in rows if row.kind == "side"]
-    others = set(look.ours_of_sides(first.object, sides)[1]) if sides else set()
-    rows = [row for row in rows if row.kind != "side" or row.id not in others]
-    foreign = look.foreign(first.object, rows) if first.action == "delete" else {}
-    for row, _, verdict in look.judge(first.object, rows, foreign):
-        yield row, *_action(row, verdict)
-
-
-def _action(row: Row, verdict: Verdict) -> tuple[str, str, str]:
-    if verdict.what == "hold":
-        return ("by hand" if verdict.code in BY_HAND else "hold"), verdict.code, verdict.reason
-    if verdict.what == "gone":
-        return ("can't" if verdict.code else "nothing"), verdict.code, verdict.reason
-    return row.action, "", ", ".join(verdict.values)
-
-
-def _reckoned(workspace: Workspace, look: Look, work: Manifest | None) -> float:
-    """Seconds by the calls that it takes at the target's pace: read, delete or write, links, sweep."""
-    if work is None:
-        return 0.0
-    limits = look.target.limits
-    calls = 40.0
-    for row in workspace.engine.rows("SELECT object, count(*) AS n FROM undo_records GROUP BY object"):
-        batches = math.ceil(int(row["n"]) / limits.records_of(row["object"]))
-        others = len(look.target.linked_objects(row["object"]))
-        calls += 3 * batches + others * math.ceil(int(row["n"]) / limits.link_reads)
-    return calls / (limits.calls_per_second or 10.0)
-
-
-def _schema() -> pa.Schema:
-    import pyarrow as pa
-
-    names = ("object", "action", "why", "kind", "key", "id", "left", "right", "label", "detail")
-    return pa.schema([(name, pa.string()) for name in names])
-
-
-def _table(told: list[tuple[Row, str, str, str]]) -> pa.Table:
-    import pyarrow as pa
-
-    cells = [
-        (row.object, action, code, row.kind, row.key, row.id, row.left, row.right, row.label, detail)
-        for row, action, code, detail in told
-    ]
-    columns = list(zip(*cells, strict=True)) if cells else [()] * len(_schema().names)
-    return pa.table([pa.array(column, pa.string()) for column in columns], schema=_schema())

@@ -244,6 +244,9 @@ class HubSpotConnector:
         """What can be put back, by which route, and for how long."""
         return RESTORING
 
+    def calls_made(self) -> int:
+        return self._portal.http.calls_made
+
     def send(self, batch: Batch) -> list[Outcome]:
         if batch.operation in (Operation.LINK, Operation.UNLINK):
             return self._linking.send(batch) if batch.links else []

@@ -198,6 +198,9 @@ class SalesforceConnector:
         """What can be put back, by which route, and for how long."""
         return RESTORING
 
+    def calls_made(self) -> int:
+        return self._org.calls_made
+
     def send(self, batch: Batch) -> list[Outcome]:
         if self._uploads.takes(batch.object) and not batch.links:
             return self._uploads.send(batch, self._keys.get(batch.object))

@@ -97,6 +97,11 @@ class Org:
             )
         return http
 
+    @property
+    def calls_made(self) -> int:
+        """Calls so far; none before the first log-in."""
+        return self._opened.calls_made if self._opened is not None else 0
+
     def _open(self) -> Http:
         instance = self.login.instance()
         if not instance:

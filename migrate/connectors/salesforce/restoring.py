@@ -38,7 +38,8 @@ RESTORING: Final = (
         Change.RECORD_DELETED, "ui",
         f"with the children that went along; the bin holds {BIN_OF_A_LICENCE:,} records a licence, then the "
         "oldest are purged",
-        RECYCLE_DAYS, until_full=True, where=_PLACE, source=_BIN,
+        RECYCLE_DAYS, room=BIN_OF_A_LICENCE, where=_PLACE,
+        source=_BIN,
     ),
     Restorable(
         Change.RECORD_MERGED, "none", "a merge's loser can't be brought back; in the bin it names its master",
@@ -53,7 +54,8 @@ RESTORING: Final = (
         source=_FILES,
     ),
     Restorable(
-        Change.FILE_DELETED, "ui", "as any record", RECYCLE_DAYS, until_full=True, where=_PLACE, source=_BIN
+        Change.FILE_DELETED, "ui", "as any record", RECYCLE_DAYS, room=BIN_OF_A_LICENCE, where=_PLACE,
+        source=_BIN
     ),
     Restorable(Change.FIELD_MADE, "api", "deleted, with the values that people have put in"),
     Restorable(
