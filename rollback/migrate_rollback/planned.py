@@ -94,7 +94,8 @@ class RollbackPlan:
     @property
     def clean(self) -> bool:
         """Nothing is held, left to people, or impossible."""
-        return all(group.action not in OPEN for group in self.groups)
+        in_time = self.open or not self.groups
+        return in_time and all(group.action not in OPEN for group in self.groups)
 
     @property
     def counts(self) -> dict[str, int]:
