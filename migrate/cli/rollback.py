@@ -87,8 +87,11 @@ def plan(session: Session, xlsx: Path | None) -> Result:
 @rollback.command("run", short_help="Put everything back.")
 @yes_option
 @click.option("--dry-run", is_flag=True, help="The same as `plan`: look and count; change nothing.")
+@click.option(
+    "--schema", is_flag=True, help="Remove, last, what `prepare` made, as far as no record uses it."
+)
 @click.pass_obj
-def run_(session: Session, yes: bool, dry_run: bool) -> Result:
+def run_(session: Session, yes: bool, dry_run: bool, schema: bool) -> Result:
     """Delete what the load created and put back what it changed, except what others have touched since.
 
     Asks for the system's name before it writes. Goes on where it was stopped; a second run finds nothing
@@ -110,7 +113,7 @@ def run_(session: Session, yes: bool, dry_run: bool) -> Result:
                 int(not seen.clean),
             )
         _confirm(workspace.system("target").system, yes)
-        found = run(workspace, bars)
+        found = run(workspace, bars, remove_schema=schema)
     return _ran("rollback run", found)
 
 
@@ -124,6 +127,7 @@ def _ran(command: str, found: RolledBack) -> Result:
         "attempt": found.attempt, "next_attempt": found.next_attempt, "objects": objects, "counts": counts,
         "settled": found.settled, "late": found.late, "lost_edits": found.lost_edits, "holds": found.held,
         "held": sum(group.count for group in found.held), "seconds": round(found.seconds, 1),
+        "schema": found.schema,
     }  # fmt: skip
     columns = ("delete", "restore", "unlink", "link", "held", "refused")
     rows = [
@@ -147,6 +151,9 @@ def _ran(command: str, found: RolledBack) -> Result:
             f"{found.lost_edits} edits came between our last look and our write; they are in the journal."
         )
     lines += [f"Held: {group.name}: {group.count:,} ({group.words})" for group in found.held]
+    if found.schema is not None:
+        lines += [f"Removed from the schema: {what}" for what in found.schema.removed]
+        lines += [f"Stays in the schema: {what}: {why}" for what, why in found.schema.stays.items()]
     lines.append("Next: `migrate rollback verify`.")
     return Result(command, document, "\n".join(lines), 0 if found.clean else 1)
 

@@ -46,7 +46,16 @@ from migrate.connector.exchanged import (
     Who,
     Write,
 )
-from migrate.connector.made import NewField, NewLabel, NewObject, NewOption, Rights, SchemaChange
+from migrate.connector.made import (
+    NewField,
+    NewHelper,
+    NewLabel,
+    NewObject,
+    NewOption,
+    Rights,
+    SchemaChange,
+)
+from migrate.connector.removing import RemovesSchema, Use
 from migrate.connector.restoring import (
     Change,
     Restorable,
@@ -90,6 +99,7 @@ __all__ = [
     "MakesCompanions",
     "Merges",
     "NewField",
+    "NewHelper",
     "NewLabel",
     "NewObject",
     "NewOption",
@@ -102,6 +112,7 @@ __all__ = [
     "Question",
     "ReadBlob",
     "ReadsBlobs",
+    "RemovesSchema",
     "Restorable",
     "Rights",
     "Route",
@@ -118,6 +129,7 @@ __all__ = [
     "TellsRestoring",
     "Told",
     "Total",
+    "Use",
     "Version",
     "Where",
     "Who",

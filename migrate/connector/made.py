@@ -72,6 +72,18 @@ class NewLabel:
 
 
 @dataclass(frozen=True)
+class NewHelper:
+    """What a connector needed, and made, beside what was asked for. `kind`: in the vendor's own word.
+
+    `object`: for whose sake; where it serves several, the vendor's own object in which it is kept.
+    """
+
+    object: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Rights:
     """What our credential may do. `missing` and `excess` are sentences for people."""
 
@@ -83,4 +95,4 @@ class Rights:
     calls_max: int | None = None
 
 
-SchemaChange = NewObject | NewField | NewOption | NewLabel
+SchemaChange = NewObject | NewField | NewOption | NewLabel | NewHelper

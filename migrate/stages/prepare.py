@@ -1,19 +1,27 @@
 """What does the target lack for this plan, and can it be made? Objects, fields, options, link labels.
 
 Every change is journalled before it is asked for; making what is there already is no change. What
-`prepare` makes stays after a rollback (the report lists it as residue): removing a field would
-remove what people have put into it since.
+`prepare` makes stays after a rollback (the report lists it as residue), unless the rollback is told to take
+back what nobody uses.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from migrate.catalog import Catalog, Field
 from migrate.clock import stamp
-from migrate.connector import NewField, NewLabel, NewObject, NewOption, SchemaChange
+from migrate.connector import (
+    NewField,
+    NewHelper,
+    NewLabel,
+    NewObject,
+    NewOption,
+    RemovesSchema,
+    SchemaChange,
+)
 from migrate.errors import SystemRefused
 from migrate.journal import Entry
 from migrate.ledger import BatchRow
@@ -35,15 +43,21 @@ class Prepared:
     @property
     def words(self) -> str:
         """The change in words."""
-        change = self.change
-        if isinstance(change, NewObject):
-            return f"{change.object}: object `{change.label}`"
-        if isinstance(change, NewField):
-            return f"{change.object}.{change.name} ({change.kind}{', unique' if change.unique else ''})"
-        if isinstance(change, NewOption):
-            return f"{change.object}.{change.field}: option `{change.value}`"
-        back = f", seen from there `{change.inverse}`" if change.inverse else ""
-        return f"{change.left} to {change.right}: label `{change.label}`{back}"
+        return words(self.change)
+
+
+def words(change: SchemaChange) -> str:
+    """A change, for people."""
+    if isinstance(change, NewObject):
+        return f"{change.object}: object `{change.label}`"
+    if isinstance(change, NewField):
+        return f"{change.object}.{change.name} ({change.kind}{', unique' if change.unique else ''})"
+    if isinstance(change, NewOption):
+        return f"{change.object}.{change.field}: option `{change.value}`"
+    if isinstance(change, NewHelper):
+        return f"{change.object}: {change.kind} `{change.name}`"
+    back = f", seen from there `{change.inverse}`" if change.inverse else ""
+    return f"{change.left} to {change.right}: label `{change.label}`{back}"
 
 
 def changes(plan: Plan, target: Catalog, added: Sequence[NewOption] = ()) -> list[SchemaChange]:
@@ -133,18 +147,20 @@ def prepare(
                 f"prepare-{attempt}", attempt, loading.system, "prepare", "prepare", "-", (), "-",
                 "schema", "-", at,
             )  # fmt: skip
-            loading.journal.append(_entry(loading, batch, change, "intent", "") for change in wanted)
+            loading.journal.append(entry(loading, batch, change, "create", "intent") for change in wanted)
             with loading.batch(batch):
                 said = target.prepare(wanted)
+                beside = target.made_beside() if isinstance(target, RemovesSchema) else ()
                 loading.journal.append(
-                    _entry(
+                    entry(
                         loading,
                         batch,
                         change,
+                        "create",
                         "refused" if outcome.startswith("refused") else "done",
                         outcome,
                     )
-                    for change, outcome in said
+                    for change, outcome in [*said, *((helper, "made") for helper in beside)]
                 )
                 loading.settle(batch, [], Counter())
     finally:
@@ -161,10 +177,37 @@ def prepare(
     return [Prepared(change, outcome) for change, outcome in said]
 
 
-def _entry(loading: Loading, batch: BatchRow, change: SchemaChange, outcome: str, reason: str) -> Entry:
+def entry(
+    loading: Loading, batch: BatchRow, change: SchemaChange, op: str, outcome: str, reason: str = ""
+) -> Entry:
+    """A change of the schema as a row of the journal; `op`: create or delete."""
     facts = {name: str(value) for name, value in asdict(change).items()}
     object = change.left if isinstance(change, NewLabel) else change.object
     return Entry(
-        loading.attempt, batch.id, loading.system, object, "schema", "", "create", outcome,
+        loading.attempt, batch.id, loading.system, object, "schema", "", op, outcome,
         after={"change": type(change).__name__, **facts}, reason=reason,
     )  # fmt: skip
+
+
+def of_facts(facts: Mapping[str, str | None]) -> SchemaChange:
+    """The change that `entry` wrote, as far as taking it back needs it: what it is, where, and its kind."""
+    told = {name: value or "" for name, value in facts.items()}
+    match told["change"]:
+        case "NewObject":
+            return NewObject(told["object"], told["label"], told["plural"], told["name_field"])
+        case "NewField":
+            reference = told.get("reference", "None")
+            return NewField(
+                told["object"], told["name"], told["label"], told["kind"], told["unique"] == "True",
+                reference=None if reference == "None" else reference,
+                required=told["required"] == "True", detail=told.get("detail") == "True",
+            )  # fmt: skip
+        case "NewOption":
+            return NewOption(told["object"], told["field"], told["value"], told["label"])
+        case "NewHelper":
+            return NewHelper(told["object"], told["kind"], told["name"])
+        case _:
+            inverse = told.get("inverse", "None")
+            return NewLabel(
+                told["left"], told["right"], told["label"], None if inverse == "None" else inverse
+            )

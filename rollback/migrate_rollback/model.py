@@ -150,6 +150,14 @@ class Hold:
 
 
 @dataclass
+class Reverted:
+    """What became of what `prepare` made. `stays`: why, by what, in words; it is residue."""
+
+    removed: list[str] = field(default_factory=list)
+    stays: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class RolledBack:
     """What a run did. Counts are of this run; `held` is all that is held of the attempt."""
 
@@ -162,6 +170,7 @@ class RolledBack:
     lost_edits: int = 0
     held: tuple[HoldGroup, ...] = ()
     seconds: float = 0.0
+    schema: Reverted | None = None  # of what `prepare` made, where that was asked for
 
     @property
     def undone(self) -> int:

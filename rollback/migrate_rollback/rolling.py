@@ -24,7 +24,7 @@ from migrate.stages import checkpoint
 from migrate.stages.checkpoint import window_open
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, deeds, doubts, holding, worklist
+from migrate_rollback import attempts, deeds, doubts, holding, schema, worklist
 from migrate_rollback.attempts import Chosen
 from migrate_rollback.looking import Look
 from migrate_rollback.model import PHASE, RolledBack
@@ -38,13 +38,14 @@ PASSES = 5
 
 def run(
     workspace: Workspace, progress: Progress = no_progress, scope: Scope | None = None, *,
-    forced: Sequence[str] | None = None,
+    forced: Sequence[str] | None = None, remove_schema: bool = False,
 ) -> RolledBack:  # fmt: skip
     """Put everything back that the last attempt did, except what others have touched since.
 
     Args:
         scope: to which checkpoint, and what of it; None goes on with the rollback under way.
         forced: names of hold groups that a person has decided on: their records go too.
+        remove_schema: what `prepare` made goes too, last, as far as nobody uses it.
 
     Raises:
         UsageError: nothing was loaded, the window is over, or a later load has begun.
@@ -86,6 +87,8 @@ def run(
         _links_gone(loading)
         loading.journal.compact()
         done.seconds = (loading.clock.now() - started).total_seconds()
+        if remove_schema:
+            done.schema = schema.revert(loading, schema.rows(workspace, chosen.scope))
         attempts.finish(loading, chosen, done.seconds if whole and done.undone else None)
         done.held = holding.groups(workspace, chosen.number)
         done.next_attempt = workspace.ledger.attempt()
@@ -168,7 +171,10 @@ def _sweep(loading: Loading, chosen: Chosen) -> list[tuple[str, str, str]]:
     """Records with our key that the crosswalk doesn't know: (object, key, id)."""
     store, keys = loading.workspace.store, checkpoint.key_fields(loading.workspace, chosen.point)
     found: list[tuple[str, str, str]] = []
+    gone = schema.removed_fields(loading.workspace)
     for number, (object, folder) in enumerate(chosen.point.baseline.items(), 1):
+        if {(object, ""), (object, keys[object])} & gone:
+            continue  # nobody used it any more when we removed it
         manifest = store.manifest(folder)
         swept = sweep(loading, object, keys[object], store.files(manifest) if manifest else [])
         found.extend((object, key, id) for key, id in swept.strays)

@@ -20,7 +20,7 @@ from migrate.load.context import Progress, no_progress
 from migrate.stages.checkpoint import Checkpoint, key_fields, take_baseline
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, consent, deeds, differences
+from migrate_rollback import attempts, consent, deeds, differences, schema
 from migrate_rollback.model import Finding, Residue, Verified, image
 
 MOST = 1_000  # findings that are named one by one; all of them are in the Parquet
@@ -42,12 +42,14 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
     differences.begin(engine)
     with closing(workspace.target()) as target:
         keys = {
-            object: key for object, key in key_fields(workspace, point).items() if object in point.baseline
+            object: key
+            for object, key in key_fields(workspace, point).items()
+            if object in point.baseline and (object, "") not in schema.removed_fields(workspace)
         }
         after = take_baseline(target, catalog, workspace, f"after/attempt-{attempt}", keys)
-        for number, object in enumerate(point.baseline, 1):
+        for number, object in enumerate(keys, 1):  # less those that a rollback has removed, empty
             _records(workspace, catalog, point, object, after[object], keys[object])
-            progress("compared", number, len(point.baseline))
+            progress("compared", number, len(keys))
         consent.kept(engine, catalog, list(point.baseline))
         differences.links(workspace, point, after)
         _look_again(workspace, target, catalog)
@@ -75,22 +77,25 @@ def _records(
         raise Damaged(
             point.baseline[object], "the baseline isn't there any more", "Restore it from a backup."
         )
-    schema = catalog.objects[object].fields
-    fields = [name for name in then.schema if name in now.schema and name in schema]
+    known = catalog.objects[object].fields
+    fields = [name for name in then.schema if name in now.schema and name in known]
     left, right = (_source(store.files(each), fields) for each in (then, now))
     family = workspace.catalog("source").family
     with diff(engine, left, right, "_id", fields) as found:
         computed = [
-            name for name, each in schema.items()
+            name for name, each in known.items()
             if each.calculated or not each.updateable or name == catalog.objects[object].stamp
         ]  # fmt: skip
-        differences.records(engine, found.table, object, right, computed, key, family)
+        held_in = key if key in fields else "_key"  # a rollback may have removed the key's field
+        differences.records(engine, found.table, object, right, computed, held_in, family)
     if key in fields:
         differences.twins(engine, object, right, key)
 
 
 def _source(files: list[str], fields: list[str]) -> str:
-    columns = ", ".join(['"_id"', '"_source"', *('"' + name.replace('"', '""') + '"' for name in fields)])
+    columns = ", ".join(
+        ['"_id"', '"_source"', '"_key"', *('"' + name.replace('"', '""') + '"' for name in fields)]
+    )
     if not files:
         empty = ", ".join(f"NULL::VARCHAR AS {name}" for name in columns.split(", "))
         return f"(SELECT {empty} WHERE false)"
@@ -161,20 +166,7 @@ def _residue(workspace: Workspace, target: Target, catalog: Catalog, attempt: in
         if row["field"] == catalog.objects[row["object"]].stamp:
             continue  # told already, of the records that are ours; the others' stamps are others' work
         found[f"{row['object']}.{row['field']}: computed by the target"] = int(row["n"])
-    for row in engine.rows(
-        f"""SELECT object, "after"['change'] AS change, list_distinct(list(coalesce("after"['name'],
-          "after"['field'],
-          "after"['label']))) AS names, count(*) AS n FROM {workspace.journal.source()}
-        WHERE kind = 'schema' AND outcome = 'done' AND reason = 'made' GROUP BY ALL ORDER BY ALL"""
-    ):
-        words = {
-            "NewObject": "objects", "NewField": "fields", "NewOption": "picklist values",
-            "NewLabel": "link labels",
-        }  # fmt: skip
-        names = ", ".join(sorted(str(name) for name in row["names"]))
-        found[f"{row['object']}: {words.get(row['change'], row['change'])} made by prepare ({names})"] = int(
-            row["n"]
-        )
+    found.update(schema.residue(workspace))
     stays = consent.by_address(workspace, attempt) | consent.stayed(engine)
     found.update({f"{what}: opt-outs that the load brought; they stay": n for what, n in stays.items()})
     return tuple(Residue(what, number) for what, number in found.items() if number)

@@ -15,6 +15,7 @@ from migrate.connector import (
     Held,
     Limits,
     Link,
+    NewHelper,
     NotAnswered,
     Operation,
     OptOut,
@@ -29,6 +30,7 @@ from migrate.connector import (
     Settings,
     Stated,
     Told,
+    Use,
     Version,
 )
 from migrate.connectors.hubspot import (
@@ -38,6 +40,7 @@ from migrate.connectors.hubspot import (
     filing,
     merged,
     owners,
+    removing,
     values,
     writing,
 )
@@ -72,6 +75,7 @@ class HubSpotConnector:
     """
 
     type = "hubspot"
+    schema_kept_days = removing.KEPT_DAYS
     extras = ("_source",)  # columns that a read gives beyond the catalog's fields, where asked
 
     def __init__(self, settings: Settings) -> None:
@@ -82,6 +86,9 @@ class HubSpotConnector:
         self._linking = Linking(self._portal, self._metadata, self._reading)
         self._associations = Associations(self._portal, self._metadata)
         self._preparing = Preparing(self._portal, self._metadata)
+        self._removing = removing.Removing(
+            self._portal, self._metadata, self._reading, self._linking, self._preparing
+        )
         self._filing = Filing(self._portal, str(settings.options.get("files_folder") or filing.ROOT))
         self._uploads = Uploads(self._filing)
         self._attached = Attached(self._portal, self._metadata, self._linking)
@@ -214,6 +221,15 @@ class HubSpotConnector:
 
     def prepare(self, changes: Sequence[SchemaChange]) -> list[tuple[SchemaChange, str]]:
         return self._preparing.prepare(changes)
+
+    def made_beside(self) -> Sequence[NewHelper]:
+        return self._preparing.beside
+
+    def schema_use(self, changes: Sequence[SchemaChange]) -> list[Use]:
+        return self._removing.use(changes)
+
+    def remove_schema(self, change: SchemaChange) -> str:
+        return self._removing.remove(change)
 
     def safe_create(self, object: str) -> Literal["unique", "settled"]:
         return "settled" if object in ACTIVITIES or object == FILES else "unique"

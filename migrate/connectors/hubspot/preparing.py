@@ -1,4 +1,4 @@
-"""How does the portal get what the plan needs? What is missing is added; nothing is ever removed.
+"""How does the portal get what the plan needs? What is missing is added; `removing` takes it back.
 
 Each change is looked up before it is made and counts as `there` when it is, so that a repetition after a
 crash makes nothing twice. A property's `hasUniqueValue` can be set only when it is made, and at most ten
@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from migrate.connector import NewField, NewLabel, NewObject, NewOption, SchemaChange
+from migrate.connector import NewField, NewHelper, NewLabel, NewObject, NewOption, SchemaChange
 from migrate.connectors.http import Reply
 from migrate.connectors.hubspot.linking import REFUSALS
 from migrate.connectors.hubspot.metadata import Metadata, custom_name
@@ -24,6 +24,15 @@ from migrate.types import Kind
 
 UNLABELLED = "default"
 GROUP, GROUP_LABEL = "migration", "Migration"
+# Neither comes back over the API; see `removing`.
+ARCHIVED = (
+    "refused: it lies in HubSpot's archive, which keeps its name for 90 days; restore it in the settings, "
+    "under Properties, Archived properties, or name it otherwise"
+)
+BINNED = (
+    "refused: an object of this name was deleted; purge it in HubSpot's settings, under Custom objects, or "
+    "name it otherwise"
+)
 _TYPES = {
     Kind.STRING: ("string", "text"),
     Kind.TEXT: ("string", "textarea"),
@@ -48,6 +57,7 @@ class Preparing:
 
     def __init__(self, portal: Portal, metadata: Metadata) -> None:
         self._portal, self._metadata = portal, metadata
+        self.beside: list[NewHelper] = []  # made for the sake of what was asked for
 
     def prepare(self, changes: Sequence[SchemaChange]) -> list[tuple[SchemaChange, str]]:
         said: dict[SchemaChange, str] = {}
@@ -82,7 +92,7 @@ class Preparing:
 
     def _object(self, change: NewObject) -> str:
         """One call makes the object with all its properties, so that a crash can't leave it half made."""
-        if self._type_id(change.object) is not None:
+        if self.type_id(change.object) is not None:
             return "there"
         known = {each.name for each in change.fields}
         body: dict[str, Any] = {
@@ -97,15 +107,15 @@ class Preparing:
                 {k: v for k, v in _property(each, each.options).items() if k != "groupName"}
                 for each in change.fields
             ],
-            "associatedObjects": [id for each in change.links if (id := self._type_id(each)) is not None],
+            "associatedObjects": [id for each in change.links if (id := self.type_id(each)) is not None],
         }
         reply = self._post(self._portal.paths.schemas(), body)
         if reply.status == 409:
             self._metadata.forget()
-            return "there" if self._type_id(change.object) is not None else _refusal(reply)
+            return "there" if self.type_id(change.object) is not None else BINNED
         return "made" if reply.status < 300 else _refusal(reply)
 
-    def _type_id(self, object: str) -> str | None:
+    def type_id(self, object: str) -> str | None:
         """An object's type id; None where the portal has no such object (yet)."""
         if object in STANDARD:
             return STANDARD[object]
@@ -124,6 +134,8 @@ class Preparing:
         reply = self._post(self._portal.paths.properties(change.object), body)
         if reply.status == 409:
             there = self._portal.get_or_none(path, 404)
+            if there is None and self._portal.get_or_none(path, 404, archived="true") is not None:
+                return ARCHIVED
             return _fits(there, body["type"], change.unique) if there else _refusal(reply)
         return "made" if reply.status < 300 else _refusal(reply)
 
@@ -133,6 +145,8 @@ class Preparing:
             return None
         body = {"name": GROUP, "label": GROUP_LABEL, "displayOrder": -1}
         reply = self._post(self._portal.paths.properties(object, "/groups"), body)
+        if reply.status < 300:
+            self.beside.append(NewHelper(object, "property group", GROUP))
         return None if reply.status < 300 or reply.status == 409 else _refusal(reply)
 
     def _options(self, object: str, field: str, changes: Sequence[NewOption]) -> dict[SchemaChange, str]:
@@ -184,8 +198,8 @@ class Preparing:
         """Let two objects be linked, of which at least one is custom; a refusal, if there is one."""
         holder = left if left not in STANDARD else right
         body = {
-            "fromObjectTypeId": self._type_id(left),
-            "toObjectTypeId": self._type_id(right),
+            "fromObjectTypeId": self.type_id(left),
+            "toObjectTypeId": self.type_id(right),
             "name": f"{left}_to_{right}",
         }
         if holder in STANDARD or None in body.values():

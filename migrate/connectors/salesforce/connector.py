@@ -17,6 +17,7 @@ from migrate.connector import (
     JobLimits,
     Limits,
     Link,
+    NewHelper,
     Outcome,
     Page,
     Query,
@@ -27,11 +28,12 @@ from migrate.connector import (
     SchemaChange,
     Settings,
     Told,
+    Use,
     Version,
     Write,
 )
 from migrate.connectors import wire
-from migrate.connectors.salesforce import blobs, companions, totals, writing
+from migrate.connectors.salesforce import blobs, companions, removing, totals, writing
 from migrate.connectors.salesforce import rights as permissions
 from migrate.connectors.salesforce.authors import Authors
 from migrate.connectors.salesforce.hanging import Hanging
@@ -61,6 +63,7 @@ class SalesforceConnector:
     """
 
     type = "salesforce"
+    schema_kept_days = removing.KEPT_DAYS
 
     def __init__(self, settings: Settings) -> None:
         self.system, self.clock = settings.system, settings.clock
@@ -70,6 +73,7 @@ class SalesforceConnector:
         self._hanging = Hanging(self._org, self._looking)
         self._authors = Authors(self._org, self._looking)
         self._preparing = Preparing(self._org)
+        self._removing = removing.Removing(self._org, self._looking)
         self._uploads = Uploads(self._org)
         self._stirring = Stirring(self._org)
         self._ingest = Ingest(self._org)
@@ -159,6 +163,15 @@ class SalesforceConnector:
 
     def prepare(self, changes: Sequence[SchemaChange]) -> list[tuple[SchemaChange, str]]:
         return self._preparing.prepare(changes)
+
+    def made_beside(self) -> Sequence[NewHelper]:
+        return self._preparing.seeing.beside
+
+    def schema_use(self, changes: Sequence[SchemaChange]) -> list[Use]:
+        return self._removing.use(changes)
+
+    def remove_schema(self, change: SchemaChange) -> str:
+        return self._removing.remove(change)
 
     def safe_create(self, object: str) -> Literal["unique", "settled"]:
         """`unique` where the org says that the key's field is; some fields of activities can't be."""

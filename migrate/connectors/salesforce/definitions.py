@@ -65,6 +65,13 @@ def made_as(name: str) -> str:
     return _PART.sub("__c", name)
 
 
+def part_names(name: str) -> tuple[str, ...]:
+    """The fields that go with this one: a latitude and a longitude are parts of one geolocation."""
+    if not _PART.search(name):
+        return (name,)
+    return tuple(_PART.sub(f"__{part}__s", name) for part in ("Latitude", "Longitude"))
+
+
 def object_definition(change: NewObject) -> dict[str, Any]:
     """A custom object, open to reports and activities, shared as its owner's role is."""
     return {

@@ -1,7 +1,7 @@
 """How are objects, fields and values made? By the Metadata API's synchronous calls, in SOAP.
 
 REST has no way to make an object; the Tooling API makes fields but no objects. `createMetadata`,
-`readMetadata` and `updateMetadata` make, read and change ten components a call and answer for each
+`readMetadata`, `updateMetadata` and `deleteMetadata` take ten components a call and answer for each
 (Metadata API Developer Guide "CRUD-Based Metadata Development", read 2026-11-26). A component has a
 name that is unique in the org, so a call whose answer was lost is settled by reading.
 """
@@ -71,6 +71,14 @@ class Metadata:
             saved for some in _lots(list(given)) for saved in self._save("updateMetadata", kind, given, some)
         ]
 
+    def delete(self, kind: str, name: str) -> Saved:
+        """Delete a component; one that isn't there any more counts as deleted."""
+        parts = f"<m:type>{kind}</m:type><m:fullNames>{escape(name)}</m:fullNames>"
+        root = self._call("deleteMetadata", parts, write=True)
+        [result] = root.iterfind(f".//{{{_META}}}result")
+        saved = _saved(name, tree(result))
+        return Saved(name) if saved.code == "INVALID_CROSS_REFERENCE_KEY" else saved
+
     def _save(
         self, call: str, kind: str, given: Mapping[str, Value], names: Sequence[str]
     ) -> Iterator[Saved]:
@@ -81,13 +89,7 @@ class Metadata:
         ]
         results = self._call(call, "".join(parts), write=True).iterfind(f".//{{{_META}}}result")
         for name, result in zip(names, results, strict=True):
-            told = tree(result)
-            if not isinstance(told, dict) or told.get("success") == "true":
-                yield Saved(name)
-                continue
-            errors = told.get("errors") or {}
-            first = errors[0] if isinstance(errors, list) else errors
-            yield Saved(name, str(first.get("statusCode") or "refused"), str(first.get("message") or ""))
+            yield _saved(name, tree(result))
 
     def _call(self, operation: str, body: str, *, write: bool) -> ElementTree.Element:
         """One operation. The session stands in the envelope: one that ended is renewed by a plain call.
@@ -125,6 +127,15 @@ class Metadata:
             f"<s:Header><m:SessionHeader><m:sessionId>{escape(token)}</m:sessionId></m:SessionHeader></s:Header>"
             f"<s:Body><m:{operation}>{body}</m:{operation}></s:Body></s:Envelope>"
         )
+
+
+def _saved(name: str, told: Any) -> Saved:
+    """What a result says of a component."""
+    if not isinstance(told, dict) or told.get("success") == "true":
+        return Saved(name)
+    errors = told.get("errors") or {}
+    first = errors[0] if isinstance(errors, list) else errors
+    return Saved(name, str(first.get("statusCode") or "refused"), str(first.get("message") or ""))
 
 
 def _lots(names: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -1,4 +1,4 @@
-"""How does the org get what the plan needs? Objects, fields and picklist values are added, never removed.
+"""How does the org get what the plan needs? Objects, fields and values are added; `removing` takes them back.
 
 Each change is looked up before it is made and counts as `there` when it is, so that a repetition after
 a crash makes nothing twice. A field made by API is visible to nobody, so each is then granted through a
@@ -38,7 +38,7 @@ class Preparing:
     """Makes what is missing in the org."""
 
     def __init__(self, org: Org) -> None:
-        self._org, self._metadata, self._seeing = org, Metadata(org), Seeing(org)
+        self._org, self._metadata, self.seeing = org, Metadata(org), Seeing(org)
 
     def prepare(self, changes: Sequence[SchemaChange]) -> list[tuple[SchemaChange, str]]:
         """Objects first, then plain fields, then those that lead to other objects, then values."""
@@ -53,7 +53,7 @@ class Preparing:
             [each for each in fields if each.reference is not None and not each.detail],
         ):
             self._fields(wave, options, said)
-        self._seeing.grant(
+        self.seeing.grant(
             [each.object for each in changes if isinstance(each, NewObject) and _good(said[each])],
             [each for each in fields if _good(said[each])],
         )
@@ -131,7 +131,7 @@ class Preparing:
         new = _new(there, changes, said)
         if new:
             whole = {**found, "valueSet": {**value_set, "valueSetDefinition": {
-                "sorted": "false", "value": [*there, *map(value_definition, new)],
+                "sorted": "false", "value": [*_without(there, new), *map(value_definition, new)],
             }}}  # fmt: skip
             self._update("CustomField", full, whole, new, said)
         return None
@@ -159,7 +159,8 @@ class Preparing:
         there = listed(found.get(part))
         new = _new(there, changes, said)
         if new:
-            self._update(kind, name, {**found, part: [*there, *map(value_definition, new)]}, new, said)
+            whole = [*_without(there, new), *map(value_definition, new)]
+            self._update(kind, name, {**found, part: whole}, new, said)
 
     def _update(
         self, kind: str, name: str, whole: Mapping[str, Any], new: Sequence[NewOption], said: Said
@@ -174,6 +175,12 @@ def _new(there: Sequence[Mapping[str, Any]], changes: Sequence[NewOption], said:
     known = {str(each.get("fullName")) for each in there if str(each.get("isActive", "true")) != "false"}
     said |= {change: "there" for change in changes if change.value in known}
     return [change for change in changes if change.value not in known]
+
+
+def _without(there: Sequence[Mapping[str, Any]], new: Sequence[NewOption]) -> list[Mapping[str, Any]]:
+    """A value that comes back from being inactive stands among the others no more."""
+    values = {each.value for each in new}
+    return [each for each in there if str(each.get("fullName")) not in values]
 
 
 def _outcome(saved: Saved) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from migrate.connector import NewField
+from migrate.connector import NewField, NewHelper
 from migrate.connectors.salesforce import soql
 from migrate.connectors.salesforce.definitions import ACTIVITIES, made_as
 from migrate.connectors.salesforce.ids import long_id
@@ -21,6 +21,7 @@ from migrate.connectors.salesforce.replies import error
 from migrate.errors import InDoubt, SystemRefused
 
 NAME, LABEL = "Crm_Migrate", "CRM migration"
+HELPER = NewHelper("PermissionSet", "permission set", NAME)
 TRIES = 4
 FIRST_WAIT = 5.0
 MOST = 200
@@ -32,6 +33,7 @@ class Seeing:
 
     def __init__(self, org: Org) -> None:
         self._org = org
+        self.beside: list[NewHelper] = []  # the permission set, if it was made
 
     def grant(self, objects: Sequence[str], fields: Sequence[NewField]) -> None:
         """See to it that our user may do everything with these objects, and read and write these fields.
@@ -87,6 +89,8 @@ class Seeing:
                 return long_id(str(rows[0]["Id"]))
             try:
                 self._send(object, [{**named, **more}])
+                if object == HELPER.object:
+                    self.beside.append(HELPER)
             except InDoubt:
                 if attempt == TRIES - 1:
                     raise

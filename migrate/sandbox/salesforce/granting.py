@@ -31,6 +31,16 @@ def secure(call: Call, object: str, field: str, *, wanted: bool = True) -> None:
     touched(call)
 
 
+def forget(call: Call, path: str) -> None:
+    """What grants a field (`Object.Field`) or an object goes with it."""
+    for table, column in (("FieldPermissions", "Field"), ("ObjectPermissions", "SobjectType")):
+        item = call.schema.objects[table]
+        for row in list(call.records.scan(table, deleted=False)):
+            if row[column] == path or str(row[column]).startswith(f"{path}."):
+                call.records.purge(item, row)
+    touched(call)
+
+
 def touched(call: Call) -> None:
     """Somebody's rights have changed."""
     call.records.set_state(MARK, secrets.token_hex(8))

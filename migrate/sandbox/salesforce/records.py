@@ -137,6 +137,24 @@ class Records:
                         "INSERT INTO sf_file VALUES (?, ?, ?, ?)", (item.name, id, field.name, new)
                     )
 
+    def forget_field(self, object: str, field: str) -> None:
+        """Let no record of the object hold a value of the field, deleted ones neither."""
+        rows = self.sql.execute("SELECT id, data FROM sf_record WHERE object = ?", (object,)).fetchall()
+        for id, data in rows:
+            record = orjson.loads(data)
+            if record.pop(field, None) is not None:
+                self.sql.execute(
+                    "UPDATE sf_record SET data = ? WHERE object = ? AND id = ?",
+                    (orjson.dumps(record), object, id),
+                )
+        for table in ("sf_key", "sf_reference", "sf_file"):
+            self.sql.execute(f"DELETE FROM {table} WHERE object = ? AND field = ?", (object, field))
+
+    def forget_object(self, object: str) -> None:
+        """Let go of all records of the object."""
+        for table in ("sf_record", "sf_key", "sf_reference", "sf_file"):
+            self.sql.execute(f"DELETE FROM {table} WHERE object = ?", (object,))
+
     def bin(self, item: SObject, record: Record, at: str | None, root: str | None) -> None:
         """Mark a record as deleted at `at` together with `root`, or with None as alive again."""
         record["IsDeleted"] = at is not None

@@ -210,6 +210,9 @@ def sow_metadata(call: Call, metadata: Mapping[str, Mapping[str, Any]]) -> int:
     stored: dict[str, dict[str, Any]] = call.records.state("metadata") or {}
     count = 0
     for name, given in metadata.items():
+        if given.get("gone"):
+            stored.pop(name, None)
+            continue
         entry = stored.setdefault(name, {})
         fields = {field["name"]: field for field in entry.get("fields", [])}
         for field in given.get("fields", ()):

@@ -1,0 +1,289 @@
+"""What did `prepare` make in the target, does anybody use it, and can it go?
+
+It stays unless a person asks for it (`rollback run --schema`): a second load would need it. Then it goes
+last, when everything else is back, one thing after the other, each only while the target says that no
+record uses it, asked right before. What stood there before us is never touched: only changes that the
+journal calls `made` are looked at. An answer that was lost is settled by looking again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from migrate.clock import stamp
+from migrate.connector import (
+    NewField,
+    NewHelper,
+    NewLabel,
+    NewObject,
+    NewOption,
+    RemovesSchema,
+    SchemaChange,
+    Use,
+)
+from migrate.errors import InDoubt, UsageError
+from migrate.journal import UNDO
+from migrate.ledger import BatchRow
+from migrate.ledger import batches as book
+from migrate.load import Loading
+from migrate.stages.checkpoint import all_of
+from migrate.stages.discover import discover
+from migrate.stages.prepare import entry, of_facts, words
+from migrate.workspace import Workspace
+from migrate_rollback.model import Reverted
+from migrate_rollback.scope import Scope
+
+PHASE = "schema"
+TRIES = 3
+KINDS = {
+    "NewObject": "objects", "NewField": "fields", "NewOption": "picklist values", "NewLabel": "link labels",
+    "NewHelper": "helpers",
+}  # fmt: skip
+_ORDER: tuple[type[SchemaChange], ...] = (NewLabel, NewOption, NewField, NewObject, NewHelper)
+_SAME = """object, "after"['change'], "after"['name'], "after"['field'], "after"['value'], "after"['right'],
+    CASE WHEN "after"['change'] = 'NewLabel' THEN "after"['label'] END"""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One thing that `prepare` made and no rollback has removed. `seq`: of the journal's row that says so."""
+
+    change: SchemaChange
+    seq: int
+
+    @property
+    def object(self) -> str:
+        """The object that it belongs to."""
+        return self.change.left if isinstance(self.change, NewLabel) else self.change.object
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return words(self.change)
+
+
+def standing(
+    workspace: Workspace, objects: Collection[str] | None = None, *, after: int = 0
+) -> list[Standing]:
+    """Everything of our making that is still there, in the order in which it would go. Asks no system.
+
+    Args:
+        objects: only what belongs to these; None: all.
+        after: only what was made after this row of the journal.
+    """
+    rows = workspace.engine.rows(
+        f"""WITH j AS (SELECT *, concat_ws(chr(10), {_SAME}) AS what FROM {workspace.journal.source()}
+          WHERE kind = 'schema' AND outcome = 'done'),
+        made AS (SELECT what, arg_max("after", seq) AS facts, max(seq) AS seq FROM j
+          WHERE op = 'create' AND reason = 'made' GROUP BY what),
+        gone AS (SELECT what, max(seq) AS seq FROM j WHERE op = 'delete' GROUP BY what)
+        SELECT made.facts, made.seq FROM made LEFT JOIN gone USING (what)
+        WHERE (gone.seq IS NULL OR gone.seq < made.seq) AND made.seq > {int(after)}"""
+    )
+    found = [Standing(of_facts(dict(row["facts"])), int(row["seq"])) for row in rows]
+    chosen = [each for each in found if objects is None or each.object in objects]
+    return sorted(chosen, key=lambda each: (_ORDER.index(type(each.change)), -each.seq))
+
+
+def rows(workspace: Workspace, scope: Scope | None = None) -> list[Standing]:
+    """What of it a rollback of this scope is about, in the order in which it would go. Asks no system.
+
+    `prepare` runs before the first checkpoint: going back to that one takes in all of it, going back to a
+    later one only what was made since.
+
+    Raises:
+        UsageError: a cohort has no schema of its own.
+    """
+    scope = scope or Scope()
+    if scope.cohort is not None:
+        raise UsageError(
+            "Fields and picklist values belong to no cohort.", "Leave out `--schema`, or `--cohort`."
+        )
+    points = all_of(workspace.ledger)
+    firsts = {each.attempt: each.name for each in reversed(points)}
+    point = next((each for each in points if each.name == scope.to), None)
+    after = 0 if point is None or firsts[point.attempt] == point.name else point.segment
+    return standing(workspace, scope.objects, after=after)
+
+
+def removed_fields(workspace: Workspace) -> set[tuple[str, str]]:
+    """Fields of ours, by object, that a rollback has removed: there is nothing to read in them any more."""
+    rows = workspace.engine.rows(
+        f"""SELECT object, "after"['change'] AS change, "after"['name'] AS name, arg_max(op, seq) AS op
+        FROM {workspace.journal.source()} WHERE kind = 'schema' AND outcome = 'done'
+        AND (op = 'delete' OR reason IN ('made', 'there'))
+        AND "after"['change'] IN ('NewField', 'NewObject') GROUP BY ALL"""
+    )
+    return {
+        (row["object"], "" if row["change"] == "NewObject" else row["name"])
+        for row in rows
+        if row["op"] == "delete"
+    }
+
+
+def residue(workspace: Workspace) -> dict[str, int]:
+    """What of it nobody has taken back, in words with counts; picklist values that could only be switched off
+    count too."""
+    found: dict[str, int] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
+    for each in standing(workspace):
+        change = each.change
+        name = change.field if isinstance(change, NewOption) else getattr(change, "name", "")
+        name = change.label if isinstance(change, NewLabel | NewObject) else name
+        groups.setdefault((each.object, KINDS[type(change).__name__]), []).append(name)
+    for (object, kind), names in sorted(groups.items()):
+        what = f"{object}: {kind} made by prepare ({', '.join(sorted(set(names)))})"
+        found[what] = len(names)
+    for row in workspace.engine.rows(
+        f"""SELECT object, "after"['field'] AS field, count(*) AS n FROM {workspace.journal.source()}
+        WHERE kind = 'schema' AND op = 'delete' AND outcome = 'done' AND reason LIKE 'removed: inactive%'
+        GROUP BY ALL ORDER BY ALL"""
+    ):
+        found[f"{row['object']}.{row['field']}: picklist values of ours, inactive"] = int(row["n"])
+    return found
+
+
+def looked(workspace: Workspace, target: object, found: Sequence[Standing]) -> list[tuple[Standing, Use]]:
+    """Each with how it stands now, for a plan.
+
+    Raises:
+        Parked, SystemRefused: the target.
+    """
+    if not isinstance(target, RemovesSchema):
+        label = workspace.system("target").system
+        return [(row, Use(there=True, why=f"the connector of `{label}` can't remove it")) for row in found]
+    return list(zip(found, target.schema_use([row.change for row in found]), strict=True))
+
+
+def revert(loading: Loading, chosen: Sequence[Standing]) -> Reverted:
+    """Remove them, as far as nobody uses them; then discover the target again.
+
+    Args:
+        chosen: from `rows`.
+
+    Raises:
+        UsageError: the target's connector can't remove anything.
+        LeaseLost: another operator has taken over.
+        Parked, SystemRefused, InDoubt: the target; what was done is journalled, run again.
+    """
+    target, done = loading.target, Reverted()
+    if not isinstance(target, RemovesSchema):
+        raise UsageError(
+            f"The connector of `{loading.system}` can't remove what `prepare` made.",
+            "Run the rollback without `--schema`; `rollback verify` lists what stays.",
+        )
+    _landed(loading)
+    gone: set[SchemaChange] = set()
+    for step in _steps(chosen):
+        looked_at = dict(zip(step, target.schema_use([row.change for row in step]), strict=True))
+        for row, use in looked_at.items():
+            if any(_within(row.change, whole) for whole in gone):
+                gone.add(row.change)
+                _say(loading, row, "done", "went with what it was part of")
+                done.removed.append(row.words)
+                continue
+            if isinstance(row.change, NewHelper):
+                [use] = target.schema_use([row.change])  # what went before held it
+            outcome, why = _one(loading, target, row, use)
+            if outcome == "done":
+                gone.add(row.change)
+                done.removed.append(row.words)
+            else:
+                done.stays[row.words] = why
+    if done.removed:
+        discover(loading.workspace, ("target",))
+    return done
+
+
+def _steps(rows: Sequence[Standing]) -> Iterator[list[Standing]]:
+    """Whole objects are tried first: what is within them goes with them. Then the rest, by kind."""
+    objects = [row for row in rows if isinstance(row.change, NewObject)]
+    wholes = {row.object for row in objects}
+    references = [
+        row
+        for row in rows
+        if isinstance(row.change, NewLabel)
+        or (isinstance(row.change, NewField) and row.change.reference and row.object not in wholes)
+    ]
+    fields = [row for row in rows if isinstance(row.change, NewField) and row not in references]
+    options = [row for row in rows if isinstance(row.change, NewOption)]
+    helpers = [row for row in rows if isinstance(row.change, NewHelper)]
+    yield from (step for step in (references, objects, fields, options, helpers) if step)
+
+
+def _within(part: SchemaChange, whole: SchemaChange) -> bool:
+    if isinstance(whole, NewObject):
+        return not isinstance(part, NewLabel | NewObject) and part.object == whole.object
+    return (
+        isinstance(whole, NewField)
+        and isinstance(part, NewOption)
+        and (part.object, part.field) == (whole.object, whole.name)
+    )
+
+
+def _one(loading: Loading, target: RemovesSchema, row: Standing, use: Use) -> tuple[str, str]:
+    """Remove one; what became of it, and why it stays."""
+    if not use.there:
+        _say(loading, row, "done", "gone: it isn't there any more")
+        return "done", ""
+    if not use.free:
+        n = f"{use.records:,} record{'s use' if use.records != 1 else ' uses'} it"
+        why = use.why or n
+        _say(loading, row, "held", f"used: {why}")
+        return "held", why
+    batch = _batch(loading, row)
+    loading.journal.append([entry(loading, batch, row.change, "delete", "intent")])
+    with loading.batch(batch):
+        said = _removed(loading, target, row.change)
+        outcome = "refused" if said.startswith("refused") else "done"
+        loading.journal.append([entry(loading, batch, row.change, "delete", outcome, said)])
+        loading.settle(batch, [], Counter())
+    return outcome, said.removeprefix("refused: ")
+
+
+def _removed(loading: Loading, target: RemovesSchema, change: SchemaChange) -> str:
+    """Ask for it until the target shows it no more; a lost answer is settled by looking.
+
+    Raises:
+        InDoubt: no answer came, however often.
+    """
+    for attempt in range(1, TRIES + 1):
+        try:
+            said = target.remove_schema(change)
+        except InDoubt:
+            if attempt == TRIES:
+                raise
+            loading.pause(loading.target.limits.longest_call)
+            said = "removed: the answer was lost, the target told"
+        if said.startswith("refused"):
+            return said
+        [use] = target.schema_use([change])
+        if not use.there:
+            return said
+        if not use.free:
+            return f"refused: somebody has begun to use it ({use.why or f'{use.records:,} records'})"
+    return "refused: the target says that it is removed, and still shows it"
+
+
+def _landed(loading: Loading) -> None:
+    """What a former process was about when it ended may still land; then it is looked at as anything else."""
+    for batch in book.in_doubt(loading.ledger, phases=(PHASE,)):
+        if batch.system == loading.system:
+            loading.wait_landing(batch.deadline)
+            loading.settle(batch, [], Counter())
+
+
+def _batch(loading: Loading, row: Standing) -> BatchRow:
+    at = stamp(loading.clock.now())
+    number = loading.journal.last_seq
+    return BatchRow(
+        f"{UNDO}schema-{loading.attempt}-{row.seq}-{number}", loading.attempt, loading.system, PHASE, PHASE,
+        "-", (), row.object, "delete", "-", at,
+    )  # fmt: skip
+
+
+def _say(loading: Loading, row: Standing, outcome: str, why: str) -> None:
+    """Journal what needs no call."""
+    loading.journal.append([entry(loading, _batch(loading, row), row.change, "delete", outcome, why)])
