@@ -55,6 +55,8 @@ def run(
     chosen = attempts.choose(workspace.ledger, scope)
     if forced is not None and chosen.state == "open":
         raise UsageError("Nothing is held yet.", "Run `migrate rollback run` first.")
+    if remove_schema:
+        schema.rows(workspace, chosen.scope)  # refuses what it can't do before anything is touched
     with (
         closing(workspace.target()) as target,
         Loading(workspace, target, workspace.guarded(), chosen.number, PHASE, progress) as loading,
