@@ -1,4 +1,4 @@
-"""Commands about a plan's files: maps filled from the extract; copies on S3, and in a folder to edit."""
+"""Commands about a plan: maps filled from the extract, two plans compared, copies on S3 and in a folder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from migrate.cli.output import Result, Session, table
 
 if TYPE_CHECKING:
     from migrate.stages.copies import Copy
+    from migrate.stages.plan_diff import PlanDiff
 
 
-@click.group(short_help="Fill the plan's maps from the extract; copy a plan from S3 and back.")
+@click.group(short_help="Fill the plan's maps, compare two plans, copy a plan from S3 and back.")
 def plan() -> None:
-    """Fill the plan's maps from the extract; bring a plan on S3 into a folder to edit, and back."""
+    """Fill the plan's maps from the extract, compare two plans, bring a plan on S3 into a folder and back."""
 
 
 @plan.command(short_help="Write counts and examples into the picklist maps.")
@@ -40,6 +41,50 @@ def maps(session: Session, dry_run: bool) -> Result:
     text = table(rows, ("map", "outcome", "values", "added", "without a home"))
     return Result("plan maps", {"maps": found}, text if rows else "The plan names no picklist map.",
                   int(any(each.open for each in found)))  # fmt: skip
+
+
+@plan.command(short_help="Show which values another plan would change.")
+@click.argument("old", required=False)
+@click.argument("new", required=False)
+@click.pass_obj
+def diff(session: Session, old: str | None, new: str | None) -> Result:
+    """Show which rows and values change between two versions of the plan; send nothing.
+
+    Both make what they make of the present extract. OLD and NEW are each a folder, a plan.yaml, or the first
+    characters of the digest of a plan that was loaded. OLD is by default the plan that was loaded last, NEW
+    the one in the workspace. Ends with 1 where anything differs. Next: `migrate repair`, or
+    `migrate transform`.
+
+    \b
+    migrate plan diff
+    """
+    from migrate.stages import kept
+    from migrate.stages.plan_diff import compare, document
+
+    with session.workspace() as workspace, session.bars() as bars:
+        before = kept.named(workspace, old) if old else kept.kept(workspace, kept.of_record(workspace.ledger))
+        after = kept.named(workspace, new) if new else workspace.plan
+        found = compare(workspace, before, after, bars)
+        stage = workspace.store.storage.address()
+    return Result("plan diff", document(found), diff_text(found, stage), int(not found.same))
+
+
+def diff_text(found: PlanDiff, stage: str) -> str:
+    """What differs between two plans, for people: figures by field, and a few values of each."""
+    if found.same:
+        return "Both plans make the same of the extract."
+    rows = [(each.entry, each.field or "(the record)", each.what, each.records) for each in found.changes]
+    lines = [table(rows, ("entry", "field", "", "records"))]
+    for each in found.changes:
+        if each.field:
+            lines.append(f"{each.entry} {each.field}, {each.what}:")
+            lines += [f"  {s.key}: {_shown(s.old)} -> {_shown(s.new)}" for s in each.samples]
+    lines.append(f"Every value: {stage}/{found.folder}")
+    return "\n".join(lines)
+
+
+def _shown(value: str | None) -> str:
+    return "(empty)" if value is None else value
 
 
 @plan.command(short_help="Copy the plan on S3 into a folder.")

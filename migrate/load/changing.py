@@ -74,7 +74,10 @@ class Changer(Apart):
             try:
                 wanted = self.wanted.fields_of(work, item, record, taken.get(key, ()))
             except Spared as why:
-                entries.append(self._entry(work, item, why.outcome, target_id=why.target_id, reason=str(why)))
+                entries.append(
+                    self._entry(work, item, why.outcome, target_id=why.target_id, before=why.before,
+                                after=why.after, reason=str(why))
+                )  # fmt: skip
                 continue
             images[key] = record
             writes[key] = replace(item, values=wanted)
@@ -177,10 +180,10 @@ class Changer(Apart):
             if moved or self._differs(item.values, record):
                 changed.append((replace(item, values={**item.values, **moved}), record))
                 continue
-            at = sent.done[key]
+            alone = sent.done[key] == record.stamp and self._untouched(work, items[key], images[key])
             entries.append(
                 self._entry(work, items[key], "done", target_id=id, before=self._before(images[key]),
-                            after=self._after(item, record), stamp=record.stamp if at == record.stamp else "")
+                            after=self._after(item, record), stamp=record.stamp if alone else "")
             )  # fmt: skip
         for item, record, sides, after in self._landed(changed):
             entries.append(
@@ -191,6 +194,12 @@ class Changer(Apart):
             )  # fmt: skip
             entries.extend(self._sides(work, item, record, sides))
         return entries
+
+    @staticmethod
+    def _untouched(work: RecordWork, item: Item, before: Held) -> bool:
+        """Whether nobody wrote between our last write and this one. A stamp that we keep vouches for all
+        fields, those too that aren't ours: a rollback reads no history of a record that still has it."""
+        return work.operation != "update" or (item.known is not None and item.known.stamp == before.stamp)
 
     def _lost_edits(self, work: RecordWork, item: Item, record: Held, before: Held,
                     versions: dict[str, list[Version]]) -> list[Entry]:  # fmt: skip

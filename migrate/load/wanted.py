@@ -7,7 +7,7 @@ unless it holds somebody's work.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from migrate.connector import THEIRS, Held
@@ -19,11 +19,22 @@ if TYPE_CHECKING:
 
 
 class Spared(Exception):
-    """The record is left alone. Its text is the reason; `outcome`: conflict or held."""
+    """The record is left alone. Its text is the reason; `outcome`: conflict, held or kept.
 
-    def __init__(self, reason: str, outcome: str, target_id: str | None = None) -> None:
+    `before`, `after`: of the fields at issue, what we had left there, and what was to be written.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        outcome: str,
+        target_id: str | None = None,
+        before: Mapping[str, str | None] | None = None,
+        after: Mapping[str, str | None] | None = None,
+    ) -> None:
         super().__init__(reason)
         self.outcome, self.target_id = outcome, target_id
+        self.before, self.after = dict(before or {}), dict(after or {})
 
 
 class Wanted:

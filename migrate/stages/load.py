@@ -44,7 +44,7 @@ from migrate.plan.models import ObjectPlan
 from migrate.plan.needs import always_written, written_fields
 from migrate.plan.waves import Waves
 from migrate.rewriting import rewritten_fields, shows_images
-from migrate.stages import checkpoint, drift, pipeline
+from migrate.stages import checkpoint, drift, kept, pipeline
 from migrate.stages.admitting import must_be_open, open_attempt, verify, waves_of
 from migrate.stages.blocked import blocked_links, blocked_records, unfilled
 from migrate.stages.old_links import LEFT, addresses_for, write_down
@@ -132,6 +132,7 @@ def load(
         loading.addresses = addresses_for(loading)
         must_be_open(workspace, attempt)
         verify(workspace, plans)
+        kept.on_record(loading)
         loaded.drift = drift.before_load(workspace, target)
         base = checkpoint.ensure(loading)
         loading.baseline = checkpoint.files(workspace, base)

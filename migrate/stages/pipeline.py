@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from migrate.plan import Plan
     from migrate.stages.checked import Checked
     from migrate.stages.transform.ready import ObjectCounts
+    from migrate.store import Store
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,17 @@ def checked(workspace: Workspace) -> Checked:
     return _checked(workspace)[0]
 
 
-def _checked(workspace: Workspace) -> tuple[Checked, Extract]:
+def _checked(workspace: Workspace, other: Plan | None = None) -> tuple[Checked, Extract]:
+    """Args:
+    other: a plan that isn't the one in the workspace's folder.
+    """
     from migrate.plan import read_plan
     from migrate.stages.check import check
     from migrate.stages.count import count_collisions, count_combinations, count_consent, count_values
 
-    if not workspace.plan_path.exists():
+    if other is None and not workspace.plan_path.exists():
         workspace.plan  # noqa: B018 - raises, and says what to do
-    plan = workspace.with_files(read_plan(workspace.plan_path))
+    plan = other or workspace.with_files(read_plan(workspace.plan_path))
     source, target = workspace.catalog("source"), workspace.catalog("target")
     extract = extracted(workspace, source_objects(plan))
     files = extract.files
@@ -114,7 +118,8 @@ def alone(workspace: Workspace, what: str, *, with_others: bool = False) -> Iter
     """
     with workspace.ledger.alone(what, shared=with_others) as ours:
         if not ours:
-            other = {"ready": "a transform or a load"}.get(what, f"an {what}")
+            others = {"ready": "a transform or a load", "plan diff": "a plan diff"}
+            other = others.get(what, f"an {what}")
             raise UsageError(
                 f"Another process is busy with {other} in this workspace.",
                 "Wait for its end, and run this again.",
@@ -155,33 +160,26 @@ def transform(workspace: Workspace, progress: Progress = no_progress) -> dict[st
         return _transform(workspace, progress)
 
 
-def _transform(workspace: Workspace, progress: Progress) -> dict[str, ObjectCounts]:
-    from migrate.stages.transform import transform as run
+def transform_by(
+    workspace: Workspace, plan: Plan, store: Store, progress: Progress = no_progress
+) -> dict[str, ObjectCounts]:
+    """Transform what has been extracted by any plan into any store, whole; the workspace's stages stay.
 
+    Args:
+        store: reads the workspace's extracts, and takes what is written, as generation 0.
+
+    Raises:
+        PlanError: the plan isn't sound.
+        UsageError: nothing has been extracted.
+    """
+    return _run(workspace, *_checked(workspace, plan), store, 0, progress)
+
+
+def _transform(workspace: Workspace, progress: Progress) -> dict[str, ObjectCounts]:
     fresh = sa.select(generations.c.object, generations.c.number).where(generations.c.state == "extracted")
     taken = workspace.ledger.read(fresh)
     found, extract = _checked(workspace)
-    sources = [each.source for each in found.plan.model.objects]
-    sources += [each.source for each in found.plan.model.consent]
-    for name in dict.fromkeys(sources):
-        workspace.store.must_be_whole("source", name)
-        if not workspace.store.manifests("source", name):
-            raise UsageError(f"`{name}` hasn't been extracted.", "Run `migrate extract` first.")
-    engine = workspace.engine
-    counts = run(
-        checked=found,
-        plan=found.plan,
-        source=found.source,
-        target=found.target,
-        store=workspace.store,
-        generation=next_ready(workspace),
-        engine=engine,
-        progress=progress,
-        crosswalk=CROSSWALK.format(journal=workspace.journal.source()),
-        blobs=workspace.blobs,
-        discovered=workspace.catalog_digest("target"),
-        whole=extract.whole,
-    )
+    counts = _run(workspace, found, extract, workspace.store, next_ready(workspace), progress)
     with workspace.ledger.write() as tx:
         for row in taken:
             tx.sql.execute(
@@ -190,3 +188,30 @@ def _transform(workspace: Workspace, progress: Progress) -> dict[str, ObjectCoun
                 .values(state="transformed")
             )
     return counts
+
+
+def _run(
+    workspace: Workspace, found: Checked, extract: Extract, store: Store, generation: int, progress: Progress
+) -> dict[str, ObjectCounts]:
+    from migrate.stages.transform import transform as run
+
+    sources = [each.source for each in found.plan.model.objects]
+    sources += [each.source for each in found.plan.model.consent]
+    for name in dict.fromkeys(sources):
+        workspace.store.must_be_whole("source", name)
+        if not workspace.store.manifests("source", name):
+            raise UsageError(f"`{name}` hasn't been extracted.", "Run `migrate extract` first.")
+    return run(
+        checked=found,
+        plan=found.plan,
+        source=found.source,
+        target=found.target,
+        store=store,
+        generation=generation,
+        engine=workspace.engine,
+        progress=progress,
+        crosswalk=CROSSWALK.format(journal=workspace.journal.source()),
+        blobs=workspace.blobs,
+        discovered=workspace.catalog_digest("target"),
+        whole=extract.whole,
+    )
