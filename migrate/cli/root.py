@@ -39,6 +39,7 @@ COMMANDS = {
     "crosswalk": "migrate.cli.evidence:crosswalk",
     "dead-letters": "migrate.cli.letters:letters",
     "automations": "migrate.cli.automations:automations",
+    "repair": "migrate.cli.repair:repair",
     "rollback": "migrate.cli.rollback:rollback",
     "status": "migrate.cli.evidence:status",
     "fsck": "migrate.cli.care:fsck",

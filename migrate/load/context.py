@@ -173,7 +173,7 @@ class Loading:
             name = {"done": entry.op}.get(entry.outcome, entry.outcome)
             tally[name] += 1
             tally["changed_at_landing"] += entry.outcome == "done" and entry.reason.startswith("landed:")
-        if self.phase == "load" and not self.keep_going:
+        if self.phase in ("load", "repair") and not self.keep_going:
             self._stop_the_line(row, entries)
 
     def _stop_the_line(self, row: BatchRow, entries: list[Entry]) -> None:
@@ -196,7 +196,9 @@ class Loading:
         raise SystemRefused(
             self.system,
             f"all of the first {found.count} {row.object} to {row.operation}, each with {entries[-1].reason}",
-            "They are dead letters; the rest wasn't sent. Mend the cause, then run `migrate load` and "
+            "They are dead letters; the rest wasn't sent. Mend the cause, then run the same repair again."
+            if self.phase == "repair"
+            else "They are dead letters; the rest wasn't sent. Mend the cause, then run `migrate load` and "
             "`migrate dead-letters replay`. `migrate load --keep-going` sends the rest all the same.",
             code=code,
         )

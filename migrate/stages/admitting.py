@@ -87,6 +87,19 @@ def open_attempt(workspace: Workspace, *, write: bool) -> int:
     return number
 
 
+def no_repair_in_doubt(workspace: Workspace) -> None:
+    """A repair's call may still land on what a load is about to write.
+
+    Raises:
+        UsageError: a repair was cut short in the midst of a call.
+    """
+    if book.in_doubt(workspace.ledger, None, ("repair",)):
+        raise UsageError(
+            "A repair was cut short in the midst of a call.",
+            "Run the same `migrate repair` again, to its end.",
+        )
+
+
 def must_be_open(workspace: Workspace, attempt: int) -> None:
     """Ask again under the lease: a rollback may have come and gone between our question and our turn.
 

@@ -75,6 +75,7 @@ def kept(workspace: Workspace, digest: str) -> Plan:
 
 def _read(workspace: Workspace, digest: str, digests: dict[str, str]) -> Plan:
     from migrate.plan import load_plan
+    from migrate.plan.validation import ValidatePlan
 
     storage = workspace.storage.below(f"{PLANS}/{digest}")
     paths: dict[str, Path] = {}
@@ -87,7 +88,10 @@ def _read(workspace: Workspace, digest: str, digests: dict[str, str]) -> Plan:
         if not same:
             words = "is missing or isn't what it was when the plan was loaded"
             raise Damaged(storage.address(name), words, "Restore it from a backup.")
-    return workspace.with_files(load_plan(paths[PLAN]))
+    plan = load_plan(paths[PLAN])
+    # What is asked of the loaded records decides nothing of what is written, and its files aren't kept.
+    plan.model = plan.model.model_copy(update={"validate_": ValidatePlan()})
+    return workspace.with_files(plan)
 
 
 def named(workspace: Workspace, word: str) -> Plan:

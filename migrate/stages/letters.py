@@ -30,7 +30,7 @@ from migrate.plan.keys import entry_of, entry_sql
 from migrate.plan.maps import OVERRIDE_COLUMNS, read_overrides
 from migrate.plan.models import ObjectPlan
 from migrate.stages import checkpoint
-from migrate.stages.admitting import must_be_open, waves_of
+from migrate.stages.admitting import must_be_open, no_repair_in_doubt, waves_of
 from migrate.stages.load import Loaded, load, protocol_for
 from migrate.stages.old_links import addresses_for
 from migrate.stages.pipeline import alone, transform
@@ -268,6 +268,7 @@ def _resend(workspace: Workspace, progress: Progress) -> dict[str, Tally]:
         ExitStack() as stack,
     ):
         must_be_open(workspace, attempt)
+        no_repair_in_doubt(workspace)
         stack.enter_context(quiet(loading))
         if point := checkpoint.of_attempt(workspace.ledger, attempt):
             loading.baseline = checkpoint.files(workspace, point)

@@ -45,7 +45,7 @@ from migrate.plan.needs import always_written, written_fields
 from migrate.plan.waves import Waves
 from migrate.rewriting import rewritten_fields, shows_images
 from migrate.stages import checkpoint, drift, kept, pipeline
-from migrate.stages.admitting import must_be_open, open_attempt, verify, waves_of
+from migrate.stages.admitting import must_be_open, no_repair_in_doubt, open_attempt, verify, waves_of
 from migrate.stages.blocked import blocked_links, blocked_records, unfilled
 from migrate.stages.old_links import LEFT, addresses_for, write_down
 from migrate.stages.remaining import foreseen
@@ -131,6 +131,7 @@ def load(
         loading.later = plan.waiting
         loading.addresses = addresses_for(loading)
         must_be_open(workspace, attempt)
+        no_repair_in_doubt(workspace)
         verify(workspace, plans)
         kept.on_record(loading)
         loaded.drift = drift.before_load(workspace, target)

@@ -121,10 +121,22 @@ class Overlay(Store):
 
 
 def compare(workspace: Workspace, old: Plan, new: Plan, progress: Progress = no_progress) -> PlanDiff:
+    """What differs between what two plans make of the present extract; see `compared`."""
+    with compared(workspace, old, new, progress) as (found, _):
+        return found
+
+
+@contextmanager
+def compared(
+    workspace: Workspace, old: Plan, new: Plan, progress: Progress = no_progress
+) -> Iterator[tuple[PlanDiff, Store]]:
     """Transform the present extract by both plans, and publish every value that differs.
 
     Nothing that a load reads is written. Memory is bounded by the engine's limit; the disk must take
     what two transforms write.
+
+    Yields:
+        What differs, and the store with what the new plan makes, which goes at the end.
 
     Raises:
         PlanError: a plan isn't sound.
@@ -137,7 +149,7 @@ def compare(workspace: Workspace, old: Plan, new: Plan, progress: Progress = no_
             store = Overlay(folder / name, workspace.store)
             pipeline.transform_by(workspace, plan, store, _named(progress, name))
             sides.append(store)
-        return _published(workspace, old, new, sides[0], sides[1])
+        yield _published(workspace, old, new, sides[0], sides[1]), sides[1]
 
 
 def _named(progress: Progress, side: str) -> Progress:

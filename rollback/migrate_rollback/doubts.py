@@ -21,7 +21,7 @@ from migrate_rollback import consent
 from migrate_rollback.looking import Look
 from migrate_rollback.model import image
 
-PHASES = ("load", "replay")
+PHASES = ("load", "replay", "repair")
 
 
 def settle(loading: Loading, look: Look) -> int:

@@ -32,8 +32,10 @@ OBJECTS = ("companies", "contacts", "deals")
 class Line:
     """The workspace, its HubSpot, and how commands are run."""
 
-    def __init__(self, root: Path, hubspot: Running, variables: dict[str, str]) -> None:
-        self.root, self.hubspot, self.variables = root, hubspot, variables
+    def __init__(
+        self, root: Path, hubspot: Running, variables: dict[str, str], patience: float = 120
+    ) -> None:
+        self.root, self.hubspot, self.variables, self.patience = root, hubspot, variables, patience
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         call = [sys.executable, "-m", "migrate", "-w", str(self.root), "--json", *words]
@@ -41,7 +43,7 @@ class Line:
 
     def run(self, *words: str, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
         process = self.start(*words)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=self.patience)
         assert process.returncode in codes, (words, out.decode()[-2000:], err.decode()[-2000:])
         found: dict[str, Any] = json.loads(out)
         return found

@@ -24,6 +24,7 @@ ROUNDS = 5
 Values = Mapping[str, "str | None"]
 
 AUTOMATION, PERSON, PROGRAM, OURS, UNKNOWN = "automation", "person", "another program", "ours", "unknown"
+HELD = "held"  # in place of an author: a repair found that somebody had changed it, and left it so
 _WHO = {
     Who.AUTOMATION: AUTOMATION,
     Who.PERSON: PERSON,

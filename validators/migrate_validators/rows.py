@@ -3,8 +3,9 @@
 Expected values are worked out again from what was staged (`expected.py`), the target's are read anew. A
 difference counts only when it is still there after the target has settled. What happened to the value is its
 class (`classing.py`); who wrote it last, where the target keeps history, stands beside it: an automation's
-value is a warning with who and when, a person's edit is listed as theirs, anything else is a failure. Where
-the target has records that its listing left out, what was read is not the whole, and the check is an error.
+value is a warning with who and when, and so is what a repair has held because somebody had changed it; any
+other person's edit is listed as theirs, anything else is a failure. Where the target has records that its
+listing left out, what was read is not the whole, and the check is an error.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from migrate.diff import DUPLICATE, ONLY_LEFT, ONLY_RIGHT, Differences, diff
 from migrate.engine import identifier, text
 from migrate_validators.again import (
     AUTOMATION,
+    HELD,
     MOST,
     OURS,
     PERSON,
@@ -66,6 +68,7 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     values = compared * len(two.columns)
     classes: Counter[str] = Counter()
     harmless = 0
+    held = int(evidence.one(f"""SELECT count(*) AS n FROM {table} WHERE "by" = '{HELD}'"""))
     for row in evidence.rows(
         f"SELECT class, grade, count(*) AS n FROM {table} GROUP BY class, grade ORDER BY class, grade"
     ):
@@ -110,9 +113,9 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
         summary = f"{records:,} of {many(compared, 'row')} differ ({kinds})"
     elif harmless:
         verdict = Verdict.WARN
-        summary = (
-            f"{records:,} of {many(compared, 'row')}: a value was written by an automation of the target."
-        )
+        whose = "a value was written by an automation of the target" if harmless > held else ""
+        kept_back = "a value is held by a repair, for somebody had changed it" if held else ""
+        summary = f"{records:,} of {many(compared, 'row')}: {', or '.join(filter(None, (whose, kept_back)))}."
     elif two.unsure:
         verdict, summary = (
             Verdict.WARN,
@@ -159,6 +162,7 @@ _BY = {
     PROGRAM: "another program",
     OURS: "us",
     UNKNOWN: "nobody that the target names",
+    HELD: "somebody; a repair holds it",
 }
 
 
@@ -195,7 +199,8 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
         CASE WHEN u.key IS NULL THEN d.field ELSE {text(each.key.field)} END AS field,
         CASE WHEN u.key IS NULL THEN {_short('d."left"', decimals)} ELSE u.key END AS expected,
         CASE WHEN u.key IS NULL THEN {_short(found_now, decimals)} ELSE u.bears END AS found,
-        CASE WHEN d.class <> 'differs' THEN ''
+        CASE WHEN d.class <> 'differs' THEN '' WHEN EXISTS (SELECT 1 FROM {_holds(evidence)} AS h
+                WHERE h.key = d.key AND list_contains(h.fields, d.field)) THEN '{HELD}'
             WHEN nullif(n.who, '{UNKNOWN}') IS NOT NULL THEN n.who
             WHEN EXISTS (SELECT 1 FROM {sides_of} AS s
                 WHERE s.key = d.key AND list_contains(s.fields, d.field)) THEN '{AUTOMATION}'
@@ -214,8 +219,16 @@ def _explained(evidence: Evidence, each: ObjectPlan, two: Sides, differences: Di
             WHEN '{ONLY_LEFT}' THEN CASE WHEN s.field IS NULL THEN '{Class.MISSING}'
                 WHEN s.found IS NULL THEN '{Class.EMPTIED}' ELSE '{Class.CHANGED}' END
             ELSE {of_value} END AS class,
-        CASE WHEN s."by" = '{AUTOMATION}' THEN '{WARN}' ELSE '{FAIL}' END AS grade,
+        CASE WHEN s."by" IN ('{AUTOMATION}', '{HELD}') THEN '{WARN}' ELSE '{FAIL}' END AS grade,
         s.expected, s.found, s."by", s.writer, s.written FROM ({remaining}) AS s"""
+
+
+def _holds(evidence: Evidence) -> str:
+    """A query (key, fields) of what repairs of this attempt hold and nothing later has written."""
+    return f"""(SELECT key, map_keys(arg_max("after", seq)) AS fields FROM {evidence.journal}
+        WHERE kind = 'record' AND attempt = {evidence.attempt}
+        AND outcome IN ('done', 'refused', 'conflict', 'held', 'kept') GROUP BY key
+        HAVING arg_max(outcome, seq) = 'held' AND starts_with(arg_max(reason, seq), 'edited:'))"""
 
 
 def _now(evidence: Evidence, each: ObjectPlan) -> str:
@@ -281,7 +294,7 @@ def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Dec
     labels = evidence.target_schema(each.target).fields
     for row in evidence.rows(
         f"""SELECT "by",
-        CASE WHEN "by" NOT IN ('{AUTOMATION}', '{PERSON}', '{PROGRAM}') THEN class ELSE '' END AS what,
+        CASE WHEN "by" IN ('{AUTOMATION}', '{PERSON}', '{PROGRAM}', '{HELD}') THEN '' ELSE class END AS what,
         count(DISTINCT key) AS records,
         list_sort(list(DISTINCT field) FILTER (field IS NOT NULL)) AS fields,
         string_agg(DISTINCT nullif(writer, ''), ', ') AS writer, max(written) AS written FROM {table}
@@ -302,6 +315,12 @@ def _decisions(evidence: Evidence, each: ObjectPlan, table: str) -> Iterator[Dec
                 else "Accept it in the plan, or switch the automation off and run again",
                 command=show,
             )
+        elif by == HELD:
+            yield Decision(
+                Verdict.WARN, f"{what}: {names} held by a repair, for somebody had changed it",
+                owner="Data owner", where="Theirs stays unless you say otherwise",
+                command=show,
+            )  # fmt: skip
         elif by == PERSON:
             yield Decision(
                 Verdict.FAIL, f"{what}: {names} changed by a person{who}",

@@ -3,7 +3,7 @@
 Old: the values at the source, by what became of the record. New: the target's, read anew. Sums are exact
 decimals, by owner, stage and what the plan asks for (a date or an instant in `by` groups by the fiscal month
 of the plan's calendar); sales also by the fiscal month in which they close, and by currency. A difference
-that is an automation's doing, by the row check's evidence, is a warning.
+that is an automation's doing, or held by a repair, by the row check's evidence, is a warning.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from migrate.plan.terms import fiscal_month_sql
 from migrate.stages.crosswalk import LOADED, rows_of
 from migrate.types import NUMERIC, Kind
 from migrate_validators.accepting import is_near, near
-from migrate_validators.again import AUTOMATION
+from migrate_validators.again import AUTOMATION, HELD
 from migrate_validators.evidence import Evidence, sql_type
 from migrate_validators.expected import Sides, sides
 from migrate_validators.keeping import Kept
@@ -118,7 +118,8 @@ def _object(
         verdict, summary = Verdict.FAIL, f"{wrong:,} of {groups_compared:,} sums differ."
     elif explained:
         verdict = Verdict.WARN
-        summary = f"{explained:,} of {groups_compared:,} sums differ by values that an automation wrote."
+        off_by = "values that an automation wrote, or a repair holds"
+        summary = f"{explained:,} of {groups_compared:,} sums differ by {off_by}."
     else:
         verdict, summary = Verdict.PASS, f"{many(groups_compared, 'sum')} compared, equal to the last digit."
     decisions: tuple[Decision, ...] = ()
@@ -242,9 +243,10 @@ def _table(
 
 
 def _explains(evidence: Evidence, differences: str, each: ObjectPlan, name: str) -> bool:
-    """Whether every difference that touches the sums of a field is an automation's."""
+    """Whether every difference that touches the sums of a field is an automation's, or held by a repair."""
     found = evidence.rows(
-        f"""SELECT count(*) AS n, count(*) FILTER ("by" <> '{AUTOMATION}') AS other FROM {differences}
+        f"""SELECT count(*) AS n, count(*) FILTER ("by" NOT IN ('{AUTOMATION}', '{HELD}')) AS other
+        FROM {differences}
         WHERE field IS NULL OR field IN ({", ".join(text(one) for one in [name, *_names(evidence, each)])})"""
     )[0]
     return bool(found["n"]) and not found["other"]

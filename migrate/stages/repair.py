@@ -1,0 +1,373 @@
+"""How is a wrong mapping mended after the load, without a rollback? Only the named fields, where left so.
+
+The plan in the folder is compared with the one that was loaded. Where the named fields would change, they
+are written anew, by compare-and-set; what others have changed since is held. A repair has a checkpoint of its
+own, to which a rollback returns; afterwards the edited plan is the one on record.
+
+A killed repair goes on with the same words. What else the plan changes is told, and left to the next load.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from migrate.catalog import takes_back_no
+from migrate.engine import identifier
+from migrate.errors import UsageError
+from migrate.ledger import batches as book
+from migrate.ledger.leases import this_process
+from migrate.load import Loading, Tally
+from migrate.load.canary import Canaries
+from migrate.load.context import Progress, no_progress
+from migrate.load.mending import PHASE, MendCutter, Mender
+from migrate.load.switches import quiet
+from migrate.load.work import RecordWork, crosswalk, crosswalk_table
+from migrate.plan.models import ObjectPlan
+from migrate.plan.needs import always_written
+from migrate.stages import checkpoint, drift, kept, pipeline, repairs
+from migrate.stages.admitting import must_be_open, open_attempt, verify, waves_of
+from migrate.stages.old_links import addresses_for
+from migrate.stages.plan_diff import CHANGES, Changed, PlanDiff, compare, compared
+from migrate.stages.repairs import Asked, Begun
+from migrate.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate.plan import Plan
+
+if TYPE_CHECKING:
+    pass
+
+LOADS = ("load", "replay")
+LISTED = 5  # keys of a held group that a summary names
+
+
+@dataclass(frozen=True)
+class HeldGroup:
+    """Records that a repair left as they are, for one reason. `name`: `deals.edited`; `keys`: the first."""
+
+    name: str
+    reason: str
+    count: int
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a repair would do. `changes`: of the named fields; `others`: what else the plan changes.
+
+    `records`: loaded records that it would look at, by entry; some may turn out to be held.
+    """
+
+    old: str
+    new: str
+    changes: tuple[Changed, ...]
+    others: tuple[Changed, ...]
+    records: dict[str, int]
+    folder: str
+
+
+@dataclass
+class Repaired:
+    """What a repair did, this run; `held`: all that it left as it is. `settled`: ready rows that no load need
+    send any more. `mended` counts what was written of the whole repair, `kept` what needed nothing."""
+
+    number: int
+    checkpoint: str
+    attempt: int
+    old: str
+    new: str
+    objects: dict[str, Tally] = field(default_factory=dict)
+    mended: int = 0
+    kept: int = 0
+    held: tuple[HeldGroup, ...] = ()
+    others: tuple[Changed, ...] = ()
+    settled: int = 0
+    lost_edits: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Every record got its new values."""
+        return not (self.held or self.lost_edits)
+
+
+def fields_of(workspace: Workspace, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """`deals.amount` and so on, by entry of the plan; an owner's former owner goes with it.
+
+    Raises:
+        UsageError: a name isn't OBJECT.FIELD, or names what a repair can't write.
+    """
+    found: dict[str, dict[str, None]] = {}
+    plans = workspace.plan.model.objects
+    for name in names:
+        object, dot, wanted = name.rpartition(".")
+        entries = [each for each in plans if object in (each.target, each.name, each.source)]
+        if not dot or not entries:
+            listed = ", ".join(dict.fromkeys(f"`{each.target}`" for each in plans))
+            raise UsageError(
+                f"`{name}` names no field of the plan.", f"Write OBJECT.FIELD; objects: {listed}."
+            )
+        holding = [each for each in entries if wanted in _mapped(each)]
+        if not holding:
+            fields = ", ".join(f"`{each}`" for each in dict.fromkeys(n for e in entries for n in _mapped(e)))
+            raise UsageError(f"The plan doesn't fill `{name}`.", f"It fills {fields}.")
+        for each in holding:
+            _may_be_written(each, wanted)
+            mapped = each.fields.get(wanted)
+            more = [mapped.former] if mapped is not None and mapped.former else []
+            found.setdefault(each.name, {}).update(dict.fromkeys([wanted, *more]))
+    return {name: tuple(fields) for name, fields in found.items()}
+
+
+def _mapped(plan: ObjectPlan) -> list[str]:
+    former = [each.former for each in plan.fields.values() if each.former]
+    return list(dict.fromkeys([*plan.fields, *former, *always_written(plan)]))
+
+
+def _may_be_written(plan: ObjectPlan, name: str) -> None:
+    if name in always_written(plan):
+        raise UsageError(
+            f"`{name}` says where a record came from; a repair doesn't change it.",
+            "Roll back and load again under the new plan.",
+        )
+    if name in plan.insert_only:
+        raise UsageError(
+            f"The target takes `{plan.target}.{name}` only when a record is made.",
+            "Roll back and load again under the new plan.",
+        )
+
+
+def foresee(
+    workspace: Workspace, names: Sequence[str], where: str = "", progress: Progress = no_progress
+) -> Foreseen:
+    """Which values a repair would change, out of the artifacts; asks no system and writes nothing to it.
+
+    Records are counted as they stand in the journal: what others have changed since shows only when a
+    repair reads them. `changes` are of all records, also where `where` chooses some.
+
+    Raises:
+        UsageError: nothing was loaded, or a name is wrong.
+        PlanError: a plan isn't sound.
+    """
+    fields = fields_of(workspace, names)
+    records = {}
+    with compared(workspace, _loaded(workspace), workspace.plan, progress) as (found, store):
+        crosswalk(workspace)
+        for each in workspace.plan.model.objects:
+            if each.name in fields:
+                query = repairs.listed(workspace, store, found, each, fields[each.name], where)
+                counted = workspace.engine.rows(f"SELECT count(*) AS n FROM ({query})")
+                records[each.name] = int(counted[0]["n"])
+    wanted, others = _parted(found, fields)
+    return Foreseen(found.old, found.new, wanted, others, records, found.folder)
+
+
+def _loaded(workspace: Workspace) -> Plan:
+    """The plan that was loaded, where today's is another one."""
+    old = kept.kept(workspace, kept.of_record(workspace.ledger))
+    if old.digest == workspace.plan.digest:
+        raise UsageError(
+            "The plan is the one that was loaded, so there is nothing to repair.",
+            "Edit plan.yaml, or a map beside it, then look at `migrate plan diff`.",
+        )
+    return old
+
+
+def _parted(
+    found: PlanDiff, fields: dict[str, tuple[str, ...]]
+) -> tuple[tuple[Changed, ...], tuple[Changed, ...]]:
+    wanted = [
+        each for each in found.changes if each.what == CHANGES and each.field in fields.get(each.entry, ())
+    ]
+    return tuple(wanted), tuple(each for each in found.changes if each not in wanted)
+
+
+def repair(
+    workspace: Workspace,
+    names: Sequence[str],
+    where: str = "",
+    *,
+    why: str = "",
+    progress: Progress = no_progress,
+) -> Repaired:
+    """Write the named fields anew where they are as we left them; go on with a repair that was cut short.
+
+    Args:
+        names: `OBJECT.FIELD`.
+        where: a condition over the target's fields, with the values of the new plan; "" for all.
+        why: the reason, for the trail.
+
+    Raises:
+        UsageError: nothing was loaded, a rollback, a load in doubt or another repair is under way, or a name
+            is wrong.
+        PlanError, Drifted: the plan isn't sound, or picklists have changed.
+        LeaseHeld, LeaseLost: another operator writes to the target.
+        Parked, SystemRefused, InDoubt: the target; what was done is kept, run again.
+        CanaryStopped: the target did more than was asked with the first record.
+    """
+    attempt = open_attempt(workspace, write=False)
+    fields = fields_of(workspace, names)
+    begun = _unfinished(workspace, attempt, fields, where)
+    found = None if begun else compare(workspace, _loaded(workspace), workspace.plan, progress)
+    if found is not None:
+        if not _parted(found, fields)[0]:
+            raise UsageError(
+                f"Both plans make the same of {', '.join(names)}.", "Look at `migrate plan diff`."
+            )
+        pipeline.transform(workspace, progress)
+    with (
+        pipeline.alone(workspace, "ready", with_others=True),
+        closing(workspace.target()) as target,
+        Loading(workspace, target, workspace.guarded(), attempt, PHASE, progress) as loading,
+        ExitStack() as stack,
+    ):
+        must_be_open(workspace, attempt)
+        if _unfinished(workspace, attempt, fields, where) != begun:
+            raise UsageError("Another operator has repaired meanwhile.", "Look at `migrate plan diff` again.")
+        if book.in_doubt(loading.ledger, attempt, LOADS):
+            raise UsageError(
+                "A load was cut short in the midst of a call, so it isn't known how it left its records.",
+                "Put the former plan back, run `migrate load` to its end, then edit and repair.",
+            )
+        waves = waves_of(workspace)
+        verify(workspace, waves.order)
+        drift.before_load(workspace, target)
+        loading.later = waves.waiting
+        crosswalk_table(loading)
+        loading.addresses = addresses_for(loading)
+        plans = [each for each in waves.order if each.name in fields]
+        if point := checkpoint.of_attempt(loading.ledger, attempt):
+            loading.baseline = checkpoint.files(workspace, point)
+        if begun is None and found is not None:
+            begun = _begin(loading, found, plans, Asked(fields, where, found.old, found.new), why)
+        assert begun is not None  # noqa: S101 - begun now, or before
+        stack.enter_context(quiet(loading))
+        done = Repaired(begun.number, begun.checkpoint, attempt, begun.asked.old, begun.asked.new)
+        _write(loading, plans, begun, done)
+        _end(loading, plans, begun, done)
+        done.others = _parted(found, fields)[1] if found else ()
+    return done
+
+
+def _unfinished(
+    workspace: Workspace, attempt: int, fields: dict[str, tuple[str, ...]], where: str
+) -> Begun | None:
+    begun = repairs.unfinished(workspace.ledger, attempt)
+    if begun is None:
+        return None
+    asked = begun.asked
+    if (asked.fields, asked.where, asked.new) != (fields, where, workspace.plan.digest):
+        words = ",".join(f"{entry}.{name}" for entry, each in asked.fields.items() for name in each)
+        more = f' --where "{asked.where}"' if asked.where else ""
+        edited = "" if asked.new == workspace.plan.digest else " under the plan that it began with"
+        raise UsageError(
+            f"Repair {begun.number} isn't at its end.",
+            f"Run `migrate repair --fields {words}{more}`{edited}, or go back to {begun.checkpoint}.",
+        )
+    return begun
+
+
+def _begin(loading: Loading, found: PlanDiff, plans: Sequence[ObjectPlan], asked: Asked, why: str) -> Begun:
+    """Lists, checkpoint, and the event that makes them count."""
+    workspace = loading.workspace
+    number = repairs.next_number(loading.ledger)
+    for each in plans:
+        fields = asked.fields[each.name]
+        query = repairs.listed(workspace, workspace.store, found, each, fields, asked.where)
+        _no_opting_in(loading, each, fields, query)
+        repairs.publish(workspace, number, each, query, fields)
+    name, segment = repairs.mark(loading, number, [each.target for each in plans])
+    begun = Begun(number, loading.attempt, asked, name, segment)
+    repairs.begin(loading, begun, who=this_process().holder, why=why)
+    return begun
+
+
+def _no_opting_in(loading: Loading, plan: ObjectPlan, fields: Sequence[str], query: str) -> None:
+    """No repair takes back a no.
+
+    Raises:
+        UsageError: a field of consent would get a value that opts people in.
+    """
+    schema = loading.catalog.objects[plan.target].fields
+    for name in fields:
+        if schema[name].consent is None:
+            continue
+        column = identifier(name)
+        counts = loading.workspace.engine.stream(f"SELECT {column}, count(*) AS n FROM ({query}) GROUP BY 1")
+        for batch in counts:
+            values = loading.target.encode(plan.target, batch.select([name]))
+            numbers = batch.column("n").to_pylist()
+            yes = sum(
+                number
+                for value, number in zip(values, numbers, strict=True)
+                if takes_back_no(schema[name], value.get(name))
+            )
+            if yes:
+                raise UsageError(
+                    f"`{plan.target}.{name}` would opt {yes:,} people in.",
+                    "A repair only opts out: narrow it down with `--where`, or leave the field out.",
+                )
+
+
+def _write(loading: Loading, plans: Sequence[ObjectPlan], begun: Begun, done: Repaired) -> None:
+    """What a former process left in doubt first, then the rest, parents first."""
+    tools = {each.name: _tools(loading, each, begun) for each in plans}
+    counts: Counter[str] = Counter()
+
+    def carry(plan: ObjectPlan, work: RecordWork) -> Tally:
+        cutter, mender = tools[plan.name]
+        tally = mender.run(work)
+        counts[plan.name] += tally["_rows"]
+        loading.progress(f"repair {plan.name}", counts[plan.name], cutter.manifest.rows)
+        done.objects.setdefault(plan.name, Counter()).update(tally)
+        return tally
+
+    for each in plans:
+        loading.run(tools[each.name][0].in_doubt(), partial(carry, each))
+    crosswalk_table(loading)
+    canaries = Canaries(loading, list(loading.workspace.plan.model.objects), carry)
+    canaries.resume()
+    for each in plans:
+        cutter = tools[each.name][0]
+        loading.run(canaries.guard(each, cutter.pending()), partial(carry, each))
+        crosswalk_table(loading)
+
+
+def _tools(loading: Loading, plan: ObjectPlan, begun: Begun) -> tuple[MendCutter, Mender]:
+    manifest = loading.workspace.store.manifest(repairs.folder(begun.number, plan.name))
+    if manifest is None:
+        raise UsageError(
+            f"The work list of repair {begun.number} isn't there any more.", "Restore it from a backup."
+        )
+    loading.workspace.store.verify(manifest)
+    wins = {name: each.wins for name, each in plan.fields.items() if each.wins}
+    mender = Mender(loading, plan.target, begun.asked.fields[plan.name], wins=wins)
+    return MendCutter(loading, plan, manifest), mender
+
+
+def _end(loading: Loading, plans: Sequence[ObjectPlan], begun: Begun, done: Repaired) -> None:
+    """Count it out of the journal; the new plan goes on record, in one transaction with the end."""
+    last = book.last_deadline(loading.ledger, loading.system)
+    if last is not None:
+        loading.wait_landing(last)
+    done.settled = repairs.settle_ready(loading, begun, plans)
+    counts = repairs.counted(loading.workspace, begun)
+    done.mended, done.kept, done.lost_edits = counts["done"], counts["kept"], counts["lost_edit"]
+    done.held = tuple(
+        HeldGroup(f"{row['object']}.{row['code']}", row["reason"], int(row["n"]), tuple(row["keys"]))
+        for row in repairs.held(loading.workspace, begun, LISTED)
+    )
+    digest = kept.keep(loading.workspace)
+    loading.journal.compact()
+    with loading.ledger.write(loading.lease) as tx:
+        loading.journal.register(tx)
+        kept.put_on_record(tx, loading.attempt, digest)
+        tx.event(
+            this_process().holder, repairs.END, number=begun.number, attempt=begun.attempt,
+            old=begun.asked.old, new=digest, mended=done.mended, kept=done.kept,
+            held=sum(each.count for each in done.held),
+        )  # fmt: skip
