@@ -28,9 +28,12 @@ Amounts = dict[str, Decimal | None]
 
 @dataclass
 class Repair:
-    """What the portal's store showed. `mended`: the new amount; `held`: the user's; `lost`: users' edits
-    that are gone; `wrong`: anything else. `back`: amounts as before the repair, users' included, after the one
-    command; `not_back`: the others. `said`: the commands' own documents, by command."""
+    """What the portal's store showed, in sales.
+
+    `mended`: the new amount; `held`: the user's; `lost`: a user's edit that is gone; `wrong`: anything else.
+    `back`: as before the repair, edits included, after the one command; `not_back`: the others. `said`:
+    the commands' own documents, by their first two words.
+    """
 
     mended: int = 0
     held: int = 0
