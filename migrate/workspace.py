@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from migrate.errors import Overtaken, SystemRefused, UsageError
+from migrate.errors import Damaged, Overtaken, SystemRefused, UsageError
 from migrate.place import LEDGER, Place
 from migrate.storage import NEW, Taken
 from migrate.store import Store
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 Role = Literal["source", "target"]
 _BINDING = "ledger.json"  # which ledger is this workspace's
+COPY = "ledger-copy.json"  # what of the ledger stands nowhere else; see `migrate.ledger.copies`
+GONE = (
+    "Restore it from a backup, or run `migrate rebuild`: it makes the ledger anew out of the journal and the "
+    "copy beside it. Nothing may be loaded before that."
+)
 MEMORY = "MIGRATE_MEMORY"  # the environment variable that bounds what the engine keeps in memory
 _SIZE = re.compile(r"[1-9][0-9]{0,5}[MG]B")
 
@@ -171,7 +176,9 @@ class Workspace:
                 raise UsageError(
                     f"This workspace's ledger is {known['place']}.", f"Set the variable {LEDGER} to its URL."
                 )
-            return Ledger(file, clock)
+            if not _begun(file) and self.has_history():
+                raise Damaged(str(file), "is gone, though this workspace has a history", GONE)
+            return self._kept(Ledger(file, clock))
         if file is not None and file.exists():
             raise UsageError(
                 f"This workspace's ledger is {file}, and {LEDGER} names another one.",
@@ -179,6 +186,8 @@ class Workspace:
             )
         ledger = Ledger(url, clock)
         try:
+            if known["place"]:
+                _must_have_owner(ledger)
             if not known["place"]:
                 # The id is kept first: a database that is bound to an id that nobody knows would be lost.
                 storage.prove()
@@ -193,7 +202,19 @@ class Workspace:
         except BaseException:
             ledger.close()
             raise
+        return self._kept(ledger)
+
+    def _kept(self, ledger: Ledger) -> Ledger:
+        """A ledger whose small tables are copied beside the data, so that it can be made anew."""
+        storage = self.storage
+        ledger.keeper = lambda content: storage.write(COPY, content)
+        if not storage.has(COPY):
+            ledger.keep_copy()
         return ledger
+
+    def has_history(self) -> bool:
+        """Whether something of a ledger's lies here: its copy, or a segment of the journal."""
+        return self.storage.has(COPY) or any(key.endswith(".parquet") for key in self.storage.keys("journal"))
 
     @cached_property
     def store(self) -> Store:
@@ -332,7 +353,6 @@ class Workspace:
             UsageError: there is none yet.
         """
         from migrate.catalog import Catalog
-        from migrate.errors import Damaged
 
         bound = self.ledger.system(self.system(role).system)
         key = _catalog(bound.label, bound.catalog)
@@ -383,6 +403,15 @@ class Workspace:
             if name in self.__dict__:
                 self.__dict__[name].close()
         self.place.close()
+
+
+def _must_have_owner(ledger: Ledger) -> None:
+    if ledger.owner() is None:
+        raise Damaged(ledger.backend.name, "is empty, though this workspace has a history", GONE)
+
+
+def _begun(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
 
 
 def _catalog(label: str, digest: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from migrate.cli import asking
 from migrate.cli.output import Result, Session, table
 
 if TYPE_CHECKING:
@@ -61,3 +62,32 @@ def _fsck_text(found: Looked, stage: str) -> str:
         )
         lines.append(table(rows, ("part", "damaged")))
     return "\n".join(lines)
+
+
+@click.command(short_help="Make a lost ledger anew.")
+@click.option("--replace", is_flag=True, help="Though there is one that can be read; a file is set aside.")
+@click.option("--yes", is_flag=True, help="Don't ask before a ledger is replaced.")
+@click.pass_obj
+def rebuild(session: Session, replace: bool, yes: bool) -> Result:
+    """Make the ledger anew out of the journal, of the copy that lies beside it, and of the stages.
+
+    Says what can't be known. Writes to no system. Killed at any moment, it may be run again.
+    Next: `migrate fsck`, then go on where you were.
+
+    \b
+    migrate rebuild
+    """
+    from migrate.stages.care.rebuild import rebuild as run
+
+    if replace and not yes and not session.as_json:
+        asking.yes("Make a new ledger in the place of the one that is there?")
+    with session.workspace() as workspace:
+        found = run(workspace, replace=replace)
+    rows = sorted(found.tables.items())
+    lines = [table(rows, ("table", "rows"))]
+    if found.in_doubt:
+        lines.append(f"{found.in_doubt:,} batches are in doubt; the next load or rollback settles them.")
+    if found.aside:
+        lines.append(f"What was there before: {found.aside}")
+    lines += ["What can't be known:", *(f"  {each}" for each in found.unknown)]
+    return Result("rebuild", {"rebuilt": found}, "\n".join(lines), int(not found.from_copy))

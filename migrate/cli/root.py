@@ -43,6 +43,7 @@ COMMANDS = {
     "rollback": "migrate.cli.rollback:rollback",
     "status": "migrate.cli.evidence:status",
     "fsck": "migrate.cli.care:fsck",
+    "rebuild": "migrate.cli.care:rebuild",
     "sandbox": "migrate.cli.sandbox:sandbox",
 }
 

@@ -118,6 +118,23 @@ class Chain:
             raise Damaged(place, words, _REMEDY) from error
         return {key.decode(): value.decode() for key, value in found.items() if not key.startswith(b"ARROW")}
 
+    def read_whole(self, name: str) -> None:
+        """Compare every page of a segment with its checksum, where it bears one.
+
+        Raises:
+            Damaged: a page differs, or the file can't be read.
+        """
+        import pyarrow.lib
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(self.local(name), page_checksum_verification=True) as source:
+                for batch in source.iter_batches():
+                    del batch
+        except (OSError, ValueError, pyarrow.lib.ArrowException) as error:
+            words = f"can't be read to its end ({str(error).partition(chr(10))[0]})"
+            raise Damaged(self.storage.address(name), words, _REMEDY) from error
+
     def facts(self, name: str) -> dict[str, Any]:
         """A segment's row in the ledger, out of the segment itself."""
         import pyarrow.compute as pc

@@ -97,6 +97,8 @@ def _itself(chain: Chain, flaw: Flaw) -> list[Affected] | None:
         path = chain.storage.local(flaw.name)
         with pq.ParquetFile(path, page_checksum_verification=True) as source:
             table = source.read([*_COLUMNS, "seq"])
+        if set(table.column_names) != {*_COLUMNS, "seq"}:
+            return None  # its own description is what was changed
     except (OSError, ValueError, pyarrow.lib.ArrowException):
         return None
     seqs = table["seq"].to_pylist()

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from migrate.clock import stamp
 from migrate.errors import JournalDamaged
+from migrate.journal.carried import Carried, merged, pack
 from migrate.journal.chain import Chain, Flaw, is_compacted, number_of
 from migrate.journal.entry import DUCKDB, Entry, schema
 from migrate.journal.flaws import Told, affected
@@ -56,6 +57,7 @@ class Journal:
         self._waiting = 0
         self._unregistered: list[dict[str, Any]] = []
         self._next_seq, self._next_number, self._previous = 1, 1, ""
+        self.carried = Carried()  # the batches under way, for the segments' metadata
         self.workers = 1  # threads that may wait at the same time
 
     # -- reading ------------------------------------------------------------------------------
@@ -116,6 +118,20 @@ class Journal:
         if not flaws or self._store is None:
             return flaws, Told()
         return flaws, affected(self._chain, self._store, flaws)
+
+    def witness(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """For a ledger that is made anew: each live segment's row, and the batches that the segments name.
+
+        Reads every page. The newest segments may be gone without a trace: only a ledger would know of them.
+
+        Raises:
+            JournalDamaged: a segment can't be read, or doesn't follow the one before it.
+        """
+        self.verify()
+        names = self._chain.names()
+        for name in names:
+            self._chain.read_whole(name)
+        return [self._chain.facts(name) for name in names], merged(map(self._chain.metadata, names))
 
     def count(self) -> int:
         """How many segments lie there, replaced ones too."""
@@ -252,7 +268,8 @@ class Journal:
             name = f"{prefix}{self._next_number:06d}.parquet"
             try:
                 tables = [pa.table(columns, schema=schema())]
-                facts = self._chain.put(tables, name, epoch=lease.epoch, previous=self._previous, more={})
+                more = self.carried.of(row.batch for row in rows)
+                facts = self._chain.put(tables, name, epoch=lease.epoch, previous=self._previous, more=more)
             except Taken:
                 self._take_up(name)
                 continue
@@ -308,10 +325,11 @@ class Journal:
         # What they replaced themselves may still lie there.
         older = sorted(self._chain.replaced(small) & set(self._chain.there()))
         epoch = self._lease.epoch if self._lease else 0
+        carried = pack(merged(map(self._chain.metadata, small)))
         facts = self._chain.put(
             map(pq.read_table, paths), f"{epoch:05d}-c{number_of(small[-1]):06d}.parquet",
             epoch=epoch, previous=first["previous"],
-            more={"replaces": json.dumps(small + older), "seals": json.dumps(seals)},
+            more={"replaces": json.dumps(small + older), "seals": json.dumps(seals), **carried},
         )  # fmt: skip
         with self.ledger.write(self._lease) as tx:
             tx.sql.execute(segments.delete().where(segments.c.name.in_(small)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from migrate.clock import Clock, stamp
 from migrate.errors import Damaged, LeaseLost, UsageError
-from migrate.ledger import tables
+from migrate.ledger import copies, tables
 from migrate.ledger.backends import DRIVER_ERRORS, Hold, backend_of
 
 HEAD = "0006"
@@ -63,6 +63,16 @@ class Transaction:
         )
 
 
+_CHANGED = "migrate: a table that is copied has changed"
+
+
+def _note_change(connection: sa.Connection, clause: Any, *_: Any) -> None:
+    if isinstance(clause, sa.sql.dml.UpdateBase):
+        table = clause.entity_description["table"]
+        if getattr(table, "name", "") not in copies.QUIET:
+            connection.info[_CHANGED] = True
+
+
 class Ledger:
     """The workspace's ledger."""
 
@@ -79,9 +89,11 @@ class Ledger:
             UsageError: the URL can't be used.
         """
         self.backend, self.clock = backend_of(place), clock
+        self.keeper: Callable[[bytes], object] | None = None  # takes the copy; see `copies`
         self._holds: list[Hold] = []
         self._engine = self.backend.engine()
         sa.event.listen(self._engine, "begin", self._on_begin)
+        sa.event.listen(self._engine, "before_execute", _note_change)
         self._reader = self._engine.execution_options(reads=True)
         try:
             with self._translated():
@@ -134,7 +146,26 @@ class Ledger:
                 hold.check()
             if lease is not None:
                 self._check(connection, lease)
-            yield Transaction(connection, self.clock)
+            connection.info.pop(_CHANGED, None)
+            tx = Transaction(connection, self.clock)
+            yield tx
+            if self.keeper is not None and connection.info.pop(_CHANGED, False):
+                # Before the commit, in which no other writer can be: copies come in the ledger's order.
+                self.keeper(copies.copy_of(connection, HEAD, tx.at))
+
+    def keep_copy(self) -> None:
+        """Write the copy now, whatever has changed.
+
+        Raises:
+            NoSpace: the disk refused.
+        """
+        with self.write() as tx:
+            tx.sql.info[_CHANGED] = True
+
+    def copy(self) -> bytes:
+        """What the copy would be now."""
+        with self._translated(), self._reader.connect() as connection:
+            return copies.copy_of(connection, HEAD, stamp(self.clock.now()))
 
     def _check(self, connection: sa.Connection, lease: Epoch) -> None:
         row = connection.execute(
@@ -174,6 +205,11 @@ class Ledger:
                 f"{self.backend.name} is the ledger of another workspace.",
                 "Give each workspace a database of its own.",
             )
+
+    def owner(self) -> str | None:
+        """The workspace whose ledger it is; None where it is nobody's yet."""
+        found = self.value(sa.select(tables.owner.c.workspace))
+        return None if found is None else str(found)
 
     @contextmanager
     def alone(self, name: str, *, shared: bool = False) -> Iterator[bool]:

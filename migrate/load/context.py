@@ -85,9 +85,11 @@ class Loading:
         threading.Thread(target=self._keep, name="lease", daemon=True).start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._left.set()
         self.lease.release()
+        if kind is None:
+            self.ledger.keep_copy()  # with the digests of the segments that were written
 
     def _keep(self) -> None:
         """Keep the lease while nothing is written for long: a baseline, a sweep, a vendor's long wait."""
@@ -125,11 +127,13 @@ class Loading:
         with self.ledger.write(self.lease) as tx:
             book.intend(tx, row, self.lease.epoch)
             self.journal.register(tx)
+        self.journal.carried.begin(row, self.lease.epoch)
         self._local.batch = row.id
         try:
             yield
         finally:
             self._local.batch = None
+            self.journal.carried.end(row.id)
 
     @contextmanager
     def unbatched(self) -> Iterator[None]:
@@ -159,15 +163,17 @@ class Loading:
         """The batch of this thread is carried by a vendor's job; durable before the job is released."""
         with self.ledger.write(self.lease) as tx:
             book.note_job(tx, self._local.batch, job)
+        self.journal.carried.job(self._local.batch, job)
 
     def settle(self, row: BatchRow, entries: list[Entry], tally: Tally) -> None:
         """Outcomes into the journal, then the batch's settlement into the ledger, in that order."""
+        bad = [entry for entry in entries if entry.outcome in ("refused", "conflict", "held")]
+        held = sum(entry.outcome == "held" for entry in bad)
+        done, refused = len(row.rows) - len(bad), len(bad) - held
+        self.journal.carried.settle(row.id, done=done, refused=refused, held=held)
         self.journal.append(entries)
-        refused = [entry for entry in entries if entry.outcome in ("refused", "conflict", "held")]
         with self.ledger.write(self.lease) as tx:
-            done = len(row.rows) - len(refused)
-            held = sum(entry.outcome == "held" for entry in refused)
-            book.settle(tx, row.id, done=done, refused=len(refused) - held, held=held)
+            book.settle(tx, row.id, done=done, refused=refused, held=held)
             self.journal.register(tx)
         for entry in entries:
             name = {"done": entry.op}.get(entry.outcome, entry.outcome)

@@ -350,6 +350,11 @@ class FakeTarget:
             for other, name in self._leading_to(record):
                 self.write(other, {name: None}, Who.AUTOMATION)
             record.live = False
+            gone = (record.object, record.id)
+            ends = {
+                each: ((each.left_object, each.left), (each.right_object, each.right)) for each in self.linked
+            }
+            self.linked = {each for each, both in ends.items() if gone not in both}
         return Outcome(index, "done", write.id)
 
     def _leading_to(self, record: Record) -> list[tuple[Record, str]]:

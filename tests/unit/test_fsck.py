@@ -17,6 +17,7 @@ from migrate.errors import Damaged, JournalDamaged
 from migrate.journal import segments as segments_module
 from migrate.ledger.tables import events
 from migrate.stages.care.fsck import FOLDER, Looked, fsck
+from migrate.workspace import COPY
 from tests.unit.care_case import flip, made, segments
 from tests.unit.two_systems import Move
 
@@ -202,6 +203,19 @@ def test_a_trail_that_was_edited_is_found(move: Move) -> None:
     with ledger.write() as tx:
         tx.sql.execute(sa.delete(events).where(events.c.what == "first"))
     assert kinds(look(move)) == [("ledger", "altered")]
+
+
+def test_the_ledgers_copy_is_compared_with_it(move: Move) -> None:
+    copy = move.root / ".migrate" / COPY
+    whole = copy.read_text()
+    copy.write_text(whole.replace('"before-load-1"', '"before-load-7"'))
+    [found] = look(move).findings
+    assert (found.part, found.place) == ("ledger", str(copy))
+    assert "checkpoints" in found.what
+    copy.unlink()
+    assert look(move).findings == []  # whoever opens the ledger writes it
+    copy.write_text("{")
+    assert kinds(look(move)) == [("ledger", "unreadable")]
 
 
 def test_a_ledger_that_cannot_be_read_names_what_brings_it_back(move: Move) -> None:

@@ -16,11 +16,13 @@ import sqlalchemy as sa
 
 from migrate.blobs import REMEDY as FETCH_AGAIN
 from migrate.errors import Damaged
+from migrate.ledger import copies
 from migrate.ledger.tables import checkpoints, cursors, events, systems, validations
 from migrate.load.context import Progress, no_progress
 from migrate.storage import at_once
 from migrate.store import Manifest
 from migrate.store.artifacts import MANIFEST
+from migrate.workspace import COPY
 
 if TYPE_CHECKING:
     from migrate.journal.flaws import Told
@@ -106,8 +108,21 @@ def fsck(workspace: Workspace, *, deep: bool = False, progress: Progress = no_pr
 
 def _ledger(workspace: Workspace, found: Looked) -> None:
     for words in workspace.ledger.unsound(deep=found.deep):
-        remedy = "Run `migrate rebuild`: it makes the ledger anew out of the journal."
+        remedy = "Run `migrate rebuild --replace`: it makes the ledger anew out of the journal."
         found.add("ledger", "altered", workspace.ledger.backend.name, words, remedy)
+    place, remedy = workspace.storage.address(COPY), "It is written anew whenever the ledger changes."
+    try:
+        kept, now = copies.read(workspace.storage.read(COPY)[0]), copies.read(workspace.ledger.copy())
+    except (OSError, ValueError) as error:
+        found.add("ledger", "unreadable", place, f"the ledger's copy can't be read ({error})", remedy)
+        return
+    odd = [
+        name for name in {*kept["tables"], *now["tables"]} - copies.QUIET
+        if kept["tables"].get(name) != now["tables"].get(name)
+    ]  # fmt: skip
+    if odd:
+        words = f"the ledger's copy differs from it in {', '.join(sorted(odd))}"
+        found.add("ledger", "altered", place, words, remedy)
 
 
 def _events(workspace: Workspace, found: Looked) -> None:
