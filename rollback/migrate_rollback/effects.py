@@ -27,15 +27,22 @@ class Cascades:
         self._along: Counter[tuple[str, str]] = Counter()
         self._parted: Counter[tuple[str, str]] = Counter()
 
-    def add(self, object: str, going: set[str], links: Sequence[Link]) -> None:
-        """Links of a lot, of which the records `going` would be deleted."""
+    def add(self, object: str, going: set[str], links: Sequence[Link], ours: set[tuple[str, str]]) -> None:
+        """Links of a lot, of which the records `going` would be deleted.
+
+        Args:
+            ours: the far ends of our making: that a link to one of them ends is no news.
+        """
         pairs: dict[tuple[str, str, str], bool] = {}
         for link in links:
             if link.left in going:
                 pair = (link.left, link.right_object, link.right)
                 pairs[pair] = pairs.get(pair, False) or link.cascades
-        for (_, other, _), cascades in pairs.items():
-            (self._along if cascades else self._parted)[(object, other)] += 1
+        for (_, other, id), cascades in pairs.items():
+            if cascades:
+                self._along[(object, other)] += 1
+            elif (other, id) not in ours:
+                self._parted[(object, other)] += 1
 
     def effects(self) -> Iterator[SideEffect]:
         """One for each pair of objects."""
@@ -43,9 +50,7 @@ class Cascades:
             what = f"records of `{other}` are deleted along with their `{object}`"
             yield SideEffect("cascade", object, count, what)
         for (object, other), count in sorted(self._parted.items()):
-            what = (
-                f"links to `{other}` end with their `{object}`; those records stay, unless they are ours, too"
-            )
+            what = f"links of `{other}` that stay end with the `{object}` at their other end"
             yield SideEffect("cascade", object, count, what)
 
 

@@ -19,6 +19,8 @@ from migrate_rollback.deeds import quoted
 from migrate_rollback.model import Row, Verdict
 from migrate_rollback.worklist import chunks
 
+GOING = ("created", "side", "stray")  # of our making, or of an automation's because of us
+
 
 @dataclass
 class Look:
@@ -137,9 +139,9 @@ class Look:
         ids = [row.id for row in rows if not row.forced]
         if found is None:
             found = self.links(object, ids) if ids else []
-        going = self._ends([link.right for link in found], ("created", "side", "stray"))
+        going = self.ends([link.right for link in found], ("created", "side", "stray"))
         if any(row.kind == "side" for row in rows):
-            going |= self._ends([link.right for link in found], ("adopted",))
+            going |= self.ends([link.right for link in found], ("adopted",))
         known = self._known(ids)
         stays, freed = self._looked(found)
         left = self._references([link for link in found if (link.right_object, link.right) in going])
@@ -215,7 +217,8 @@ class Look:
                     freed.add((row["object"], row["id"], row["field"]))
         return stays, freed
 
-    def _ends(self, ids: Sequence[str], roles: Sequence[str]) -> set[tuple[str, str]]:
+    def ends(self, ids: Sequence[str], roles: Sequence[str] = GOING) -> set[tuple[str, str]]:
+        """Of these records, by object and id, those that the journal knows in one of these roles."""
         found: set[tuple[str, str]] = set()
         for lot in chunks(list(dict.fromkeys(ids)), 5000):
             rows = self.workspace.engine.rows(
@@ -241,7 +244,7 @@ class Look:
     def ours_of_sides(self, object: str, ids: Sequence[str]) -> tuple[list[str], list[str]]:
         """Which of an object's side records go with ours, and which are others' business."""
         links = self.links(object, ids) if ids else []
-        ours = self._ends([link.right for link in links], ("created", "adopted", "side", "stray"))
+        ours = self.ends([link.right for link in links], ("created", "adopted", "side", "stray"))
         return judging.sides_of_ours(ids, links, ours)
 
 

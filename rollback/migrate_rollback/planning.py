@@ -123,7 +123,8 @@ class _Looking:
             going.update(row.id for row, verdict in acts if verdict.what == "delete")
             for row, _, verdict in judged:
                 yield row, *self._action(row, verdict)
-        self.cascades.add(first.object, going, links)
+        ours = self.look.ends([link.right for link in links if link.left in going])
+        self.cascades.add(first.object, going, links, ours)
 
     def _count(self, first: Row, acts: Sequence[tuple[Row, Verdict]]) -> None:
         if not acts:

@@ -70,7 +70,7 @@ def test_every_change_has_a_row_and_what_happens_besides_is_counted(
     one = move.there("Contact", "C1").id
     assert {row["url"] for row in told if row["id"] == one} == {f"https://new.test/contacts/{one}"}
 
-    assert {(each.kind, each.object, each.count) for each in found.effects} == {("cascade", "contacts", 8)}
+    assert {(each.kind, each.object, each.count) for each in found.effects} == {("cascade", "contacts", 2)}
     assert found.untold == ("`new` tells nothing of its automations.",)
     assert [each.count for each in found.stays] == [12]
 
