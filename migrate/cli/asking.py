@@ -28,20 +28,23 @@ def yes(question: str) -> None:
         raise click.Abort
 
 
-def typed(question: str) -> str:
+def typed(question: str, *, flag: bool = True) -> str:
     """What was typed.
+
+    Args:
+        flag: `--yes` would answer, too.
 
     Raises:
         click.Abort: somebody stopped it at the terminal.
         UsageError: nobody can answer.
     """
-    return _answer(lambda: str(click.prompt(question, err=True)))
+    return _answer(lambda: str(click.prompt(question, err=True)), flag=flag)
 
 
-def _answer(ask: Callable[[], T]) -> T:
+def _answer(ask: Callable[[], T], *, flag: bool = True) -> T:
     nobody = UsageError(
         "This command asks before it writes, and there is no terminal to answer at; nothing was done.",
-        "Give `--yes` if you mean it.",
+        "Give `--yes` if you mean it." if flag else "Type the answer, or pipe it in.",
     )
     # Closed altogether (`<&-`), or at its end: click makes one Abort of an end and of Ctrl-C.
     if sys.stdin is None:

@@ -10,12 +10,12 @@ import click
 
 from migrate.cli import asking, undo_plan
 from migrate.cli.output import Result, Session, table
+from migrate.cli.way_back import accepted, verify
 
 if TYPE_CHECKING:
     from migrate_rollback import RolledBack
 
 F = TypeVar("F", bound=Callable[..., Any])
-SHOWN = 30
 
 
 def yes_option(command: F) -> F:
@@ -90,8 +90,12 @@ def plan(session: Session, xlsx: Path | None) -> Result:
 @click.option(
     "--schema", is_flag=True, help="Remove, last, what `prepare` made, as far as no record uses it."
 )
+@click.option(
+    "--after-window", is_flag=True,
+    help="Though the window is over: list what is lost by now, ask for it to be typed, do the rest.",
+)  # fmt: skip
 @click.pass_obj
-def run_(session: Session, yes: bool, dry_run: bool, schema: bool) -> Result:
+def run_(session: Session, yes: bool, dry_run: bool, schema: bool, after_window: bool) -> Result:
     """Delete what the load created and put back what it changed, except what others have touched since.
 
     Asks for the system's name before it writes. Goes on where it was stopped; a second run finds nothing
@@ -112,8 +116,9 @@ def run_(session: Session, yes: bool, dry_run: bool, schema: bool) -> Result:
                 undo_plan.text(seen, workspace.store.storage.address()),
                 int(not seen.clean),
             )
+        late = accepted(session, workspace, bars, wanted=after_window)
         _confirm(workspace.system("target").system, yes)
-        found = run(workspace, bars, remove_schema=schema)
+        found = run(workspace, bars, remove_schema=schema, late=late)
     return _ran("rollback run", found)
 
 
@@ -164,40 +169,6 @@ def _confirm(system: str, yes: bool) -> None:
     typed = asking.typed(f"This deletes and changes records in `{system}`. Type its name to go on")
     if typed != system:
         raise click.UsageError(f"`{typed}` isn't `{system}`; nothing was done.")
-
-
-@rollback.command(short_help="Compare the target with the baseline.")
-@click.pass_obj
-def verify(session: Session) -> Result:
-    """Read the whole target again and compare it with the baseline; name what isn't back.
-
-    Its word is `pass, n held, n residue` or `fail, …`: held is what others have touched, residue what
-    nobody can put back. Next, where something is held: `migrate rollback hold list`.
-
-    \b
-    migrate rollback verify
-    """
-    from migrate_rollback import verify as run
-
-    with session.workspace() as workspace, session.bars() as bars:
-        found = run(workspace, bars)
-        stage = workspace.store.storage.address()
-    document = {
-        "attempt": found.attempt, "verdict": found.verdict, "words": found.words, "held": found.held,
-        "failures": found.failures, "foreign": found.foreign, "residue": found.residue,
-        "folder": found.folder,
-    }  # fmt: skip
-    lines = [found.words]
-    lines += [f"  not back: {f.object} {f.id} {f.key}: {f.what}" for f in found.failures[:SHOWN]]
-    if len(found.failures) > SHOWN:
-        lines.append(f"  and {len(found.failures) - SHOWN:,} more")
-    lines += [f"  stays: {each.what}: {each.count:,}" for each in found.residue]
-    lines += [f"  others' work: {what}: {count:,}" for what, count in found.foreign.items()]
-    if found.failures:
-        lines.append("Run `migrate rollback run` again: it takes up what landed late. Then verify again.")
-    lines.append(f"Every difference: {stage}/{found.folder}")
-    clean = found.verdict == "pass" and not found.held
-    return Result("rollback verify", document, "\n".join(lines), 0 if clean else 1)
 
 
 @rollback.group(short_help="Decide about records that others have touched.")
@@ -277,3 +248,6 @@ def force(session: Session, group: str, yes: bool) -> Result:
         _confirm(workspace.system("target").system, yes)
         found = force_hold(workspace, group, bars)
     return _ran("rollback hold force", found)
+
+
+rollback.add_command(verify)

@@ -117,10 +117,14 @@ def load(session: Session, objects: tuple[str, ...], dry_run: bool, keep_going: 
     \b
     migrate load --object Account --dry-run
     """
+    from migrate_rollback.window import tighten
+
     from migrate.stages.load import load as run
 
     with session.workspace() as workspace, session.bars() as bars:
         found = run(workspace, objects, dry_run=dry_run, progress=bars, keep_going=keep_going)
+        if not dry_run:
+            tighten(workspace)
     return Result("load", loaded_document(found), loaded_text(found), 0 if found.clean else 1)
 
 
@@ -255,8 +259,10 @@ def run(
         document = {"extract": extracted, "transform": transformed, "load": loaded_document(loaded)}
         if dry_run:
             return Result("run", document, loaded_text(loaded), 0)
+        from migrate_rollback.window import tighten
         from migrate_validators import validate as do_validate
 
+        tighten(workspace)
         report = do_validate(workspace, objects=objects, progress=bars)
     document["validate"] = report.document()
     code = 0 if report.verdict == "pass" and loaded.clean else 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -113,7 +113,7 @@ def ensure(loading: Loading) -> Checkpoint:
         return replace(found, baseline={**found.baseline, **more})
     baseline = take_baseline(loading.target, loading.catalog, workspace, base, keys, loading)
     plan = workspace.plan.model
-    end = window_end(plan.cutover.window, loading.clock.now(), plan.calendar.zone, loading.target)
+    end = window_end(plan.cutover.window, loading.clock.now(), plan.calendar.zone)
     with ledger.write(loading.lease) as tx:
         marks = {row.object: [row.value, row.generation] for row in tx.sql.execute(sa.select(watermarks))}
         tx.put(
@@ -167,11 +167,10 @@ def ids_of(store: Store, folder: str) -> Iterator[str]:
         yield from batch.column(0).to_pylist()
 
 
-def window_end(words: str, start: datetime, zone: str, target: Target) -> datetime:
-    """End of the rollback window: the shorter of the plan's and the vendor's recycle bin."""
-    end = parse_window(words).end(start, zone)
-    days = target.limits.recycle_days
-    return end if days is None else min(end, start + timedelta(days=days))
+def window_end(words: str, start: datetime, zone: str) -> datetime:
+    """End of the rollback window that the plan promises; what the vendor keeps may shorten it later, by the
+    kinds of change that were made (`migrate_rollback.window`)."""
+    return parse_window(words).end(start, zone)
 
 
 def window_open(checkpoint: Checkpoint, now: datetime) -> bool:

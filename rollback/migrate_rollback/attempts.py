@@ -20,6 +20,7 @@ from migrate.load import Loading
 from migrate.stages.checkpoint import Checkpoint, of_attempt
 from migrate.workspace import Workspace
 from migrate_rollback import window
+from migrate_rollback.late import Late
 from migrate_rollback.scope import Scope
 from migrate_rollback.window import MEASURE
 
@@ -64,11 +65,11 @@ def choose(ledger: Ledger, scope: Scope | None = None) -> Chosen:
     )
 
 
-def begin(loading: Loading, chosen: Chosen, *, late: bool = False) -> None:
+def begin(loading: Loading, chosen: Chosen, *, late: Late | None = None) -> None:
     """One transaction: watermarks back, the attempt is being rolled back, the next one is open.
 
     Args:
-        late: somebody has confirmed what can't be undone after the window's end.
+        late: what somebody has confirmed to be lost, where the window is over.
 
     Raises:
         UsageError: the window is over, and it isn't `late`.
@@ -76,7 +77,7 @@ def begin(loading: Loading, chosen: Chosen, *, late: bool = False) -> None:
     """
     if chosen.state != "open":
         return
-    if not late:
+    if late is None:
         window.must_be_open(window.of_point(loading.ledger, chosen.point, loading.clock.now()))
     with loading.ledger.write(loading.lease) as tx:
         tx.sql.execute(watermarks.delete())
@@ -86,7 +87,9 @@ def begin(loading: Loading, chosen: Chosen, *, late: bool = False) -> None:
             attempts.update().where(attempts.c.number == chosen.number).values(state="rolling_back")
         )
         tx.put(attempts, number=chosen.number + 1, state="open", opened=tx.at, closed=None, plan=None)
-        tx.event(this_process().holder, "rollback begin", attempt=chosen.number, checkpoint=chosen.point.name)
+        told = {} if late is None else {"after_window": late.ended, "lost": late.count}
+        facts = {"attempt": chosen.number, "checkpoint": chosen.point.name, **told}
+        tx.event(this_process().holder, "rollback begin", **facts)
 
 
 def finish(loading: Loading, chosen: Chosen, seconds: float | None) -> None:

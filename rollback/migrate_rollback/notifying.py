@@ -66,7 +66,7 @@ def notice(workspace: Workspace) -> Notice | None:
         None before the first load.
     """
     ledger = workspace.ledger
-    window = windows.current(ledger, workspace.clock)
+    window = windows.tighten(workspace)
     if window is None:
         return None
     fresh = windows.warn(ledger, window)

@@ -26,6 +26,7 @@ from migrate.store import Manifest
 from migrate.workspace import Workspace
 from migrate_rollback import attempts, deeds, doubts, holding, schema, worklist
 from migrate_rollback.attempts import Chosen
+from migrate_rollback.late import Late
 from migrate_rollback.looking import Look
 from migrate_rollback.model import PHASE, RolledBack
 from migrate_rollback.scope import Scope
@@ -38,7 +39,7 @@ PASSES = 5
 
 def run(
     workspace: Workspace, progress: Progress = no_progress, scope: Scope | None = None, *,
-    forced: Sequence[str] | None = None, remove_schema: bool = False,
+    forced: Sequence[str] | None = None, remove_schema: bool = False, late: Late | None = None,
 ) -> RolledBack:  # fmt: skip
     """Put everything back that the last attempt did, except what others have touched since.
 
@@ -46,6 +47,7 @@ def run(
         scope: to which checkpoint, and what of it; None goes on with the rollback under way.
         forced: names of hold groups that a person has decided on: their records go too.
         remove_schema: what `prepare` made goes too, last, as far as nobody uses it.
+        late: what somebody has confirmed to be lost, where the window is over.
 
     Raises:
         UsageError: nothing was loaded, the window is over, or a later load has begun.
@@ -70,7 +72,7 @@ def run(
         started = loading.clock.now()
         target.bind(checkpoint.key_fields(workspace, chosen.point))
         done = RolledBack(chosen.number, chosen.number + 1)
-        attempts.begin(loading, chosen)
+        attempts.begin(loading, chosen, late=late)
         stack.enter_context(quiet(loading, strict=False))
         look = Look(workspace, target, loading.catalog)
         done.settled = doubts.settle(loading, look)

@@ -1,8 +1,9 @@
 """How long is there a way back, how much of that time is gone, and has everybody been told?
 
-The window opens at the first load. Its end was promised at the checkpoint: the plan's time, or what the
-vendor keeps, whichever is shorter. Whoever starts after the *last safe start* may not come to the end of a
-rollback within it. Each warning is told once: it is an event of the ledger's trail.
+The window opens at the first load. Its end is promised then, by the plan; it comes nearer where the vendor
+keeps something that we have changed for a shorter time (`tighten`), and never moves away. Whoever starts
+after the *last safe start* may not come to the end of a rollback within it. Each warning is told once: it is
+an event of the ledger's trail.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from migrate.clock import Clock, parse_stamp, stamp
+from migrate.connector import limits_for, restoring_of
 from migrate.errors import UsageError
 from migrate.ledger import Ledger
 from migrate.ledger.leases import this_process
-from migrate.ledger.tables import attempts, events, measures
+from migrate.ledger.tables import attempts, checkpoints, events, measures
+from migrate.plugins import load
 from migrate.stages.checkpoint import Checkpoint, of_attempt
+from migrate.stages.undoable import kinds_made
+from migrate.workspace import Workspace
 
 MEASURE = "rollback"  # seconds that the last whole run took
 DRILL = "rollback drill"  # seconds that the last drill's rollback took
@@ -27,6 +32,7 @@ ROOM = 1.5  # a rollback may take half as long again as when it was measured
 MARGIN = timedelta(hours=1)
 WARNINGS = (50, 80, 95)  # percent of the window
 WARNED = "window warning"
+SHORTENED = "window shortened"
 DELIVERED = "window warning delivered"
 
 
@@ -35,11 +41,12 @@ class Window:
     """The way back of one attempt, now. Instants are stamps (UTC); `share`: of its time that is gone, 0 to 1.
 
     `seconds`: how long a rollback takes, None where it was never measured; `measured`: by what. `state`:
-    open; late (past the last safe start); closed; back (rolled back already).
+    open; late (past the last safe start); closed; going (a rollback has begun, and may end whenever it does);
+    back (rolled back already).
     """
 
     attempt: int
-    state: Literal["open", "late", "closed", "back"]
+    state: Literal["open", "late", "closed", "going", "back"]
     opened: str
     ends: str | None
     last_safe_start: str | None
@@ -62,6 +69,8 @@ class Window:
         """It in one sentence."""
         if self.state == "back":
             return f"Attempt {self.attempt} is rolled back."
+        if self.state == "going":
+            return f"A rollback of attempt {self.attempt} has begun; the window's end doesn't stop it."
         if self.ends is None:
             return "No end of the way back is known."
         end, safe = moment(self.ends), moment(self.last_safe_start)
@@ -107,10 +116,10 @@ def of_point(ledger: Ledger, point: Checkpoint, now: datetime) -> Window:
     share = 0.0
     if end is not None:
         share = min(1.0, max(0.0, (now - begin) / (end - begin))) if end > begin else 1.0
-    back = ledger.value(sa.select(attempts.c.state).where(attempts.c.number == point.attempt))
-    state: Literal["open", "late", "closed", "back"] = "open"
-    if back == "rolled_back":
-        state = "back"
+    stands = ledger.value(sa.select(attempts.c.state).where(attempts.c.number == point.attempt))
+    state: Literal["open", "late", "closed", "going", "back"] = "open"
+    if stands in ("rolling_back", "rolled_back"):
+        state = "going" if stands == "rolling_back" else "back"
     elif end is not None and now >= end:
         state = "closed"
     elif safe is not None and now >= parse_stamp(safe):
@@ -126,6 +135,42 @@ def current(ledger: Ledger, clock: Clock) -> Window | None:
         if point := of_attempt(ledger, number):
             return of_point(ledger, point, clock.now())
     return None
+
+
+def tighten(workspace: Workspace) -> Window | None:
+    """Bring the end nearer where the vendor keeps less than the plan promises, by the kinds of change made.
+
+    Returns:
+        The window as it is then; None before the first load.
+    """
+    window = current(workspace.ledger, workspace.clock)
+    if window is None or window.state not in ("open", "late"):
+        return window
+    table = restoring_of(load(workspace.system("target").type))
+    days = limits_for(table, kinds_made(workspace, attempt=window.attempt))
+    if days is None:
+        return window
+    end = stamp(parse_stamp(window.opened) + timedelta(days=days))
+    if window.ends is None or end < window.ends:
+        with workspace.ledger.write() as tx:
+            tx.sql.execute(
+                checkpoints.update().where(checkpoints.c.attempt == window.attempt).values(window_end=end)
+            )
+            tx.event(this_process().holder, SHORTENED, attempt=window.attempt, days=days, ends=end)
+    return current(workspace.ledger, workspace.clock)
+
+
+def bound(ledger: Ledger, window: Window, plan: str) -> str:
+    """What sets the window's end, in words.
+
+    Args:
+        plan: `cutover.window` of the plan.
+    """
+    for row in ledger.read(sa.select(events).where(events.c.what == SHORTENED)):
+        facts = json.loads(row.facts)
+        if (facts["attempt"], facts["ends"]) == (window.attempt, window.ends):
+            return f"the vendor keeps what was changed for {facts['days']} days"
+    return f"the plan's {plan}"
 
 
 def took(ledger: Ledger) -> tuple[float | None, str]:

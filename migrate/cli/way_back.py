@@ -1,0 +1,105 @@
+"""What does a rollback ask and tell besides doing it? After the window, as proof, on the operator's page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from migrate.cli import asking
+from migrate.cli.output import Result, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from migrate_rollback.late import Late
+
+    from migrate.workspace import Workspace
+
+SHOWN = 30
+
+
+def accepted(
+    session: Session, workspace: Workspace, progress: Callable[[str, int, int], None], *, wanted: bool
+) -> Late | None:
+    """What a person gives up by going back after the window; None while it is open, or nobody asked to.
+
+    No option answers for them: `--yes` isn't enough. The number that is typed is that of the things listed.
+    """
+    from migrate_rollback import plan
+    from migrate_rollback.late import late
+    from migrate_rollback.window import tighten
+
+    window = tighten(workspace)
+    if not wanted or window is None or window.state != "closed":
+        return None
+    found = late(workspace, plan(workspace, progress))
+    session.say(window.words)
+    session.say("What can't be undone any more:" if found.losses else "Nothing is lost by it so far.")
+    for each in found.losses:
+        session.say(f"  {each.words}")
+    session.say("Everything else would be undone.")
+    typed = asking.typed(f"To give these up, type `{found.answer}`", flag=False)
+    if typed.strip() != found.answer:
+        raise click.UsageError(f"`{typed}` isn't `{found.answer}`; nothing was done.")
+    return found
+
+
+@click.command(short_help="Compare the target with the baseline.")
+@click.option(
+    "--check", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Ask no system: is this attestation of a former verify still true?",
+)  # fmt: skip
+@click.pass_obj
+def verify(session: Session, file: Path | None) -> Result:
+    """Read the whole target again and compare it with the baseline; name what isn't back.
+
+    Its word is `pass, n held, n residue` or `fail, …`: held is what others have touched, residue what
+    nobody can put back. It writes an attestation with the digests of all that it compared, which `--check`
+    reads again later. Next, where something is held: `migrate rollback hold list`.
+
+    \b
+    migrate rollback verify
+    migrate rollback verify --check attestation-0001.json
+    """
+    if file is not None:
+        return _checked(session, file)
+    from migrate_rollback.attesting import verify as run
+
+    with session.workspace() as workspace, session.bars() as bars:
+        found, attested = run(workspace, bars)
+        stage = workspace.store.storage.address()
+        place = workspace.storage.address(attested.place)
+    document = {
+        "attempt": found.attempt, "verdict": found.verdict, "words": found.words, "held": found.held,
+        "failures": found.failures, "foreign": found.foreign, "residue": found.residue,
+        "folder": found.folder, "attestation": attested.place, "digest": attested.digest,
+    }  # fmt: skip
+    lines = [found.words]
+    lines += [f"  not back: {f.object} {f.id} {f.key}: {f.what}" for f in found.failures[:SHOWN]]
+    if len(found.failures) > SHOWN:
+        lines.append(f"  and {len(found.failures) - SHOWN:,} more")
+    lines += [f"  stays: {each.what}: {each.count:,}" for each in found.residue]
+    lines += [f"  others' work: {what}: {count:,}" for what, count in found.foreign.items()]
+    if found.failures:
+        lines.append("Run `migrate rollback run` again: it takes up what landed late. Then verify again.")
+    lines.append(f"Every difference: {stage}/{found.folder}")
+    lines.append(f"Attested: {place}, digest {attested.digest[:16]}.")
+    clean = found.verdict == "pass" and not found.held
+    return Result("rollback verify", document, "\n".join(lines), 0 if clean else 1)
+
+
+def _checked(session: Session, file: Path) -> Result:
+    from migrate_rollback.attesting import check
+
+    with session.workspace() as workspace:
+        found = check(workspace, file.read_bytes())
+    lines = [f"It attests: {found.words} (digest {found.digest[:16]})."]
+    lines += [f"  broken: {each}" for each in found.broken]
+    lines += [f"  since: {each}" for each in found.since]
+    lines.append(
+        "It proves nothing any more." if found.broken else "Everything that it rests on is as it was."
+    )
+    document = {**vars(found), "whole": found.whole}
+    return Result("rollback verify", document, "\n".join(lines), 0 if found.whole else 5)
