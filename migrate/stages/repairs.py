@@ -108,7 +108,7 @@ def mark(loading: Loading, number: int, objects: Sequence[str]) -> tuple[str, in
     keys = {object: key for object, key in checkpoint.key_fields(workspace).items() if object in objects}
     baseline = checkpoint.take_baseline(loading.target, loading.catalog, workspace, base, keys, loading)
     plan = workspace.plan.model
-    end = checkpoint.window_end(plan.cutover.window, loading.clock.now(), plan.calendar.zone, loading.target)
+    end = checkpoint.window_end(plan.cutover.window, loading.clock.now(), plan.calendar.zone)
     segment = loading.journal.last_seq
     with ledger.write(loading.lease) as tx:
         marks = {row.object: [row.value, row.generation] for row in tx.sql.execute(sa.select(watermarks))}

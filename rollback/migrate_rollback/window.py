@@ -153,8 +153,11 @@ def tighten(workspace: Workspace) -> Window | None:
     end = stamp(parse_stamp(window.opened) + timedelta(days=days))
     if window.ends is None or end < window.ends:
         with workspace.ledger.write() as tx:
+            later = sa.or_(checkpoints.c.window_end.is_(None), checkpoints.c.window_end > end)
             tx.sql.execute(
-                checkpoints.update().where(checkpoints.c.attempt == window.attempt).values(window_end=end)
+                checkpoints.update()
+                .where(checkpoints.c.attempt == window.attempt, later)
+                .values(window_end=end)
             )
             tx.event(this_process().holder, SHORTENED, attempt=window.attempt, days=days, ends=end)
     return current(workspace.ledger, workspace.clock)
