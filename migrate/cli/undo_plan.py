@@ -14,8 +14,8 @@ PARTS = (
     ("Can't be undone", ("can't",)),
     ("Left to a person", ("by hand",)),
     ("Held: others have worked on it since", ("hold", "stays")),
-    ("Would be undone", ("delete", "delete file", "restore", "unlink", "relink", "revert schema",
-                         "with record")),
+    ("Would be undone", ("delete", "delete file", "restore", "unlink", "relink", "with record")),
+    ("Made by `prepare`", ("revert schema",)),
     ("Nothing to do", ("nothing",)),
 )  # fmt: skip
 

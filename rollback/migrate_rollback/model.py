@@ -20,7 +20,7 @@ ACTIONS = {
     "relink": "put a link's mark back",
     "with record": "goes with its record",
     "stays": "stays with its record, which is held",
-    "revert schema": "revert schema change",
+    "revert schema": "remove from the schema: only with `run --schema`, if no record uses it then",
     "hold": "hold",
     "by hand": "by hand",
     "can't": "can't",

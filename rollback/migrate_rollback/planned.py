@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from migrate_rollback.model import Group, Residue
 
-UNDONE = ("delete", "delete file", "restore", "unlink", "relink", "revert schema", "with record")
+UNDONE = ("delete", "delete file", "restore", "unlink", "relink", "with record")
 OPEN = ("can't", "by hand", "hold")  # what a rollback leaves, the worst first
 
 

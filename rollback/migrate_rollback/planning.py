@@ -17,7 +17,7 @@ from migrate.stages.checkpoint import Checkpoint, all_of, window_open
 from migrate.stages.undoable import file_objects, kinds_made
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, deeds, effects, planrows, worklist
+from migrate_rollback import attempts, deeds, effects, planrows, schema, worklist
 from migrate_rollback.calls import LINKS, RECORDS, Meter
 from migrate_rollback.effects import Cascades
 from migrate_rollback.looking import Look
@@ -70,6 +70,7 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
         rows.opt_outs(workspace, chosen.number, catalog)
         rows.held(dict.fromkeys(BY_HAND, "by hand"))
         cost = looking.meter.reckoning(point, looking.deletes, work is not None)
+        rows.add(_schema(workspace, target, chosen.scope, last=work is None), ours=False)
         beside, untold, sent = looking.effects(chosen.number)
     total = sum(part.rows for part in writer.parts)
     store.publish(Manifest(base, "rollback", str(chosen.number), 0, total, tuple(writer.parts)))
@@ -171,6 +172,27 @@ class _Looking:
         catalog = self.workspace.catalog("target")
         bins = effects.of_bin(self.restoring, catalog, self.deletes)
         return [*self.cascades.effects(), *acting, *mails, *bins], untold, sent
+
+
+def _schema(workspace: Workspace, target: Target, scope: Scope, *, last: bool) -> list[Told]:
+    """What `prepare` made, which goes only where a person asks for it.
+
+    Args:
+        last: everything else is back, so that it can be told what is used by others.
+    """
+    if scope.cohort is not None:
+        return []
+    found = schema.rows(workspace, scope)
+    # Asked earlier, each would be used by our own records; and to count them all of them are read.
+    told = schema.looked(workspace, target, found) if last and found else [(each, None) for each in found]
+    rows = []
+    for number, (each, use) in enumerate(told):
+        if use is not None and not use.there:
+            continue
+        used = "" if use is None or use.free else use.why or f"{use.records:,} records use it: it stays"
+        row = Row(number, 0, "schema", each.object, "", "", "revert schema")
+        rows.append((row, "revert schema", "", f"{each.words}{': ' if used else ''}{used}"))
+    return rows
 
 
 def _residue(

@@ -48,7 +48,7 @@ RESTORING: Final = (
         Change.FILE_DELETED, "ui", "then deleted for good", 30, where="Files, Trash", source=_TRASH
     ),
     Restorable(
-        Change.FIELD_MADE, "api", "archived, with the values that people have put in", source=_PROPERTIES
+        Change.FIELD_MADE, "api", "archived while no record holds a value of it", source=_PROPERTIES
     ),
     Restorable(
         Change.FIELD_DELETED, "ui", "its values come back with it", 90,
@@ -60,7 +60,7 @@ RESTORING: Final = (
     Restorable(
         Change.OPTION_REMOVED, "none", "made anew it is another one: records that held it hold nothing valid"
     ),
-    Restorable(Change.LABEL_MADE, "api", "deleted with the links that carry it", source=_LINKS),
+    Restorable(Change.LABEL_MADE, "api", "deleted while no link carries it", source=_LINKS),
     Restorable(
         Change.OBJECT_MADE, "api", "deleted once it holds no record; its name stays taken until it is purged"
     ),

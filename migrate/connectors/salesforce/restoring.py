@@ -15,6 +15,8 @@ _DELETE: Final = "Salesforce, SOAP API Developer Guide: delete(), read 2026-11-2
 _UPDATE: Final = "Salesforce, REST API Developer Guide: sObject Collections, read 2026-11-23"
 _FILES: Final = "Salesforce, Object Reference: ContentDocument, read 2026-11-26"
 _MERGE: Final = "Salesforce, Object Reference: Account (MasterRecordId), read 2026-11-26"
+_FIELDS: Final = "Salesforce help, Manage Deleted Custom Fields, read 2026-11-26"
+_CUSTOM: Final = "Salesforce help, Manage Deleted Custom Objects, read 2026-11-26"
 _PLACE: Final = "App Launcher, Recycle Bin"
 _CASCADES: Final = "its details and some children go along, lookups to it are emptied"
 
@@ -57,20 +59,24 @@ RESTORING: Final = (
         Change.FILE_DELETED, "ui", "as any record", RECYCLE_DAYS, room=BIN_OF_A_LICENCE, where=_PLACE,
         source=_BIN
     ),
-    Restorable(Change.FIELD_MADE, "api", "deleted, with the values that people have put in"),
     Restorable(
-        Change.FIELD_DELETED, "ui", "layouts and formulas don't get it back", RECYCLE_DAYS,
-        where="Setup, Object Manager, the object's fields, Deleted Fields",
+        Change.FIELD_MADE, "api", "deleted while no record holds a value of it; its name is free at once"
     ),
-    Restorable(Change.OPTION_ADDED, "api", "taken out of the value set while no record holds it"),
+    Restorable(
+        Change.FIELD_DELETED, "ui", "its values come back with it", RECYCLE_DAYS,
+        where="Setup, Object Manager, Fields, Deleted Fields", source=_FIELDS,
+    ),
+    Restorable(
+        Change.OPTION_ADDED, "api", "made inactive while no record holds it; it is deleted in the setup only"
+    ),
     Restorable(
         Change.OPTION_REMOVED, "none", "made anew it is known to no record: who held it isn't told any more"
     ),
     Restorable(Change.LABEL_MADE, "none", "Salesforce has no link labels"),
-    Restorable(Change.OBJECT_MADE, "api", "deleted with all its records"),
+    Restorable(Change.OBJECT_MADE, "api", "deleted while it holds no record"),
     Restorable(
-        Change.OBJECT_DELETED, "ui", "layouts and formulas don't get it back", RECYCLE_DAYS,
-        where="Setup, Custom Objects, Deleted Objects",
+        Change.OBJECT_DELETED, "ui", "its records come back with it", RECYCLE_DAYS,
+        where="Setup, Custom Objects, Deleted Objects", source=_CUSTOM,
     ),
     Restorable(
         Change.OPTED_OUT, "none", "the fields could be cleared; we never take a no back", source=_UPDATE
