@@ -31,7 +31,7 @@ def document(found: RollbackPlan) -> dict[str, Any]:
     return {
         "attempt": found.attempt, "system": found.system, "checkpoint": found.checkpoint,
         "taken": found.taken, "window_end": found.window_end,
-        "last_safe_start": found.last_safe_start, "open": found.open,
+        "last_safe_start": found.last_safe_start, "open": found.open, "late": found.late,
         "seconds": round(found.seconds, 1), "counts": found.counts, "groups": groups,
         "side_effects": found.effects, "untold": found.untold, "stays": found.stays,
         "calls": {**cost.calls, "total": cost.total},
@@ -69,6 +69,11 @@ def _lines(found: RollbackPlan, stage: str) -> Iterator[str]:
         yield found.cost.words
     if not found.open:
         yield f"The window closed at {found.window_end}: `run` refuses, unless told `--after-window`."
+    elif found.late:
+        yield (
+            f"The window ends {found.window_end}; the last safe start was {found.last_safe_start}: "
+            "it may not come to its end in time."
+        )
     elif found.window_end:
         yield f"The window ends {found.window_end}; last safe start {found.last_safe_start}."
     yield f"One row for each thing: {stage}/{found.folder}"

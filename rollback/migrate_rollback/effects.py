@@ -47,7 +47,7 @@ class Cascades:
     def effects(self) -> Iterator[SideEffect]:
         """One for each pair of objects."""
         for (object, other), count in sorted(self._along.items()):
-            what = f"records of `{other}` are deleted along with their `{object}`"
+            what = f"records of `{other}` would go along with their `{object}`; they are ours, and go first"
             yield SideEffect("cascade", object, count, what)
         for (object, other), count in sorted(self._parted.items()):
             what = f"links of `{other}` that stay end with the `{object}` at their other end"

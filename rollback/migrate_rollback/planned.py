@@ -90,11 +90,12 @@ class RollbackPlan:
     effects: tuple[SideEffect, ...] = ()
     untold: tuple[str, ...] = ()
     stays: tuple[Residue, ...] = ()
+    late: bool = False  # the last safe start is over
 
     @property
     def clean(self) -> bool:
-        """Nothing is held, left to people, or impossible."""
-        in_time = self.open or not self.groups
+        """Nothing is held, left to people, or impossible, and time and calls suffice."""
+        in_time = (self.open and not self.late and self.cost.enough is not False) or not self.groups
         return in_time and all(group.action not in OPEN for group in self.groups)
 
     @property

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
+from migrate.clock import parse_stamp
 from migrate.connector import Change, Link, Restorable, Target, restoring_of, row_for
 from migrate.load.context import Progress, no_progress
 from migrate.stages.checkpoint import Checkpoint, all_of, window_open
@@ -75,16 +76,18 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
     total = sum(part.rows for part in writer.parts)
     store.publish(Manifest(base, "rollback", str(chosen.number), 0, total, tuple(writer.parts)))
     seconds = max(attempts.took(workspace) or 0.0, cost.seconds)
+    safe = attempts.last_safe_start(point, seconds)
+    late = chosen.state == "open" and safe is not None and workspace.clock.now() >= parse_stamp(safe)
     groups = sorted(rows.counts.items(), key=lambda each: (ORDER.index(each[0][1]), each[0]))
     return RollbackPlan(
-        chosen.number, point.name, point.at, point.window_end, attempts.last_safe_start(point, seconds),
+        chosen.number, point.name, point.at, point.window_end, safe,
         is_open, seconds,
         tuple(
             Group(object, action, code, n, looking.note(object, action, code))
             for (object, action, code), n in groups
         ),
         base, target.system, cost, tuple(beside), untold,
-        (*_residue(workspace, looking.restoring, point, looking), *sent),
+        (*_residue(workspace, looking.restoring, point, looking), *sent), late,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import pytest
 from migrate.demo.generated import generated
 from migrate.demo.shape import Sizes
 from tests.harness.lanes import Lane
+from tests.sandbox.orgs import orgs
 
 pytestmark = pytest.mark.long
 
@@ -63,5 +64,27 @@ def test_calls_counts_and_rows_are_what_a_run_then_makes(lane: Lane, tmp_path: P
 
     assert done["counts"]["delete"] == found["counts"]["delete"]
     assert done["counts"]["restore"] == found["counts"]["restore"] > 0
-    print(calls, found["calls"])
     assert calls.total() == pytest.approx(found["calls"]["total"], rel=0.2), (calls, found["calls"])
+
+
+def test_an_org_says_what_goes_along_what_its_bin_holds_and_what_its_rules_may_refuse(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with orgs(tmp_path_factory.mktemp("orgs")) as org:
+        org.capsys = capsys
+        org.act("create", "Account", fields={"Name": "Firm 3 of old", "Site": "s3", "Phone": "1"})
+        org.must("discover", "prepare --yes", "extract", "transform", "load")
+
+        found = org.run("rollback plan", 0, 1)
+        before = len(org.new.control.ndjson("/requests?after=0"))
+        done = org.run("rollback run --yes", 0, 1)
+        calls = len(org.new.control.ndjson(f"/requests?after={before}"))
+
+    assert done["counts"]["delete"] == found["counts"]["delete"]
+    besides = {(each["kind"], each["object"]): each for each in found["side_effects"]}
+    assert besides["cascade", "Account"]["words"].startswith("records of `Contact` would go along")
+    bin = besides["recycle bin", ""]
+    assert bin["count"] == found["counts"]["delete"]
+    assert "5,000 a licence" in bin["words"]
+    assert {group["object"] for group in found["groups"] if group["action"] == "revert schema"} >= {"Pet__c"}
+    assert calls == pytest.approx(found["calls"]["total"], rel=0.2), (calls, found["calls"])
