@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +10,9 @@ from migrate.cli import asking
 from migrate.cli.output import Result, Session, table
 
 if TYPE_CHECKING:
+    from migrate.stages.care.from_target import Found
     from migrate.stages.care.fsck import Looked
+    from migrate.stages.care.rebuild import Rebuilt
 
 SHOWN = 30
 DISK = 5  # the exit code of damage to what is ours
@@ -66,28 +68,70 @@ def _fsck_text(found: Looked, stage: str) -> str:
 
 @click.command(short_help="Make a lost ledger anew.")
 @click.option("--replace", is_flag=True, help="Though there is one that can be read; a file is set aside.")
-@click.option("--yes", is_flag=True, help="Don't ask before a ledger is replaced.")
+@click.option(
+    "--from-target", "again", is_flag=True,
+    help="The journal is gone, too: write down again what the target itself tells.",
+)  # fmt: skip
+@click.option("--yes", is_flag=True, help="Don't ask before a ledger is replaced, or segments are let go of.")
 @click.pass_obj
-def rebuild(session: Session, replace: bool, yes: bool) -> Result:
+def rebuild(session: Session, replace: bool, again: bool, yes: bool) -> Result:
     """Make the ledger anew out of the journal, of the copy that lies beside it, and of the stages.
 
     Says what can't be known. Writes to no system. Killed at any moment, it may be run again.
+    With --from-target segments that are missing or damaged are let go of; what we created is found in the
+    target by its migration keys, and what we changed there is listed as not reversible, by id.
     Next: `migrate fsck`, then go on where you were.
 
     \b
     migrate rebuild
+    migrate rebuild --from-target
     """
+    from migrate.stages.care.from_target import from_target
+    from migrate.stages.care.rebuild import ledger_there
     from migrate.stages.care.rebuild import rebuild as run
 
+    if again and not yes and not session.as_json:
+        asking.yes("Let go of every segment that is missing or damaged? What only they told is lost.")
     if replace and not yes and not session.as_json:
         asking.yes("Make a new ledger in the place of the one that is there?")
-    with session.workspace() as workspace:
-        found = run(workspace, replace=replace)
-    rows = sorted(found.tables.items())
-    lines = [table(rows, ("table", "rows"))]
+    document: dict[str, Any] = {}
+    lines, code = [], 0
+    with session.workspace() as workspace, session.bars() as bars:
+        if not again or replace or not ledger_there(workspace):
+            made = run(workspace, replace=replace, let_go=again)
+            document["rebuilt"] = made
+            lines, code = _rebuilt_text(made), int(not made.from_copy)
+        if again:
+            found = from_target(workspace, bars)
+            document["from_target"] = found
+            lines += _found_text(found)
+            code = max(code, int(bool(found.lost or found.checkpoints or found.blind)))
+    return Result("rebuild", document, "\n".join(lines), code)
+
+
+def _rebuilt_text(found: Rebuilt) -> list[str]:
+    lines = [table(sorted(found.tables.items()), ("table", "rows"))]
     if found.in_doubt:
         lines.append(f"{found.in_doubt:,} batches are in doubt; the next load or rollback settles them.")
     if found.aside:
         lines.append(f"What was there before: {found.aside}")
-    lines += ["What can't be known:", *(f"  {each}" for each in found.unknown)]
-    return Result("rebuild", {"rebuilt": found}, "\n".join(lines), int(not found.from_copy))
+    return [*lines, "What can't be known:", *(f"  {each}" for each in found.unknown)]
+
+
+def _found_text(found: Found) -> list[str]:
+    objects = sorted({*found.created, *found.lost})
+    rows = [(name, found.created.get(name, 0), len(found.lost.get(name, []))) for name in objects]
+    lines = (
+        [table(rows, ("object", "created by us", "not reversible"))] if rows else ["Nothing new was found."]
+    )
+    lines.append(f"{found.links:,} links of ours.")
+    for name, ids in found.lost.items():
+        shown = ", ".join(ids[:SHOWN]) + (f" … and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else "")
+        lines.append(f"Not reversible, of {name}: {shown}")
+    if found.segments:
+        lines.append(f"Segments that are gone: {', '.join(found.segments[:SHOWN])}")
+    if found.checkpoints:
+        lines.append(f"No way back any more to: {', '.join(found.checkpoints)}")
+    if found.blind:
+        lines.append(f"Bear no key, so nothing can be known of them: {', '.join(found.blind)}")
+    return lines

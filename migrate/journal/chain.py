@@ -18,13 +18,14 @@ import sqlalchemy as sa
 from migrate.errors import Damaged
 from migrate.journal.entry import schema
 from migrate.ledger.database import Ledger
-from migrate.ledger.tables import segments
+from migrate.ledger.tables import events, segments
 from migrate.storage import NEW, Storage, at_once, drop, sha256_of, space
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = "1"
+LOST = "journal lost"  # the event that names segments which nothing brings back, with their digests
 _REMEDY = "Restore it from a backup (`migrate restore`); without it a rollback can't name what it holds."
 
 
@@ -237,13 +238,18 @@ class Chain:
         live = {name: facts for name, facts in told.items() if name not in replaced}
         seals = (json.loads(facts.get("seals", "[]")) for facts in told.values())
         # What the ledger says that a damaged one was is what the next one follows: one flaw, named once.
-        expected = {row.sha256 for row in known.values()}
+        expected = {row.sha256 for row in known.values()} | self._let_go()
         sealed = {"", *digests.values(), *expected}.union(*seals)
         for name, facts in live.items():
             if facts["previous"] not in sealed:
                 words = "follows a segment that is missing or was changed"
                 flaws.append(self._flaw(name, "unchained", words, known.get(name)))
         return sorted(flaws, key=lambda flaw: number_of(flaw.name))
+
+    def _let_go(self) -> set[str]:
+        """Digests of segments that are known to be lost; what follows these isn't told of again."""
+        rows = self.ledger.read(sa.select(events.c.facts).where(events.c.what == LOST))
+        return {digest for row in rows for digest in json.loads(row.facts)["segments"].values()}
 
     def _flaw(self, name: str, kind: str, words: str, row: Any = None) -> Flaw:
         first, last = (row.first_seq, row.last_seq) if row is not None else (0, 0)

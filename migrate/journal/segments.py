@@ -133,6 +133,33 @@ class Journal:
             self._chain.read_whole(name)
         return [self._chain.facts(name) for name in names], merged(map(self._chain.metadata, names))
 
+    def set_damaged_aside(self) -> dict[str, str]:
+        """Take segments that aren't what they were out of the way; each lost one's name, and its digest.
+
+        The ledger still names them: the caller lets go of them, in the event `journal lost`.
+        """
+        known = self._chain.digests()
+        lost = {
+            flaw.name: known.get(flaw.name, "") for flaw in self._chain.audit() if flaw.kind != "unchained"
+        }
+        for name in lost:
+            if self.storage.has(name):
+                self.storage.set_aside(name)
+        return lost
+
+    def batches(self, *, without: Collection[str]) -> set[str]:
+        """Ids of the batches that the live segments name.
+
+        Args:
+            without: names of segments that aren't there.
+        """
+        names = [name for name in self._chain.names() if name not in without]
+        return {str(each["id"]) for each in merged(map(self._chain.metadata, names))}
+
+    def skip(self, seq: int) -> None:
+        """Go on after this number, though no segment holds it any more."""
+        self._next_seq = max(self._next_seq, seq + 1)
+
     def count(self) -> int:
         """How many segments lie there, replaced ones too."""
         return len(self._chain.there())

@@ -77,7 +77,11 @@ class Loading:
     def __enter__(self) -> Loading:
         longest = self.target.limits.longest_call
         self.lease = Lease.take(self.ledger, self.system, 2 * longest + 60)
-        self.journal.open(self.lease)
+        try:
+            self.journal.open(self.lease)
+        except BaseException:
+            self.lease.release()  # whoever mends the journal needs it
+            raise
         self.target.before_write = self._before_write
         if isinstance(self.target, TakesBlobs):
             self.target.blobs = partial(read_blob, self.workspace.blobs)

@@ -96,6 +96,10 @@ class LinkCutter:
                 )
                 yield from self._cut(manifest, part.name, items)
 
+    def staged(self, manifest: Manifest, part: str) -> Iterator[LinkItem]:
+        """All rows of a part whose two ends are in the crosswalk, whatever was done with them."""
+        return self._resolved(manifest, part)
+
     def replay(self, keys: Sequence[str]) -> Iterator[LinkWork]:
         """Batches over the newest staged row of each of these links, whatever was done with it before."""
         wanted = set(keys)

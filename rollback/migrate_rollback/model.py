@@ -34,6 +34,7 @@ CODES = {
     "restored": "somebody has taken it out of the recycle bin",
     "unknown": "it was changed since, and the target doesn't tell by whom",
     "refused": "the target refused it",
+    "lost": "what it held before stood in a journal that is gone",
     "gone": "somebody has deleted it; nothing is left to put back",
     "window": "the rollback window is over",
     "consent": "who opted out stays opted out",

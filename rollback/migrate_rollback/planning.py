@@ -69,7 +69,7 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
             progress("looked at", done, work.rows if work else done)
         rows.links(workspace.journal.source())
         rows.opt_outs(workspace, chosen.number, catalog)
-        rows.held(dict.fromkeys(BY_HAND, "by hand"))
+        rows.held(dict.fromkeys(BY_HAND, "by hand") | {"lost": "can't"})
         cost = looking.meter.reckoning(point, looking.deletes, work is not None)
         rows.add(_schema(workspace, target, chosen.scope, last=work is None), ours=False)
         beside, untold, sent = looking.effects(chosen.number)

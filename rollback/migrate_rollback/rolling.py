@@ -113,6 +113,11 @@ def force(workspace: Workspace, group: str, progress: Progress = no_progress) ->
             f"`{group}` can't be forced: a merge can't be undone over the API.",
             "Look at the records with `migrate rollback hold show`, and part them by hand.",
         )
+    if found.code == "lost":
+        raise UsageError(
+            f"`{group}` can't be forced: nothing tells what these records held before.",
+            "Look at the records with `migrate rollback hold show`, and mend them by hand.",
+        )
     chosen = attempts.choose(workspace.ledger)
     if chosen.state == "rolling_back":
         raise UsageError(

@@ -38,14 +38,9 @@ def derive(
         "systems": _systems(workspace, tx), "generations": _generations(workspace, tx),
         "attempts": 0, "checkpoints": 0,
     }  # fmt: skip
-    if not rows:
+    told = _told(workspace, rows) or _begun(workspace, tx)
+    if not told:
         return counts
-    names = [str(workspace.storage.below("journal").local(row["name"])) for row in rows]
-    told = workspace.engine.rows(
-        f"""SELECT attempt, min("at") AS "at", min(seq) AS seq,
-          bool_or(starts_with(batch, '{UNDO}')) AS undone
-        FROM {parquet(names)} WHERE attempt > 0 GROUP BY attempt ORDER BY attempt"""
-    )
     newest = max(row["attempt"] for row in told)
     for row in told:
         number = row["attempt"]
@@ -59,6 +54,24 @@ def derive(
             )
             tx.put(attempts, number=number + 1, state="open", opened=tx.at, closed=None, plan=None)
     return counts
+
+
+def _told(workspace: Workspace, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not rows:
+        return []
+    names = [str(workspace.storage.below("journal").local(row["name"])) for row in rows]
+    return workspace.engine.rows(
+        f"""SELECT attempt, min("at") AS "at", min(seq) AS seq,
+          bool_or(starts_with(batch, '{UNDO}')) AS undone
+        FROM {parquet(names)} WHERE attempt > 0 GROUP BY attempt ORDER BY attempt"""
+    )
+
+
+def _begun(workspace: Workspace, tx: Transaction) -> list[dict[str, Any]]:
+    """Without a journal, attempts are those of which a baseline lies there."""
+    folders = workspace.store.storage.folders("baseline")
+    numbers = sorted(int(each.removeprefix("attempt-")) for each in folders if each.startswith("attempt-"))
+    return [{"attempt": number, "at": tx.at, "seq": 1, "undone": number != numbers[-1]} for number in numbers]
 
 
 def _systems(workspace: Workspace, tx: Transaction) -> int:

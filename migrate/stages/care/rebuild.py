@@ -20,9 +20,10 @@ import sqlalchemy as sa
 from migrate.clock import parse_stamp, stamp
 from migrate.errors import Damaged, LeaseHeld, UsageError
 from migrate.journal import Journal
+from migrate.journal.chain import LOST
 from migrate.ledger import Ledger, Transaction, copies
 from migrate.ledger.leases import proved_dead, this_process
-from migrate.ledger.tables import batches, leases, metadata, owner, segments, systems
+from migrate.ledger.tables import batches, events, leases, metadata, owner, segments, systems
 from migrate.place import LEDGER
 from migrate.stages.care.derived import derive
 from migrate.storage import flush_folder
@@ -54,11 +55,13 @@ class Rebuilt:
     aside: str = ""
 
 
-def rebuild(workspace: Workspace, *, replace: bool = False) -> Rebuilt:
+def rebuild(workspace: Workspace, *, replace: bool = False, let_go: bool = False) -> Rebuilt:
     """Make the ledger anew.
 
     Args:
         replace: though there is one that can be read; a file is set aside, a database's rows go.
+        let_go: set segments aside that aren't what they were; what they told is lost, and `from_target` looks
+            for it in the target.
 
     Raises:
         UsageError: there is a ledger, or nothing that one could be made of.
@@ -66,7 +69,7 @@ def rebuild(workspace: Workspace, *, replace: bool = False) -> Rebuilt:
         JournalDamaged: a segment is missing or damaged; names the records that it is about.
         Damaged: the same of a segment of which nobody knows more than its own pages.
     """
-    if not workspace.has_history():
+    if not workspace.has_history() and not let_go:
         raise UsageError(
             "There is no journal and no copy of a ledger here, so there is nothing to make a ledger of.",
             "Restore the workspace from a backup (`migrate restore`).",
@@ -78,9 +81,9 @@ def rebuild(workspace: Workspace, *, replace: bool = False) -> Rebuilt:
             there = ledger.owner() is not None
             if there:
                 _may_replace(ledger, ledger.backend.name, replace=replace)
-            found = _fill(workspace, ledger, empty=not there)
+            found = _fill(workspace, ledger, empty=not there, let_go=let_go)
     elif file is not None:
-        found = _into_file(workspace, file, replace=replace)
+        found = _into_file(workspace, file, replace=replace, let_go=let_go)
     else:
         raise UsageError("A workspace on S3 has its ledger in PostgreSQL.", f"Set {LEDGER} to its URL.")
     workspace.__dict__.pop("ledger", None)
@@ -89,14 +92,23 @@ def rebuild(workspace: Workspace, *, replace: bool = False) -> Rebuilt:
     return found
 
 
-def _into_file(workspace: Workspace, file: Path, *, replace: bool) -> Rebuilt:
+def ledger_there(workspace: Workspace) -> bool:
+    """Whether the workspace's ledger can be opened."""
+    try:
+        workspace.ledger  # noqa: B018 - opening is the question
+    except Damaged:
+        return False
+    return True
+
+
+def _into_file(workspace: Workspace, file: Path, *, replace: bool, let_go: bool) -> Rebuilt:
     if file.exists() and file.stat().st_size:
         _must_be_lost(workspace, file, replace=replace)
     fresh = file.with_name(_FRESH)
     for name in (fresh, *_beside(fresh)):
         name.unlink(missing_ok=True)
     with closing(Ledger(fresh, workspace.clock)) as ledger:
-        found = _fill(workspace, ledger, empty=True)
+        found = _fill(workspace, ledger, empty=True, let_go=let_go)
     aside = ""
     if file.exists():
         lost = file.with_name(f"{file.name}.lost-{workspace.clock.now():%Y%m%dT%H%M%S}")
@@ -137,15 +149,21 @@ def _may_replace(ledger: Ledger, name: str, *, replace: bool) -> None:
             raise LeaseHeld(row.system, f"{row.holder} (process {row.pid})", row.host, row.since, row.until)
 
 
-def _fill(workspace: Workspace, ledger: Ledger, *, empty: bool) -> Rebuilt:
+def _fill(workspace: Workspace, ledger: Ledger, *, empty: bool, let_go: bool) -> Rebuilt:
     """Everything in one transaction."""
     unknown = [LEASES, UNTOLD]
     document = _copy(workspace, unknown)
+    lost: dict[str, str] = {}
+    last = 0
     with closing(_Nothing(workspace)) as nothing:
-        if document is not None and document["segments"]:
+        _tell(nothing.ledger, document)
+        journal = Journal(workspace.storage.below("journal"), nothing.ledger, workspace.store)
+        if let_go and (lost := journal.set_damaged_aside()):
             with nothing.ledger.write() as tx:
-                tx.sql.execute(segments.insert(), document["segments"])
-        rows, known = Journal(workspace.storage.below("journal"), nothing.ledger, workspace.store).witness()
+                last = int(tx.sql.execute(sa.select(sa.func.max(segments.c.last_seq))).scalar() or 0)
+                tx.sql.execute(segments.delete().where(segments.c.name.in_(sorted(lost))))
+                tx.event("", LOST, segments=lost)
+        rows, known = journal.witness()
     with ledger.write() as tx:
         if not empty:
             for table in reversed(metadata.sorted_tables):
@@ -164,8 +182,23 @@ def _fill(workspace: Workspace, ledger: Ledger, *, empty: bool) -> Rebuilt:
         _epochs(tx, rows)
         if workspace.environment.get(LEDGER) and not counts.get("owner"):
             tx.put(owner, workspace=_id(workspace), at=tx.at)
+        if lost:
+            tx.event(this_process().holder, LOST, segments=lost, last_seq=last)
         tx.event(this_process().holder, "rebuild", tables=counts, copy=document is not None)
     return Rebuilt(counts, document is not None, doubts, tuple(unknown))
+
+
+def _tell(ledger: Ledger, document: dict[str, Any] | None) -> None:
+    """What the copy knows of segments: their digests, and which ones are known to be lost."""
+    if document is None:
+        return
+    with ledger.write() as tx:
+        if document["segments"]:
+            tx.sql.execute(segments.insert(), document["segments"])
+        part = document["tables"].get(events.name, {"columns": [], "rows": []})
+        rows = [dict(zip(part["columns"], row, strict=True)) for row in part["rows"]]
+        if rows:
+            tx.sql.execute(events.insert(), rows)
 
 
 class _Nothing:
