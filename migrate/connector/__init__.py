@@ -32,6 +32,7 @@ from migrate.connector.automations import (
 from migrate.connector.blobs import BlobRefused, ReadBlob, ReadsBlobs, TakesBlobs
 from migrate.connector.consent import ALL, CONSENT, KeepsConsent, OptOut, Stated
 from migrate.connector.exchanged import (
+    RECORD,
     THEIRS,
     Batch,
     BatchRefused,
@@ -73,6 +74,7 @@ __all__ = [
     "CONSENT",
     "ENTRY_POINTS",
     "OTHER",
+    "RECORD",
     "THEIRS",
     "Answer",
     "AnswersTotals",

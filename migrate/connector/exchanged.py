@@ -169,9 +169,16 @@ class Who(StrEnum):
 THEIRS = (Who.PERSON, Who.INTEGRATION)  # whose work is never knowingly overwritten
 
 
+RECORD = "record"
+
+
 @dataclass(frozen=True)
 class Version:
-    """One past or present value of a field, newest first in a list."""
+    """One past or present value of a field, newest first in a list.
+
+    With `RECORD` as its field it only tells who saved the record last, for a target (or a field) without a
+    history: whatever somebody wrote before that is not told.
+    """
 
     field: str
     value: str | None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from migrate.catalog import Field, takes_back_no
-from migrate.connector import THEIRS, Held, Link, Version, Who
+from migrate.connector import RECORD, THEIRS, Held, Link, Version, Who
 from migrate.held import held
 from migrate_rollback.model import CODES, Row, Verdict
 
@@ -32,6 +32,7 @@ def asks_history(row: Row, record: Held | None, fields: Sequence[str]) -> bool:
 def judge_delete(
     row: Row, record: Held | None, fields: Sequence[str], versions: Sequence[Version] | None,
     foreign: Sequence[Link], schema: Mapping[str, Field] | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> Verdict:  # fmt: skip
     """A record that we (or an automation that we set off) made.
 
@@ -40,6 +41,7 @@ def judge_delete(
         schema: all fields of the object, where they are known.
         versions: all fields' history where `asks_history` said so and the target keeps one, else None.
         foreign: links that nobody of ours made.
+        given: what a record that we make gets in fields that we don't send.
     """
     if record is None:
         return Verdict("gone", reason="not there any more")
@@ -53,6 +55,10 @@ def judge_delete(
         theirs = [each for each in versions if each.who in THEIRS]
         if theirs:
             return Verdict("hold", "edited", _writers(theirs))
+        if row.kind == "record" and hides(versions):
+            names = _hidden(row, record, fields, versions, schema or {}, given or {})
+            if names:
+                return Verdict("hold", "edited", f"{', '.join(names)} changed since, under a later save")
     elif asks_history(row, record, fields):
         names = differing(row, record, fields) if row.kind == "record" else []
         if names:
@@ -63,6 +69,35 @@ def judge_delete(
     if foreign:
         return Verdict("hold", "linked", _ends(foreign))
     return Verdict("delete")
+
+
+def hides(versions: Sequence[Version] | None) -> bool:
+    """Whether all that is told of a record is that no person saved it last, so that one may have before."""
+    return any(each.field == RECORD and each.who not in THEIRS for each in versions or ())
+
+
+def _hidden(
+    row: Row, record: Held, fields: Sequence[str], versions: Sequence[Version],
+    schema: Mapping[str, Field], given: Mapping[str, str],
+) -> list[str]:  # fmt: skip
+    """Fields that hold what neither we nor the vendor put there, as far as values can tell.
+
+    What our own deletions emptied (a reference to a record that went) is nobody's edit.
+    """
+    told = {each.field for each in versions if each.who not in THEIRS}
+    names = [
+        name
+        for name in differing(row, record, fields)
+        if name not in told
+        and not (record.values.get(name) is None and name in schema and schema[name].references)
+    ]
+    for name, field in schema.items():
+        if not field.updateable or name in row.after or name in told:
+            continue
+        value = record.values.get(name) or ""
+        if value not in ("", "false", field.default, given.get(name)):
+            names.append(name)
+    return names
 
 
 def _all_ours(row: Row, schema: Mapping[str, Field]) -> bool:

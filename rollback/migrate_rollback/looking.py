@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from migrate.catalog import Catalog, Field
-from migrate.connector import ExplainsLinks, Held, KeepsHistory, Link, Target, Version
+from migrate.connector import ExplainsLinks, Held, KeepsHistory, Link, ListsAutomations, Target, Version
 from migrate.engine import text
 from migrate.plan.needs import written_fields
 from migrate.workspace import Workspace
@@ -89,19 +89,40 @@ class Look:
         histories = self.versions(object, whole)
         names = sorted({name for each in late.values() for name in each})
         late_histories = self.versions(object, list(late), names) if late else {}
+        records |= self._whole(object, rows, histories or {})
         found = []
         for row in rows:
             record = records.get(row.id)
             if row.action == "delete":
                 # Of some objects a target keeps no history, though it does of others.
                 told = histories.get(row.id) if histories is not None and row.id in whole else None
-                verdict = judging.judge_delete(row, record, fields, told, foreign.get(row.id, []), schema)
+                verdict = judging.judge_delete(
+                    row, record, fields, told, foreign.get(row.id, []), schema, self._given(object)
+                )
             else:
                 told = late_histories.get(row.id) if late_histories is not None else None
                 verdict = judging.judge_restore(row, record, schema, told)
             found.append((row, record, verdict))
         self._note(object, [(row, verdict) for row, _, verdict in found])
         return found
+
+    def _whole(
+        self, object: str, rows: Sequence[Row], histories: dict[str, list[Version]]
+    ) -> dict[str, Held]:
+        """Records of which only the last writer is told, with every field that anybody may write.
+
+        A job of the vendor's that saved them last hides who wrote before it: then values must tell.
+        """
+        ids = [row.id for row in rows if row.action == "delete" and judging.hides(histories.get(row.id))]
+        if not ids:
+            return {}
+        names = [name for name, field in self.schema(object).items() if field.updateable]
+        more = [name for row in rows for name in row.after if name not in names]
+        found = self.target.read_back(object, list(dict.fromkeys([*names, *more])), ids=ids)
+        return {record.asked: record for record in found}
+
+    def _given(self, object: str) -> dict[str, str]:
+        return dict(self.target.given(object)) if isinstance(self.target, ListsAutomations) else {}
 
     def _note(self, object: str, told: Sequence[tuple[Row, Verdict]]) -> None:
         """Keep what stays and which references go, for the records on which these hang."""

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from migrate.catalog import Field
-from migrate.connector import Version, Who
+from migrate.connector import RECORD, Version, Who
 from migrate.connectors.salesforce import soql
 from migrate.connectors.salesforce.ids import long_id
 from migrate.connectors.salesforce.looking import Looking
 from migrate.connectors.salesforce.org import Org
 from migrate.connectors.salesforce.written import canonical
 
-_MODIFIED, _BY = "LastModifiedDate", "LastModifiedById"
+_MODIFIED, _BY, _MASTER = "LastModifiedDate", "LastModifiedById", "MasterRecordId"
 _UNCHANGED = frozenset({"created", "feedEvent", "ownerAccepted", "ownerAssignment", "locked", "unlocked"})
 # Users as which the platform itself works (Object Reference "User", `UserType`, read 2026-11-26).
 _MACHINES = frozenset({"AutomatedProcess", "CloudIntegrationUser"})
@@ -43,8 +43,9 @@ class Authors:
         if len(wanted) == 2:
             fields = [name for name in dict.fromkeys(["Id", *names, *wanted]) if name in schema]
             last = {long_id(str(row["Id"])): row for row in self._looking.records(object, asked, fields)}
+        losers = self._merged_into(object, asked) if not names else []
         users = {str(row["CreatedById"]) for each in rows.values() for row in each}
-        self._learn(users | {str(row[_BY]) for row in last.values()})
+        self._learn(users | {str(row[_BY]) for row in (*last.values(), *losers)})
         found: dict[str, list[Version]] = {}
         for id in asked:
             # The newest first, also within one second, which is as fine as the stamps are.
@@ -54,8 +55,26 @@ class Authors:
                 row = last[long_id(id)]
                 at = canonical(schema[stamp], row[stamp]) or ""
                 told += self._last(schema, row, at, names, {each.field for each in told})
+            for row in losers:
+                if long_id(str(row[_MASTER])) == long_id(id):
+                    who, person = self._people[str(row[_BY])]
+                    at = canonical(schema[stamp], row[stamp]) or ""
+                    told.append(Version(_MASTER, str(row["Id"]), at, who, person))
             found[id] = sorted(told, key=lambda each: each.at, reverse=True)
         return found
+
+    def _merged_into(self, object: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Records that somebody has merged into these, while they are in the recycle bin."""
+        schema = self._org.schema(object)
+        stamp = schema.stamp or _MODIFIED
+        if not {_MASTER, _BY, stamp} <= schema.fields.keys():
+            return []
+        text = soql.select(object, ["Id", _MASTER, _BY, stamp], ["IsDeleted = true"])
+        return [
+            row
+            for listed in self._looking.listed(text, ids)
+            for row in self._org.rest.rows(f"{text} AND {_MASTER} IN ({listed})", all=True)
+        ]
 
     def _tracked(self, object: str, ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
         """Rows of the object's history by record; none where nothing is tracked."""
@@ -96,7 +115,7 @@ class Authors:
         """
         who, person = self._people[str(row[_BY])]
         if not names:
-            return [Version("record", None, at, who, person)]
+            return [Version(RECORD, None, at, who, person)]
         return [
             Version(name, canonical(schema.get(name), row.get(name)), at, who, person)
             for name in names

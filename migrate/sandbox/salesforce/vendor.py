@@ -275,12 +275,17 @@ class SalesforceVendor(Vendor):
             bulk_ingest.advance(call, kind, payload)
 
     def _touch(self, tx: Tx, payload: dict[str, Any]) -> None:
-        """A flow on a scheduled path saves a record and changes nothing of it."""
+        """A flow on a scheduled path saves a record and changes nothing; without an id, each record."""
         call = self._make(tx, Rights(org_automations.PLATFORM, ADMIN), _NOBODY, "66.0")
         item = call.schema.objects[payload["object"]]
-        record = call.records.get(item.name, payload["id"])
-        if record is not None and not record.get("IsDeleted"):
-            dml.write(call, item, record, {}, check=False)
+        chosen = (
+            [call.records.get(item.name, payload["id"])]
+            if payload.get("id")
+            else list(call.records.scan(item.name, deleted=False))
+        )
+        for record in chosen:
+            if record is not None and not record.get("IsDeleted"):
+                dml.write(call, item, record, {}, check=False)
 
     def _owner(self, tx: Tx, job: str) -> str:
         row = tx.sql.execute(
@@ -292,11 +297,15 @@ class SalesforceVendor(Vendor):
         """An acting user does something in the user interface.
 
         Besides the contract's keys: `master` and `losers` for a merge, `hard` for a
-        delete, `late` for the seconds after which it becomes visible.
+        delete, `late` for the seconds after which it becomes visible. `touch` is no user's deed but
+        a job of the platform's: every record of the object is saved, and nothing changes.
 
         Raises:
             ValueError: the platform refuses; the text begins with its code.
         """
+        if action["do"] == "touch":
+            self._touch(tx, {"object": action["object"]})
+            return {"touched": action["object"]}
         call = self._as(tx, action.get("as"))
         late = float(action.get("late", 0)) or acting.lateness(call)
         if late > 0:
