@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from migrate.sandbox.control import ControlError
-from tests.harness.hold_words import HUBSPOT, SALESFORCE, Place, Store, Words
-
-ANN = "ann@new.example"
+from tests.harness.hold_words import HUBSPOT, SALESFORCE, Place, Store, Words, salesforce_users
 
 
 class Orders(Protocol):
@@ -61,8 +59,11 @@ class People:
 
     def act(self, do: str, object: str, **more: Any) -> Any:
         """One act of a user."""
-        who = {} if self.words is HUBSPOT else {"as": ANN}
-        return self.control.post("/act", {"do": do, "object": object, **who, **more})
+        return self.control.post("/act", {"do": do, "object": object, **self.who(), **more})
+
+    def who(self) -> dict[str, str]:
+        """As whom they act; nobody named is the portal's administrator."""
+        return {}
 
     # -- choosing -----------------------------------------------------------------------------
 
@@ -228,6 +229,10 @@ class SalesforcePeople(People):
     mergeable = ("Account", "Contact")
     mapped: ClassVar[Mapping[str, str]] = {"Account": "Phone", "Contact": "FirstName"}
     unmapped: ClassVar[Mapping[str, str]] = {"Account": "TickerSymbol", "Contact": "Department"}
+
+    def who(self) -> dict[str, str]:
+        """As a seller: the administrator is the one as whom the load runs."""
+        return {"as": salesforce_users(self.data)[0]}
 
     def _edit(self, place: Place, names: Mapping[str, str]) -> None:
         object, id = place

@@ -52,7 +52,7 @@ class Model:
     created: dict[Place, list[str]] = field(default_factory=dict)  # with what people did there
     machines: dict[Place, list[str]] = field(default_factory=dict)  # made by automations, likewise
     changed: dict[Place, Changed] = field(default_factory=dict)
-    merged: dict[Place, str] = field(default_factory=dict)
+    merged: dict[Place, Place] = field(default_factory=dict)  # the one that it became part of
     wrongs: list[str] = field(default_factory=list)
     _ties: dict[Pair, Tie] = field(default_factory=dict)
     _tied: dict[Place, set[Pair]] = field(default_factory=dict)
@@ -138,8 +138,10 @@ class Model:
 
     def _merge(self, write: Write) -> None:
         self.live.discard(write.place)
-        if write.place in self.created or write.place in self.changed:
-            self.merged[write.place] = write.note
+        winner = (write.place[0], write.note.removeprefix("into "))
+        self.merged[write.place] = winner
+        if winner in self.created:
+            self.created[winner].append(f"somebody merged {write.place[1]} into it")
 
     def _linked(self, write: Write) -> None:
         pair, count = self.words.pair(write)
@@ -208,6 +210,12 @@ class Model:
                 told.append(f"somebody linked it to {far}")
         return told
 
+    def survivor(self, place: Place) -> Place:
+        """What a record has become by merges."""
+        while place in self.merged:
+            place = self.merged[place]
+        return place
+
     def our_side(self, place: Place) -> bool:
         """Whether an automation made it because of a write of ours."""
         first = self._first.get(place)
@@ -222,7 +230,16 @@ class Model:
 
     def held(self) -> dict[Place, str]:
         """Every record that must be held, and why."""
-        found = {place: f"merged {note}" for place, note in self.merged.items()}
+        found = {
+            place: f"merged into {winner}"
+            for place, winner in self.merged.items()
+            if self.survivor(winner) in self.live
+            and (
+                place in self.created
+                or place in self.changed
+                or (place in self.machines and self.our_side(place))
+            )
+        }
         for place in self.created.keys() & self.live:
             if reasons := self.against(place):
                 found[place] = "; ".join(reasons)

@@ -306,6 +306,11 @@ class Lane:
         """The sandbox that is written to."""
         return self.salesforce if self.back else self.hubspot
 
+    @property
+    def source(self) -> Running:
+        """The sandbox that is read."""
+        return self.hubspot if self.back else self.salesforce
+
     def requests(self, after: int = 0) -> list[dict[str, Any]]:
         """Requests that the target got."""
         return self.target.control.ndjson(f"/requests?after={after}")

@@ -24,6 +24,7 @@ AUTOMATIONS = {
     "salesforce": (),
 }
 LATE_AUTOMATIONS = {"hubspot": ("workflow_on_update",), "salesforce": ("flow_on_update",)}
+SOURCES = {"hubspot": ("Account", "Phone"), "salesforce": ("contacts", "firstname")}
 ROLLBACK = "rollback run --yes"
 
 
@@ -96,7 +97,7 @@ def _load(lane: Lane, rng: random.Random, people: People, told: Told, *, quiet: 
     for _ in range(rng.choice((0, 0, 1, 2))):
         if _struck(lane, "load", _strike(rng, 40), told) and not quiet and rng.random() < 0.5:
             told.steps.append(f"({people.do(gentle=True)})")
-    if rng.random() < 0.8 or told.kills == 0:
+    if rng.random() < 0.7 or not people.places("created"):
         ended = lane.run("load")
         told.steps.append("load")
         if ended.code not in (0, 1):
@@ -107,10 +108,31 @@ def _people(lane: Lane, rng: random.Random, people: People, told: Told) -> None:
     for number in range(rng.randint(3, 12)):
         if number == 2 and rng.random() < 0.5:
             _switch(lane, list(LATE_AUTOMATIONS[told.vendor]))
+        if number == 3 and rng.random() < 0.4:
+            _delta(lane, rng, told)
         if rng.random() < 0.15:
             people.stamp_all()
             told.steps.append("stamps")
         told.steps.append(people.do() or "idle")
+
+
+def _delta(lane: Lane, rng: random.Random, told: Told) -> None:
+    """Somebody edits a few records of the source; what changed is loaded after them."""
+    source, (object, name) = lane.source, SOURCES[told.vendor]
+    rows = [row for row in source.control.ndjson(f"/truth/{object}") if not _gone(row)]
+    for row in rng.sample(rows, min(4, len(rows))):
+        id = str(row.get("Id") or row.get("id"))
+        source.control.post("/act", {"do": "update", "object": object, "id": id,
+                                     "fields": {name: f"delta {rng.randrange(1000)}"}})  # fmt: skip
+    for words in ("extract", "transform", "load"):
+        ended = lane.run(words)
+        if ended.code not in (0, 1):
+            told.wrong.append(f"{words} of a delta ended with {ended.code}: {kill.last_words(ended)}")
+    told.steps.append("delta")
+
+
+def _gone(row: Mapping[str, Any]) -> bool:
+    return bool(row.get("IsDeleted") or row.get("archived") or row.get("mergedInto"))
 
 
 def _back(lane: Lane, rng: random.Random, people: People, told: Told, *, quiet: bool) -> None:
