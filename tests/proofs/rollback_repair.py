@@ -63,9 +63,9 @@ def edit(line: Line, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def gross(net: Decimal | None) -> Decimal:
+def gross(net: Decimal | None, fee: int = 1) -> Decimal:
     """With tax and fee; the oracle's own arithmetic."""
-    return ((net or Decimal(0)) * Decimal("1.19")).quantize(Decimal("0.01"), "ROUND_HALF_UP") + 1
+    return ((net or Decimal(0)) * Decimal("1.19")).quantize(Decimal("0.01"), "ROUND_HALF_UP") + fee
 
 
 def by_hand(line: Line, before: Mapping[str, Decimal | None], count: int) -> Amounts:

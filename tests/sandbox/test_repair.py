@@ -15,7 +15,7 @@ from migrate.demo.generated import generated
 from migrate.demo.run import SETTINGS, environment, prepare_folder
 from migrate.demo.shape import Sizes
 from migrate.sandbox.server import launch
-from tests.proofs.rollback_repair import GROSS, NET, amounts, by_hand, edit, gross
+from tests.proofs.rollback_repair import GROSS, NET, Amounts, amounts, by_hand, edit, gross
 from tests.sandbox.test_rollback import LONGEST, SPEED, Line
 
 pytestmark = pytest.mark.long
@@ -46,9 +46,21 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def net(line: Line) -> Amounts:
+    """What the load brought, by the plan without tax."""
+    line.run("load", codes=(0, 1))
+    return amounts(line)
+
+
+@pytest.fixture(scope="module")
+def theirs(line: Line, net: Amounts) -> Amounts:
+    """What users have given some sales since."""
+    return by_hand(line, net, EDITED)
+
+
 @pytest.fixture(autouse=True)
-def _net(line: Line) -> Iterator[None]:
-    """Each test begins with the first plan, and leaves no fault and no attempt behind."""
+def _no_faults(line: Line) -> Iterator[None]:
     yield
     line.hubspot.control.delete("/faults")
 
@@ -59,25 +71,75 @@ def ids(line: Line) -> dict[str, str]:
     return {r["properties"]["migration_key"]: id for id, r in rows if r["properties"].get("migration_key")}
 
 
-def test_a_wrong_mapping_is_mended_where_nobody_has_touched_it(line: Line) -> None:
-    line.run("load", codes=(0, 1))
-    before = amounts(line)
-    theirs = by_hand(line, before, EDITED)
-    elsewhere = max(before.keys() - theirs.keys())
-    line.act(do="update", object="deals", id=ids(line)[elsewhere], fields={"description": "by hand"})
+def named(line: Line) -> dict[str, str]:
+    return {id: row["properties"]["dealname"] for id, row in line.truth("deals").items()}
+
+
+def test_a_wrong_mapping_is_mended_where_nobody_has_touched_it(
+    line: Line, net: Amounts, theirs: Amounts
+) -> None:
     edit(line, NET, GROSS)
-    edit(line, "      dealname: Name\n", "      dealname: upper(Name)\n")
 
     seen = line.run("repair", "--fields", "deals.amount", "--dry-run")
-    assert amounts(line) == before | theirs
-    assert seen["records"] == {"Opportunity": len(before)}
-    assert [(each["field"], each["records"]) for each in seen["changes"]] == [("amount", len(before))]
-    assert {each["field"] for each in seen["others"]} == {"dealname"}
+    assert amounts(line) == net | theirs
+    assert seen["records"] == {"Opportunity": len(net)}
+    assert [(each["field"], each["records"]) for each in seen["changes"]] == [("amount", len(net))]
+    assert seen["others"] == []
+    assert line.run("plan", "diff", codes=(1,))["rows"] == len(net)
 
-    names = {id: row["properties"]["dealname"] for id, row in line.truth("deals").items()}
     done = line.run("repair", "--fields", "deals.amount", "--yes", "--why", "net, not gross", codes=(1,))
 
-    assert (done["mended"], done["held"]) == (len(before) - EDITED, EDITED)
+    assert (done["mended"], done["held"]) == (len(net) - EDITED, EDITED)
     assert [(group["name"], group["count"]) for group in done["groups"]] == [("deals.edited", EDITED)]
-    assert amounts(line) == {key: gross(value) for key, value in before.items()} | theirs
-    assert {id: row["properties"]["dealname"] for id, row in line.truth("deals").items()} == names
+    wanted = {key: gross(value) for key, value in net.items()} | theirs
+    assert amounts(line) == wanted
+
+
+def test_after_a_repair_the_new_plan_is_on_record(line: Line, net: Amounts, theirs: Amounts) -> None:
+    wanted = amounts(line)
+    refused = line.run("repair", "--fields", "deals.amount", "--yes", codes=(2,))
+    assert "is the one that was loaded" in refused["message"]
+    left = {each["object"]: each["left"] for each in line.run("status", codes=(0, 1))["status"]["objects"]}
+    assert left["Opportunity"] == 0
+
+    line.run("load", codes=(0, 1))
+
+    assert amounts(line) == wanted
+    results = line.run("validate", "--only", "rows", codes=(0, 1))["results"]
+    deals = next(each for each in results if each["id"] == "rows.Opportunity")
+    assert (deals["verdict"], deals["figures"]["rows that differ"]) == ("warn", len(theirs))
+    assert deals["compared"] == len(net)
+
+
+def test_a_killed_repair_goes_on_and_leaves_what_else_the_plan_changes(
+    line: Line, net: Amounts, theirs: Amounts
+) -> None:
+    elsewhere = max(net.keys() - theirs.keys())
+    line.act(do="update", object="deals", id=ids(line)[elsewhere], fields={"description": "by hand"})
+    names = named(line)
+    edit(line, GROSS, GROSS.replace("+ 1", "+ 2"))
+    edit(line, "      dealname: Name\n", "      dealname: upper(Name)\n")
+    line.fault("deals/batch/update", "hold", at="after_commit")
+    process = line.start("repair", "--fields", "deals.amount", "--yes")
+    line.hubspot.control.wait_held(1, 120)
+    process.kill()
+    process.communicate()
+    line.hubspot.control.delete("/faults")
+
+    assert "repair was cut short" in line.run("load", codes=(2,))["message"]
+    refused = line.run("repair", "--fields", "deals.dealname", "--yes", codes=(2,))
+    assert "isn't at its end" in refused["message"]
+    line.fault("deals/batch/update", "drop", at="after_commit")  # an answer that never comes
+    done = line.run("repair", "--fields", "deals.amount", "--yes", codes=(1,))
+
+    assert (done["number"], done["held"], done["mended"]) == (2, EDITED, len(net) - EDITED)
+    assert amounts(line) == {key: gross(value, 2) for key, value in net.items()} | theirs
+    assert named(line) == names
+
+
+def test_a_rollback_after_a_repair_holds_what_others_wrote_beside_our_fields(
+    line: Line, net: Amounts, theirs: Amounts
+) -> None:
+    line.back(held=EDITED + 1)
+
+    assert set(ids(line)) == {*theirs, max(net.keys() - theirs.keys())}
