@@ -158,10 +158,12 @@ class SystemRefused(MigrateError):
 class CanaryStopped(MigrateError):
     """The target did more than we asked when the first record of an entry was written.
 
-    `found`: for each canary what was written, and sentences of what happened beside it.
+    `found`: for each canary what was written, and sentences of what happened beside it. `command`: what
+    stopped, and is run again.
     """
 
     exit_code = 3
+    command = "migrate load"
 
     def __init__(self, system: str, found: Sequence[tuple[str, Sequence[str]]]) -> None:
         self.system = system
@@ -169,12 +171,13 @@ class CanaryStopped(MigrateError):
         super().__init__(system, self.found)
 
     def __str__(self) -> str:
-        lines = [f"`{self.system}` did more than was asked; the load stopped before the next record."]
+        what = self.command.rpartition(" ")[2]
+        lines = [f"`{self.system}` did more than was asked; the {what} stopped before the next record."]
         for what, effects in self.found:
             lines.append(f"  When {what} was written, something there")
             lines += [f"    {effect}" for effect in effects]
         lines += [
-            "  Switch it off in the target and run `migrate load` again, or accept it under `automations:",
+            f"  Switch it off in the target and run `{self.command}` again, or accept it under `automations:",
             "  accept` of this entry in plan.yaml. `migrate rollback run` takes back what was written.",
         ]
         return "\n".join(lines)

@@ -24,11 +24,17 @@ if TYPE_CHECKING:
     "--where", default="", metavar="EXPRESSION",
     help="Only records for which this holds, over the target's fields with the new plan's values.",
 )  # fmt: skip
+@click.option(
+    "--from", "since", default="", metavar="PLAN",
+    help="Compare with this plan instead of the one loaded last: a folder, a file, or a digest's beginning.",
+)  # fmt: skip
 @click.option("--why", default="", metavar="TEXT", help="The reason, for the trail.")
 @click.option("--dry-run", is_flag=True, help="Show which values would change; send nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask for the system's name.")
 @click.pass_obj
-def repair(session: Session, fields: str, where: str, why: str, dry_run: bool, yes: bool) -> Result:
+def repair(
+    session: Session, fields: str, where: str, since: str, why: str, dry_run: bool, yes: bool
+) -> Result:
     """Mend a wrong mapping after the load: write only these fields, only where they are as we left them.
 
     Edit the plan (or a map) first. What somebody has changed since is held, counted and listed; all other
@@ -45,11 +51,11 @@ def repair(session: Session, fields: str, where: str, why: str, dry_run: bool, y
     names = [each.strip() for each in fields.split(",") if each.strip()]
     with session.workspace() as workspace, session.bars() as bars:
         if dry_run:
-            seen = foresee(workspace, names, where, bars)
+            seen = foresee(workspace, names, where, since=since, progress=bars)
             stage = workspace.store.storage.address()
             return Result("repair", _foreseen_document(seen, where), _foreseen_text(seen, where, stage))
         _confirm(workspace.system("target").system, names, yes)
-        done = run(workspace, names, where, why=why, progress=bars)
+        done = run(workspace, names, where, since=since, why=why, progress=bars)
     return Result("repair", _document(done), _text(done), 0 if done.clean else 1)
 
 
@@ -82,15 +88,14 @@ def _foreseen_text(seen: Foreseen, where: str, stage: str) -> str:
 
 def _changes(changes: Sequence[Changed]) -> str:
     rows = [
-        (each.entry, each.field, each.records, *(("", "") if not each.samples else _values(each)))
+        (each.entry, each.field, each.records, _shown(each.samples[0].old), _shown(each.samples[0].new))
         for each in changes
     ]
     return table(rows, ("entry", "field", "records", "for example", "becomes"))
 
 
-def _values(each: Changed) -> tuple[str, str]:
-    sample = each.samples[0]
-    return tuple("(empty)" if value is None else value for value in (sample.old, sample.new))  # type: ignore[return-value]
+def _shown(value: str | None) -> str:
+    return "(empty)" if value is None else value
 
 
 def _others(others: Sequence[Changed]) -> list[str]:
@@ -110,7 +115,9 @@ def _document(done: Repaired) -> dict[str, Any]:
 
 
 def _text(done: Repaired) -> str:
-    lines = [f"Repair {done.number}: {done.mended:,} records mended."]
+    lines = [
+        f"Repair {done.number}: {done.mended:,} records mended (plan {done.old[:12]} to {done.new[:12]})."
+    ]
     if done.kept:
         lines.append(f"{done.kept:,} needed nothing.")
     for each in done.held:

@@ -52,6 +52,11 @@ class Mended(Wanted):
         """
         left = item.known.after if item.known else {}
         open_ = {n: v for n, v in item.values.items() if self.sender.held(n, v) != record.values.get(n)}
+        if item.known and item.known.origin == "adopt":
+            ours = {n: v for n, v in open_.items() if self._ours(n, v, item, item.known, record)}
+            if open_ and not ours:
+                raise Spared(f"{THEIRS}: the plan lets the target's values win", "kept", record.id)
+            open_ = ours
         names = [n for n in open_ if n in taken or (n in left and left[n] != record.values.get(n))]
         if names:
             before = {name: left.get(name) for name in names}
@@ -59,11 +64,6 @@ class Mended(Wanted):
                 f"{EDITED}: {', '.join(names)} changed in the target since our last write",
                 "held", record.id, before, {name: open_[name] for name in names},
             )  # fmt: skip
-        if item.known and item.known.origin == "adopt":
-            ours = {n: v for n, v in open_.items() if self._ours(n, v, item, item.known, record)}
-            if open_ and not ours:
-                raise Spared(f"{THEIRS}: the plan lets the target's values win", "kept", record.id)
-            open_ = ours
         if not open_:
             raise Spared(f"{SAME}: the target holds the new values already", "kept", record.id)
         return open_
@@ -72,13 +72,22 @@ class Mended(Wanted):
 class Mender(Changer):
     """Carries batches of records of which some fields are to be written anew."""
 
-    def __init__(self, loading: Loading, object: str, fields: Sequence[str], *, wins: dict[str, str]) -> None:
+    def __init__(
+        self,
+        loading: Loading,
+        object: str,
+        fields: Sequence[str],
+        *,
+        wins: dict[str, str],
+        always: Sequence[str] = (),
+    ) -> None:
         """Args:
         fields: all that the repair may write.
         wins: survivorship by field, for adopted records.
+        always: fields in which it doesn't matter.
         """
-        super().__init__(loading, object, fields, conflict="hold", wins=wins, always=(), only=fields)
-        self.wanted = Mended(self, "hold", Wins(loading, object, wins), set(), self.only)
+        super().__init__(loading, object, fields, conflict="hold", wins=wins, always=always, only=fields)
+        self.wanted = Mended(self, "hold", Wins(loading, object, wins), set(always), self.only)
 
     def run(self, work: RecordWork) -> Tally:
         """Carry one batch to its settlement."""

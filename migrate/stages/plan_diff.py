@@ -51,7 +51,8 @@ class Sample:
 class Changed:
     """Changes of one kind. `what`: changes, comes (a record or link that only the new plan makes), goes.
 
-    `field`: a target field; a link is called `link to <object>`; empty for a whole record.
+    `records`: how many; of links, how many links. `field`: a target field; a link is called
+    `link to <object>`; empty for a whole record.
     """
 
     entry: str
@@ -200,7 +201,7 @@ def _summary(workspace: Workspace, manifest: Manifest) -> tuple[Changed, ...]:
     short = ", ".join(f"left({name}, {SHOWN}) AS {name}" for name in ("old", "new"))
     found = workspace.engine.rows(
         f"""SELECT entry, any_value(object) AS object, coalesce(field, '') AS field, what,
-          count(DISTINCT key) AS records, min({{'key': key, 'old': old, 'new': new}}, {SAMPLES}) AS samples
+          count(*) AS records, min({{'key': key, 'old': old, 'new': new}}, {SAMPLES}) AS samples
         FROM (SELECT * REPLACE ({short}) FROM {parquet(files)}) GROUP BY entry, coalesce(field, ''), what
         ORDER BY entry, field, what"""
     )

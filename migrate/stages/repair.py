@@ -17,14 +17,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from migrate.catalog import takes_back_no
-from migrate.engine import identifier
-from migrate.errors import UsageError
+from migrate.engine import identifier, text
+from migrate.errors import CanaryStopped, UsageError
 from migrate.ledger import batches as book
 from migrate.ledger.leases import this_process
 from migrate.load import Loading, Tally
 from migrate.load.canary import Canaries
 from migrate.load.context import Progress, no_progress
-from migrate.load.mending import PHASE, MendCutter, Mender
+from migrate.load.mending import FIELDS, PHASE, MendCutter, Mender
 from migrate.load.switches import quiet
 from migrate.load.work import RecordWork, crosswalk, crosswalk_table
 from migrate.plan.models import ObjectPlan
@@ -142,12 +142,17 @@ def _may_be_written(plan: ObjectPlan, name: str) -> None:
 
 
 def foresee(
-    workspace: Workspace, names: Sequence[str], where: str = "", progress: Progress = no_progress
+    workspace: Workspace,
+    names: Sequence[str],
+    where: str = "",
+    *,
+    since: str = "",
+    progress: Progress = no_progress,
 ) -> Foreseen:
     """Which values a repair would change, out of the artifacts; asks no system and writes nothing to it.
 
     Records are counted as they stand in the journal: what others have changed since shows only when a
-    repair reads them. `changes` are of all records, also where `where` chooses some.
+    repair reads them. `changes` are of all records, also where `where` chooses some. Args: as `repair`.
 
     Raises:
         UsageError: nothing was loaded, or a name is wrong.
@@ -155,7 +160,7 @@ def foresee(
     """
     fields = fields_of(workspace, names)
     records = {}
-    with compared(workspace, _loaded(workspace), workspace.plan, progress) as (found, store):
+    with compared(workspace, _loaded(workspace, since), workspace.plan, progress) as (found, store):
         crosswalk(workspace)
         for each in workspace.plan.model.objects:
             if each.name in fields:
@@ -166,13 +171,15 @@ def foresee(
     return Foreseen(found.old, found.new, wanted, others, records, found.folder)
 
 
-def _loaded(workspace: Workspace) -> Plan:
-    """The plan that was loaded, where today's is another one."""
-    old = kept.kept(workspace, kept.of_record(workspace.ledger))
+def _loaded(workspace: Workspace, since: str) -> Plan:
+    """The plan that was loaded, or the one that is named, where today's is another one."""
+    record = "" if since else kept.of_record(workspace.ledger)
+    old = kept.named(workspace, since) if since else kept.kept(workspace, record)
     if old.digest == workspace.plan.digest:
         raise UsageError(
             "The plan is the one that was loaded, so there is nothing to repair.",
-            "Edit plan.yaml, or a map beside it, then look at `migrate plan diff`.",
+            "Edit plan.yaml, or a map beside it, then look at `migrate plan diff`. For what an earlier "
+            "repair left of the same edit, add `--from` and the beginning of the former plan's digest.",
         )
     return old
 
@@ -191,6 +198,7 @@ def repair(
     names: Sequence[str],
     where: str = "",
     *,
+    since: str = "",
     why: str = "",
     progress: Progress = no_progress,
 ) -> Repaired:
@@ -199,6 +207,7 @@ def repair(
     Args:
         names: `OBJECT.FIELD`.
         where: a condition over the target's fields, with the values of the new plan; "" for all.
+        since: the plan with which today's is compared, as `kept.named` takes it; "": the one on record.
         why: the reason, for the trail.
 
     Raises:
@@ -212,7 +221,7 @@ def repair(
     attempt = open_attempt(workspace, write=False)
     fields = fields_of(workspace, names)
     begun = _unfinished(workspace, attempt, fields, where)
-    found = None if begun else compare(workspace, _loaded(workspace), workspace.plan, progress)
+    found = None if begun else compare(workspace, _loaded(workspace, since), workspace.plan, progress)
     if found is not None:
         if not _parted(found, fields)[0]:
             raise UsageError(
@@ -297,7 +306,10 @@ def _no_opting_in(loading: Loading, plan: ObjectPlan, fields: Sequence[str], que
         if schema[name].consent is None:
             continue
         column = identifier(name)
-        counts = loading.workspace.engine.stream(f"SELECT {column}, count(*) AS n FROM ({query}) GROUP BY 1")
+        counts = loading.workspace.engine.stream(
+            f"""SELECT {column}, count(*) AS n FROM ({query})
+            WHERE list_contains({FIELDS}, {text(name)}) GROUP BY 1"""
+        )
         for batch in counts:
             values = loading.target.encode(plan.target, batch.select([name]))
             numbers = batch.column("n").to_pylist()
@@ -330,11 +342,15 @@ def _write(loading: Loading, plans: Sequence[ObjectPlan], begun: Begun, done: Re
         loading.run(tools[each.name][0].in_doubt(), partial(carry, each))
     crosswalk_table(loading)
     canaries = Canaries(loading, list(loading.workspace.plan.model.objects), carry)
-    canaries.resume()
-    for each in plans:
-        cutter = tools[each.name][0]
-        loading.run(canaries.guard(each, cutter.pending()), partial(carry, each))
-        crosswalk_table(loading)
+    try:
+        canaries.resume()
+        for each in plans:
+            cutter = tools[each.name][0]
+            loading.run(canaries.guard(each, cutter.pending()), partial(carry, each))
+            crosswalk_table(loading)
+    except CanaryStopped as stopped:
+        stopped.command = "migrate repair"
+        raise
 
 
 def _tools(loading: Loading, plan: ObjectPlan, begun: Begun) -> tuple[MendCutter, Mender]:
@@ -345,7 +361,8 @@ def _tools(loading: Loading, plan: ObjectPlan, begun: Begun) -> tuple[MendCutter
         )
     loading.workspace.store.verify(manifest)
     wins = {name: each.wins for name, each in plan.fields.items() if each.wins}
-    mender = Mender(loading, plan.target, begun.asked.fields[plan.name], wins=wins)
+    always = [each.former for each in plan.fields.values() if each.former]
+    mender = Mender(loading, plan.target, begun.asked.fields[plan.name], wins=wins, always=always)
     return MendCutter(loading, plan, manifest), mender
 
 

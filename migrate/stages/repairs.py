@@ -11,6 +11,8 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -280,7 +282,7 @@ def _settled(
     )
     parts = {str(store.path(newest, part)): part.name for part in newest.parts}
     query = f"""WITH fresh AS (
-          SELECT * FROM read_parquet({list(parts)!r}, file_row_number=true, filename=true)
+          SELECT * FROM read_parquet([{", ".join(map(text, parts))}], file_row_number=true, filename=true)
           WHERE NOT _deleted AND _key IN (SELECT _key FROM {parquet(store.files(work))})
         ), prior AS (
           SELECT * FROM ({former}) WHERE _key IN (SELECT _key FROM fresh)
@@ -290,14 +292,11 @@ def _settled(
         JOIN prior AS p ON p._key = n._key JOIN repair_ends AS e ON e.key = n._key
         WHERE NOT p._deleted AND {others("n", there)} IS NOT DISTINCT FROM {others("p", held)}
         ORDER BY part, number"""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for batch in workspace.engine.stream(query):
-        for row in batch.to_pylist():
-            found.setdefault(parts[row["part"]], []).append(row)
-    for part, rows in found.items():
-        done = book.rows_done(workspace.ledger, begun.attempt, newest.folder, part)
+    found = (row for batch in workspace.engine.stream(query, rows=5_000) for row in batch.to_pylist())
+    for path, rows in groupby(found, key=itemgetter("part")):
+        done = book.rows_done(workspace.ledger, begun.attempt, newest.folder, parts[path])
         if fresh := [row for row in rows if row["number"] not in done]:
-            yield newest, part, [row["number"] for row in fresh], sum(row["held"] for row in fresh)
+            yield newest, parts[path], [row["number"] for row in fresh], sum(row["held"] for row in fresh)
 
 
 # -- what came of it -----------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from tests.sandbox.orgs import PLAN, Orgs, orgs
 
 pytestmark = pytest.mark.long
 
+OPTED = "      HasOptedOutOfEmail: HasOptedOutOfEmail\n"
+LEFT = "consent:\n  - {source: Contact, opted_out: HasOptedOutOfEmail, leave: Told by letter}\n"
 REVENUE = "      AnnualRevenue: AnnualRevenue\n"
 
 
@@ -35,9 +37,9 @@ def org(started: Orgs, capsys: pytest.CaptureFixture[str]) -> Iterator[Orgs]:
     started.new.control.delete("/faults")
 
 
-def plan(org: Orgs, old: str, new: str) -> None:
+def plan(org: Orgs, old: str, new: str, more: str = "") -> None:
     assert old in PLAN
-    (org.root / "plan.yaml").write_text(PLAN.replace(old, new))
+    (org.root / "plan.yaml").write_text(PLAN.replace(old, new) + more)
 
 
 def revenue(org: Orgs) -> dict[str, float]:
@@ -70,7 +72,11 @@ def test_a_condition_chooses_among_the_records(org: Orgs) -> None:
     assert seen["records"] == {"Account": len(chosen)}
     assert done["mended"] == len(chosen)
     assert revenue(org) == {key: v * 1000 if key in chosen else v for key, v in before.items()}
-    # The rest is what the next load brings, by the same plan.
+    # The rest is another repair's, compared with the plan before, or what the next load brings.
+    org.run("repair --fields Account.AnnualRevenue --yes", 2)
+    again = "repair --fields Account.AnnualRevenue --where AnnualRevenue>10000 --yes"
+    more = org.run(f"{again} --from {done['old'][:12]}", 0)
+    assert (more["mended"], more["kept"]) == (10, len(chosen))
     org.run("load")
     assert revenue(org) == {key: value * 1000 for key, value in before.items()}
 
@@ -89,7 +95,7 @@ def test_a_reference_is_mended(org: Orgs) -> None:
 
 
 def test_nobody_is_opted_in_and_no_stamp_of_a_new_record_is_touched(org: Orgs) -> None:
-    plan(org, "      HasOptedOutOfEmail: HasOptedOutOfEmail\n", "      HasOptedOutOfEmail: false\n")
+    plan(org, OPTED, "      HasOptedOutOfEmail: false\n", LEFT)
     writes = len(org.new.control.ndjson("/log?after=0"))
 
     assert (
@@ -102,6 +108,6 @@ def test_nobody_is_opted_in_and_no_stamp_of_a_new_record_is_touched(org: Orgs) -
 
 
 def test_people_can_be_opted_out_later(org: Orgs) -> None:
-    plan(org, "      HasOptedOutOfEmail: HasOptedOutOfEmail\n", "      HasOptedOutOfEmail: true\n")
+    plan(org, OPTED, "      HasOptedOutOfEmail: true\n", LEFT)
     org.run("repair --fields Contact.HasOptedOutOfEmail --yes", 0)
     assert all(row["HasOptedOutOfEmail"] for row in org.keyed("Contact").values())
