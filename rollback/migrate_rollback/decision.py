@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +102,16 @@ def _effects(found: RollbackPlan) -> Iterator[list[Any]]:
 def _rows(
     workspace: Workspace, found: RollbackPlan, actions: tuple[str, ...], most: int, address: str
 ) -> Iterator[list[Any]]:
-    total = sum(group.count for group in found.groups if not actions or group.action in actions)
-    shown = min(total, most)
-    yield [f"{shown:,} of {total:,} rows; all of them as Parquet: {address}"]
+    """Rows, and before them how many there are. Addresses that opted out stay in the workspace."""
+    wanted = [group for group in found.groups if not actions or group.action in actions]
+    total = sum(group.count for group in wanted)
+    out = sum(group.count for group in wanted if group.code == "consent")
+    shown = min(total - out, most)
+    left_out = f" ({out:,} opt-outs are left out here)" if out else ""
+    yield [f"{shown:,} of {total:,} rows{left_out}; all of them as Parquet: {address}"]
     yield list(_HEAD)
-    for number, row in enumerate(planrows.read(workspace, found.folder, actions)):
-        if number >= most:
-            return
+    rows = (row for row in planrows.read(workspace, found.folder, actions) if row["why"] != "consent")
+    for row in islice(rows, most):
         words = ACTIONS.get(row["action"], row["action"])
         yield [
             row["object"], words, CODES.get(row["why"], row["why"]),

@@ -30,7 +30,8 @@ class SideEffect:
 
 @dataclass(frozen=True)
 class Reckoning:
-    """What a rollback costs. `calls`: by what they are for. `seconds`: at the target's pace and our share.
+    """What a rollback costs. `calls`: by what they are for. `seconds`: the longer of what was
+    reckoned at the target's pace and our share, and what was measured last.
 
     `left`, `most`: of the day's calls, None where the target doesn't tell; `kept`: of them stay with the live
     business. `pace`: calls a second that we may make, None where the target sets none.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 from migrate.clock import parse_stamp
 from migrate.connector import Change, Link, Restorable, Target, restoring_of, row_for
@@ -76,6 +77,7 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
     total = sum(part.rows for part in writer.parts)
     store.publish(Manifest(base, "rollback", str(chosen.number), 0, total, tuple(writer.parts)))
     seconds = max(attempts.took(workspace) or 0.0, cost.seconds)
+    cost = replace(cost, seconds=seconds)
     safe = attempts.last_safe_start(point, seconds)
     late = chosen.state == "open" and safe is not None and workspace.clock.now() >= parse_stamp(safe)
     groups = sorted(rows.counts.items(), key=lambda each: (ORDER.index(each[0][1]), each[0]))

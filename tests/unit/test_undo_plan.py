@@ -8,7 +8,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from migrate_rollback import RollbackPlan, decision, planning, planrows
+from migrate_rollback import Group, RollbackPlan, decision, planning, planrows
 
 from migrate.cli import undo_plan
 from migrate.connector import Who
@@ -119,3 +119,23 @@ def test_what_others_touched_comes_first_stays_with_its_links_and_a_run_does_the
     again = plan(move)
     assert again.counts == {"hold": 1}
     assert "to delete" not in again.cost.calls
+
+
+def test_addresses_that_opted_out_stay_in_the_workspace(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = Move(tmp_path / "w", engine, PLAN)
+    row = dict.fromkeys(planrows.NAMES, "") | {"object": "consent", "action": "can't", "why": "consent"}
+    gone = row | {"object": "companies", "why": "gone", "id": "7"}
+    both = [row | {"left": "ann@example.com"}, gone]
+    monkeypatch.setattr(planrows, "read", lambda *_: iter(both))
+    groups = tuple(Group(each["object"], "can't", each["why"], 1) for each in both)
+    found = RollbackPlan(1, "before-load-1", "", None, None, True, 1.0, groups, "rollback/plan")
+
+    decision.write(move.workspace, found, tmp_path / "plan.xlsx")
+
+    book = openpyxl.load_workbook(tmp_path / "plan.xlsx")
+    cells = [str(cell.value) for sheet in book for line in sheet.iter_rows() for cell in line]
+    assert "ann@example.com" not in cells
+    assert any(value.startswith("1 of 2 rows (1 opt-outs are left out here)") for value in cells)
+    assert "7" in cells
