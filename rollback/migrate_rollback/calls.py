@@ -25,6 +25,7 @@ OPENING, LINKS, RECORDS = "to log in and learn", "to look at links", "to look at
 DELETES, RESTORES, READ_BACK, UNLINKS, SWEEPS = (
     "to delete", "to put back", "to read back", "to unlink", "to sweep",
 )  # fmt: skip
+ALL = (OPENING, SWEEPS, LINKS, RECORDS, DELETES, RESTORES, READ_BACK, UNLINKS)
 SWEPT = 2  # times: for what landed late, before the first list and after the last
 
 
@@ -119,7 +120,8 @@ class Meter:
         rights = self.target.rights(objects, write=True)
         share = self.workspace.system("target").share
         kept = math.ceil((1 - share) * rights.calls_max) if rights.calls_max else 0
-        return Reckoning(dict(self.counts), seconds, pace, rights.calls_left, rights.calls_max, kept)
+        calls = {what: self.counts[what] for what in ALL if self.counts[what]}
+        return Reckoning(calls, seconds, pace, rights.calls_left, rights.calls_max, kept)
 
     def _pages(self, records: int) -> int:
         return max(1, math.ceil(records / self.target.limits.read_back_records))

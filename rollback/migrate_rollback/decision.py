@@ -66,7 +66,7 @@ def _decision(found: RollbackPlan) -> Iterator[list[Any]]:
     yield ["Would be undone", undone, ", ".join(_parts(counts))]
     yield []
     yield ["Duration", span(found.seconds), cost.words]
-    yield ["Calls", cost.total, ", ".join(f"{n:,} {what}" for what, n in cost.calls.items() if n)]
+    yield ["Calls", cost.total, ", ".join(f"{n:,} {what}" for what, n in cost.calls.items())]
     yield ["Calls left today", "not told" if cost.left is None else cost.left, ""]
     yield []
     for each in found.stays:

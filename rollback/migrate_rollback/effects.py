@@ -50,7 +50,7 @@ class Cascades:
             what = f"records of `{other}` would go along with their `{object}`; they are ours, and go first"
             yield SideEffect("cascade", object, count, what)
         for (object, other), count in sorted(self._parted.items()):
-            what = f"links of `{other}` that stay end with the `{object}` at their other end"
+            what = f"`{other}` that stay lose a link to `{object}` that go"
             yield SideEffect("cascade", object, count, what)
 
 

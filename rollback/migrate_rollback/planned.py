@@ -57,7 +57,7 @@ class Reckoning:
     @property
     def words(self) -> str:
         """It in a sentence or two."""
-        parts = ", ".join(f"{count:,} {what}" for what, count in self.calls.items() if count)
+        parts = ", ".join(f"{count:,} {what}" for what, count in self.calls.items())
         told = f"It takes about {self.total:,} calls ({parts}) and {span(self.seconds)}."
         if self.left is None or self.enough is None:
             return told

@@ -71,7 +71,7 @@ RESTORING: Final = (
     ),
     Restorable(
         Change.HISTORY, "none",
-        "history of properties, modified and lifecycle dates, record ids and what workflows did stay",
+        "properties keep their history; modified and lifecycle dates, record ids and what workflows did stay",
     ),
     Restorable(Change.MAIL_SENT, "none", "a mail that a workflow has sent is sent"),
 )  # fmt: skip

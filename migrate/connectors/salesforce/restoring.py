@@ -83,8 +83,8 @@ RESTORING: Final = (
     ),
     Restorable(
         Change.HISTORY, "none",
-        "history of fields and feeds, modification stamps, used auto-numbers, record ids, conversions of "
-        "leads and activations stay",
+        "fields and feeds keep their history; modification stamps, used auto-numbers, record ids, "
+        "conversions of leads and activations stay",
     ),
     Restorable(Change.MAIL_SENT, "none", "a mail or outbound message that a flow has sent is sent"),
 )  # fmt: skip
