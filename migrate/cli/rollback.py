@@ -10,10 +10,11 @@ import click
 
 from migrate.cli import asking, undo_plan
 from migrate.cli.output import Result, Session, table
+from migrate.cli.scoping import checkpoint, checkpoints, scope_options
 from migrate.cli.way_back import accepted, verify
 
 if TYPE_CHECKING:
-    from migrate_rollback import RolledBack
+    from migrate_rollback import RolledBack, Scope
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,48 +35,33 @@ def rollback() -> None:
     """
 
 
-@rollback.command(short_help="List the points to which one can return.")
-@click.pass_obj
-def checkpoints(session: Session) -> Result:
-    """List the points to which one can return, and until when.
-
-    \b
-    migrate rollback checkpoints
-    """
-    from migrate_rollback import checkpoints as run
-
-    with session.workspace() as workspace:
-        found = run(workspace)
-    rows = [(each.name, each.attempt, each.at, each.window_end or "") for each in found]
-    text = (
-        table(rows, ("checkpoint", "attempt", "taken", "until"))
-        if rows
-        else "None yet; the first load takes one."
-    )
-    return Result("rollback checkpoints", {"checkpoints": found}, text)
+rollback.add_command(checkpoint)
+rollback.add_command(checkpoints)
 
 
 @rollback.command(short_help="Say what a rollback would do.")
+@scope_options
 @click.option(
     "--xlsx",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write a workbook for the meeting that decides.",
 )
 @click.pass_obj
-def plan(session: Session, xlsx: Path | None) -> Result:
+def plan(session: Session, xlsx: Path | None, scope: Scope | None) -> Result:
     """Say what a rollback would do, in groups, by a look at every record; change nothing.
 
     What can't be undone comes first, then what is left to people or held, side effects, calls and time.
-    Next: `migrate rollback run`.
+    Next: `migrate rollback run`, with the same options.
 
     \b
     migrate rollback plan --xlsx rollback.xlsx
+    migrate rollback plan --to before-load-1.2 --object deals
     """
     from migrate_rollback import plan as run
     from migrate_rollback.decision import write
 
     with session.workspace() as workspace, session.bars() as bars:
-        found = run(workspace, bars)
+        found = run(workspace, bars, scope)
         if xlsx is not None:
             write(workspace, found, xlsx)
         stage = workspace.store.storage.address()
@@ -94,31 +80,35 @@ def plan(session: Session, xlsx: Path | None) -> Result:
     "--after-window", is_flag=True,
     help="Though the window is over: list what is lost by now, ask for it to be typed, do the rest.",
 )  # fmt: skip
+@scope_options
 @click.pass_obj
-def run_(session: Session, yes: bool, dry_run: bool, schema: bool, after_window: bool) -> Result:
-    """Delete what the load created and put back what it changed, except what others have touched since.
+def run_(
+    session: Session, yes: bool, dry_run: bool, schema: bool, after_window: bool, scope: Scope | None
+) -> Result:
+    """Delete what we created and put back what we changed, except what others have touched since.
 
     Asks for the system's name before it writes. Goes on where it was stopped; a second run finds nothing
     to do. Next: `migrate rollback verify`.
 
     \b
     migrate rollback run --dry-run
+    migrate rollback run --to before-load-1.2 --object deals
     """
     from migrate_rollback import plan as do_plan
     from migrate_rollback import run
 
     with session.workspace() as workspace, session.bars() as bars:
         if dry_run:
-            seen = do_plan(workspace, bars)
+            seen = do_plan(workspace, bars, scope)
             return Result(
                 "rollback run",
                 {"dry_run": True, **undo_plan.document(seen)},
                 undo_plan.text(seen, workspace.store.storage.address()),
                 int(not seen.clean),
             )
-        late = accepted(session, workspace, bars, wanted=after_window)
+        late = accepted(session, workspace, bars, scope, wanted=after_window)
         _confirm(workspace.system("target").system, yes)
-        found = run(workspace, bars, remove_schema=schema, late=late)
+        found = run(workspace, bars, scope, remove_schema=schema, late=late)
     return _ran("rollback run", found)
 
 

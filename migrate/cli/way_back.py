@@ -13,6 +13,7 @@ from migrate.cli.output import Result, Session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from migrate_rollback import Scope
     from migrate_rollback.late import Late
 
     from migrate.workspace import Workspace
@@ -21,8 +22,9 @@ SHOWN = 30
 
 
 def accepted(
-    session: Session, workspace: Workspace, progress: Callable[[str, int, int], None], *, wanted: bool
-) -> Late | None:
+    session: Session, workspace: Workspace, progress: Callable[[str, int, int], None],
+    scope: Scope | None = None, *, wanted: bool,
+) -> Late | None:  # fmt: skip
     """What a person gives up by going back after the window; None while it is open, or nobody asked to.
 
     No option answers for them: `--yes` isn't enough. The number that is typed is that of the things listed.
@@ -34,7 +36,7 @@ def accepted(
     window = tighten(workspace)
     if not wanted or window is None or window.state != "closed":
         return None
-    found = late(workspace, plan(workspace, progress))
+    found = late(workspace, plan(workspace, progress, scope))
     session.say(window.words)
     session.say("What can't be undone any more:" if found.losses else "Nothing is lost by it so far.")
     for each in found.losses:

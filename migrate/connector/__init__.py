@@ -19,6 +19,7 @@ from migrate.connector.abilities import (
     Merges,
     ShowsNew,
     TakesJobs,
+    TellsCallsLeft,
     TellsPicklists,
 )
 from migrate.connector.automations import (
@@ -127,6 +128,7 @@ __all__ = [
     "TakesBlobs",
     "TakesJobs",
     "Target",
+    "TellsCallsLeft",
     "TellsPicklists",
     "TellsRestoring",
     "Told",

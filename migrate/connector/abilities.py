@@ -50,6 +50,15 @@ class FindsChanges(Protocol):
 
 
 @runtime_checkable
+class TellsCallsLeft(Protocol):
+    """A system whose replies say how many calls of its quota are left."""
+
+    def calls_left(self) -> tuple[int | None, int | None]:
+        """Calls left and calls in all, by the newest reply; None where none has said so yet. Asks nothing."""
+        ...
+
+
+@runtime_checkable
 class HidesDeletions(Protocol):
     """A source that doesn't tell every deletion; a delta then compares the ids that are there."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -79,6 +79,12 @@ def intend(tx: Transaction, batch: BatchRow, epoch: int) -> None:
     )
 
 
+def keep(tx: Transaction, batch: BatchRow, epoch: int) -> None:
+    """Enter rows that a former attempt has done and that still stand: they are done in this one, too."""
+    intend(tx, batch, epoch)
+    settle(tx, batch.id, done=len(batch.rows), refused=0, held=0)
+
+
 def extend(tx: Transaction, id: str, deadline: str) -> None:
     """A call of this batch may land until `deadline`."""
     tx.sql.execute(batches.update().where(batches.c.id == id).values(deadline=deadline))
@@ -89,12 +95,25 @@ def note_job(tx: Transaction, id: str, job: str) -> None:
     tx.sql.execute(batches.update().where(batches.c.id == id).values(job=job))
 
 
-def settle(tx: Transaction, id: str, *, done: int, refused: int, held: int) -> None:
-    """The batch's outcomes are in the journal; its rows are done."""
+def settle(
+    tx: Transaction,
+    id: str,
+    *,
+    done: int,
+    refused: int,
+    held: int,
+    state: Literal["settled", "seen"] = "settled",
+) -> None:
+    """The batch's outcomes are in the journal; its rows are done.
+
+    Args:
+        state: `seen`, where a rollback only looked at what had landed: no other attempt may take its rows as
+            done.
+    """
     tx.sql.execute(
         batches.update()
         .where(batches.c.id == id)
-        .values(state="settled", settled=tx.at, done=done, refused=refused, held=held)
+        .values(state=state, settled=tx.at, done=done, refused=refused, held=held)
     )
 
 

@@ -94,7 +94,7 @@ batches = Table(
     Column("operation", String(16), nullable=False),
     Column("payload", String(64), nullable=False),  # digest of what is to be written
     Column("epoch", Integer, nullable=False),
-    Column("state", String(16), nullable=False),  # intent | settled
+    Column("state", String(16), nullable=False),  # intent | settled | seen (by a rollback)
     Column("job", String(255)),  # a vendor's asynchronous job, before it is released
     Column("intended", String(32), nullable=False),
     Column("deadline", String(32), nullable=False),  # when a call of this batch can't land any more
@@ -129,6 +129,20 @@ checkpoints = Table(
     Column("watermarks", Text, nullable=False),  # JSON: object -> [value, generation]
     Column("baseline", Text, nullable=False),  # JSON: object -> folder of its snapshot
     Column("window_end", String(32)),
+    # load: the first of its attempt; wave: a later load or a wave of one; hand: a person's
+    Column("kind", String(8), nullable=False, default="load", server_default="load"),
+    Column("base", String(128)),  # the checkpoint whose baseline it shares; null: it has its own
+    Column("facts", Text, nullable=False, default="{}", server_default="{}"),  # JSON: what else was so then
+)
+
+rollbacks = Table(
+    "rollbacks",
+    metadata,
+    Column("attempt", Integer, primary_key=True, autoincrement=False),  # the one that it closes
+    Column("checkpoint", String(128), nullable=False),
+    Column("scope", Text, nullable=False),  # JSON: what of it is undone
+    Column("began", String(32), nullable=False),
+    Column("ended", String(32)),
 )
 
 segments = Table(

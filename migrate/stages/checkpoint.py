@@ -2,24 +2,26 @@
 
 The first load of an attempt takes one by itself, before its first write: a baseline of every object
 that the plan touches, all readable fields and all kinds of links. Until the ledger names it, a
-half-taken baseline is nothing and is taken anew.
+half-taken baseline is nothing and is taken anew. Later points of the attempt (`points.py`) share that
+baseline: what the target held then is the baseline, and over it what we had done by then.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from migrate.catalog import Catalog
 from migrate.clock import parse_stamp, stamp
-from migrate.connector import Target
-from migrate.errors import Damaged, Defect
+from migrate.connector import Target, TellsCallsLeft
+from migrate.errors import Damaged, UsageError
 from migrate.ledger import Ledger
-from migrate.ledger.tables import checkpoints, watermarks
+from migrate.ledger.tables import attempts, checkpoints, systems, watermarks
 from migrate.load import Loading
 from migrate.plan.terms import parse_window
 from migrate.stages.snapshot import snapshot, snapshot_links
@@ -29,7 +31,13 @@ from migrate.workspace import Workspace
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A point to return to. `baseline`: folder of each touched object's snapshot, and of its links."""
+    """A point to return to.
+
+    `segment`: the journal's last entry then. `baseline`: folder of each touched object's snapshot, and of its
+    links, as read when the journal stood at `read_at`. `kind`: load (the first of its attempt), wave (a later
+    load, or a wave of one) or hand. `base`: whose baseline it shares, None where it has its own. `facts`:
+    digests of the catalogs and the plan, the calls left, who took it and why, as far as they were known.
+    """
 
     name: str
     attempt: int
@@ -38,6 +46,10 @@ class Checkpoint:
     watermarks: dict[str, tuple[str, int]]
     baseline: dict[str, str]
     window_end: str | None
+    kind: str = "load"
+    base: str | None = None
+    read_at: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
 
     def links(self, object: str) -> str:
         """Folder of the baseline's links from an object's records."""
@@ -58,24 +70,39 @@ def key_fields(workspace: Workspace, point: Checkpoint | None = None) -> dict[st
 
 
 def of_attempt(ledger: Ledger, attempt: int) -> Checkpoint | None:
-    """The automatic checkpoint of an attempt, or None before its first load."""
-    rows = ledger.read(
-        sa.select(checkpoints).where(checkpoints.c.attempt == attempt).order_by(checkpoints.c.at).limit(1)
+    """The checkpoint that an attempt's first load has taken, or None before it."""
+    return next((each for each in all_of(ledger) if (each.attempt, each.kind) == (attempt, "load")), None)
+
+
+def named(ledger: Ledger, name: str) -> Checkpoint:
+    """The checkpoint with a name.
+
+    Raises:
+        UsageError: there is none; those that there are.
+    """
+    found = all_of(ledger)
+    for each in found:
+        if each.name == name:
+            return each
+    listed = ", ".join(f"`{each.name}`" for each in found)
+    raise UsageError(
+        f"There is no checkpoint `{name}`.",
+        f"Checkpoints: {listed}." if found else "There is none yet; the first load takes one.",
     )
-    return _of(rows[0]) if rows else None
 
 
 def all_of(ledger: Ledger) -> list[Checkpoint]:
     """Every checkpoint, oldest first."""
-    return [_of(row) for row in ledger.read(sa.select(checkpoints).order_by(checkpoints.c.at))]
+    rows = ledger.read(sa.select(checkpoints).order_by(checkpoints.c.at, checkpoints.c.segment))
+    by_name = {row.name: row for row in rows}
+    return [_of(row, by_name.get(row.base) or row) for row in rows]
 
 
-def _of(row: object) -> Checkpoint:
-    facts = row._mapping  # type: ignore[attr-defined]
-    marks = {name: (value[0], int(value[1])) for name, value in json.loads(facts["watermarks"]).items()}
+def _of(row: Any, base: Any) -> Checkpoint:
+    marks = {name: (value[0], int(value[1])) for name, value in json.loads(row.watermarks).items()}
     return Checkpoint(
-        facts["name"], facts["attempt"], facts["at"], facts["segment"], marks,
-        json.loads(facts["baseline"]), facts["window_end"],
+        row.name, row.attempt, row.at, row.segment, marks, json.loads(base.baseline), row.window_end,
+        row.kind, row.base, base.segment, json.loads(row.facts),
     )  # fmt: skip
 
 
@@ -114,22 +141,87 @@ def ensure(loading: Loading) -> Checkpoint:
     baseline = take_baseline(loading.target, loading.catalog, workspace, base, keys, loading)
     plan = workspace.plan.model
     end = window_end(plan.cutover.window, loading.clock.now(), plan.calendar.zone)
-    with ledger.write(loading.lease) as tx:
+    return write_down(loading, first_name(loading.attempt), "load", baseline=baseline, window_end=stamp(end))
+
+
+def first_name(attempt: int) -> str:
+    """What the first checkpoint of an attempt is called."""
+    return f"before-load-{attempt}"
+
+
+def write_down(
+    loading: Loading, name: str, kind: str, *, baseline: Mapping[str, str] | None = None,
+    base: Checkpoint | None = None, window_end: str | None = None, **facts: object,
+) -> Checkpoint:  # fmt: skip
+    """Put a checkpoint into the ledger, at the journal's present end.
+
+    Args:
+        baseline: folders of its own; else it shares those of `base`.
+        facts: who took it and why.
+    """
+    known = _facts(loading)
+    with loading.ledger.write(loading.lease) as tx:
+        loading.journal.register(tx)
         marks = {row.object: [row.value, row.generation] for row in tx.sql.execute(sa.select(watermarks))}
         tx.put(
             checkpoints,
-            name=f"before-load-{loading.attempt}",
+            name=name,
             attempt=loading.attempt,
             at=tx.at,
             segment=loading.journal.last_seq,
             watermarks=json.dumps(marks),
-            baseline=json.dumps(baseline),
-            window_end=stamp(end),
+            baseline=json.dumps(baseline or {}),
+            window_end=window_end,
+            kind=kind,
+            base=None if base is None else base.base or base.name,
+            facts=json.dumps({**known, **facts}),
         )
-    found = of_attempt(ledger, loading.attempt)
-    if found is None:
-        raise Defect("the checkpoint just taken isn't in the ledger")
+    return named(loading.ledger, name)
+
+
+def _facts(loading: Loading) -> dict[str, Any]:
+    """What a person who returns there may want to compare: both catalogs, the plan, the calls left."""
+    found = dict[str, Any]()
+    systems_known = loading.ledger.read(sa.select(systems.c.role, systems.c.catalog))
+    found["catalogs"] = {row.role: row.catalog for row in systems_known}
+    found["plan"] = loading.ledger.value(
+        sa.select(attempts.c.plan).where(attempts.c.number == loading.attempt)
+    )
+    if isinstance(loading.target, TellsCallsLeft):
+        found["calls_left"], found["calls_max"] = loading.target.calls_left()
     return found
+
+
+def must_be_whole(workspace: Workspace, point: Checkpoint, others: Sequence[Checkpoint] = ()) -> None:
+    """Compare a baseline with its digests, so that nothing is undone towards what isn't known any more.
+
+    Args:
+        others: checkpoints to propose instead.
+
+    Raises:
+        Damaged: a part is missing or differs. It is left where it is.
+    """
+    store = workspace.store
+    for object in point.baseline:
+        for folder in (point.baseline[object], point.links(object)):
+            manifest = store.manifest(folder)
+            bad = folder if manifest is None else None
+            for part in manifest.parts if manifest else ():
+                found = store.storage.find(f"{folder}/{part.name}")
+                if found is None or (found.bytes, found.sha256) != (part.bytes, part.sha256):
+                    bad = f"{folder}/{part.name}"
+            if bad is not None:
+                instead = [f"`{each.name}`" for each in others if each.baseline != point.baseline]
+                more = (
+                    f" Or return to a checkpoint with another baseline: {', '.join(instead)}."
+                    if instead
+                    else ""
+                )
+                raise Damaged(
+                    store.storage.address(bad),
+                    f"isn't what the baseline of `{point.name}` was",
+                    f"Restore it from a backup.{more}",
+                )
 
 
 def take_baseline(

@@ -47,7 +47,9 @@ from migrate.rewriting import rewritten_fields, shows_images
 from migrate.stages import checkpoint, drift, kept, pipeline
 from migrate.stages.admitting import must_be_open, no_repair_in_doubt, open_attempt, verify, waves_of
 from migrate.stages.blocked import blocked_links, blocked_records, unfilled
+from migrate.stages.checkpoint import Checkpoint
 from migrate.stages.old_links import LEFT, addresses_for, write_down
+from migrate.stages.points import Points
 from migrate.stages.remaining import foreseen
 from migrate.workspace import Workspace
 
@@ -135,28 +137,45 @@ def load(
         verify(workspace, plans)
         kept.on_record(loading)
         loaded.drift = drift.before_load(workspace, target)
-        base = checkpoint.ensure(loading)
-        loading.baseline = checkpoint.files(workspace, base)
+        base = _base(loading, plans, sample=sample)
+        loading.baseline = checkpoint.files(workspace, base) if base else {}
         stack.enter_context(quiet(loading))
         _settle_doubts(loading, plans, loaded)
-        canaries = Canaries(loading, plans, lambda plan, work: _alone(loading, plan, work, loaded))
+        points = Points(loading, base)
+        canaries = Canaries(loading, plans, lambda plan, work: _alone(loading, plan, work, loaded, points))
         canaries.resume()
         _consent(loading, loaded, sample)
         crosswalk_table(loading)
         # A body that shows images goes when their files are there: a target may close it to changes.
         canaries.ahead([each for each in chosen if not shows_images(each)], sample=sample)
         for each in chosen:
-            _records(loading, each, loaded, canaries, sample=sample)
+            _records(loading, each, loaded, canaries, points, sample=sample)
         crosswalk_table(loading)
         for each in chosen:
-            _second_pass(loading, each, loaded)
+            _second_pass(loading, each, loaded, points)
         for each in chosen:
             for index in range(len(each.links)):
-                _links(loading, f"{each.name}.{index}", loaded)
+                _links(loading, f"{each.name}.{index}", loaded, points)
         _look_around(loading, base, plans, loaded)
         _finish(loading, chosen, loaded, sample=sample)
+        points.end()
         loaded.canaries = flown(loading.ledger, attempt)
     return loaded
+
+
+def _base(loading: Loading, plans: Sequence[ObjectPlan], *, sample: bool) -> Checkpoint | None:
+    """The attempt's checkpoint, with its baseline; None where nothing has been loaded and nothing is there to
+    be loaded."""
+    ledger = loading.ledger
+    if checkpoint.of_attempt(ledger, loading.attempt) is None:
+        work = any(
+            Cutter(loading, each).left()
+            or any(LinkCutter(loading, f"{each.name}.{index}").rows() for index in range(len(each.links)))
+            for each in plans
+        )
+        if not (work or ConsentCutter(loading, sample=sample).left()):
+            return None
+    return checkpoint.ensure(loading)
 
 
 def _dry(
@@ -232,14 +251,17 @@ def _consent(loading: Loading, loaded: Loaded, sample: bool) -> None:
     open_table(loading)
 
 
-def _alone(loading: Loading, plan: ObjectPlan, work: RecordWork, loaded: Loaded) -> Tally:
+def _alone(loading: Loading, plan: ObjectPlan, work: RecordWork, loaded: Loaded, points: Points) -> Tally:
     """Carry a canary."""
+    points.begin()
     tally = protocol_for(loading, plan).run(work)
     loaded.objects.setdefault(plan.name, Counter()).update(tally)
     return tally
 
 
-def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, canaries: Canaries, *, sample: bool) -> None:
+def _records(
+    loading: Loading, plan: ObjectPlan, loaded: Loaded, canaries: Canaries, points: Points, *, sample: bool
+) -> None:
     crosswalk_table(loading)
     cutter, protocol = Cutter(loading, plan, sample=sample), protocol_for(loading, plan)
     total = cutter.left()
@@ -256,12 +278,14 @@ def _records(loading: Loading, plan: ObjectPlan, loaded: Loaded, canaries: Canar
     for manifest in cutter.manifests():
         # Generations in order: a delta of a key must not overtake its base.
         if manifest.generation:
-            tally.update(loading.run(cutter.pending(manifest, tombstones=True), carry))
-        tally.update(loading.run(canaries.guard(plan, cutter.pending(manifest)), carry))
+            gone = cutter.pending(manifest, tombstones=True)
+            tally.update(loading.run(points.before(plan.name, gone), carry))
+        works = canaries.guard(plan, points.before(plan.name, cutter.pending(manifest)))
+        tally.update(loading.run(works, carry))
         crosswalk_table(loading)
 
 
-def _second_pass(loading: Loading, plan: ObjectPlan, loaded: Loaded) -> None:
+def _second_pass(loading: Loading, plan: ObjectPlan, loaded: Loaded, points: Points) -> None:
     """Fill what had to wait; every entry's records are there by now."""
     cutter = LaterCutter(loading, plan)
     if not cutter.fields:
@@ -278,11 +302,11 @@ def _second_pass(loading: Loading, plan: ObjectPlan, loaded: Loaded) -> None:
 
     tally = loaded.later.setdefault(plan.name, Counter())
     for manifest in cutter.manifests():
-        tally.update(loading.run(cutter.pending(manifest), carry))
+        tally.update(loading.run(points.before("later", cutter.pending(manifest)), carry))
     crosswalk_table(loading)
 
 
-def _links(loading: Loading, name: str, loaded: Loaded) -> None:
+def _links(loading: Loading, name: str, loaded: Loaded, points: Points) -> None:
     cutter, protocol = LinkCutter(loading, name), LinkProtocol(loading)
     total, done = cutter.rows(), 0
 
@@ -297,12 +321,13 @@ def _links(loading: Loading, name: str, loaded: Loaded) -> None:
     for manifest in cutter.manifests():
         # Generations in order: a link that a delta takes away must not be made after it was taken away.
         if manifest.generation:
-            tally.update(loading.run(cutter.pending(manifest, removing=True), carry))
-        tally.update(loading.run(cutter.pending(manifest), carry))
+            gone = cutter.pending(manifest, removing=True)
+            tally.update(loading.run(points.before("links", gone), carry))
+        tally.update(loading.run(points.before("links", cutter.pending(manifest)), carry))
 
 
 def _look_around(
-    loading: Loading, base: checkpoint.Checkpoint, plans: Sequence[ObjectPlan], loaded: Loaded
+    loading: Loading, base: Checkpoint | None, plans: Sequence[ObjectPlan], loaded: Loaded
 ) -> None:
     """Twins, strays and sides, once the target's own automations have had their time."""
     last = book.last_deadline(loading.ledger, loading.system)

@@ -26,7 +26,7 @@ from migrate.journal import REFUSED
 from migrate.ledger import BatchRow, Ledger
 from migrate.ledger import batches as book
 from migrate.ledger.leases import this_process
-from migrate.ledger.tables import batches, checkpoints, events, watermarks
+from migrate.ledger.tables import batches, events
 from migrate.load import Loading
 from migrate.load.mending import BLOCKED, CONSENT, EDITED, FIELDS, PHASE
 from migrate.plan import parse_expression
@@ -104,21 +104,19 @@ def begin(loading: Loading, begun: Begun, *, who: str, why: str) -> None:
 
 
 def mark(loading: Loading, number: int, objects: Sequence[str]) -> tuple[str, int]:
-    """Take the checkpoint `before-repair-<number>`, with a baseline of these objects; its name and place."""
-    workspace, ledger = loading.workspace, loading.ledger
-    name, base = f"before-repair-{number}", f"baseline/before-repair-{number}"
+    """Take the checkpoint `before-repair-<number>`; its name and place. It shares the attempt's baseline; where
+    the attempt has none yet, one of these objects is read."""
+    workspace, name = loading.workspace, f"before-repair-{number}"
+    if base := checkpoint.of_attempt(loading.ledger, loading.attempt):
+        point = checkpoint.write_down(loading, name, "wave", base=base, window_end=base.window_end)
+        return name, point.segment
     keys = {object: key for object, key in checkpoint.key_fields(workspace).items() if object in objects}
-    baseline = checkpoint.take_baseline(loading.target, loading.catalog, workspace, base, keys, loading)
+    folder = f"baseline/{name}"
+    baseline = checkpoint.take_baseline(loading.target, loading.catalog, workspace, folder, keys, loading)
     plan = workspace.plan.model
     end = checkpoint.window_end(plan.cutover.window, loading.clock.now(), plan.calendar.zone)
-    segment = loading.journal.last_seq
-    with ledger.write(loading.lease) as tx:
-        marks = {row.object: [row.value, row.generation] for row in tx.sql.execute(sa.select(watermarks))}
-        tx.put(
-            checkpoints, name=name, attempt=loading.attempt, at=tx.at, segment=segment,
-            watermarks=json.dumps(marks), baseline=json.dumps(baseline), window_end=stamp(end),
-        )  # fmt: skip
-    return name, segment
+    point = checkpoint.write_down(loading, name, "hand", baseline=baseline, window_end=stamp(end))
+    return name, point.segment
 
 
 # -- the list ----------------------------------------------------------------------------------

@@ -8,16 +8,27 @@ and makes its generations loadable again. What a kill interrupts, the same comma
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 
-from migrate.errors import UsageError
-from migrate.ledger import Ledger
+from migrate.errors import Defect, UsageError
+from migrate.ledger import BatchRow, Ledger
+from migrate.ledger import batches as book
 from migrate.ledger.leases import this_process
-from migrate.ledger.tables import attempts, events, generations, measures, watermarks
+from migrate.ledger.tables import attempts, events, generations, measures, rollbacks, watermarks
 from migrate.load import Loading
-from migrate.stages.checkpoint import Checkpoint, of_attempt
+from migrate.stages.checkpoint import (
+    Checkpoint,
+    all_of,
+    first_name,
+    must_be_whole,
+    named,
+    of_attempt,
+    window_open,
+)
 from migrate.workspace import Workspace
 from migrate_rollback import window
 from migrate_rollback.late import Late
@@ -41,28 +52,126 @@ class Chosen:
 
 
 def choose(ledger: Ledger, scope: Scope | None = None) -> Chosen:
-    """The attempt that a rollback is about: one under way, else the one loaded last.
+    """What a rollback is about: the one under way; else the one that ended last, while nothing was loaded
+    since; else everything since the first load, or what is asked for.
 
     Args:
-        scope: what of it is asked for.
+        scope: what is asked for; None or an empty one chooses nothing.
 
     Raises:
-        UsageError: nothing has been loaded, or the scope is none that can be undone.
+        UsageError: nothing has been loaded; there is no such checkpoint; it can't be returned to; or another
+            rollback is unfinished.
     """
     states = {row.number: row.state for row in ledger.read(sa.select(attempts))}
+    known = {row.attempt: row for row in ledger.read(sa.select(rollbacks))}
+    points = all_of(ledger)
+    loaded = [point.attempt for point in points if point.kind == "load"]
+    if not loaded:
+        raise UsageError(
+            "Nothing has been loaded, so there is nothing to roll back.",
+            "`migrate status` shows where this migration stands.",
+        )
+    asked = None if scope is None or scope.empty else _with_point(ledger, scope, points)
     rolling = [number for number, state in states.items() if state == "rolling_back"]
-    for number in rolling or range(ledger.attempt(), 0, -1):
-        point = of_attempt(ledger, number)
-        if point is not None:
-            if scope is not None and (scope.partial or scope.to not in (None, point.name)):
-                raise UsageError(
-                    f"Only a whole attempt can be undone, not {scope.words}.", f"Leave out `{scope.options}`."
-                )
-            return Chosen(number, states.get(number, "open"), point, Scope(point.name))
-    raise UsageError(
-        "Nothing has been loaded, so there is nothing to roll back.",
-        "`migrate status` shows where this migration stands.",
-    )
+    ended = [n for n, state in sorted(states.items()) if state == "rolled_back" and n >= max(loaded)]
+    for number in rolling or ended[-1:]:
+        begun = _begun(ledger, number, states[number], known.get(number))
+        if asked is None or asked == begun.scope:
+            return begun
+        if rolling:
+            raise UsageError(
+                f"A rollback {begun.scope.words} is unfinished; it can't be made one {asked.words}.",
+                "Run `migrate rollback run` without `--to`, `--object` and `--cohort` to its end first.",
+            )
+    asked = asked or _with_point(ledger, Scope(), points)
+    return Chosen(ledger.attempt(), "open", named(ledger, str(asked.to)), asked)
+
+
+def _begun(ledger: Ledger, number: int, state: str, known: Any) -> Chosen:
+    """A rollback that has begun: as the ledger knows it, or (before it knew scopes) of the whole attempt."""
+    if known is not None:
+        return Chosen(number, state, named(ledger, known.checkpoint), Scope.of(known.scope))
+    point = of_attempt(ledger, number) or named(ledger, first_name(number))
+    return Chosen(number, state, point, Scope(point.name))
+
+
+def _with_point(ledger: Ledger, scope: Scope, points: Sequence[Checkpoint]) -> Scope:
+    """The scope with its checkpoint named.
+
+    Raises:
+        UsageError: there is no such checkpoint, or it can't be returned to.
+    """
+    if scope.to is None:
+        return replace(scope, to=first(ledger).name)
+    point = named(ledger, scope.to)
+    if point in passed(ledger):
+        there = ", ".join(f"`{each.name}`" for each in points if each not in passed(ledger))
+        raise UsageError(
+            f"`{scope.to}` can't be returned to: a later rollback went back past it.",
+            f"Checkpoints that can: {there}.",
+        )
+    return scope
+
+
+def first(ledger: Ledger) -> Checkpoint:
+    """The checkpoint before the first load of which anything may still stand: the first one after the last
+    rollback of all that had been done.
+
+    Raises:
+        Defect: nothing has been loaded.
+    """
+    known = {row.attempt: row for row in ledger.read(sa.select(rollbacks))}
+    states = {row.number: row.state for row in ledger.read(sa.select(attempts))}
+    found: Checkpoint | None = None
+    latest: Checkpoint | None = None
+    for point in (each for each in all_of(ledger) if each.kind == "load"):
+        found = found or point
+        latest = found
+        for number in range(point.attempt, max(states, default=point.attempt) + 1):
+            of_next = number > point.attempt and of_attempt(ledger, number) is not None
+            if of_next:
+                break
+            if states.get(number) == "rolled_back" and _was_whole(known.get(number), found):
+                found = None
+                break
+    point_found = found or latest
+    if point_found is None:
+        raise Defect("a rollback was chosen, though nothing has been loaded")
+    return point_found
+
+
+def _was_whole(known: Any, start: Checkpoint) -> bool:
+    """Whether a rollback undid all that was done since `start`."""
+    return known is None or (known.checkpoint == start.name and not Scope.of(known.scope).partial)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A checkpoint, and whether one can still return to it."""
+
+    point: Checkpoint
+    returnable: bool
+
+    def document(self) -> dict[str, Any]:
+        """For programs."""
+        return {**asdict(self.point), "returnable": self.returnable}
+
+
+def listed(ledger: Ledger) -> list[Listed]:
+    """Every checkpoint, oldest first."""
+    gone = passed(ledger)
+    return [Listed(point, point not in gone) for point in all_of(ledger)]
+
+
+def passed(ledger: Ledger) -> list[Checkpoint]:
+    """Checkpoints that can't be returned to: a rollback to an earlier one has undone what stood then."""
+    points = all_of(ledger)
+    at = {point.name: point.segment for point in points}
+    gone = ledger.read(sa.select(rollbacks))
+    return [
+        point for point in points
+        if any(at.get(row.checkpoint, 0) < point.segment and point.at < row.began for row in gone)
+    ]  # fmt: skip
 
 
 def begin(loading: Loading, chosen: Chosen, *, late: Late | None = None) -> None:
@@ -73,13 +182,20 @@ def begin(loading: Loading, chosen: Chosen, *, late: Late | None = None) -> None
 
     Raises:
         UsageError: the window is over, and it isn't `late`.
+        Damaged: the checkpoint's baseline isn't whole.
         LeaseLost: another operator has taken over.
     """
     if chosen.state != "open":
         return
+    ledger = loading.ledger
     if late is None:
-        window.must_be_open(window.of_point(loading.ledger, chosen.point, loading.clock.now()))
-    with loading.ledger.write(loading.lease) as tx:
+        seen = window.of_point(ledger, chosen.point, loading.clock.now())
+        if seen.state == "back" and not window_open(chosen.point, loading.clock.now()):
+            seen = replace(seen, state="closed")  # a part of its attempt was rolled back, and that isn't all
+        window.must_be_open(seen)
+    gone = passed(ledger)
+    must_be_whole(loading.workspace, chosen.point, [each for each in all_of(ledger) if each not in gone])
+    with ledger.write(loading.lease) as tx:
         tx.sql.execute(watermarks.delete())
         for object, (value, generation) in chosen.point.watermarks.items():
             tx.put(watermarks, object=object, value=value, generation=generation)
@@ -87,16 +203,23 @@ def begin(loading: Loading, chosen: Chosen, *, late: Late | None = None) -> None
             attempts.update().where(attempts.c.number == chosen.number).values(state="rolling_back")
         )
         tx.put(attempts, number=chosen.number + 1, state="open", opened=tx.at, closed=None, plan=None)
+        tx.put(
+            rollbacks, attempt=chosen.number, checkpoint=chosen.point.name, scope=chosen.scope.text(),
+            began=tx.at, ended=None,
+        )  # fmt: skip
         told = {} if late is None else {"after_window": late.ended, "lost": late.count}
-        facts = {"attempt": chosen.number, "checkpoint": chosen.point.name, **told}
-        tx.event(this_process().holder, "rollback begin", **facts)
+        tx.event(
+            this_process().holder, "rollback begin", attempt=chosen.number, checkpoint=chosen.point.name,
+            objects=chosen.scope.objects, cohort=chosen.scope.cohort, **told,
+        )  # fmt: skip
 
 
-def finish(loading: Loading, chosen: Chosen, seconds: float | None) -> None:
-    """Close the attempt; everything that was extracted may be loaded again.
+def finish(loading: Loading, chosen: Chosen, seconds: float | None, kept: Sequence[BatchRow] = ()) -> None:
+    """Close the attempt; everything that was extracted may be loaded again, but for what still stands.
 
     Args:
         seconds: how long a whole run took, None where this wasn't one.
+        kept: rows that are done in the next attempt too.
     """
     with loading.ledger.write(loading.lease) as tx:
         loading.journal.register(tx)
@@ -110,6 +233,9 @@ def finish(loading: Loading, chosen: Chosen, seconds: float | None) -> None:
             .where(attempts.c.number == chosen.number)
             .values(state="rolled_back", closed=tx.at)
         )
+        tx.sql.execute(rollbacks.update().where(rollbacks.c.attempt == chosen.number).values(ended=tx.at))
+        for batch in kept:
+            book.keep(tx, batch, loading.lease.epoch)
         marks = chosen.point.watermarks
         for row in tx.sql.execute(sa.select(generations).where(generations.c.settled.is_not(None))).all():
             if row.number > marks.get(row.object, ("", -1))[1]:

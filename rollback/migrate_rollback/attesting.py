@@ -152,7 +152,7 @@ def _document(
         }
         for object, folder in point.baseline.items()
     ]  # fmt: skip
-    groups = holding.groups(workspace, found.attempt)
+    groups = holding.groups(workspace)
     records = workspace.engine.rows(
         f"SELECT object, id, key, code FROM undo_held ORDER BY object, id LIMIT {NAMED}"
     )

@@ -1,7 +1,8 @@
 """Whose is each difference between the baseline and now? SQL over both, and over what the journal knows.
 
 One table, `undo_differences`: kind, object, id, key, field, then, now, what. Kinds that fail a verification:
-created, unrestored, stray, twin, side, link, deleted. Kinds that don't: held, computed, foreign, consent.
+created, unrestored, moved, stray, twin, side, link, deleted. Kinds that don't: held, computed, foreign,
+consent, lost.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from migrate.diff import DIFFERS, ONLY_LEFT, ONLY_RIGHT
 from migrate.engine import Engine, text
 from migrate.stages.checkpoint import Checkpoint
 from migrate.workspace import Workspace
-from migrate_rollback.deeds import quoted
+from migrate_rollback import standing
+from migrate_rollback.deeds import WITH_RECORD, quoted
 
 COLUMNS = 'kind, object, id, key, field, "then", "now", what'
 
@@ -46,20 +48,29 @@ def records(
         SELECT CASE WHEN h.id IS NOT NULL AND c.id IS NOT NULL AND list_contains(c.written, d.field)
           THEN 'held'
             WHEN c.id IS NOT NULL AND list_contains(c.written, d.field) THEN 'unrestored'
-            WHEN d.field IN ({quoted(list(computed))}) THEN 'computed' ELSE 'foreign' END,
+            WHEN d.field IN ({quoted(list(computed))}) THEN 'computed'
+            WHEN s.id IS NOT NULL AND list_contains(map_keys(s."after"), d.field) THEN 'moved'
+            ELSE 'foreign' END,
           {name}, d.key, c.key, d.field, d."left", d."right",
           CASE WHEN c.id IS NOT NULL AND list_contains(c.written, d.field) THEN 'not as it was before'
-            WHEN d.field IN ({quoted(list(computed))}) THEN 'computed by the target' ELSE 'edited' END
+            WHEN d.field IN ({quoted(list(computed))}) THEN 'computed by the target'
+            WHEN s.id IS NOT NULL AND list_contains(map_keys(s."after"), d.field)
+              THEN 'not as we left it, though it was to stay'
+            ELSE 'edited' END
         FROM {table} AS d LEFT JOIN (SELECT * FROM undo_changed WHERE object = {name}) AS c ON c.id = d.key
-        LEFT JOIN {held} AS h ON h.id = d.key WHERE d.class = '{DIFFERS}'"""
+        LEFT JOIN {held} AS h ON h.id = d.key
+        LEFT JOIN (SELECT * FROM undo_standing WHERE object = {name}) AS s ON s.id = d.key
+        WHERE d.class = '{DIFFERS}'"""
     )
     engine.run(
         f"""INSERT INTO undo_differences
-        SELECT CASE WHEN x.id IS NOT NULL THEN 'deleted' ELSE 'foreign' END, {name}, d.key, x.key, NULL,
-          NULL, NULL,
-          CASE WHEN x.id IS NOT NULL THEN 'deleted by us, though it was there before' ELSE 'deleted' END
+        SELECT CASE WHEN x.id IS NOT NULL THEN 'deleted' WHEN l.id IS NOT NULL THEN 'lost' ELSE 'foreign' END,
+          {name}, d.key, coalesce(x.key, l.key), NULL, NULL, NULL,
+          CASE WHEN x.id IS NOT NULL THEN 'deleted by us, though it was there before'
+            WHEN l.id IS NOT NULL THEN 'deleted by a load after the checkpoint' ELSE 'deleted' END
         FROM {table} AS d LEFT JOIN (SELECT DISTINCT id, key FROM undo_deleted
           WHERE object = {name}) AS x ON x.id = d.key
+        LEFT JOIN (SELECT DISTINCT id, key FROM undo_lost WHERE object = {name}) AS l ON l.id = d.key
         WHERE d.class = '{ONLY_LEFT}'"""
     )
     engine.run(
@@ -120,10 +131,16 @@ def links(workspace: Workspace, point: Checkpoint, after: dict[str, str]) -> Non
     odd = """SELECT object, id FROM undo_differences
         WHERE kind IN ('held', 'created', 'stray', 'side') AND field IS NULL"""
     # (lo, l, ro, r) of every pair that we linked, seen from both ends.
-    pairs = """SELECT lo, "left" AS l, ro, "right" AS r, label FROM undo_links WHERE kind = 'link'"""
+    pairs = """SELECT lo, "left" AS l, ro, "right" AS r, label FROM undo_due WHERE kind = 'link'"""
+    standing.links(engine, point.read_at)
+    # What a link of ours that stays brought with it (its other end, a mark by itself) is expected as well.
+    ends = 'left_object, "left", right_object, "right"'
+    stay = f"""SELECT ({ends}) FROM kept_links
+        UNION SELECT (right_object, "right", left_object, "left") FROM kept_links"""
     engine.run(
         f"""INSERT INTO undo_differences
-        WITH new AS (FROM now_links EXCEPT FROM then_links), odd AS ({odd}), pairs AS ({pairs}),
+        WITH new AS (SELECT * FROM (FROM now_links EXCEPT FROM then_links)
+          WHERE ({ends}) NOT IN ({stay})), odd AS ({odd}), pairs AS ({pairs}),
         told AS (SELECT new.*,
           (left_object, "left") IN (SELECT (object, id) FROM odd) OR (right_object,
             "right") IN (SELECT (object, id) FROM odd) AS at_odd,
@@ -140,7 +157,9 @@ def links(workspace: Workspace, point: Checkpoint, after: dict[str, str]) -> Non
     )
     engine.run(
         f"""INSERT INTO undo_differences
-        WITH gone AS (FROM then_links EXCEPT FROM now_links), pairs AS ({pairs}),
+        WITH gone AS (SELECT * FROM ((FROM then_links UNION FROM kept_links) EXCEPT FROM now_links)
+          WHERE (left_object, "left", right_object, "right", label) NOT IN
+            (SELECT (left_object, "left", right_object, "right", label) FROM cut_links)), pairs AS ({pairs}),
         told AS (SELECT gone.*, EXISTS (SELECT 1 FROM now_links AS n
           WHERE n.left_object = gone.left_object AND
             n."left" = gone."left" AND n.right_object = gone.right_object AND n."right" = gone."right")
@@ -148,11 +167,16 @@ def links(workspace: Workspace, point: Checkpoint, after: dict[str, str]) -> Non
             AND r <> "right" AND pairs.label = gone.label)
           AND NOT EXISTS (SELECT 1 FROM now_links AS n WHERE n.left_object = gone.left_object
             AND n."left" = gone."left"
-            AND n.right_object = gone.right_object AND n.label = gone.label) AS taken
+            AND n.right_object = gone.right_object AND n.label = gone.label) AS taken,
+          EXISTS (SELECT 1 FROM undo_journal AS j WHERE j.mine AND j.kind = 'link' AND j.op = 'unlink'
+            AND j.outcome = 'done' AND j.batch <> '{WITH_RECORD}'
+            AND j.object = gone.left_object || '>' || gone.right_object
+            AND j."left" = gone."left" AND j."right" = gone."right" AND j.label = gone.label) AS by_us
           FROM gone)
-        SELECT CASE WHEN taken THEN 'link' ELSE 'foreign' END, left_object || '>' || right_object,
+        SELECT CASE WHEN taken OR by_us THEN 'link' ELSE 'foreign' END, left_object || '>' || right_object,
           "left" || '>' || "right", NULL, label, label, NULL,
-          CASE WHEN taken THEN 'taken away by a link of ours' ELSE 'unlinked' END
+          CASE WHEN taken THEN 'taken away by a link of ours'
+            WHEN by_us THEN 'taken away by us, though it was to stay' ELSE 'unlinked' END
         FROM told"""
     )
 
@@ -169,9 +193,19 @@ def _sides_of_others(engine: Engine) -> None:
     )
 
 
+def is_as_left(engine: Engine, object: str, id: str, field: str) -> None:
+    """A field that turned out to be as we left it, though a comparison of types couldn't tell."""
+    engine.run(
+        f"""DELETE FROM undo_differences WHERE object = {text(object)} AND id = {text(id)}
+        AND field = {text(field)}
+        AND (kind = 'moved' OR (kind = 'unrestored' AND "then" IS NULL AND "now" IS NULL))"""
+    )
+
+
 def is_foreign(engine: Engine, object: str, id: str, field: str) -> None:
     """A field that turned out to be as its before-image, or written by somebody else since."""
     engine.run(
-        f"""UPDATE undo_differences SET kind = 'foreign', what = 'edited' WHERE kind = 'unrestored'
-        AND object = {text(object)} AND id = {text(id)} AND field = {text(field)}"""
+        f"""UPDATE undo_differences SET kind = 'foreign', what = 'edited'
+        WHERE kind IN ('unrestored', 'moved') AND object = {text(object)} AND id = {text(id)}
+        AND field = {text(field)}"""
     )

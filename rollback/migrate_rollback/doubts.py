@@ -36,7 +36,7 @@ def settle(loading: Loading, look: Look) -> int:
         loading.journal.append(entries)
         with loading.ledger.write(loading.lease) as tx:
             done = sum(entry.outcome == "done" for entry in entries)
-            book.settle(tx, batch.id, done=done, refused=0, held=0)
+            book.settle(tx, batch.id, done=done, refused=0, held=0, state="seen")
             loading.journal.register(tx)
         loading.progress("in doubt", number, len(open_batches))
     return len(open_batches)

@@ -9,14 +9,15 @@ from __future__ import annotations
 from migrate.errors import UsageError
 from migrate.ledger.leases import this_process
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, deeds
+from migrate_rollback import attempts, deeds, scoping
 from migrate_rollback.model import Hold, HoldGroup
 
 
-def groups(workspace: Workspace, attempt: int | None = None) -> tuple[HoldGroup, ...]:
+def groups(workspace: Workspace) -> tuple[HoldGroup, ...]:
     """Every group of holds of the attempt that was rolled back last, most first."""
-    number = attempts.choose(workspace.ledger).number if attempt is None else attempt
-    deeds.tables(workspace.engine, workspace.journal.source(), number)
+    chosen = attempts.choose(workspace.ledger)
+    number = chosen.number
+    scoping.tables(workspace, chosen)
     decided = attempts.decisions(workspace.ledger, number)
     rows = workspace.engine.rows(
         "SELECT object, code, count(*) AS n FROM undo_held GROUP BY ALL ORDER BY n DESC, object, code"

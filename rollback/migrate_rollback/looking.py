@@ -166,13 +166,14 @@ class Look:
         known = self._known(ids)
         stays, freed = self._looked(found)
         left = self._references([link for link in found if (link.right_object, link.right) in going])
+        refer = self._refer(found)
         unknown = [
             link
             for link in found
             # What hangs under a record by such a link goes with it: it must not take along what is held.
-            if (link.cascades and (link.right_object, link.right) in stays)
+            if (link.cascades and ((link.right_object, link.right) in stays or _named(link) in refer))
             or (
-                (link.right_object, link.right, link.label) not in freed
+                _named(link) not in freed | refer
                 and not _ours(link, known)
                 and ((link.right_object, link.right) not in going or self._by_others(link, left))
             )
@@ -238,6 +239,16 @@ class Look:
                     freed.add((row["object"], row["id"], row["field"]))
         return stays, freed
 
+    def _refer(self, links: Sequence[Link]) -> set[tuple[str, str, str]]:
+        """Of what hangs there: references that we wrote on records of ours which stay."""
+        found: set[tuple[str, str, str]] = set()
+        for lot in chunks(list(dict.fromkeys(link.right for link in links)), 5000):
+            rows = self.workspace.engine.rows(
+                f"SELECT object, id, field FROM undo_refs WHERE id IN ({quoted(list(lot))})"
+            )
+            found.update((row["object"], row["id"], row["field"]) for row in rows)
+        return found
+
     def ends(self, ids: Sequence[str], roles: Sequence[str] = GOING) -> set[tuple[str, str]]:
         """Of these records, by object and id, those that the journal knows in one of these roles."""
         found: set[tuple[str, str]] = set()
@@ -263,14 +274,37 @@ class Look:
         return found
 
     def ours_of_sides(self, object: str, ids: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Which of an object's side records go with ours, and which are others' business."""
+        """Which of an object's side records go with ours, and which are others' business.
+
+        Where not all of ours goes, one must hang on a record that does.
+        """
         links = self.links(object, ids) if ids else []
-        ours = self.ends([link.right for link in links], ("created", "adopted", "side", "stray"))
-        return judging.sides_of_ours(ids, links, ours)
+        whole = bool(self.workspace.engine.rows("SELECT whole FROM undo_whole")[0]["whole"])
+        roles = ("created", "adopted", "side", "stray") if whole else ("created", "adopted", "stray")
+        ours = self.ends([link.right for link in links], roles)
+        mine, theirs = judging.sides_of_ours(ids, links, ours)
+        if whole:
+            return mine, theirs
+        owned = self._owned(object, mine)
+        hanging = {link.left for link in links if (link.right_object, link.right) in ours} | owned
+        return [id for id in mine if id in hanging], theirs + [id for id in mine if id not in hanging]
+
+    def _owned(self, object: str, ids: Sequence[str]) -> set[str]:
+        """Side records that the vendor made with a record that goes."""
+        rows = self.workspace.engine.rows(
+            f"""SELECT id FROM undo_sides WHERE object = {text(object)} AND id IN ({quoted(list(ids))})
+            AND owner IN (SELECT id FROM undo_ends WHERE role IN ('created', 'stray'))"""
+        )
+        return {row["id"] for row in rows}
 
 
 # Marks that a target may put on a pair by itself when anybody links it: a plan's words for them.
 BY_ITSELF = frozenset({"default", "primary"})
+
+
+def _named(link: Link) -> tuple[str, str, str]:
+    """The far end, and the field of it that refers to the near one (or the label)."""
+    return link.right_object, link.right, link.label
 
 
 def _ours(link: Link, known: dict[tuple[str, str, str, str], set[tuple[str, str]]]) -> bool:

@@ -15,11 +15,12 @@ from dataclasses import replace
 from migrate.clock import parse_stamp
 from migrate.connector import Change, Link, Restorable, Target, restoring_of, row_for
 from migrate.load.context import Progress, no_progress
-from migrate.stages.checkpoint import Checkpoint, all_of, window_open
+from migrate.stages.checkpoint import Checkpoint, window_open
 from migrate.stages.undoable import file_objects, kinds_made
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, deeds, effects, planrows, schema, worklist
+from migrate_rollback import attempts, effects, planrows, schema, scoping, worklist
+from migrate_rollback.attempts import Listed
 from migrate_rollback.calls import LINKS, RECORDS, Meter
 from migrate_rollback.effects import Cascades
 from migrate_rollback.looking import Look
@@ -34,9 +35,9 @@ ORDER = (
 )  # fmt: skip
 
 
-def checkpoints(workspace: Workspace) -> list[Checkpoint]:
-    """Every point to which one could return, oldest first."""
-    return all_of(workspace.ledger)
+def checkpoints(workspace: Workspace) -> list[Listed]:
+    """Every checkpoint, oldest first, with whether one can return to it."""
+    return attempts.listed(workspace.ledger)
 
 
 def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | None = None) -> RollbackPlan:
@@ -50,10 +51,11 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
         JournalDamaged: a segment isn't what it was; names the records that it is about.
         Parked, SystemRefused: the target.
     """
+    scoping.must_make_sense(workspace, scope)
     chosen = attempts.choose(workspace.ledger, scope)
     store, engine, point = workspace.store, workspace.engine, chosen.point
     workspace.journal.verify()
-    deeds.tables(engine, workspace.journal.source(), chosen.number)
+    scoping.tables(workspace, chosen)
     worklist.strays_table(workspace, point, [])
     base = f"rollback/attempt-{chosen.number}/plan"
     store.discard(base)
@@ -204,7 +206,7 @@ def _residue(
     workspace: Workspace, restoring: Sequence[Restorable], point: Checkpoint, looking: _Looking
 ) -> Iterator[Residue]:
     """What stays whatever is undone: kinds of change that nobody can take back, and what `prepare` made."""
-    made = kinds_made(workspace, point.segment, point.attempt)
+    made = kinds_made(workspace, point.segment)
     records = looking.deletes.total() + looking.restores.total()
     if Change.HISTORY in made and records:
         yield Residue(f"{Change.HISTORY}: {row_for(restoring, Change.HISTORY).note}", records)

@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 
 from migrate.connector import Link
 from migrate.errors import Defect, UsageError
-from migrate.journal import UNDO, Entry
+from migrate.journal import Entry
 from migrate.ledger import batches as book
 from migrate.ledger.leases import this_process
 from migrate.load import Loading, Tally, sweep
@@ -24,7 +24,7 @@ from migrate.stages import checkpoint
 from migrate.stages.checkpoint import window_open
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, deeds, doubts, holding, schema, worklist
+from migrate_rollback import attempts, deeds, doubts, holding, keeping, referring, schema, scoping, worklist
 from migrate_rollback.attempts import Chosen
 from migrate_rollback.late import Late
 from migrate_rollback.looking import Look
@@ -41,7 +41,7 @@ def run(
     workspace: Workspace, progress: Progress = no_progress, scope: Scope | None = None, *,
     forced: Sequence[str] | None = None, remove_schema: bool = False, late: Late | None = None,
 ) -> RolledBack:  # fmt: skip
-    """Put everything back that the last attempt did, except what others have touched since.
+    """Put back everything that we did since a checkpoint, except what others have touched since.
 
     Args:
         scope: to which checkpoint, and what of it; None goes on with the rollback under way.
@@ -50,10 +50,13 @@ def run(
         late: what somebody has confirmed to be lost, where the window is over.
 
     Raises:
-        UsageError: nothing was loaded, the window is over, or a later load has begun.
+        UsageError: nothing was loaded, the scope means nothing, another rollback is unfinished, the window is
+            over, or a later load has begun.
+        Damaged: the checkpoint's baseline isn't whole.
         LeaseHeld, LeaseLost: another operator writes to the target.
         Parked, SystemRefused, InDoubt: the target; what was done is kept, run again.
     """
+    scoping.must_make_sense(workspace, scope)
     chosen = attempts.choose(workspace.ledger, scope)
     if forced is not None and chosen.state == "open":
         raise UsageError("Nothing is held yet.", "Run `migrate rollback run` first.")
@@ -72,6 +75,7 @@ def run(
         started = loading.clock.now()
         target.bind(checkpoint.key_fields(workspace, chosen.point))
         done = RolledBack(chosen.number, chosen.number + 1)
+        scoping.settle(workspace, chosen)
         attempts.begin(loading, chosen, late=late)
         stack.enter_context(quiet(loading, strict=False))
         look = Look(workspace, target, loading.catalog)
@@ -88,13 +92,18 @@ def run(
                 break
         else:
             raise Defect("a rollback doesn't come to its end: each pass leaves something to the next one")
+        scoping.tables(workspace, chosen)
         _links_gone(loading)
+        referring.write_down(loading, look)
         loading.journal.compact()
         done.seconds = (loading.clock.now() - started).total_seconds()
         if remove_schema:
             done.schema = schema.revert(loading, schema.rows(workspace, chosen.scope))
-        attempts.finish(loading, chosen, done.seconds if whole and done.undone else None)
-        done.held = holding.groups(workspace, chosen.number)
+        scoping.tables(workspace, chosen)
+        kept = keeping.rows(loading, chosen)
+        measured = done.seconds if whole and done.undone and not chosen.scope.partial else None
+        attempts.finish(loading, chosen, measured, kept)
+        done.held = holding.groups(workspace)
         done.next_attempt = workspace.ledger.attempt()
     return done
 
@@ -142,7 +151,7 @@ def _next(
     loading: Loading, chosen: Chosen, look: Look, done: RolledBack, forced: Sequence[str] | None
 ) -> Manifest | None:
     """The list to work on: one that was left unfinished, else a new one; None where nothing is left."""
-    store, engine = loading.workspace.store, loading.workspace.engine
+    store = loading.workspace.store
     number = 1
     latest: Manifest | None = None
     while (found := store.manifest(_folder(chosen.number, number))) is not None:
@@ -150,12 +159,12 @@ def _next(
     crosswalk_table(loading)
     if latest is not None and worklist.left(loading, latest):
         store.verify(latest)
-        deeds.tables(engine, loading.journal.source(), chosen.number)
+        scoping.tables(loading.workspace, chosen)
         worklist.strays_table(loading.workspace, chosen.point, _listed_strays(loading, latest))
         return latest
     _wait_landing(loading)
     strays = _sweep(loading, chosen)
-    deeds.tables(engine, loading.journal.source(), chosen.number)
+    scoping.tables(loading.workspace, chosen)
     fresh = worklist.strays_table(loading.workspace, chosen.point, strays)
     _leave_others_sides(loading, look)
     _late_links(loading)
@@ -261,13 +270,11 @@ def _pass(loading: Loading, look: Look, chosen: Chosen, manifest: Manifest, done
 
 def _links_gone(loading: Loading) -> None:
     """Our links whose record was deleted went with it: their entries end."""
-    deeds.tables(loading.workspace.engine, loading.journal.source(), loading.attempt)
     reader = loading.workspace.engine.stream(
-        f"""WITH made AS (
+        """WITH made AS (
           SELECT object, "left", "right", label, arg_max(key, seq) AS key, arg_max(op, seq) AS op
-          FROM {loading.journal.source()} WHERE kind = 'link' AND outcome = 'done' AND op IN ('link',
-            'unlink')
-          AND attempt = {loading.attempt} GROUP BY object, "left", "right", label
+          FROM undo_journal WHERE kind = 'link' AND outcome = 'done' AND op IN ('link', 'unlink')
+          GROUP BY object, "left", "right", label
         ), gone AS (SELECT object, id FROM undo_deleted)
         SELECT made.* FROM made WHERE op = 'link'
         AND ((split_part(object, '>', 1), "left") IN (SELECT (object, id) FROM gone)
@@ -277,7 +284,7 @@ def _links_gone(loading: Loading) -> None:
     for batch in reader:
         loading.journal.append(
             Entry(
-                loading.attempt, f"{UNDO}with-record", loading.system, row["object"], "link", row["key"],
+                loading.attempt, deeds.WITH_RECORD, loading.system, row["object"], "link", row["key"],
                 "unlink", "done", left=row["left"], right=row["right"], label=row["label"], was_there=True,
                 reason="went with its record",
             )

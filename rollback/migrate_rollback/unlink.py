@@ -64,17 +64,29 @@ class LinkUndo:
         return pairs
 
     def _baseline(self, rows: Sequence[Row]) -> dict[Pair, set[str]]:
-        """Labels that the pairs had before the load."""
+        """Labels that the pairs had at the checkpoint, or have by links of ours that stay."""
         left, right = rows[0].pair
         store = self.loading.workspace.store
+        listed = quoted([row.left for row in rows])
+        found = self._staying(left, right, listed)
         manifest = store.manifest(self.point.links(left)) if left in self.point.baseline else None
         if manifest is None or not manifest.parts:
-            return {}
-        listed = quoted([row.left for row in rows])
-        found: dict[Pair, set[str]] = {}
+            return found
         for link in self.loading.workspace.engine.rows(
             f"""SELECT "left", "right", label FROM read_parquet({store.files(manifest)!r})
             WHERE right_object = '{right}' AND "left" IN ({listed})"""
+        ):
+            found.setdefault((link["left"], link["right"]), set()).add(link["label"])
+        return found
+
+    def _staying(self, left: str, right: str, listed: str) -> dict[Pair, set[str]]:
+        """The same of links of ours that are to stay; from their other end a label has no name here."""
+        found: dict[Pair, set[str]] = {}
+        for link in self.loading.workspace.engine.rows(
+            f"""SELECT "left", "right", label FROM undo_kept
+            WHERE lo = '{left}' AND ro = '{right}' AND "left" IN ({listed})
+            UNION ALL SELECT "right", "left", '' FROM undo_kept
+            WHERE lo = '{right}' AND ro = '{left}' AND "right" IN ({listed})"""
         ):
             found.setdefault((link["left"], link["right"]), set()).add(link["label"])
         return found
@@ -132,7 +144,7 @@ class LinkUndo:
 
     def _relink(self, rows: Sequence[Row], batch: str) -> list[Entry]:
         now = self._now(rows)
-        wanted = [row for row in rows if mark_is_free(row, now.get(row.left, []))]
+        wanted = [row for row in rows if row.kind == "rejoin" or mark_is_free(row, now.get(row.left, []))]
         self.loading.journal.append(
             self._entry(
                 row, batch, "link", "intent", was_there=True, reason="" if row in wanted else "left as it is"

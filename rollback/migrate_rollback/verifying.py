@@ -1,9 +1,10 @@
 """Is the target again as the checkpoint found it? A second, whole look, compared with the baseline.
 
-Passes when every record and link of ours is gone, every record that we changed has its before-image in our
-fields or is held, no stray, twin or side record is left, and every other difference is somebody else's: not
-in our journal. What no vendor puts back is listed by name as residue. It trusts no answer of the rollback:
-it reads every record, and reads a difference in our fields again before it counts.
+Passes when every record and link of ours since the checkpoint is gone, every record that we changed has its
+before-image in our fields or is held, no stray, twin or side record is left, what was to stay is as we left
+it, and every other difference is somebody else's: not in our journal. What no vendor puts back is listed by
+name as residue. It trusts no answer of the rollback: it reads every record, and reads a difference in our
+fields again before it counts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from migrate.load.context import Progress, no_progress
 from migrate.stages.checkpoint import Checkpoint, key_fields, take_baseline
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, consent, deeds, differences, schema
+from migrate_rollback import attempts, consent, differences, schema, scoping, standing
 from migrate_rollback.model import Finding, Residue, Verified, image
 
 MOST = 1_000  # findings that are named one by one; all of them are in the Parquet
@@ -38,7 +39,8 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
     attempt, point, engine = chosen.number, chosen.point, workspace.engine
     catalog = workspace.guarded()
     workspace.journal.verify()
-    deeds.tables(engine, workspace.journal.source(), attempt)
+    scoping.tables(workspace, chosen)
+    standing.tables(engine, point.read_at)
     differences.begin(engine)
     with closing(workspace.target()) as target:
         keys = {
@@ -80,6 +82,7 @@ def _records(
     known = catalog.objects[object].fields
     fields = [name for name in then.schema if name in now.schema and name in known]
     left, right = (_source(store.files(each), fields) for each in (then, now))
+    left = standing.rows(engine, object, left, right, fields)
     family = workspace.catalog("source").family
     with diff(engine, left, right, "_id", fields) as found:
         computed = [
@@ -106,14 +109,18 @@ def _look_again(workspace: Workspace, target: Target, catalog: Catalog) -> None:
     """Read records whose fields differ once more; ask who wrote what isn't as the before-image has it."""
     engine = workspace.engine
     rows = engine.rows(
-        """SELECT d.object, d.id, list(d.field) AS fields, any_value(c.before) AS before
+        """SELECT d.object, d.id, list(d.field) AS fields, any_value(c.before) AS before, false AS ours
         FROM undo_differences AS d JOIN undo_changed AS c ON c.id = d.id AND c.object = d.object
-        WHERE d.kind = 'unrestored' GROUP BY d.object, d.id"""
+        WHERE d.kind = 'unrestored' GROUP BY d.object, d.id
+        UNION ALL SELECT d.object, d.id, list(d.field), any_value(s."after"), true
+        FROM undo_differences AS d JOIN undo_standing AS s ON s.id = d.id AND s.object = d.object
+        WHERE d.kind = 'moved' GROUP BY d.object, d.id"""
     )
-    by_object: dict[str, list[tuple[str, list[str], dict[str, str | None]]]] = {}
+    by_object: dict[tuple[str, bool], list[tuple[str, list[str], dict[str, str | None]]]] = {}
     for row in rows:
-        by_object.setdefault(row["object"], []).append((row["id"], row["fields"], image(row["before"])))
-    for object, records in by_object.items():
+        told_of = by_object.setdefault((row["object"], row["ours"]), [])
+        told_of.append((row["id"], row["fields"], image(row["before"])))
+    for (object, ours), records in by_object.items():
         names = sorted(
             {name for _, fields, _ in records for name in fields} & set(catalog.objects[object].fields)
         )
@@ -128,7 +135,10 @@ def _look_again(workspace: Workspace, target: Target, catalog: Catalog) -> None:
         for id, fields, _ in records:
             for name in fields:
                 newest = next((each for each in told.get(id, ()) if each.field == name), None)
-                theirs = newest is not None and newest.who is not Who.OURS
+                # What we left and wasn't touched by us since is others' work, where nobody tells whose.
+                theirs = newest.who is not Who.OURS if newest is not None else ours
+                if name not in odd[id]:
+                    differences.is_as_left(engine, object, id, name)
                 if name not in odd[id] or theirs:
                     differences.is_foreign(engine, object, id, name)
 
@@ -137,7 +147,7 @@ def _failures(workspace: Workspace) -> tuple[Finding, ...]:
     rows = workspace.engine.rows(
         f"""SELECT kind, object, id, any_value(key) AS key,
           any_value(what) || coalesce(': ' || string_agg(field, ', ' ORDER BY field), '') AS what
-        FROM undo_differences WHERE kind NOT IN ('foreign', 'held', 'computed', 'consent')
+        FROM undo_differences WHERE kind NOT IN ('foreign', 'held', 'computed', 'consent', 'lost')
         GROUP BY kind, object, id ORDER BY kind, object, id LIMIT {MOST}"""
     )
     return tuple(Finding(r["kind"], r["object"], r["id"], r["key"] or "", r["what"]) for r in rows)
@@ -149,6 +159,8 @@ def _residue(workspace: Workspace, target: Target, catalog: Catalog, attempt: in
     def count(query: str) -> int:
         return int(engine.rows(f"SELECT count(*) AS n FROM ({query})")[0]["n"])
 
+    lost = "records of ours that a load after the checkpoint deleted, as they are gone at the source"
+    found[lost] = count("SELECT DISTINCT object, id FROM undo_lost")
     days = target.limits.recycle_days
     bin_ = f"records in the target's recycle bin{f', for {days} days' if days else ''}"
     found[bin_] = count("SELECT * FROM undo_deleted")

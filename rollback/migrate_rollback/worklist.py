@@ -2,8 +2,8 @@
 
 A pass's list is one artifact, published whole before the pass's first write; what is done of it is known
 by (part, rows) from the ledger, as in a load. Order: links between records that stay, then records,
-children before parents (the reverse of the order in which they came), the newest first, last the marks
-that a link of ours had taken from another one.
+children before parents (the reverse of the order in which they came), the newest first, then the links that
+a later load had taken away, last the marks that a link of ours had taken from another one.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def strays_table(workspace: Workspace, point: Checkpoint, found: Iterable[tuple[
             ELSE '' END AS note
         FROM undo_found AS f LEFT JOIN there AS t USING (object, id) LEFT JOIN intents AS i ON i.id = f.id
         LEFT JOIN (SELECT DISTINCT id FROM undo_deleted) AS d ON d.id = f.id
-        WHERE t.held IS DISTINCT FROM f.key"""
+        WHERE t.held IS DISTINCT FROM f.key AND undo_inside(f.object, f.key)"""
     )
     engine.run("INSERT INTO undo_ends SELECT object, id, 'stray' FROM undo_strays WHERE action = 'delete'")
     return int(engine.rows("SELECT count(*) AS n FROM undo_strays")[0]["n"])
@@ -155,6 +155,8 @@ def build(
             f"""SELECT 0, 'link', object, key, '', 'unlink', "left", "right", label, {nothing}, {nothing},
               {no_sent},
             '', '', false, 'unlink', seq FROM undo_made""",
+            f"""SELECT {LAST - 1}, 'rejoin', object, key, '', 'relink', "left", "right", label, {nothing},
+              {nothing}, {no_sent}, '', '', false, 'link', seq FROM undo_cut""",
             *_relinks(workspace, point, nothing, no_sent),
         ]
     reader = workspace.engine.stream(
@@ -184,7 +186,7 @@ def _relinks(workspace: Workspace, point: Checkpoint, nothing: str, no_sent: str
           b."right", b.label, {nothing}, {nothing}, {no_sent}, '', '', false, 'link', 0
           FROM read_parquet({workspace.store.files(manifest)!r}) AS b
           JOIN undo_changed AS c ON c.object = b.left_object AND c.id = b."left"
-          JOIN undo_links AS l ON l.lo = b.left_object AND l."left" = b."left" AND l.ro = b.right_object
+          JOIN undo_due AS l ON l.lo = b.left_object AND l."left" = b."left" AND l.ro = b.right_object
             AND l.label = b.label AND l."right" <> b."right" AND l.kind = 'link'
           WHERE NOT EXISTS (SELECT 1 FROM undo_relinked AS r
             WHERE r.object = b.left_object || '>' || b.right_object

@@ -41,7 +41,10 @@ class Point:
 def point(ledger: Ledger, attempt: int) -> Point | None:
     """The first checkpoint of an attempt, or None before its first load."""
     rows = ledger.read(
-        sa.select(checkpoints).where(checkpoints.c.attempt == attempt).order_by(checkpoints.c.at).limit(1)
+        sa.select(checkpoints)
+        .where(checkpoints.c.attempt == attempt, checkpoints.c.kind == "load")
+        .order_by(checkpoints.c.at)
+        .limit(1)
     )
     return Point(rows[0].name, rows[0].at, rows[0].window_end, json.loads(rows[0].baseline)) if rows else None
 

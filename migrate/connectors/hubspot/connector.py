@@ -255,6 +255,10 @@ class HubSpotConnector:
     def linked_objects(self, object: str) -> list[str]:
         return [] if object == FILES else self._linking.linked_objects(object)
 
+    def calls_left(self) -> tuple[int | None, int | None]:
+        """Of the portal's daily calls, by the newest reply's headers."""
+        return self._portal.http.calls_left, self._portal.http.calls_max
+
     @staticmethod
     def restoring() -> tuple[Restorable, ...]:
         """What can be put back, by which route, and for how long."""

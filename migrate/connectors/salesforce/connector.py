@@ -206,6 +206,10 @@ class SalesforceConnector:
     def linked_objects(self, object: str) -> list[str]:
         return self._hanging.linked_objects(object)
 
+    def calls_left(self) -> tuple[int | None, int | None]:
+        """Of the org's calls in 24 hours, by the newest reply's headers."""
+        return self._org.calls_left()
+
     @staticmethod
     def restoring() -> tuple[Restorable, ...]:
         """What can be put back, by which route, and for how long."""

@@ -78,6 +78,12 @@ class Org:
         self._schemas: dict[str, ObjectSchema] = {}
         self._user = ""
 
+    def calls_left(self) -> tuple[int | None, int | None]:
+        """Calls left and calls in all, as the newest reply said; None before any."""
+        with self._lock:
+            http = self._opened
+        return (None, None) if http is None else (http.calls_left, http.calls_max)
+
     @property
     def http(self) -> Http:
         """The org's calls.
