@@ -101,7 +101,7 @@ def all_of(ledger: Ledger) -> list[Checkpoint]:
 def _of(row: Any, base: Any) -> Checkpoint:
     marks = {name: (value[0], int(value[1])) for name, value in json.loads(row.watermarks).items()}
     return Checkpoint(
-        row.name, row.attempt, row.at, row.segment, marks, json.loads(base.baseline), row.window_end,
+        row.name, row.attempt, row.at, row.segment, marks, json.loads(base.baseline), base.window_end,
         row.kind, row.base, base.segment, json.loads(row.facts),
     )  # fmt: skip
 

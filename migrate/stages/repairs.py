@@ -104,8 +104,8 @@ def begin(loading: Loading, begun: Begun, *, who: str, why: str) -> None:
 
 
 def mark(loading: Loading, number: int, objects: Sequence[str]) -> tuple[str, int]:
-    """Take the checkpoint `before-repair-<number>`; its name and place. It shares the attempt's baseline; where
-    the attempt has none yet, one of these objects is read."""
+    """Take the checkpoint `before-repair-<number>`; its name and place. It shares the attempt's baseline;
+    where the attempt has none yet, one of these objects is read."""
     workspace, name = loading.workspace, f"before-repair-{number}"
     if base := checkpoint.of_attempt(loading.ledger, loading.attempt):
         point = checkpoint.write_down(loading, name, "wave", base=base, window_end=base.window_end)
