@@ -15,13 +15,14 @@ what happened, to what, what to do. Every class has the exit code of the command
     |- GapTooLong               3   the vendor forgot deletions in the window; every id is compared
     |- LeaseLost, LeaseHeld     4   stops at once and writes nothing more
     |- Overtaken                4   another process wrote there first; its artifact holds, ours is dropped
+    |- Behind                   5   a restored journal lies behind the target; a person sees to it
     |- Damaged, NoSpace         5   our own artifacts or disk; nothing is read on
     |  `- JournalDamaged        5   a segment of the journal; says which records it is about
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -373,6 +374,28 @@ class JournalDamaged(Damaged):
 
     def __str__(self) -> str:
         return f"{super().__str__()}\n  {self.words}" if self.words else super().__str__()
+
+
+class Behind(MigrateError):
+    """The restored journal lies behind the target. Nothing is written before somebody has seen to it.
+
+    `unknown`: records with keys of ours that it doesn't know, by target object.
+    """
+
+    exit_code = 5
+
+    def __init__(self, journal: str, at: str, unknown: Mapping[str, int], some: Sequence[str]) -> None:
+        self.journal, self.at, self.unknown, self.some = journal, at, dict(unknown), list(some)
+        super().__init__(journal, at, self.unknown, self.some)
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{n:,} {name}" for name, n in sorted(self.unknown.items()))
+        return (
+            f"{self.journal}: the restored journal's end ({self.at}) lies before the target's state: it "
+            f"doesn't know {counts} there that bear keys of ours ({', '.join(self.some)} …). Nothing was "
+            "written.\n  Restore a later backup; or run `migrate rebuild --from-target`, which writes them "
+            "down, and names what can't be undone any more."
+        )
 
 
 class NoSpace(MigrateError):

@@ -397,6 +397,13 @@ class Workspace:
         self.storage.write(_catalog(label, digest), catalog.model_dump_json(indent=1).encode())
         return digest
 
+    def forget(self) -> None:
+        """Let go of what was opened and may be another by now: ledger, journal, stages, plan."""
+        if "ledger" in self.__dict__:
+            self.__dict__["ledger"].close()
+        for name in ("ledger", "journal", "store", "blobs", "plan", "_written"):
+            self.__dict__.pop(name, None)
+
     def close(self) -> None:
         """Release what was opened."""
         for name in ("engine", "ledger"):

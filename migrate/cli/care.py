@@ -135,3 +135,70 @@ def _found_text(found: Found) -> list[str]:
     if found.blind:
         lines.append(f"Bear no key, so nothing can be known of them: {', '.join(found.blind)}")
     return lines
+
+
+@click.command(short_help="Take a copy of the whole workspace.")
+@click.argument("to")
+@click.pass_obj
+def backup(session: Session, to: str) -> Result:
+    """Copy ledger, journal, stages, files, catalogs, reports and the plan to TO: a folder, or s3://bucket/prefix.
+
+    Other commands may run meanwhile. What an earlier backup has brought there isn't copied again. Credentials
+    are no part of it. The copies hold the records as the workspace does: keep them as private.
+
+    \b
+    migrate backup /var/backups/acme
+    migrate backup s3://backups/acme
+    """
+    from migrate.stages.care.backup import backup as run
+
+    with session.workspace() as workspace, session.bars() as bars:
+        found = run(workspace, to, bars)
+    document = {
+        "name": found.name, "at": found.at, "place": to, "files": len(found.files) + len(found.plan),
+        "bytes": found.bytes, "copied": found.copied, "copied_bytes": found.copied_bytes,
+        "last_seq": found.last_seq,
+    }  # fmt: skip
+    text = (
+        f"{found.name}: {document['files']:,} files, {found.bytes:,} bytes; "
+        f"{found.copied:,} files with {found.copied_bytes:,} bytes were new."
+    )
+    return Result("backup", document, text)
+
+
+@click.command(short_help="Bring a backup back.")
+@click.argument("from_", metavar="FROM")
+@click.option("--at", "name", metavar="NAME", help="This backup instead of the newest.")
+@click.option("--list", "listed", is_flag=True, help="Only list the backups that are there.")
+@click.option("--replace", is_flag=True, help="Though the workspace isn't empty; its state is set aside.")
+@click.option("--yes", is_flag=True, help="Don't ask before a state is replaced.")
+@click.pass_obj
+def restore(session: Session, from_: str, name: str | None, listed: bool, replace: bool, yes: bool) -> Result:
+    """Bring the workspace back from FROM: a folder, or s3://bucket/prefix.
+
+    Every file is compared with its digest, and the journal with the ledger, before anything takes its place.
+    Files of the plan that are there stay as they are. The next load or rollback looks first whether the
+    target has moved on since the backup. Next: `migrate fsck`.
+
+    \b
+    migrate restore --list /var/backups/acme
+    migrate -w acme restore /var/backups/acme
+    """
+    from migrate.stages.care.backup import names, place_of
+    from migrate.stages.care.restore import restore as run
+
+    if replace and not yes and not listed and not session.as_json:
+        asking.yes("Set the state that is there aside, and restore in its place?")
+    with session.workspace() as workspace, session.bars() as bars:
+        if listed:
+            known = names(place_of(from_, workspace.environment))
+            return Result("restore", {"backups": known}, "\n".join(known) or "There is none.")
+        found = run(workspace, from_, name, replace=replace, progress=bars)
+    lines = [f"{found.backup} of {found.at}: {found.files:,} files, {found.bytes:,} bytes."]
+    if found.aside:
+        lines.append(f"What was there before: {found.aside}")
+    if found.plan_written:
+        lines.append(f"Written: {', '.join(found.plan_written)}")
+    if found.plan_kept:
+        lines.append(f"These differ from the backup's, and stay as they are: {', '.join(found.plan_kept)}")
+    return Result("restore", {"restored": found}, "\n".join(lines), int(bool(found.plan_kept)))

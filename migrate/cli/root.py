@@ -42,6 +42,8 @@ COMMANDS = {
     "repair": "migrate.cli.repair:repair",
     "rollback": "migrate.cli.rollback:rollback",
     "status": "migrate.cli.evidence:status",
+    "backup": "migrate.cli.care:backup",
+    "restore": "migrate.cli.care:restore",
     "fsck": "migrate.cli.care:fsck",
     "rebuild": "migrate.cli.care:rebuild",
     "sandbox": "migrate.cli.sandbox:sandbox",

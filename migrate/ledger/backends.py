@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 
 from migrate.errors import Damaged, LedgerAway, MigrateError, NoSpace, UsageError
+from migrate.ledger import tables
 
 LOCK = 0x6D696772617465  # "migrate": the key of the advisory lock
 IDLE_MS = 60_000  # a transaction whose host has vanished ends after this time, and its lock with it
@@ -50,6 +51,10 @@ class Backend(Protocol):
 
     def unsound(self, connection: sa.Connection, *, deep: bool) -> list[str]:
         """What it finds wrong with its own file. A server looks after its own."""
+        ...
+
+    def snapshot(self, engine: sa.Engine, path: Path) -> None:
+        """Write everything as it is at one moment into a new SQLite file, while others write."""
         ...
 
     def hold(self, engine: sa.Engine, name: str, *, shared: bool) -> Hold | None:
@@ -105,6 +110,14 @@ class SqliteFile:
         pragma = "PRAGMA integrity_check" if deep else "PRAGMA quick_check"
         found = [str(row[0]) for row in connection.exec_driver_sql(pragma)]
         return [] if found == ["ok"] else found
+
+    def snapshot(self, engine: sa.Engine, path: Path) -> None:  # noqa: ARG002
+        with (
+            contextlib.closing(sqlite3.connect(self.path)) as source,
+            contextlib.closing(sqlite3.connect(path)) as out,
+        ):
+            source.backup(out)
+            out.execute("PRAGMA journal_mode=DELETE")  # one file, and nothing beside it
 
     def hold(self, engine: sa.Engine, name: str, *, shared: bool) -> Hold | None:  # noqa: ARG002
         import fcntl
@@ -188,6 +201,20 @@ class Postgres:
 
     def unsound(self, connection: sa.Connection, *, deep: bool) -> list[str]:  # noqa: ARG002
         return []
+
+    def snapshot(self, engine: sa.Engine, path: Path) -> None:
+        out = sa.create_engine(f"sqlite:///{path}")
+        once = engine.execution_options(isolation_level="REPEATABLE READ", reads=True)
+        version = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32)))
+        try:
+            with once.connect() as source, out.begin() as written:
+                tables.metadata.create_all(written)
+                version.create(written)
+                for table in (*tables.metadata.sorted_tables, version):
+                    for rows in source.execute(sa.select(table)).mappings().partitions(1000):
+                        written.execute(table.insert(), [dict(row) for row in rows])
+        finally:
+            out.dispose()
 
     def hold(self, engine: sa.Engine, name: str, *, shared: bool) -> Hold | None:
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT", reads=True)

@@ -72,9 +72,13 @@ def fill(connection: sa.Connection, document: dict[str, Any]) -> dict[str, int]:
         connection.execute(table.insert(), rows)
         counts[table.name] = len(rows)
     if connection.dialect.name == "postgresql":
-        # The next event's number comes from a sequence, which didn't count what was put in with its number.
-        connection.exec_driver_sql(
-            "SELECT setval(pg_get_serial_sequence('events', 'number'), max(number)) FROM events "
-            "HAVING max(number) IS NOT NULL"
-        )
+        count_on(connection)
     return counts
+
+
+def count_on(connection: sa.Connection) -> None:
+    """Let PostgreSQL's sequence of event numbers go on after those that were put in with their numbers."""
+    connection.exec_driver_sql(
+        "SELECT setval(pg_get_serial_sequence('events', 'number'), max(number)) FROM events "
+        "HAVING max(number) IS NOT NULL"
+    )

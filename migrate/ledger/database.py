@@ -265,6 +265,15 @@ class Ledger:
             raise UsageError(f"`{label}` hasn't been discovered.", "Run `migrate discover` first.")
         return rows[0]
 
+    def snapshot(self, path: Path) -> None:
+        """Write the whole ledger, as it is at one moment, into a SQLite file that isn't there yet.
+
+        Raises:
+            NoSpace: the disk refused.
+        """
+        with self._translated():
+            self.backend.snapshot(self._engine, path)
+
     def unsound(self, *, deep: bool) -> list[str]:
         """What the database itself finds wrong with its file; nothing where it is whole.
 

@@ -75,7 +75,7 @@ def push(workspace: Workspace, *, dry_run: bool = False) -> list[Copy]:
     if workspace.place.folder is None:
         raise UsageError("A plan is pushed from a folder.", _POINTER)
     found = []
-    for path in _files(workspace):
+    for path in plan_files(workspace):
         key, content = path.relative_to(workspace.root).as_posix(), path.read_bytes()
         try:
             there, tag = storage.read(key)
@@ -92,7 +92,12 @@ def push(workspace: Workspace, *, dry_run: bool = False) -> list[Copy]:
     return found
 
 
-def _files(workspace: Workspace) -> Iterator[Path]:
+def plan_files(workspace: Workspace) -> Iterator[Path]:
+    """The plan and the files beside it that it names.
+
+    Raises:
+        PlanError: it is wrong.
+    """
     yield workspace.plan_path
     for name in workspace.plan.names():
         path = workspace.plan.beside(name)

@@ -29,6 +29,7 @@ from migrate.load import (
     Tally,
     canary,
     companions,
+    proven,
     strays,
 )
 from migrate.load.canary import Canaries
@@ -137,6 +138,7 @@ def load(
         verify(workspace, plans)
         kept.on_record(loading)
         loaded.drift = drift.before_load(workspace, target)
+        proven.must_be(loading)
         base = _base(loading, plans, sample=sample)
         loading.baseline = checkpoint.files(workspace, base) if base else {}
         stack.enter_context(quiet(loading))

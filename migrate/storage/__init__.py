@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from migrate.storage.folder import FolderStorage, drop, flush_folder, sha256_of, space, write_aside
+from migrate.storage.folder import FolderStorage, drop, flush_folder, free_name, sha256_of, space, write_aside
 from migrate.storage.kind import ANY, NEW, Found, Storage, Taken, at_once
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "at_once",
     "drop",
     "flush_folder",
+    "free_name",
     "sha256_of",
     "space",
     "storage_of",

@@ -65,6 +65,15 @@ def drop(aside: Path) -> None:
         aside.unlink(missing_ok=True)
 
 
+def free_name(path: Path) -> Path:
+    """The path, or where something lies there already, the same with a number after it."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, streamed."""
     with path.open("rb") as source:

@@ -16,7 +16,7 @@ from migrate.errors import Defect, UsageError
 from migrate.journal import Entry
 from migrate.ledger import batches as book
 from migrate.ledger.leases import this_process
-from migrate.load import Loading, Tally, sweep
+from migrate.load import Loading, Tally, proven, sweep
 from migrate.load.context import Progress, no_progress
 from migrate.load.switches import quiet
 from migrate.load.work import crosswalk_table
@@ -75,6 +75,7 @@ def run(
         started = loading.clock.now()
         target.bind(checkpoint.key_fields(workspace, chosen.point))
         done = RolledBack(chosen.number, chosen.number + 1)
+        proven.must_be(loading)
         scoping.settle(workspace, chosen)
         attempts.begin(loading, chosen, late=late)
         stack.enter_context(quiet(loading, strict=False))

@@ -33,6 +33,7 @@ EXAMPLES: dict[MigrateError, tuple[int, tuple[str, ...]]] = {
     errors.LeaseLost("new", "taken over"): (4, ("`new`", "taken over", "Run `migrate status`")),
     errors.Overtaken("a/b"): (4, ("a/b was written by another", "`migrate status`")),
     errors.Damaged("a/b", "is missing", "Run it again."): (5, ("a/b: is missing", "Run it again.")),
+    errors.Behind("j", "2026", {"deals": 3}, ["`k`"]): (5, ("3 deals", "--from-target")),
     errors.JournalDamaged("a/b", "is missing", "Restore it."): (5, ("a/b: is missing", "Restore it.")),
     errors.NoSpace("a/b", "No space left"): (5, ("a/b", "No space left", "Free some space")),
     errors.LedgerAway("postgresql://db", "refused"): (5, ("postgresql://db", "refused", "the server runs")),

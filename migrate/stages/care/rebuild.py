@@ -26,7 +26,7 @@ from migrate.ledger.leases import proved_dead, this_process
 from migrate.ledger.tables import batches, events, leases, metadata, owner, segments, systems
 from migrate.place import LEDGER
 from migrate.stages.care.derived import derive
-from migrate.storage import flush_folder
+from migrate.storage import flush_folder, free_name
 from migrate.workspace import COPY
 
 if TYPE_CHECKING:
@@ -86,8 +86,7 @@ def rebuild(workspace: Workspace, *, replace: bool = False, let_go: bool = False
         found = _into_file(workspace, file, replace=replace, let_go=let_go)
     else:
         raise UsageError("A workspace on S3 has its ledger in PostgreSQL.", f"Set {LEDGER} to its URL.")
-    workspace.__dict__.pop("ledger", None)
-    workspace.__dict__.pop("journal", None)
+    workspace.forget()
     workspace.ledger.keep_copy()
     return found
 
@@ -111,7 +110,7 @@ def _into_file(workspace: Workspace, file: Path, *, replace: bool, let_go: bool)
         found = _fill(workspace, ledger, empty=True, let_go=let_go)
     aside = ""
     if file.exists():
-        lost = file.with_name(f"{file.name}.lost-{workspace.clock.now():%Y%m%dT%H%M%S}")
+        lost = free_name(file.with_name(f"{file.name}.lost-{workspace.clock.now():%Y%m%dT%H%M%S}"))
         for old, new in zip((file, *_beside(file)), (lost, *_beside(lost)), strict=True):
             if old.exists():
                 old.replace(new)
