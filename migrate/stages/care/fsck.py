@@ -116,6 +116,8 @@ def _ledger(workspace: Workspace, found: Looked) -> None:
     except (OSError, ValueError) as error:
         found.add("ledger", "unreadable", place, f"the ledger's copy can't be read ({error})", remedy)
         return
+    if kept["head"] != now["head"]:
+        return  # an earlier version wrote it; the next change writes it anew
     odd = [
         name for name in {*kept["tables"], *now["tables"]} - copies.QUIET
         if kept["tables"].get(name) != now["tables"].get(name)
