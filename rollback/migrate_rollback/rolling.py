@@ -249,10 +249,8 @@ def _leave_others_sides(loading: Loading, look: Look) -> None:
 
 def _pass(loading: Loading, look: Look, chosen: Chosen, manifest: Manifest, done: RolledBack) -> None:
     records, links = RecordUndo(loading, look), LinkUndo(loading, chosen.point)
-    totals: Counter[str] = Counter()
+    totals = worklist.count(loading.workspace, manifest)
     counts: Counter[str] = Counter()
-    for rows in worklist.read(loading.workspace, manifest):
-        totals.update(row.object for row in rows)
 
     def carry(lot: Lot) -> Tally:
         tally = links.run(lot) if lot.action in ("unlink", "relink") else records.run(lot)

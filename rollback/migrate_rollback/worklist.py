@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, TypeVar
 
 from migrate.clock import stamp
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PART_ROWS = 20_000
+READ_ROWS = 1_000
 LAST = 1_000
 
 
@@ -199,28 +202,39 @@ def in_doubt(loading: Loading, manifest: Manifest) -> list[Lot]:
     for batch in book.in_doubt(loading.ledger, loading.attempt, (PHASE,)):
         if batch.stage != manifest.folder:
             continue
-        rows = _rows(loading, manifest, batch.part)
-        chosen = tuple(rows[number] for number in batch.rows)
+        wanted = set(batch.rows)
+        rows = _part_rows(loading.workspace, manifest, batch.part)
+        found = {row.number: row for row in rows if row.number in wanted}
+        chosen = tuple(found[number] for number in batch.rows)
         lots.append(Lot(chosen[0].object, chosen[0].action, chosen, manifest.folder, batch.part, batch))
     return lots
 
 
-def steps(loading: Loading, manifest: Manifest) -> Iterator[list[Lot]]:
-    """Lots that may run side by side, one list a step; a step begins when the one before it has ended."""
+def steps(loading: Loading, manifest: Manifest) -> Iterator[Iterator[Lot]]:
+    """Lots that may run side by side, one stream a step; use each up before you ask for the next.
+
+    Rows are read as they are needed, so that a long step (a hundred thousand records of one object) neither
+    lies in memory nor pauses between parts.
+    """
+    for _, rows in groupby(_undone(loading, manifest), key=lambda each: each[1].step):
+        yield _lots(rows, manifest.folder, loading.target.limits.link_reads)
+
+
+def _undone(loading: Loading, manifest: Manifest) -> Iterator[tuple[str, Row]]:
+    """Rows that no batch has settled, each with the name of its part."""
     for part in manifest.parts:
         done = book.rows_done(loading.ledger, loading.attempt, manifest.folder, part.name)
-        if len(done) >= part.rows:
-            continue
-        by_step: dict[int, dict[tuple[str, str], list[Row]]] = {}
-        for row in _rows(loading, manifest, part.name):
-            if row.number not in done:
-                by_step.setdefault(row.step, {}).setdefault((row.object, row.action), []).append(row)
-        for number in sorted(by_step):
-            yield [
-                Lot(object, action, tuple(chunk), manifest.folder, part.name)
-                for (object, action), rows in by_step[number].items()
-                for chunk in chunks(rows, loading.target.limits.link_reads)
-            ]
+        if len(done) < part.rows:
+            for row in _part_rows(loading.workspace, manifest, part.name):
+                if row.number not in done:
+                    yield part.name, row
+
+
+def _lots(rows: Iterable[tuple[str, Row]], folder: str, size: int) -> Iterator[Lot]:
+    same = groupby(rows, key=lambda each: (each[0], each[1].object, each[1].action))
+    for (part, object, action), together in same:
+        while lot := tuple(row for _, row in islice(together, size)):
+            yield Lot(object, action, lot, folder, part)
 
 
 def left(loading: Loading, manifest: Manifest) -> int:
@@ -240,18 +254,30 @@ def left(loading: Loading, manifest: Manifest) -> int:
 def read(workspace: Workspace, manifest: Manifest) -> Iterator[list[Row]]:
     """A list's rows, part by part."""
     for part in manifest.parts:
-        yield _part_rows(workspace, manifest, part.name)
+        yield list(_part_rows(workspace, manifest, part.name))
 
 
-def _rows(loading: Loading, manifest: Manifest, part: str) -> list[Row]:
-    return _part_rows(loading.workspace, manifest, part)
-
-
-def _part_rows(workspace: Workspace, manifest: Manifest, part: str) -> list[Row]:
+def count(workspace: Workspace, manifest: Manifest) -> Counter[str]:
+    """How many rows of a list each object has."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(workspace.store.path(manifest, part))
-    return [row_of(number, cells) for number, cells in enumerate(table.to_pylist())]
+    found: Counter[str] = Counter()
+    for part in manifest.parts:
+        with pq.ParquetFile(workspace.store.path(manifest, part.name)) as file:
+            for batch in file.iter_batches(columns=["object"]):
+                found.update(batch.column(0).to_pylist())
+    return found
+
+
+def _part_rows(workspace: Workspace, manifest: Manifest, part: str) -> Iterator[Row]:
+    import pyarrow.parquet as pq
+
+    number = 0
+    with pq.ParquetFile(workspace.store.path(manifest, part)) as file:
+        for batch in file.iter_batches(batch_size=READ_ROWS):
+            for cells in batch.to_pylist():
+                yield row_of(number, cells)
+                number += 1
 
 
 def batch_for(loading: Loading, lot: Lot, rows: Sequence[Row]) -> BatchRow:
