@@ -7,7 +7,7 @@ SHARED_DATA ?= $(wildcard $(abspath $(CURDIR)/../shared/data))
 export SHARED_DATA
 DATA ?= generated
 
-.PHONY: help setup demo test test-long check prove-main prove-history prove-validation bench lock clean
+.PHONY: help setup demo test test-long check prove-main prove-history prove-validation prove-rollback bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ prove-history: $(VENV)/.dev ## show every claim of the history at full size (fil
 export PUBLISH
 prove-validation: $(VENV)/.dev ## show every claim of the validation at full size; PUBLISH=1 renews the published matrix (within 60 minutes)
 	$(BIN)/python -u -m tests.proofs validation
+
+prove-rollback: $(VENV)/.dev ## show every claim of the rollback at full size, with users, kills and real limits (within 60 minutes)
+	$(BIN)/python -u -m tests.proofs rollback
 
 lock: ## renew the locked requirements
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox --extra postgres pyproject.toml -q -o requirements.txt

@@ -30,11 +30,16 @@ ROLLBACK = "rollback run --yes"
 
 @dataclass
 class Told:
-    """What came of one schedule. `wrong` is empty where everything is as the rule demands."""
+    """What came of one schedule.
+
+    `failed`: commands that ended otherwise than they should, and a verify that doesn't pass. `wrong`: what
+    was held, deleted, put back or lost otherwise than the rule demands.
+    """
 
     seed: int
     vendor: str
     steps: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     held: int = 0
     touched: int = 0  # records that the load created or changed
@@ -101,7 +106,7 @@ def _load(lane: Lane, rng: random.Random, people: People, told: Told, *, quiet: 
         ended = lane.run("load")
         told.steps.append("load")
         if ended.code not in (0, 1):
-            told.wrong.append(f"load ended with {ended.code}: {kill.last_words(ended)}")
+            told.failed.append(f"load ended with {ended.code}: {kill.last_words(ended)}")
 
 
 def _people(lane: Lane, rng: random.Random, people: People, told: Told) -> None:
@@ -127,7 +132,7 @@ def _delta(lane: Lane, rng: random.Random, told: Told) -> None:
     for words in ("extract", "transform", "load"):
         ended = lane.run(words)
         if ended.code not in (0, 1):
-            told.wrong.append(f"{words} of a delta ended with {ended.code}: {kill.last_words(ended)}")
+            told.failed.append(f"{words} of a delta ended with {ended.code}: {kill.last_words(ended)}")
     told.steps.append("delta")
 
 
@@ -143,7 +148,7 @@ def _back(lane: Lane, rng: random.Random, people: People, told: Told, *, quiet: 
     ended = lane.run(ROLLBACK)
     told.steps.append("back")
     if ended.code not in (0, 1):
-        told.wrong.append(f"the rollback ended with {ended.code}: {kill.last_words(ended)}")
+        told.failed.append(f"the rollback ended with {ended.code}: {kill.last_words(ended)}")
 
 
 def _strike(rng: random.Random, requests: int) -> Strike:
@@ -171,7 +176,7 @@ def _judge(lane: Lane, model: Model, writes: list[hold_words.Write], told: Told)
     verified = lane.run("rollback verify")
     document = verified.document
     if document.get("verdict") != "pass":
-        told.wrong.append(f"verify: {document.get('words') or document}: {document.get('failures')}")
+        told.failed.append(f"verify: {document.get('words') or document}: {document.get('failures')}")
     told.wrong += disagreement(held, model.may_hold(), held_by_product(lane))
     told.wrong += model.wrongs + model.left(held) + lost(model, now, writes, held)
     told.held, told.touched = len(held), len(model.created) + len(model.changed)

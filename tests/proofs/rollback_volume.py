@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ CREATES, UPDATES = 100_000, 20_000
 SHARE, TIER = 0.8, "professional"
 LIMIT = TIERS[TIER][0] / 10  # calls a second
 LEAST = 0.9  # of the limit's share
+SPEED = 1.0  # of the sandbox's clock
 MEMORY = "96MB"  # of the engine
 CHUNK = 2_000
 OPEN = {"burst": 1_000_000, "daily": 100_000_000, "tier": TIER}
@@ -65,7 +66,7 @@ class Volume:
         return self.pace / (LIMIT * SHARE)
 
 
-def prove(base: Path, creates: int = CREATES, updates: int = UPDATES, speed: float = 1.0) -> Volume:
+def prove(base: Path, creates: int = CREATES, updates: int = UPDATES, speed: float = SPEED) -> Volume:
     """Load so much, roll it back at the real limits, count.
 
     Args:
@@ -134,7 +135,7 @@ def _timed(found: Volume, name: str, work: Any) -> None:
     found.seconds[name] = time.monotonic() - began
 
 
-def _calls(found: Volume, requests: list[Mapping[str, Any]]) -> None:
+def _calls(found: Volume, requests: Sequence[Mapping[str, Any]]) -> None:
     for each in requests:
         status = int(each["status"] or 0)
         if 200 <= status < 300:
@@ -167,7 +168,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--creates", type=int, default=CREATES)
     parser.add_argument("--updates", type=int, default=UPDATES)
-    parser.add_argument("--speed", type=float, default=1.0)
+    parser.add_argument("--speed", type=float, default=SPEED)
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="proof-volume-") as made:

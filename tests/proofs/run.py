@@ -21,6 +21,7 @@ from tests.proofs import (
     kills,
     others,
     people,
+    rollback,
     stopped,
     validation,
     validation_screen,
@@ -30,6 +31,7 @@ from tests.proofs.claims import TABLES, Ground, Line, Shower, bounds
 MAIN = (figures, others, bad_input, people, stopped, faults, kills)
 HISTORY = (history, history_consent, history_canary)
 VALIDATION = (validation, validation_screen)
+ROLLBACK = (rollback,)
 SHOWN = 6  # of what was wrong, a claim
 WIDE = 400  # signs of a line of it
 
