@@ -6,8 +6,10 @@ from each other's loads, each with an attempt of its own.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +75,39 @@ def ids(line: Line) -> dict[str, str]:
 
 def named(line: Line) -> dict[str, str]:
     return {id: row["properties"]["dealname"] for id, row in line.truth("deals").items()}
+
+
+def test_two_plans_are_compared_value_by_value_before_anything_is_loaded(line: Line, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(line.root, other, ignore=shutil.ignore_patterns(".migrate"))
+    text = (other / "plan.yaml").read_text()
+    for old, new in (
+        ("      dealname: Name\n", ""),
+        ("      jobtitle: Title\n", "      jobtitle: Title\n      city: MailingCity\n"),
+        ("    target: deals\n", '    target: deals\n    where: "Amount > 0"\n'),
+        ("{to: companies, via: ParentId, label: parent, missing: link}", "{to: companies, via: ParentId}"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    (other / "plan.yaml").write_text(text)
+    before = line.run("status", codes=(0, 1))["status"]["objects"]
+
+    found = line.run("plan", "diff", str(line.root), str(other), codes=(1,))
+
+    told = {(each["entry"], each["field"], each["what"]): each for each in found["changes"]}
+    sold = told["Opportunity", "dealname", "changes"]
+    assert told["Opportunity", "", "goes"]["records"] + sold["records"] == SIZES.opportunities - 1
+    assert [(each["old"] is not None, each["new"]) for each in sold["samples"]] == [(True, None)] * 3
+    assert told["Account", "link to companies", "goes"]["records"] == SIZES.parents
+    assert told["Account", "link to companies", "comes"]["records"] == SIZES.parents
+    assert found["rows"] == sum(each["records"] for each in found["changes"])
+    assert {entry for entry, _, _ in told} <= {"Account", "Contact", "Opportunity"}
+    # Nothing that a load reads was written, and the other way round the same rows go back.
+    assert line.run("status", codes=(0, 1))["status"]["objects"] == before
+    back = line.run("plan", "diff", str(other), str(line.root), codes=(1,))
+    assert back["rows"] == found["rows"]
+    assert line.run("plan", "diff", str(line.root), str(line.root))["changes"] == []
+    assert "no plan" in line.run("plan", "diff", "0123456789", codes=(2,))["message"]
 
 
 def test_a_wrong_mapping_is_mended_where_nobody_has_touched_it(
