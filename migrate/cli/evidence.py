@@ -273,6 +273,7 @@ def status(session: Session) -> Result:
         letters = "dead letter" if found.refused == 1 else "dead letters"
         lines.append(f"{found.refused:,} {letters}; see `migrate dead-letters list`.")
     lines += [str(each["words"]) for each in found.canaries if each["effects"] or each["state"] != "passed"]
+    lines += [found.repair] if found.repair else []
     lines += found.off
     lines += found.waived
     document: dict[str, Any] = {"status": {**vars(found), "window_end": None, "last_safe_start": None}}

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from migrate.errors import Damaged, UsageError
 from migrate.ledger.leases import this_process
-from migrate.ledger.tables import attempts
+from migrate.ledger.tables import attempts, rollbacks
+from migrate.stages import checkpoint
 
 if TYPE_CHECKING:
     from migrate.ledger import Ledger, Transaction
@@ -118,13 +119,19 @@ def named(workspace: Workspace, word: str) -> Plan:
 
 
 def of_record(ledger: Ledger) -> str:
-    """The digest of the plan that the target was loaded by last.
+    """The digest of the plan by which what stands in the target was loaded last.
+
+    After a rollback to a checkpoint it is the one that was on record there.
 
     Raises:
         UsageError: nothing has been loaded in this attempt.
     """
     number = ledger.attempt()
     digest = ledger.value(sa.select(attempts.c.plan).where(attempts.c.number == number))
+    if digest is None:
+        back = sa.select(rollbacks.c.checkpoint).where(rollbacks.c.attempt == number - 1)
+        if (name := ledger.value(back)) is not None:
+            digest = checkpoint.named(ledger, str(name)).facts.get("plan")
     if digest is None:
         raise UsageError(
             f"Nothing has been loaded in attempt {number}, so no plan is on record.",
@@ -134,7 +141,7 @@ def of_record(ledger: Ledger) -> str:
 
 
 def on_record(loading: Loading) -> None:
-    """Keep the plan that is loaded now, and put it on record as the attempt's.
+    """Put the plan that was loaded now on record as the attempt's. A load that was killed isn't on record.
 
     Raises:
         UsageError: the plan was edited while this command ran.

@@ -136,7 +136,7 @@ def load(
         must_be_open(workspace, attempt)
         no_repair_in_doubt(workspace)
         verify(workspace, plans)
-        kept.on_record(loading)
+        kept.keep(workspace)
         loaded.drift = drift.before_load(workspace, target)
         proven.must_be(loading)
         base = _base(loading, plans, sample=sample)
@@ -161,6 +161,7 @@ def load(
         _look_around(loading, base, plans, loaded)
         _finish(loading, chosen, loaded, sample=sample)
         points.end()
+        kept.on_record(loading)
         loaded.canaries = flown(loading.ledger, attempt)
     return loaded
 

@@ -30,7 +30,7 @@ from migrate.workspace import Workspace
 W = TypeVar("W")
 ENDED = "load end"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,99}")
-_OURS = "before-load-"
+_OURS = ("before-load-", "before-repair-")
 
 
 class Points:
@@ -100,7 +100,8 @@ def by_hand(
     if not _NAME.fullmatch(name) or name.startswith(_OURS):
         raise UsageError(
             f"A checkpoint can't be called `{name}`.",
-            f"Use up to 100 letters, digits, `.`, `_`, `~` and `-`, and another beginning than `{_OURS}`.",
+            "Use up to 100 letters, digits, `.`, `_`, `~` and `-`, and another beginning than "
+            f"`{'` and `'.join(_OURS)}`.",
         )
     ledger = workspace.ledger
     attempt = ledger.attempt()

@@ -29,7 +29,7 @@ from migrate.load.switches import quiet
 from migrate.load.work import RecordWork, crosswalk, crosswalk_table
 from migrate.plan.models import ObjectPlan
 from migrate.plan.needs import always_written
-from migrate.stages import checkpoint, drift, kept, pipeline, repairs
+from migrate.stages import checkpoint, drift, kept, pipeline, repair_lists, repairs
 from migrate.stages.admitting import must_be_open, open_attempt, verify, waves_of
 from migrate.stages.old_links import addresses_for
 from migrate.stages.plan_diff import CHANGES, Changed, PlanDiff, compare, compared
@@ -120,7 +120,7 @@ def fields_of(workspace: Workspace, names: Sequence[str]) -> dict[str, tuple[str
             mapped = each.fields.get(wanted)
             more = [mapped.former] if mapped is not None and mapped.former else []
             found.setdefault(each.name, {}).update(dict.fromkeys([wanted, *more]))
-    return {name: tuple(fields) for name, fields in found.items()}
+    return {name: tuple(sorted(fields)) for name, fields in found.items()}
 
 
 def _mapped(plan: ObjectPlan) -> list[str]:
@@ -164,7 +164,7 @@ def foresee(
         crosswalk(workspace)
         for each in workspace.plan.model.objects:
             if each.name in fields:
-                query = repairs.listed(workspace, store, found, each, fields[each.name], where)
+                query = repair_lists.listed(workspace, store, found, each, fields[each.name], where)
                 counted = workspace.engine.rows(f"SELECT count(*) AS n FROM ({query})")
                 records[each.name] = int(counted[0]["n"])
     wanted, others = _parted(found, fields)
@@ -270,12 +270,10 @@ def _unfinished(
         return None
     asked = begun.asked
     if (asked.fields, asked.where, asked.new) != (fields, where, workspace.plan.digest):
-        words = ",".join(f"{entry}.{name}" for entry, each in asked.fields.items() for name in each)
-        more = f' --where "{asked.where}"' if asked.where else ""
         edited = "" if asked.new == workspace.plan.digest else " under the plan that it began with"
         raise UsageError(
             f"Repair {begun.number} isn't at its end.",
-            f"Run `migrate repair --fields {words}{more}`{edited}, or go back to {begun.checkpoint}.",
+            f"Run `{asked.words}`{edited}, or go back to {begun.checkpoint}.",
         )
     return begun
 
@@ -286,10 +284,10 @@ def _begin(loading: Loading, found: PlanDiff, plans: Sequence[ObjectPlan], asked
     number = repairs.next_number(loading.ledger)
     for each in plans:
         fields = asked.fields[each.name]
-        query = repairs.listed(workspace, workspace.store, found, each, fields, asked.where)
+        query = repair_lists.listed(workspace, workspace.store, found, each, fields, asked.where)
         _no_opting_in(loading, each, fields, query)
-        repairs.publish(workspace, number, each, query, fields)
-    name, segment = repairs.mark(loading, number, [each.target for each in plans])
+        repair_lists.publish(workspace, number, each, query, fields)
+    name, segment = repair_lists.mark(loading, number, [each.target for each in plans])
     begun = Begun(number, loading.attempt, asked, name, segment)
     repairs.begin(loading, begun, who=this_process().holder, why=why)
     return begun
@@ -354,7 +352,7 @@ def _write(loading: Loading, plans: Sequence[ObjectPlan], begun: Begun, done: Re
 
 
 def _tools(loading: Loading, plan: ObjectPlan, begun: Begun) -> tuple[MendCutter, Mender]:
-    manifest = loading.workspace.store.manifest(repairs.folder(begun.number, plan.name))
+    manifest = loading.workspace.store.manifest(repair_lists.folder(begun.number, plan.name))
     if manifest is None:
         raise UsageError(
             f"The work list of repair {begun.number} isn't there any more.", "Restore it from a backup."
@@ -371,12 +369,12 @@ def _end(loading: Loading, plans: Sequence[ObjectPlan], begun: Begun, done: Repa
     last = book.last_deadline(loading.ledger, loading.system)
     if last is not None:
         loading.wait_landing(last)
-    done.settled = repairs.settle_ready(loading, begun, plans)
-    counts = repairs.counted(loading.workspace, begun)
+    done.settled = repair_lists.settle_ready(loading, begun, plans)
+    counts = repair_lists.counted(loading.workspace, begun)
     done.mended, done.kept, done.lost_edits = counts["done"], counts["kept"], counts["lost_edit"]
     done.held = tuple(
         HeldGroup(f"{row['object']}.{row['code']}", row["reason"], int(row["n"]), tuple(row["keys"]))
-        for row in repairs.held(loading.workspace, begun, LISTED)
+        for row in repair_lists.held(loading.workspace, begun, LISTED)
     )
     digest = kept.keep(loading.workspace)
     loading.journal.compact()

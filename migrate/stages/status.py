@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from migrate.clock import parse_stamp
 from migrate.journal import REFUSED
+from migrate.ledger import Ledger
 from migrate.ledger import batches as book
 from migrate.ledger.canaries import last_flown
 from migrate.ledger.leases import proved_dead
@@ -18,6 +19,7 @@ from migrate.ledger.tables import attempts, leases
 from migrate.load.work import crosswalk
 from migrate.stages.crosswalk import current_ids
 from migrate.stages.remaining import remaining
+from migrate.stages.repairs import unfinished
 from migrate.workspace import Workspace
 
 
@@ -66,6 +68,7 @@ class Status:
     refused: int
     canaries: tuple[dict[str, Any], ...] = ()  # the last of each entry and operation
     off: tuple[str, ...] = ()  # automations of the target that are off because of us
+    repair: str = ""  # one that has begun and isn't at its end: what it is about, and how it goes on
     waived: tuple[str, ...] = ()  # entries that the plan loads without one, by whom and why
 
 
@@ -105,12 +108,18 @@ def status(workspace: Workspace) -> Status:
         int(count),
         tuple(each.document() | {"words": str(each)} for each in last_flown(ledger, attempt)),
         tuple(map(str, open_switches(ledger))),
+        _repair(ledger, attempt),
         tuple(
             f"{each.name}: no canary, by {each.automations.waive.by}: {each.automations.waive.reason}"
             for each in workspace.plan.model.objects
             if each.automations.waive
         ),
     )
+
+
+def _repair(ledger: Ledger, attempt: int) -> str:
+    begun = unfinished(ledger, attempt)
+    return "" if begun is None else f"Repair {begun.number} isn't at its end: `{begun.asked.words}` goes on."
 
 
 def _holder(row: Any, now: datetime, *, one_host: bool) -> Holder:

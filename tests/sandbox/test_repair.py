@@ -161,6 +161,7 @@ def test_a_killed_repair_goes_on_and_leaves_what_else_the_plan_changes(
     process.communicate()
     line.hubspot.control.delete("/faults")
 
+    assert "`migrate repair --fields Opportunity.amount` goes on" in line.say("status")
     assert "repair was cut short" in line.run("load", codes=(2,))["message"]
     refused = line.run("repair", "--fields", "deals.dealname", "--yes", codes=(2,))
     assert "isn't at its end" in refused["message"]
