@@ -45,7 +45,8 @@ _ROW = {"_key": "VARCHAR", "_source_id": "VARCHAR", "_version": "TIMESTAMPTZ", "
 
 def mark(loading: Loading, number: int, objects: Sequence[str]) -> tuple[str, int]:
     """Take the checkpoint `before-repair-<number>`; its name and place. It shares the attempt's baseline;
-    where the attempt has none yet, one of these objects is read."""
+    where the attempt has none yet (an earlier rollback left some records there), it is the attempt's first
+    one, and one of these objects is read."""
     workspace, name = loading.workspace, f"before-repair-{number}"
     if base := checkpoint.of_attempt(loading.ledger, loading.attempt):
         point = checkpoint.write_down(loading, name, "wave", base=base, window_end=base.window_end)
@@ -55,7 +56,7 @@ def mark(loading: Loading, number: int, objects: Sequence[str]) -> tuple[str, in
     baseline = checkpoint.take_baseline(loading.target, loading.catalog, workspace, folder, keys, loading)
     plan = workspace.plan.model
     end = checkpoint.window_end(plan.cutover.window, loading.clock.now(), plan.calendar.zone)
-    point = checkpoint.write_down(loading, name, "hand", baseline=baseline, window_end=stamp(end))
+    point = checkpoint.write_down(loading, name, "load", baseline=baseline, window_end=stamp(end))
     return name, point.segment
 
 

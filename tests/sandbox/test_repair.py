@@ -146,6 +146,18 @@ def test_after_a_repair_the_new_plan_is_on_record(line: Line, net: Amounts, thei
     assert deals["compared"] == len(net)
 
 
+def test_one_command_undoes_a_repair_and_the_former_plan_is_on_record_again(
+    line: Line, net: Amounts, theirs: Amounts
+) -> None:
+    undone = line.run("rollback", "run", "--to", "before-repair-1", "--yes", codes=(0, 1))
+
+    assert amounts(line) == net | theirs
+    assert undone["counts"]["update"] == len(net) - EDITED
+    assert line.run("rollback", "verify", codes=(0, 1))["verdict"] == "pass"
+    seen = line.run("repair", "--fields", "deals.amount", "--dry-run")
+    assert seen["records"] == {"Opportunity": len(net)}
+
+
 def test_a_killed_repair_goes_on_and_leaves_what_else_the_plan_changes(
     line: Line, net: Amounts, theirs: Amounts
 ) -> None:
@@ -173,7 +185,7 @@ def test_a_killed_repair_goes_on_and_leaves_what_else_the_plan_changes(
     assert named(line) == names
 
 
-def test_a_rollback_after_a_repair_holds_what_others_wrote_beside_our_fields(
+def test_a_rollback_of_all_after_a_repair_holds_what_others_wrote_beside_our_fields(
     line: Line, net: Amounts, theirs: Amounts
 ) -> None:
     line.back(held=EDITED + 1)
