@@ -54,7 +54,7 @@ def _one(workspace: Workspace, role: Role) -> Discovered:
         if rows[0].tenant != catalog.tenant:
             raise other_tenant(entry.system, f"{catalog.tenant} ({catalog.tenant_name})", str(rows[0].tenant))
         try:
-            drift = _drift(workspace.catalog(role), catalog)
+            drift = drift_between(workspace.catalog(role), catalog)
         except Damaged as error:  # this very command mends it
             drift = (f"can't be compared with the catalog before: it {error.what}",)
     digest = workspace.keep_catalog(entry.system, catalog)
@@ -81,7 +81,7 @@ def _one(workspace: Workspace, role: Role) -> Discovered:
     )
 
 
-def _drift(old: Catalog, new: Catalog) -> tuple[str, ...]:
+def drift_between(old: Catalog, new: Catalog) -> tuple[str, ...]:
     """What has changed between two catalogs of one system, in words."""
     found: list[str] = []
     for name in sorted(set(old.objects) | set(new.objects)):

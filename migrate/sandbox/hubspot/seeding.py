@@ -18,6 +18,7 @@ from migrate.sandbox.hubspot import (
     file_people,
     labels,
     links,
+    mirroring,
     pipelines,
     properties,
     records,
@@ -115,6 +116,7 @@ PARTS: Mapping[str, shapes.Shape] = {
     "schemas": shapes.many(shapes.SCHEMA),
     "properties": shapes.table(shapes.many(shapes.PROPERTY)),
     "pipelines": shapes.table(shapes.many(shapes.PIPELINE)),
+    "mirror": shapes.table(shapes.anything),
     "labels": shapes.many(
         shapes.members(
             from_=shapes.text, to=shapes.text, name=shapes.text, label=shapes.text, inverseLabel=shapes.text
@@ -147,6 +149,8 @@ PARTS: Mapping[str, shapes.Shape] = {
             from_=shapes.whole,
             to=shapes.whole,
             label=shapes.text,
+            typeId=shapes.whole,
+            category=shapes.text,
         )
     ),
     "settings": shapes.table(shapes.anything),
@@ -208,6 +212,8 @@ def _load(document: Mapping[str, Any], opened: Callable[[], Call]) -> dict[str, 
     counts["owners"] = len(document.get("owners") or [])
     for body in document.get("schemas") or []:
         schemas.define(opened(), body)
+    if document.get("mirror"):
+        counts |= mirroring.load(opened(), document["mirror"])
     for name, rows in (document.get("properties") or {}).items():
         call = opened()
         kind = call.catalog.kind(name).name

@@ -1,0 +1,88 @@
+"""How do staged records get into a twin? In lots, as the vendor's own text for each value.
+
+What a twin refuses (a value that no rule of today allows, a unique value twice) is left out and counted:
+a lot that is refused is halved until the bad record stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from migrate.errors import UsageError
+from migrate.twins.standing import Standing
+from migrate.twins.twin import Link, Record
+
+if TYPE_CHECKING:
+    from migrate.catalog import ObjectSchema
+    from migrate.connector import Target
+    from migrate.store import Manifest, Store
+
+LOT = 500
+
+
+@dataclass
+class Planted:
+    """Records that the twin took, those that it refused, and the first of its reasons."""
+
+    records: int = 0
+    refused: int = 0
+    why: str = ""
+
+
+def plant(
+    standing: Standing, target: Target, schema: ObjectSchema, store: Store, records: Manifest
+) -> Planted:
+    """Put a snapshot of an object in.
+
+    Args:
+        target: a connector to the twin, which turns staged values into the vendor's own.
+        records: with `_id` and the object's fields, as `snapshot` stages them.
+    """
+    done = Planted()
+    for lot in _records(target, schema, store, records):
+        _plant(standing, schema, lot, done)
+    return done
+
+
+def plant_links(standing: Standing, store: Store, links: Manifest) -> int:
+    """Put the links of a snapshot in, once all records are there; how many."""
+    columns, done = ["left_object", "left", "right_object", "right", "label"], 0
+    for batch in store.read(links, columns):
+        lists = [batch.column(name).to_pylist() for name in columns]
+        rows: list[Link] = list(zip(*lists, strict=True))
+        for first in range(0, len(rows), LOT):
+            lot = rows[first : first + LOT]
+            if (document := standing.mirror.links(standing.twin.catalog, lot)) is not None:
+                standing.seed(document)
+                done += len(lot)
+    return done
+
+
+def _records(target: Target, schema: ObjectSchema, store: Store, records: Manifest) -> Iterator[list[Record]]:
+    names = [name for name in records.schema if name in schema.fields]
+    for batch in store.read(records, ["_id", *names]):
+        ids = batch.column(0).to_pylist()
+        values = target.encode(schema.name, batch.select(names))
+        rows: list[Record] = [{**each, "_id": id} for id, each in zip(ids, values, strict=True)]
+        for first in range(0, len(rows), LOT):
+            yield rows[first : first + LOT]
+
+
+def _plant(standing: Standing, schema: ObjectSchema, rows: Sequence[Record], done: Planted) -> None:
+    from migrate.sandbox.control import ControlError
+
+    try:
+        standing.seed(standing.mirror.records(schema, rows))
+        done.records += len(rows)
+    except ControlError as error:
+        if error.status >= 500:
+            raise UsageError(f"The twin failed: {error}", "See its messages beside its store.") from error
+        if len(rows) == 1:
+            done.refused += 1
+            done.why = done.why or error.text
+            return
+        middle = len(rows) // 2
+        _plant(standing, schema, rows[:middle], done)
+        _plant(standing, schema, rows[middle:], done)

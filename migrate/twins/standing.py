@@ -1,0 +1,128 @@
+"""How is a twin stood up, and what has been asked of it since?
+
+The simulator runs in a process of its own that dies with this one. Its seed goes in without being counted
+or slowed; from then on every call takes the twin's latency.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from migrate.errors import UsageError
+from migrate.twins.hubspot import HubSpotMirror
+from migrate.twins.salesforce import SalesforceMirror
+from migrate.twins.twin import Mirror, Twin
+
+if TYPE_CHECKING:
+    from migrate.catalog import Catalog
+    from migrate.sandbox.control import Control
+    from migrate.sandbox.server import Running
+
+MIRRORS: dict[str, type[Mirror]] = {"hubspot": HubSpotMirror, "salesforce": SalesforceMirror}
+NO_SANDBOX = 'Install them with the extra `sandbox`: `pip install "crm-migrate[sandbox]"`.'
+
+
+@dataclass
+class Calls:
+    """Calls of a stretch of time, by kind. `throttled`: those among them that were one too many."""
+
+    by_kind: Counter[str] = field(default_factory=Counter)
+    throttled: int = 0
+
+    @property
+    def total(self) -> int:
+        """Those that were taken."""
+        return sum(self.by_kind.values())
+
+
+class Standing:
+    """A twin that runs."""
+
+    def __init__(self, twin: Twin, mirror: Mirror, running: Running) -> None:
+        self.twin, self.mirror, self._running = twin, mirror, running
+        self._seen = 0
+
+    @property
+    def control(self) -> Control:
+        """Steers and shows the simulator."""
+        return self._running.control
+
+    @property
+    def url(self) -> str:
+        """Where it listens, on loopback."""
+        return self._running.url
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """Of a user who may do everything, names in lower case."""
+        return self.mirror.credentials(self.url)
+
+    def seed(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Put a document in; counts."""
+        counts: dict[str, Any] = self.control.post("/seed", document)
+        return counts
+
+    def hide(self, seen: Catalog) -> None:
+        """Take out of sight what the twin showed and the real system hasn't."""
+        document = self.mirror.hidden(self.twin.catalog, seen)
+        if document is not None:
+            self.seed(document)
+
+    def slow(self) -> None:
+        """From now on every call takes the twin's latency, on its own clock."""
+        if self.twin.latency:
+            order = {"kind": "slow", "seconds": self.twin.latency}
+            self.control.post("/faults", [{"id": "latency", "on": {"times": None}, "do": order}])
+
+    def calls(self) -> Calls:
+        """What was asked since this was asked last."""
+        found = Calls()
+        for seen in self.control.ndjson(f"/requests?after={self._seen}"):
+            self._seen = max(self._seen, int(seen["number"]))
+            if seen["status"] == 429:
+                found.throttled += 1
+            else:
+                found.by_kind[self.mirror.kind_of_call(seen["method"], seen["path"])] += 1
+        return found
+
+
+def mirror_of(type: str) -> Mirror:
+    """What is known of a vendor.
+
+    Raises:
+        UsageError: nothing is, so there can be no twin.
+    """
+    if type not in MIRRORS:
+        raise UsageError(
+            f"There is no simulator of `{type}`, so it has no twin.",
+            f"Twins can be made of {', '.join(sorted(MIRRORS))}.",
+        )
+    return MIRRORS[type]()
+
+
+@contextmanager
+def stand(twin: Twin, folder: Path) -> Iterator[Standing]:
+    """Start a twin; it ends with the context.
+
+    Args:
+        folder: of its store and its messages.
+
+    Raises:
+        UsageError: the simulators aren't installed, or there is none of this kind.
+    """
+    mirror = mirror_of(twin.catalog.type)
+    try:
+        from migrate.sandbox.server import launch
+    except ImportError as error:
+        raise UsageError(
+            f"A twin needs the simulators, which aren't installed ({error.name} is missing).", NO_SANDBOX
+        ) from error
+    with launch(mirror.sandbox, folder, speed=twin.speed, settings=twin.settings) as running:
+        standing = Standing(twin, mirror, running)
+        standing.seed(mirror.document(twin.catalog))
+        yield standing
