@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from migrate.cli import asking, undo_plan
+from migrate.cli.drill import drill
 from migrate.cli.output import Result, Session, table
 from migrate.cli.scoping import checkpoint, checkpoints, scope_options
 from migrate.cli.way_back import accepted, verify
@@ -241,3 +242,4 @@ def force(session: Session, group: str, yes: bool) -> Result:
 
 
 rollback.add_command(verify)
+rollback.add_command(drill)

@@ -6,7 +6,7 @@ a whole cutover. Nothing here reads or writes a real system. Needs the extra `sa
 """
 
 from migrate.twins.copied import CopiedWorkspace, twin_workspace
-from migrate.twins.planting import Planted, plant
+from migrate.twins.planting import Planted, plant, plant_links
 from migrate.twins.standing import Calls, Standing, mirror_of, stand
 from migrate.twins.twin import Mirror, Twin
 
@@ -19,6 +19,7 @@ __all__ = [
     "Twin",
     "mirror_of",
     "plant",
+    "plant_links",
     "stand",
     "twin_workspace",
 ]

@@ -6,7 +6,7 @@ a lot that is refused is halved until the bad record stands alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,12 +46,13 @@ def plant(
     return done
 
 
-def plant_links(standing: Standing, store: Store, links: Manifest) -> int:
-    """Put the links of a snapshot in, once all records are there; how many."""
+def plant_links(standing: Standing, store: Store, links: Manifest, objects: Collection[str]) -> int:
+    """Put the links of a snapshot in that lead from and to these objects, once all records are there."""
     columns, done = ["left_object", "left", "right_object", "right", "label"], 0
     for batch in store.read(links, columns):
         lists = [batch.column(name).to_pylist() for name in columns]
-        rows: list[Link] = list(zip(*lists, strict=True))
+        pairs: Iterator[Link] = zip(*lists, strict=True)
+        rows = [each for each in pairs if each[0] in objects and each[2] in objects]
         for first in range(0, len(rows), LOT):
             lot = rows[first : first + LOT]
             if (document := standing.mirror.links(standing.twin.catalog, lot)) is not None:
