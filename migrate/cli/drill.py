@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -69,7 +70,8 @@ def _document(found: Drilled) -> dict[str, Any]:
     return {
         "verdict": found.verdict, "enough": found.enough, "records": found.records, "of": found.of,
         "factor": round(found.factor, 2), "speed": found.speed, "latency": found.latency,
-        "phases": found.phases, "needed": round(found.needed, 1), "window": round(found.window, 1),
+        "phases": found.phases, "needed": round(found.needed, 1),
+        "window": round(found.window, 1) if isfinite(found.window) else None,
         "failures": found.failures, "refused": found.refused, "baseline": found.baseline,
         "planted": found.planted, "left_out": found.left_out, "left_out_why": found.left_out_why,
         "unlike": found.unlike, "not_proved": found.not_proved, "folder": found.folder,
@@ -120,6 +122,8 @@ def _text(found: Drilled) -> str:
 
 
 def _span(seconds: float) -> str:
+    if not isfinite(seconds):
+        return "without end"
     if seconds < 60:
         return f"{seconds:.0f} s"
     if seconds < 7200:

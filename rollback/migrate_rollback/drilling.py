@@ -12,20 +12,20 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from migrate.clock import parse_stamp
 from migrate.errors import MigrateError, SystemRefused, UsageError
 from migrate.ledger.leases import this_process
 from migrate.ledger.tables import attempts, measures
 from migrate.load.context import Progress, no_progress
-from migrate.stages.checkpoint import Checkpoint, all_of, window_end
+from migrate.stages import pipeline
+from migrate.stages.checkpoint import Checkpoint, all_of
 from migrate.stages.extract import extract
 from migrate.stages.load import load
-from migrate.stages.pipeline import transform
 from migrate.stages.prepare import prepare
 from migrate.stages.sample import sampled
 from migrate.store import Manifest
@@ -33,7 +33,7 @@ from migrate.twins import Planted, Standing, Twin, plant, plant_links, stand, tw
 from migrate.workspace import Role, Workspace
 from migrate_rollback.rolling import run
 from migrate_rollback.verifying import verify
-from migrate_rollback.window import DRILL, MARGIN, ROOM
+from migrate_rollback.window import DRILL, MARGIN, ROOM, tighten
 
 LOAD = "rollback drill: load"  # seconds that the load of the last drill took
 EVENT = "rollback drill"
@@ -67,8 +67,9 @@ class Timed:
 class Drilled:
     """What a drill showed. Times in seconds of the vendor's clock.
 
-    `records` of `of` were loaded; `factor` scales to the whole. `window`: from the first load's start to its
-    end. `unlike`: where a twin's catalog differs from the real one. `folder`: "" where nothing was kept.
+    `records` of `of` were loaded; `factor` scales to the whole. `window`: from the first load to the end of
+    the way back, infinite without one. `planted`: records that stood in the target; `left_out`: those that
+    the twin refused. `unlike`: where a twin's catalog differs. `folder`: "" where nothing was kept.
     """
 
     records: int
@@ -78,7 +79,6 @@ class Drilled:
     latency: float
     phases: tuple[Timed, ...]
     window: float
-    enough: bool
     verdict: str
     failures: tuple[str, ...]
     refused: int
@@ -98,6 +98,11 @@ class Drilled:
     def needed(self) -> float:
         """Load, rollback with its margin, and the hour that nobody should cut."""
         return self.seconds("load") + self.seconds("rollback") * ROOM + MARGIN.total_seconds()
+
+    @property
+    def enough(self) -> bool:
+        """It fits into the window."""
+        return self.needed <= self.window
 
     @property
     def clean(self) -> bool:
@@ -124,8 +129,15 @@ def drill(workspace: Workspace, options: Options, progress: Progress = no_progre
         SystemRefused: a twin refused what the real system may well have taken; names the phase.
         Damaged: a part of the extract differs from its digest.
     """
-    catalogs = {role: workspace.catalog(role) for role in ROLES}
     _must_be_extracted(workspace)
+    with pipeline.alone(workspace, "drill"):
+        found = _alone(workspace, options, progress)
+    _record(workspace, found)
+    return found
+
+
+def _alone(workspace: Workspace, options: Options, progress: Progress) -> Drilled:
+    catalogs = {role: workspace.catalog(role) for role in ROLES}
     folder = workspace.place.scratch / "drill"
     shutil.rmtree(folder, ignore_errors=True)  # what a killed drill left
     folder.mkdir(mode=0o700)
@@ -137,12 +149,10 @@ def drill(workspace: Workspace, options: Options, progress: Progress = no_progre
                 twin = Twin(catalogs[role], settings, options.latency, options.speed)
                 twins[role] = stack.enter_context(stand(twin, folder / role))
                 progress(f"twin of {workspace.system(role).system}", 1, 1)
-            found = _rehearsed(workspace, folder, twins, options, progress)
+            return _rehearsed(workspace, folder, twins, options, progress)
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
-    _record(workspace, found)
-    return found
 
 
 def _rehearsed(
@@ -156,7 +166,7 @@ def _rehearsed(
         with _told("prepare"):
             prepare(copy)
             extract(copy, progress=progress)
-            transform(copy, progress=progress)
+            pipeline.transform(copy, progress)
         of, trees = _ready(copy, options.rows)
         records = of if trees is None else sampled(copy, trees)
         factor = of / records if records else 1.0
@@ -166,20 +176,18 @@ def _rehearsed(
         phases: list[Timed] = []
         with _timed(copy, twins["target"], "load", factor, phases):
             loaded = load(copy, sample=trees is not None, keep_going=True, progress=progress)
+        window = _window(copy)
         with _timed(copy, twins["target"], "rollback", factor, phases):
             run(copy, progress)
         with _timed(copy, twins["target"], "verify", factor, phases):
             verified = verify(copy, progress)
-        window = _window(copy)
-        told = Drilled(
-            records, of, factor, options.speed, options.latency, tuple(phases), window, enough=False,
-            verdict=verified.verdict,
+        return Drilled(
+            records, of, factor, options.speed, options.latency, tuple(phases), window, verified.verdict,
             failures=tuple(f"{each.object} {each.id}: {each.what}" for each in verified.failures[:20]),
             refused=loaded.refused, baseline=stood[0], planted=planted.records, left_out=planted.refused,
             left_out_why=planted.why, unlike=copied.unlike,
             folder=str(folder) if options.keep else "",
         )  # fmt: skip
-        return Drilled(**{**told.__dict__, "enough": told.needed <= window})
     finally:
         copy.close()
 
@@ -302,14 +310,12 @@ def _told(name: str) -> Iterator[None]:
 
 
 def _window(copy: Workspace) -> float:
-    """Seconds from the first load's start to the end of the way back, by the plan and the vendor's bin."""
-    plan, now = copy.plan.model, copy.clock.now()
-    end = window_end(plan.cutover.window, now, plan.calendar.zone)
-    with closing(copy.target()) as target:
-        days = target.limits.recycle_days
-    if days is not None:
-        end = min(end, now + timedelta(days=days))
-    return (end - now).total_seconds()
+    """Seconds from the first load to the end of the way back: the plan's time, or what the vendor keeps of
+    the kinds of change that were made."""
+    window = tighten(copy)
+    if window is None or window.ends is None:
+        return float("inf")
+    return (parse_stamp(window.ends) - parse_stamp(window.opened)).total_seconds()
 
 
 def _record(workspace: Workspace, found: Drilled) -> None:

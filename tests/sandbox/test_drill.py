@@ -160,7 +160,7 @@ def test_a_drill_loads_and_rolls_back_without_any_real_system(lines: dict[str, L
     assert told["verdict"] == "pass", told["failures"]
     assert told["unlike"] == {"source": [], "target": []}
     assert (told["records"], told["enough"]) == (told["of"], True)
-    assert (told["planted"], told["left_out"]) == (SMALL.companies, 0)
+    assert (told["planted"], told["left_out"]) == (SMALL.companies + SMALL.contacts, 0)
     assert ("before-load-1" in told["baseline"]) == (after == "loaded")
     phases = {each["name"]: each for each in told["phases"]}
     assert phases["load"]["calls"]["updates"] > 0, "what stood in the target is adopted, not made anew"
