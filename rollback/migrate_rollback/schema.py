@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from migrate.clock import stamp
 from migrate.connector import (
     NewField,
@@ -27,6 +29,7 @@ from migrate.errors import InDoubt, UsageError
 from migrate.journal import UNDO
 from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
+from migrate.ledger.tables import attempts
 from migrate.load import Loading
 from migrate.stages.checkpoint import all_of
 from migrate.stages.discover import discover
@@ -48,10 +51,11 @@ _SAME = """object, "after"['change'], "after"['name'], "after"['field'], "after"
 
 @dataclass(frozen=True)
 class Standing:
-    """One thing that `prepare` made and no rollback has removed. `seq`: of the journal's row that says so."""
+    """One thing that `prepare` made and no rollback has removed. `seq`, `attempt`: of the journal's row."""
 
     change: SchemaChange
     seq: int
+    attempt: int
 
     @property
     def object(self) -> str:
@@ -76,13 +80,13 @@ def standing(
     rows = workspace.engine.rows(
         f"""WITH j AS (SELECT *, concat_ws(chr(10), {_SAME}) AS what FROM {workspace.journal.source()}
           WHERE kind = 'schema' AND outcome = 'done'),
-        made AS (SELECT what, arg_max("after", seq) AS facts, max(seq) AS seq FROM j
+        made AS (SELECT what, arg_max("after", seq) AS facts, max(seq) AS seq, max(attempt) AS attempt FROM j
           WHERE op = 'create' AND reason = 'made' GROUP BY what),
         gone AS (SELECT what, max(seq) AS seq FROM j WHERE op = 'delete' GROUP BY what)
-        SELECT made.facts, made.seq FROM made LEFT JOIN gone USING (what)
+        SELECT made.facts, made.seq, made.attempt FROM made LEFT JOIN gone USING (what)
         WHERE (gone.seq IS NULL OR gone.seq < made.seq) AND made.seq > {int(after)}"""
     )
-    found = [Standing(of_facts(dict(row["facts"])), int(row["seq"])) for row in rows]
+    found = [Standing(of_facts(dict(row["facts"])), int(row["seq"]), int(row["attempt"])) for row in rows]
     chosen = [each for each in found if objects is None or each.object in objects]
     return sorted(chosen, key=lambda each: (_ORDER.index(type(each.change)), -each.seq))
 
@@ -90,8 +94,8 @@ def standing(
 def rows(workspace: Workspace, scope: Scope | None = None) -> list[Standing]:
     """What of it a rollback of this scope is about, in the order in which it would go. Asks no system.
 
-    `prepare` runs before the first checkpoint: going back to that one takes in all of it, going back to a
-    later one only what was made since.
+    `prepare` runs before an attempt's first checkpoint: going back to that one takes in what was made for the
+    attempt, and for those that are rolled back already; going back to a later one only what was made since.
 
     Raises:
         UsageError: a cohort has no schema of its own.
@@ -104,8 +108,14 @@ def rows(workspace: Workspace, scope: Scope | None = None) -> list[Standing]:
     points = all_of(workspace.ledger)
     firsts = {each.attempt: each.name for each in reversed(points)}
     point = next((each for each in points if each.name == scope.to), None)
-    after = 0 if point is None or firsts[point.attempt] == point.name else point.segment
-    return standing(workspace, scope.objects, after=after)
+    if point is None:
+        return standing(workspace, scope.objects)
+    if firsts[point.attempt] != point.name:
+        return standing(workspace, scope.objects, after=point.segment)
+    # An attempt that stands needs what was made for it; one that is rolled back doesn't any more.
+    known = workspace.ledger.read(sa.select(attempts.c.number, attempts.c.state))
+    stand = [each.number for each in known if each.state != "rolled_back" and each.number < point.attempt]
+    return [each for each in standing(workspace, scope.objects) if each.attempt > max(stand, default=0)]
 
 
 def removed_fields(workspace: Workspace) -> set[tuple[str, str]]:
