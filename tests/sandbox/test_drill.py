@@ -14,7 +14,7 @@ import pytest
 
 from migrate.catalog import Catalog
 from migrate.clock import SandboxClock
-from migrate.connector import NewField, NewLabel, NewObject, NewOption, Settings
+from migrate.connector import NewField, NewLabel, NewObject, NewOption, SchemaChange, Settings
 from migrate.connectors.hubspot import HubSpotConnector
 from migrate.connectors.salesforce import SalesforceConnector
 from migrate.demo.generated import generated
@@ -31,7 +31,7 @@ HOUSE = NewObject("p_house", "House", "Houses", "street", fields=(
     NewField("p_house", "style", "Style", "picklist", options=(
         NewOption("p_house", "style", "barn", "Barn"), NewOption("p_house", "style", "villa", "Villa"))),
 ), searchable=("street",), links=("companies",))  # fmt: skip
-MADE = [
+MADE: list[SchemaChange] = [
     HOUSE, *HOUSE.fields, *HOUSE.fields[1].options,
     NewField("companies", "migration_key", "Key", "string", unique=True),
     NewField("deals", "fee", "Fee", "money"),
