@@ -65,7 +65,7 @@ def kinds_made(workspace: Workspace, since: int = 0, attempt: int | None = None)
         f"""SELECT kind, op, object, "after"['change'] AS change FROM {workspace.journal.source()}
         WHERE seq > {int(since)} AND outcome IN ('intent', 'done') AND system = {text(target)}
         AND NOT starts_with(coalesce(batch, ''), '{UNDO}')
-        AND NOT (kind = 'link' AND coalesce(was_there, false)) {only} GROUP BY ALL"""
+        AND NOT (kind IN ('link', 'consent') AND coalesce(was_there, false)) {only} GROUP BY ALL"""
     )
     files = file_objects(workspace) if rows else set()
     found: set[Change] = set()

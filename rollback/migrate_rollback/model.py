@@ -36,6 +36,7 @@ CODES = {
     "refused": "the target refused it",
     "lost": "what it held before stood in a journal that is gone",
     "gone": "somebody has deleted it; nothing is left to put back",
+    "fixed": "the target lets nobody delete it",
     "window": "the rollback window is over",
     "consent": "who opted out stays opted out",
 }

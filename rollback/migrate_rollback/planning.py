@@ -15,8 +15,8 @@ from dataclasses import replace
 from migrate.clock import parse_stamp
 from migrate.connector import Change, Link, Restorable, Target, restoring_of, row_for
 from migrate.load.context import Progress, no_progress
-from migrate.stages.checkpoint import Checkpoint, window_open
-from migrate.stages.undoable import file_objects, kinds_made
+from migrate.stages.checkpoint import window_open
+from migrate.stages.undoable import file_objects
 from migrate.store import Manifest
 from migrate.workspace import Workspace
 from migrate_rollback import attempts, effects, planrows, schema, scoping, worklist
@@ -91,7 +91,7 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
             for (object, action, code), n in groups
         ),
         base, target.system, cost, tuple(beside), untold,
-        (*_residue(workspace, looking.restoring, point, looking), *sent), late,
+        (*looking.stays(), *sent), late,
     )  # fmt: skip
 
 
@@ -126,7 +126,11 @@ class _Looking:
         for batch in worklist.chunks(rows, limits.records_of(first.object)):
             with self.meter.of(RECORDS, 1):
                 judged = self.look.judge(first.object, batch, foreign)
-            acts = [(row, verdict) for row, _, verdict in judged if verdict.what in ("delete", "restore")]
+            acts = [
+                (row, verdict)
+                for row, _, verdict in judged
+                if verdict.what == "restore" or (verdict.what == "delete" and not self._fixed(row.object))
+            ]
             self._count(first, acts)
             going.update(row.id for row, verdict in acts if verdict.what == "delete")
             for row, _, verdict in judged:
@@ -154,8 +158,14 @@ class _Looking:
                 return "nothing", "", verdict.reason
             back = row_for(self.restoring, Change.RECORD_DELETED, row.object).route == "ui"
             return ("by hand" if back else "can't"), verdict.code, verdict.reason
+        if row.action == "delete" and self._fixed(row.object):
+            return "can't", "fixed", ""
         action = "delete file" if row.action == "delete" and row.object in self.files else row.action
         return action, "", ", ".join(verdict.values)
+
+    def _fixed(self, object: str) -> bool:
+        """Whether nobody can delete records of this object."""
+        return row_for(self.restoring, Change.RECORD_CREATED, object).route == "none"
 
     def note(self, object: str, action: str, code: str) -> str:
         """What a person does about a group, and until when."""
@@ -167,9 +177,17 @@ class _Looking:
             return how if row.route == "ui" else row.note
         if code == "merged":
             return row_for(self.restoring, Change.RECORD_MERGED, object).note
+        if code == "fixed":
+            return row_for(self.restoring, Change.RECORD_CREATED, object).note
         if code == "consent":
             return row_for(self.restoring, Change.OPTED_OUT).note
         return "look at the record: `migrate rollback hold show` has the target's words" if code else ""
+
+    def stays(self) -> Iterator[Residue]:
+        """What nobody can put back of whatever is undone."""
+        if records := self.deletes.total() + self.restores.total():
+            note = row_for(self.restoring, Change.HISTORY).note
+            yield Residue(f"{Change.HISTORY}: {note}", records)
 
     def effects(self, attempt: int) -> tuple[list[SideEffect], tuple[str, ...], list[Residue]]:
         """What happens beside it; what isn't told of that; mail that was sent."""
@@ -200,16 +218,6 @@ def _schema(workspace: Workspace, target: Target, scope: Scope, *, last: bool) -
         row = Row(number, 0, "schema", each.object, "", "", "revert schema")
         rows.append((row, "revert schema", "", f"{each.words}{': ' if used else ''}{used}"))
     return rows
-
-
-def _residue(
-    workspace: Workspace, restoring: Sequence[Restorable], point: Checkpoint, looking: _Looking
-) -> Iterator[Residue]:
-    """What stays whatever is undone: kinds of change that nobody can take back, and what `prepare` made."""
-    made = kinds_made(workspace, point.segment)
-    records = looking.deletes.total() + looking.restores.total()
-    if Change.HISTORY in made and records:
-        yield Residue(f"{Change.HISTORY}: {row_for(restoring, Change.HISTORY).note}", records)
 
 
 def _lots(workspace: Workspace, work: Manifest, size: int) -> Iterator[list[Row]]:

@@ -11,7 +11,7 @@ import pytest
 from migrate_rollback import Group, RollbackPlan, decision, planning, planrows
 
 from migrate.cli import undo_plan
-from migrate.connector import Who
+from migrate.connector import Change, Restorable, Who
 from migrate.connectors.hubspot.restoring import RESTORING
 from migrate.engine import Engine
 from tests.unit.two_systems import Move
@@ -79,6 +79,12 @@ def test_every_change_has_a_row_and_what_happens_besides_is_counted(
     sheet = openpyxl.load_workbook(tmp_path / "plan.xlsx")["Rows"]
     assert sheet.max_row == 2 + 5
     assert str(sheet.cell(1, 1).value).startswith("5 of 20 rows; all of them as Parquet: ")
+
+    fixed = Restorable(Change.RECORD_CREATED, "none", "nobody deletes a person", objects=("contacts",))
+    move.target.restoring = lambda: (fixed, *RESTORING)  # type: ignore[attr-defined]
+    again = plan(move)
+    assert again.counts == {"can't": 8, "delete": 3, "restore": 1, "with record": 6, "stays": 2}
+    assert again.groups[0].note == "nobody deletes a person"
 
 
 def test_what_others_touched_comes_first_stays_with_its_links_and_a_run_does_the_rest(
