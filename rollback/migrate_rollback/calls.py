@@ -114,7 +114,7 @@ class Meter:
         seconds = max(total / pace if pace else 0.0, total * each)
         if not pace and not each:
             seconds = total / 10.0
-        if book.in_doubt(self.workspace.ledger, point.attempt):
+        if book.in_doubt(self.workspace.ledger):
             seconds += self.target.limits.longest_call
         objects = list(point.baseline)
         rights = self.target.rights(objects, write=True)

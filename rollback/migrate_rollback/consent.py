@@ -14,7 +14,6 @@ from migrate.engine import Engine, text
 from migrate.journal import OPTED_OUT, Entry
 from migrate.ledger import BatchRow
 from migrate.load import Loading
-from migrate.workspace import Workspace
 
 
 def landed(loading: Loading, batch: BatchRow, told: Collection[str]) -> Iterator[Entry]:
@@ -46,11 +45,17 @@ def landed(loading: Loading, batch: BatchRow, told: Collection[str]) -> Iterator
             )  # fmt: skip
 
 
-def by_address(workspace: Workspace, attempt: int) -> dict[str, int]:
-    """How many opt-outs an attempt wrote by address, as `consent`; nothing where it wrote none."""
-    query = f"""SELECT key FROM ({OPTED_OUT.format(journal=workspace.journal.source())})
-        WHERE attempt = {attempt} AND NOT was_there"""
-    return _some({CONSENT: _count(workspace.engine, query)})
+def by_address(engine: Engine) -> dict[str, int]:
+    """How many opt-outs of what is undone were written by address, as `consent`; nothing for none."""
+    return _some({CONSENT: _count(engine, brought())})
+
+
+def brought() -> str:
+    """SQL: the opt-outs by address (`key`, `address`, `subscription`) of what is undone. Needs the tables of
+    `deeds`."""
+    due = "(SELECT * FROM undo_journal WHERE due)"
+    return f"""SELECT key, any_value(address) AS address, any_value(subscription) AS subscription
+        FROM ({OPTED_OUT.format(journal=due)}) WHERE NOT was_there GROUP BY key"""
 
 
 def to_stay(engine: Engine, catalog: Catalog) -> dict[str, int]:

@@ -101,7 +101,7 @@ def _acts(each: Automation, what: str) -> bool:
 
 
 def of_mail(
-    workspace: Workspace, attempt: int, restores: Mapping[str, int], created: Mapping[str, int]
+    workspace: Workspace, attempts: Sequence[int], restores: Mapping[str, int], created: Mapping[str, int]
 ) -> tuple[list[SideEffect], list[Residue]]:
     """Mail that putting back would send, and mail that the load has sent, as far as the canaries saw any.
 
@@ -109,7 +109,8 @@ def of_mail(
         created: records that we made and that are still there, by object.
     """
     effects, sent = [], []
-    for each in last_flown(workspace.ledger, attempt):
+    flights = [each for number in attempts for each in last_flown(workspace.ledger, number)]
+    for each in {(each.entry, each.operation): each for each in flights}.values():
         signs = [str(effect) for effect in each.effects if effect.does == MAILS]
         if not signs:
             continue

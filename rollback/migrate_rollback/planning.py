@@ -71,11 +71,12 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
             done += len(lot)
             progress("looked at", done, work.rows if work else done)
         rows.links(workspace.journal.source())
-        rows.opt_outs(workspace, chosen.number, catalog)
+        rows.opt_outs(catalog)
+        rows.deleted(looking.of_deleted)
         rows.held(dict.fromkeys(BY_HAND, "by hand") | {"lost": "can't"})
         cost = looking.meter.reckoning(point, looking.deletes, work is not None)
         rows.add(_schema(workspace, target, chosen.scope, last=work is None), ours=False)
-        beside, untold, sent = looking.effects(chosen.number)
+        beside, untold, sent = looking.effects(range(point.attempt, chosen.number + 1))
     total = sum(part.rows for part in writer.parts)
     store.publish(Manifest(base, "rollback", str(chosen.number), 0, total, tuple(writer.parts)))
     seconds = max(attempts.took(workspace) or 0.0, cost.seconds)
@@ -111,7 +112,10 @@ class _Looking:
         first, limits = rows[0], self.target.limits
         if first.action in ("unlink", "relink"):
             self.meter.unlinks(rows)
-            yield from ((row, row.action, "", "") for row in rows if row.action == "unlink")
+            # Whether another link's mark is to be given back is known only when it comes to it.
+            yield from (
+                (row, row.action, "", "") for row in rows if row.action == "unlink" or row.kind == "rejoin"
+            )
             return
         foreign: dict[str, list[Link]] = {}
         links: list[Link] = []
@@ -156,12 +160,16 @@ class _Looking:
         if verdict.what == "gone":
             if not verdict.code:
                 return "nothing", "", verdict.reason
-            back = row_for(self.restoring, Change.RECORD_DELETED, row.object).route == "ui"
-            return ("by hand" if back else "can't"), verdict.code, verdict.reason
+            return self.of_deleted(row.object), verdict.code, verdict.reason
         if row.action == "delete" and self._fixed(row.object):
             return "can't", "fixed", ""
         action = "delete file" if row.action == "delete" and row.object in self.files else row.action
         return action, "", ", ".join(verdict.values)
+
+    def of_deleted(self, object: str) -> str:
+        """What becomes of a deleted record: a person brings it back, or nobody does."""
+        back = row_for(self.restoring, Change.RECORD_DELETED, object).route == "ui"
+        return "by hand" if back else "can't"
 
     def _fixed(self, object: str) -> bool:
         """Whether nobody can delete records of this object."""
@@ -171,10 +179,12 @@ class _Looking:
         """What a person does about a group, and until when."""
         if action not in ("by hand", "can't"):
             return ""
-        if code == "gone":
+        if code in ("gone", "deleted"):
             row = row_for(self.restoring, Change.RECORD_DELETED, object)
-            how = f"bring it back first ({row.where}; {row.lasts}), then its values are put back"
-            return how if row.route == "ui" else row.note
+            then = "first, then its values are put back" if code == "gone" else "if it is wanted"
+            return f"bring it back {then}: {row.where}; {row.lasts}" if row.route == "ui" else row.note
+        if code == "lost":
+            return "its former values stand in no journal any more: look at the record"
         if code == "merged":
             return row_for(self.restoring, Change.RECORD_MERGED, object).note
         if code == "fixed":
@@ -189,11 +199,11 @@ class _Looking:
             note = row_for(self.restoring, Change.HISTORY).note
             yield Residue(f"{Change.HISTORY}: {note}", records)
 
-    def effects(self, attempt: int) -> tuple[list[SideEffect], tuple[str, ...], list[Residue]]:
+    def effects(self, attempts: Sequence[int]) -> tuple[list[SideEffect], tuple[str, ...], list[Residue]]:
         """What happens beside it; what isn't told of that; mail that was sent."""
         plan = self.workspace.plan.model
         acting, untold = effects.of_automations(self.target, plan, self.deletes, self.restores)
-        mails, sent = effects.of_mail(self.workspace, attempt, self.restores, self.deletes)
+        mails, sent = effects.of_mail(self.workspace, attempts, self.restores, self.deletes)
         catalog = self.workspace.catalog("target")
         bins = effects.of_bin(self.restoring, catalog, self.deletes)
         return [*self.cascades.effects(), *acting, *mails, *bins], untold, sent

@@ -10,12 +10,12 @@ record, and of opt-outs, from the journal.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from migrate.catalog import Catalog
 from migrate.engine import Engine, text
-from migrate.journal import LINKS, OPTED_OUT
+from migrate.journal import LINKS
 from migrate.store import PartWriter
 from migrate.workspace import Workspace
 from migrate_rollback import consent
@@ -86,18 +86,31 @@ class Rows:
               "right", label, '', '' FROM ends ORDER BY ALL"""
         )
 
-    def opt_outs(self, workspace: Workspace, attempt: int, catalog: Catalog) -> None:
+    def opt_outs(self, catalog: Catalog) -> None:
         """Opt-outs that the load brought, by address and in fields: they stay."""
-        query = OPTED_OUT.format(journal=workspace.journal.source())
         self._stream(
             f"""SELECT 'consent', 'can''t', 'consent', 'consent', key, '', address, '', subscription, '', ''
-            FROM ({query}) WHERE attempt = {int(attempt)} AND NOT was_there ORDER BY ALL"""
+            FROM ({consent.brought()}) ORDER BY ALL"""
         )
         for object, name, says in consent.marked(catalog, list(catalog.objects)):
             self._stream(
                 f"""SELECT {text(f"{object}.{name}")}, 'can''t', 'consent', 'record', key, id, '', '', '',
                 {text(name)}, replace({text(self._pattern(object))}, '{{id}}', id)
                 FROM ({consent.staying(object, name, says)}) ORDER BY ALL"""
+            )
+
+    def deleted(self, action: Callable[[str], str]) -> None:
+        """Records of ours from before the checkpoint that a later load deleted, for the source had.
+
+        Args:
+            action: what becomes of one, by object.
+        """
+        for row in self._engine.rows("SELECT DISTINCT object FROM undo_lost ORDER BY object"):
+            object = row["object"]
+            self._stream(
+                f"""SELECT object, {text(action(object))}, 'deleted', 'record', key, id, '', '', '', '',
+                replace({text(self._pattern(object))}, '{{id}}', id) FROM undo_lost
+                WHERE object = {text(object)} ORDER BY ALL"""
             )
 
     def held(self, hand: Mapping[str, str]) -> None:

@@ -65,7 +65,7 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
             GROUP BY ALL ORDER BY ALL"""
         )
     }
-    residue = _residue(workspace, target, catalog, attempt)
+    residue = _residue(workspace, target, catalog)
     return Verified(attempt, held, _failures(workspace), foreign, residue, folder)
 
 
@@ -153,7 +153,7 @@ def _failures(workspace: Workspace) -> tuple[Finding, ...]:
     return tuple(Finding(r["kind"], r["object"], r["id"], r["key"] or "", r["what"]) for r in rows)
 
 
-def _residue(workspace: Workspace, target: Target, catalog: Catalog, attempt: int) -> tuple[Residue, ...]:
+def _residue(workspace: Workspace, target: Target, catalog: Catalog) -> tuple[Residue, ...]:
     engine, found = workspace.engine, Counter[str]()
 
     def count(query: str) -> int:
@@ -179,7 +179,7 @@ def _residue(workspace: Workspace, target: Target, catalog: Catalog, attempt: in
             continue  # told already, of the records that are ours; the others' stamps are others' work
         found[f"{row['object']}.{row['field']}: computed by the target"] = int(row["n"])
     found.update(schema.residue(workspace))
-    stays = consent.by_address(workspace, attempt) | consent.stayed(engine)
+    stays = consent.by_address(engine) | consent.stayed(engine)
     found.update({f"{what}: opt-outs that the load brought; they stay": n for what, n in stays.items()})
     return tuple(Residue(what, number) for what, number in found.items() if number)
 

@@ -101,7 +101,9 @@ def test_what_others_touched_comes_first_stays_with_its_links_and_a_run_does_the
     ]  # fmt: skip
     assert not found.clean
     (gone,) = found.of("by hand")
-    assert gone.note.startswith("bring it back first (the object's list, Actions, Restore records; 90 days)")
+    assert gone.note.endswith(
+        "then its values are put back: the object's list, Actions, Restore records; 90 days"
+    )
     text = undo_plan.text(found, "here")
     assert text.index("Left to a person") < text.index("Held") < text.index("Would be undone")
 
