@@ -12,7 +12,7 @@ from migrate.cli import asking, undo_plan
 from migrate.cli.drill import drill
 from migrate.cli.output import Result, Session, table
 from migrate.cli.scoping import checkpoint, checkpoints, scope_options
-from migrate.cli.way_back import accepted, verify
+from migrate.cli.way_back import accepted, runbook, verify
 
 if TYPE_CHECKING:
     from migrate_rollback import RolledBack, Scope
@@ -243,3 +243,4 @@ def force(session: Session, group: str, yes: bool) -> Result:
 
 rollback.add_command(verify)
 rollback.add_command(drill)
+rollback.add_command(runbook)

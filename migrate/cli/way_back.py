@@ -105,3 +105,38 @@ def _checked(session: Session, file: Path) -> Result:
     )
     document = {**vars(found), "whole": found.whole}
     return Result("rollback verify", document, "\n".join(lines), 0 if found.whole else 5)
+
+
+@click.command(short_help="Write the operator's page.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path(), show_default="this folder",
+    help="Folder for runbook.html and runbook.md; it is made.",
+)  # fmt: skip
+@click.option("--look", is_flag=True, help="Look at every record first, as `rollback plan` does.")
+@click.pass_obj
+def runbook(session: Session, out: Path, look: bool) -> Result:
+    """Write the operator's page: where we stand, which way to go, what to type, what to say.
+
+    One screen, as HTML and as Markdown, with this plan's names, times and figures of now. It changes nothing
+    in the target. Without `--look` its figures are those of the last `migrate rollback plan`. Ends with 1
+    where a light is red or a trigger is reached.
+
+    \b
+    migrate rollback runbook --out night --look
+    """
+    from migrate_rollback.runbook import runbook as gather
+    from migrate_rollback.runbook import write
+
+    with session.workspace() as workspace, session.bars() as bars:
+        found = gather(workspace, session.where, look=look, progress=bars)
+    page, text = write(found, out)
+    lines = [found.words]
+    lines += [f"{each.name}: {each.words}" for each in found.lights if each.state == "fail"]
+    lines += [
+        f"Reached: {each.says}: {each.value} ({each.threshold}); {each.owner} decides."
+        for each in found.triggers
+        if each.state == "fail"
+    ]
+    lines.append(f"Open {page} (or read {text}).")
+    document = {**found.document(), "html": page, "markdown": text}
+    return Result("rollback runbook", document, "\n".join(lines), int(found.alarming))

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from migrate.clock import parse_stamp
+from migrate.clock import parse_stamp, stamp
 from migrate.connector import Change, Link, Restorable, Target, restoring_of, row_for
+from migrate.ledger.tables import measures
 from migrate.load.context import Progress, no_progress
 from migrate.stages.checkpoint import window_open
 from migrate.stages.undoable import file_objects
@@ -29,6 +30,7 @@ from migrate_rollback.planned import OPEN, RollbackPlan, SideEffect
 from migrate_rollback.planrows import Rows, Told
 from migrate_rollback.scope import Scope
 
+MEASURE = "rollback plan"  # seconds that the last look took
 ORDER = (
     *OPEN, "delete", "delete file", "restore", "unlink", "relink", "revert schema", "with record", "stays",
     "nothing",
@@ -52,6 +54,7 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
         Parked, SystemRefused: the target.
     """
     scoping.must_make_sense(workspace, scope)
+    began = workspace.clock.now()
     chosen = attempts.choose(workspace.ledger, scope)
     store, engine, point = workspace.store, workspace.engine, chosen.point
     workspace.journal.verify()
@@ -78,9 +81,14 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
         rows.add(_schema(workspace, target, chosen.scope, last=work is None), ours=False)
         beside, untold, sent = looking.effects(range(point.attempt, chosen.number + 1))
     total = sum(part.rows for part in writer.parts)
-    store.publish(Manifest(base, "rollback", str(chosen.number), 0, total, tuple(writer.parts)))
     seconds = max(attempts.took(workspace) or 0.0, cost.seconds)
     cost = replace(cost, seconds=seconds)
+    facts = {"at": stamp(workspace.clock.now()), "seconds": seconds, "calls": cost.total,
+             "whole": (scope is None or scope.empty) and not chosen.scope.partial}  # fmt: skip
+    store.publish(Manifest(base, "rollback", str(chosen.number), 0, total, tuple(writer.parts), facts=facts))
+    with workspace.ledger.write() as tx:
+        took = (workspace.clock.now() - began).total_seconds()
+        tx.put(measures, name=MEASURE, value=took, at=tx.at)
     safe = attempts.last_safe_start(point, seconds)
     late = chosen.state == "open" and safe is not None and workspace.clock.now() >= parse_stamp(safe)
     groups = sorted(rows.counts.items(), key=lambda each: (ORDER.index(each[0][1]), each[0]))

@@ -21,6 +21,7 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from migrate.cutting import cut_html, cut_text
+from migrate.pages import base_style
 from migrate_validators import charts
 from migrate_validators.model import Verdict, worst
 from migrate_validators.screen import NOT_SET_UP, TITLES
@@ -87,7 +88,7 @@ def page(document: dict[str, Any], digest: str) -> str:
 
 
 def _rendered(environment: Environment, document: dict[str, Any], digest: str, budget: Budget) -> str:
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = base_style() + _asset("report.css"), _asset("report.js")
     results = document["results"]
     checks = list(dict.fromkeys(each["check"] for each in results))
     rows, columns = _explored(document, budget)
