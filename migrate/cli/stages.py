@@ -117,7 +117,7 @@ def load(session: Session, objects: tuple[str, ...], dry_run: bool, keep_going: 
     \b
     migrate load --object Account --dry-run
     """
-    from migrate_rollback.window import tighten
+    from migrate_rollback.returning import tighten
 
     from migrate.stages.load import load as run
 
@@ -259,7 +259,7 @@ def run(
         document = {"extract": extracted, "transform": transformed, "load": loaded_document(loaded)}
         if dry_run:
             return Result("run", document, loaded_text(loaded), 0)
-        from migrate_rollback.window import tighten
+        from migrate_rollback.returning import tighten
         from migrate_validators import validate as do_validate
 
         tighten(workspace)

@@ -31,7 +31,7 @@ def accepted(
     """
     from migrate_rollback import plan
     from migrate_rollback.late import late
-    from migrate_rollback.window import tighten
+    from migrate_rollback.returning import tighten
 
     window = tighten(workspace)
     if not wanted or window is None or window.state != "closed":

@@ -19,6 +19,7 @@ from migrate import __version__
 from migrate.clock import is_loopback, is_web_address
 from migrate.plan.cutover import NotifyPlan
 from migrate.workspace import Workspace
+from migrate_rollback import returning
 from migrate_rollback import window as windows
 from migrate_rollback.window import Warned, Window
 
@@ -66,7 +67,7 @@ def notice(workspace: Workspace) -> Notice | None:
         None before the first load.
     """
     ledger = workspace.ledger
-    window = windows.tighten(workspace)
+    window = returning.tighten(workspace)
     if window is None:
         return None
     fresh = windows.warn(ledger, window)

@@ -1,7 +1,7 @@
 """How long is there a way back, how much of that time is gone, and has everybody been told?
 
 The window opens at the first load. Its end is promised then, by the plan; it comes nearer where the vendor
-keeps something that we have changed for a shorter time (`tighten`), and never moves away. Whoever starts
+keeps something that we have changed for a shorter time, and never moves away (`returning`). Whoever starts
 after the *last safe start* may not come to the end of a rollback within it. Each warning is told once: it is
 an event of the ledger's trail.
 """
@@ -15,16 +15,12 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from migrate.clock import Clock, parse_stamp, stamp
-from migrate.connector import limits_for, restoring_of
+from migrate.clock import parse_stamp, stamp
 from migrate.errors import UsageError
 from migrate.ledger import Ledger
 from migrate.ledger.leases import this_process
-from migrate.ledger.tables import attempts, checkpoints, events, measures
-from migrate.plugins import load
-from migrate.stages.checkpoint import Checkpoint, of_attempt
-from migrate.stages.undoable import kinds_made
-from migrate.workspace import Workspace
+from migrate.ledger.tables import attempts, events, measures
+from migrate.stages.checkpoint import Checkpoint
 
 MEASURE = "rollback"  # seconds that the last whole run took
 DRILL = "rollback drill"  # seconds that the last drill's rollback took
@@ -108,15 +104,23 @@ def opened(point: Checkpoint) -> datetime:
     return parse_stamp(point.at)
 
 
-def of_point(ledger: Ledger, point: Checkpoint, now: datetime) -> Window:
-    """The window of a checkpoint."""
+def of_point(
+    ledger: Ledger, point: Checkpoint, now: datetime, *, attempt: int | None = None, stands: str = ""
+) -> Window:
+    """The window of a checkpoint.
+
+    Args:
+        attempt: the one that a rollback to it closes, if that isn't its own.
+        stands: that attempt's state, if it isn't the ledger's: a part of it may be left to undo.
+    """
     seconds, measured = took(ledger)
     begin, safe = opened(point), last_safe_start(point.window_end, seconds or 0.0)
     end = parse_stamp(point.window_end) if point.window_end else None
     share = 0.0
     if end is not None:
         share = min(1.0, max(0.0, (now - begin) / (end - begin))) if end > begin else 1.0
-    stands = ledger.value(sa.select(attempts.c.state).where(attempts.c.number == point.attempt))
+    number = attempt or point.attempt
+    stands = stands or str(ledger.value(sa.select(attempts.c.state).where(attempts.c.number == number)))
     state: Literal["open", "late", "closed", "going", "back"] = "open"
     if stands in ("rolling_back", "rolled_back"):
         state = "going" if stands == "rolling_back" else "back"
@@ -124,43 +128,7 @@ def of_point(ledger: Ledger, point: Checkpoint, now: datetime) -> Window:
         state = "closed"
     elif safe is not None and now >= parse_stamp(safe):
         state = "late"
-    return Window(point.attempt, state, stamp(begin), point.window_end, safe, share, seconds, measured)
-
-
-def current(ledger: Ledger, clock: Clock) -> Window | None:
-    """The window of the attempt that a rollback would be about: one under way, else the one loaded last; None
-    before the first load."""
-    rolling = ledger.value(sa.select(attempts.c.number).where(attempts.c.state == "rolling_back"))
-    for number in [rolling] if rolling else range(ledger.attempt(), 0, -1):
-        if point := of_attempt(ledger, number):
-            return of_point(ledger, point, clock.now())
-    return None
-
-
-def tighten(workspace: Workspace) -> Window | None:
-    """Bring the end nearer where the vendor keeps less than the plan promises, by the kinds of change made.
-
-    Returns:
-        The window as it is then; None before the first load.
-    """
-    window = current(workspace.ledger, workspace.clock)
-    if window is None or window.state not in ("open", "late"):
-        return window
-    table = restoring_of(load(workspace.system("target").type))
-    days = limits_for(table, kinds_made(workspace, attempt=window.attempt))
-    if days is None:
-        return window
-    end = stamp(parse_stamp(window.opened) + timedelta(days=days))
-    if window.ends is None or end < window.ends:
-        with workspace.ledger.write() as tx:
-            later = sa.or_(checkpoints.c.window_end.is_(None), checkpoints.c.window_end > end)
-            tx.sql.execute(
-                checkpoints.update()
-                .where(checkpoints.c.attempt == window.attempt, later)
-                .values(window_end=end)
-            )
-            tx.event(this_process().holder, SHORTENED, attempt=window.attempt, days=days, ends=end)
-    return current(workspace.ledger, workspace.clock)
+    return Window(number, state, stamp(begin), point.window_end, safe, share, seconds, measured)
 
 
 def bound(ledger: Ledger, window: Window, plan: str) -> str:

@@ -16,16 +16,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from migrate_rollback import returning
 from migrate_rollback import window as windows
 from migrate_rollback.notifying import notice
+from migrate_rollback.scope import Scope
 from migrate_rollback.window import Window
 
 from migrate.clock import stamp
+from migrate.engine import Engine
 from migrate.errors import UsageError
+from migrate.journal.entry import DUCKDB
 from migrate.ledger import Ledger
-from migrate.ledger.tables import attempts, checkpoints, events, measures
+from migrate.ledger.tables import attempts, checkpoints, events, measures, rollbacks
 from migrate.plan.cutover import CutoverPlan
 
+ENGINE = Engine()
+COLUMNS = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in DUCKDB.items())
+NOTHING = f"(SELECT {COLUMNS} WHERE false)"
 START = datetime(2026, 3, 1, tzinfo=UTC)
 END = START + timedelta(days=10)
 
@@ -61,7 +68,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def at(ledger: Ledger, when: datetime) -> Window:
     clock: Any = ledger.clock
     clock.at = when
-    found = windows.current(ledger, clock)
+    found = returning.current(ledger, clock)
     assert found is not None
     return found
 
@@ -76,7 +83,9 @@ def workspace(ledger: Ledger, environment: dict[str, str] | None = None, **notif
     return SimpleNamespace(
         ledger=ledger, clock=ledger.clock, environment=environment or {},
         plan=SimpleNamespace(model=SimpleNamespace(cutover=cutover)),
-        system=lambda _role: SimpleNamespace(system="new"),
+        system=lambda _role: SimpleNamespace(system="new", type="hubspot"),
+        engine=ENGINE, journal=SimpleNamespace(source=lambda: NOTHING),
+        catalog=lambda _role: SimpleNamespace(objects={}),
     )  # fmt: skip
 
 
@@ -138,11 +147,45 @@ def test_what_is_rolled_back_warns_nobody(ledger: Ledger) -> None:
     assert (found.state, found.passed) == ("back", ())
 
 
+def test_what_is_left_of_a_partial_rollback_still_has_its_window(ledger: Ledger) -> None:
+    with ledger.write() as tx:
+        tx.put(attempts, number=1, state="rolled_back", opened=stamp(START), closed=tx.at, plan=None)
+        tx.put(attempts, number=2, state="open", opened=stamp(START), closed=None, plan=None)
+        scope = Scope("before-load-1", ("deals",)).text()
+        tx.put(rollbacks, attempt=1, checkpoint="before-load-1", scope=scope, began=tx.at, ended=tx.at)
+
+    found = at(ledger, START + timedelta(days=5))
+
+    assert (found.state, found.passed, found.ends) == ("open", (50,), stamp(END))
+
+
 def test_before_the_first_load_there_is_no_window(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "other.db", Hands())
-    assert windows.current(ledger, ledger.clock) is None
+    assert returning.current(ledger, ledger.clock) is None
     assert notice(workspace(ledger)) is None
     ledger.close()
+
+
+@pytest.mark.parametrize(("op", "days"), [("create", 40), ("delete", 15)])
+def test_the_end_comes_nearer_by_the_kinds_of_change_that_were_made(
+    ledger: Ledger, op: str, days: int
+) -> None:
+    """The plan says 40 days; Salesforce keeps what was deleted for 15, and what was created for ever."""
+    change = f"""SELECT * REPLACE (2 AS seq, 1 AS attempt, 'new' AS system, 'Account' AS object,
+        'record' AS kind, '{op}' AS op, 'done' AS outcome, 'b' AS batch) FROM (SELECT {COLUMNS})"""
+    with ledger.write() as tx:
+        tx.sql.execute(checkpoints.update().values(window_end=stamp(START + timedelta(days=40))))
+    there = workspace(ledger)
+    there.journal = SimpleNamespace(source=lambda: f"({change})")
+    there.system = lambda _role: SimpleNamespace(system="new", type="salesforce")
+
+    found, again = returning.tighten(there), returning.tighten(there)
+
+    assert found == again
+    assert found is not None
+    assert found.ends == stamp(START + timedelta(days=days))
+    words = "the vendor keeps what was changed for 15 days" if op == "delete" else "the plan's 40 days"
+    assert windows.bound(ledger, found, "40 days") == words
 
 
 # -- warnings -------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from migrate.ledger import batches as book
 from migrate.ledger.tables import events, measures
 from migrate.load.context import Progress, no_progress
 from migrate.workspace import Workspace
-from migrate_rollback import holding, planning
+from migrate_rollback import holding, planning, returning
 from migrate_rollback import window as windows
 from migrate_rollback.attesting import VERIFIED, attested
 from migrate_rollback.planned import UNDONE
@@ -105,7 +105,7 @@ def runbook(
     """
     if look:
         planning.plan(workspace, progress)
-    window = windows.tighten(workspace)
+    window = returning.tighten(workspace)
     if window is None:
         raise UsageError(
             "Nothing has been loaded, so there is no way back to describe.",
@@ -222,7 +222,7 @@ def _said(
     """The facts of the messages; each is a whole phrase, so that none has a hole."""
     plan, done = workspace.plan.model, window.state == "back"
     verified = next(iter(attested(workspace.ledger, window.attempt)), None)
-    held = _held(workspace, window) if done else seen.count("hold")
+    held = sum(group.count for group in holding.groups(workspace)) if done else seen.count("hold")
     touched = seen.count(*UNDONE)
     known = f"It concerns {touched:,} records and links." if seen.at else ""
     end = workspace.clock.now() + timedelta(seconds=measured.run) if measured.run is not None else None
@@ -240,7 +240,3 @@ def _said(
         "verdict": verified["words"] if verified else "not verified yet",
         "deciders": f"Decided by {' and '.join(tell)}." if tell else "",
     }  # fmt: skip
-
-
-def _held(workspace: Workspace, window: Window) -> int:
-    return sum(group.count for group in holding.groups(workspace, window.attempt))
