@@ -31,9 +31,10 @@ from migrate.stages.sample import sampled
 from migrate.store import Manifest
 from migrate.twins import Planted, Standing, Twin, plant, plant_links, stand, twin_workspace
 from migrate.workspace import Role, Workspace
+from migrate_rollback.returning import tighten
 from migrate_rollback.rolling import run
 from migrate_rollback.verifying import verify
-from migrate_rollback.window import DRILL, MARGIN, ROOM, tighten
+from migrate_rollback.window import DRILL, MARGIN, ROOM
 
 LOAD = "rollback drill: load"  # seconds that the load of the last drill took
 EVENT = "rollback drill"
