@@ -8,7 +8,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from migrate_rollback import Group, RollbackPlan, decision, planning, planrows
+from migrate_rollback import Group, RollbackPlan, Scope, decision, planning, planrows
 
 from migrate.cli import undo_plan
 from migrate.connector import Change, Restorable, Who
@@ -147,3 +147,21 @@ def test_addresses_that_opted_out_stay_in_the_workspace(
     assert "ann@example.com" not in cells
     assert any(value.startswith("1 of 2 rows (1 opt-outs are left out here)") for value in cells)
     assert "7" in cells
+
+
+def test_back_to_a_later_checkpoint_what_a_delta_deleted_is_left_to_a_person(move: Move) -> None:
+    gone = move.there("Contact", "C1").id
+    before = len(planning.checkpoints(move.workspace))
+    move.source.delete("Contact", "C1")
+    move.source.put("Contact", "C9", LastName="New", AccountId="A1")
+    move.move(delta=True)
+    later = planning.checkpoints(move.workspace)[before].point.name
+
+    found = planning.plan(move.workspace, scope=Scope(later))
+
+    assert found.counts == {"by hand": 1, "delete": 1, "with record": 1}
+    (deleted,) = found.of("by hand")
+    assert (deleted.code, deleted.object) == ("deleted", "contacts")
+    assert deleted.note.startswith("bring it back if it is wanted: the object's list")
+    (row,) = planrows.read(move.workspace, found.folder, ("by hand",))
+    assert row["url"] == f"https://new.test/contacts/{gone}"
