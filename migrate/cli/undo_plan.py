@@ -10,6 +10,7 @@ from migrate.cli.output import table
 if TYPE_CHECKING:
     from migrate_rollback import RollbackPlan
 
+LINKS = 10  # shown to people; more in the JSON, all in the rows
 PARTS = (
     ("Can't be undone", ("can't",)),
     ("Left to a person", ("by hand",)),
@@ -36,7 +37,7 @@ def document(found: RollbackPlan) -> dict[str, Any]:
         "side_effects": found.effects, "untold": found.untold, "stays": found.stays,
         "calls": {**cost.calls, "total": cost.total},
         "quota": {"left": cost.left, "most": cost.most, "kept": cost.kept, "enough": cost.enough},
-        "folder": found.folder,
+        "left_to_people": found.left, "folder": found.folder,
     }  # fmt: skip
 
 
@@ -58,6 +59,8 @@ def _lines(found: RollbackPlan, stage: str) -> Iterator[str]:
         yield table(rows, ("object", "count", "what would happen"))
         for note in dict.fromkeys(group.note for group in groups if group.note):
             yield f"  {note}"
+        if "by hand" in actions:
+            yield from (f"  {each.object} {each.id}: {each.url}" for each in found.left[:LINKS] if each.url)
     if found.effects:
         yield "What happens besides:"
         beside = [(each.kind, each.object or "all", each.count, each.words) for each in found.effects]

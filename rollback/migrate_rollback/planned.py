@@ -29,6 +29,17 @@ class SideEffect:
 
 
 @dataclass(frozen=True)
+class Left:
+    """A record that is left to a person. `why`: a key of CODES; `url`: its page, "" where none is known."""
+
+    object: str
+    id: str
+    key: str
+    why: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Reckoning:
     """What a rollback costs. `calls`: by what they are for. `seconds`: the longer of what was
     reckoned at the target's pace and our share, and what was measured last.
@@ -92,6 +103,7 @@ class RollbackPlan:
     untold: tuple[str, ...] = ()
     stays: tuple[Residue, ...] = ()
     late: bool = False  # the last safe start is over
+    left: tuple[Left, ...] = ()  # the first 200 that are left to a person
 
     @property
     def clean(self) -> bool:

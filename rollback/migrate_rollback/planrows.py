@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from migrate.catalog import Catalog
@@ -20,11 +21,14 @@ from migrate.store import PartWriter
 from migrate.workspace import Workspace
 from migrate_rollback import consent
 from migrate_rollback.model import Row
+from migrate_rollback.planned import Left
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 NAMES = ("object", "action", "why", "kind", "key", "id", "left", "right", "label", "detail", "url")
+BY_HAND = "by hand"
+MOST_LEFT = 200  # of those left to a person, in the plan itself; all are in the artifact
 Told = tuple[Row, str, str, str]  # row, action, why, detail
 
 
@@ -41,6 +45,7 @@ class Rows:
     def __init__(self, writer: PartWriter, engine: Engine, catalog: Catalog) -> None:
         self._writer, self._engine, self._catalog = writer, engine, catalog
         self.counts: Counter[tuple[str, str, str]] = Counter()
+        self.left: list[Left] = []  # the first that are left to a person
         engine.run("CREATE OR REPLACE TABLE undo_told (object VARCHAR, id VARCHAR, goes BOOLEAN)")
 
     def add(self, told: Sequence[Told], ours: bool = True) -> None:
@@ -138,6 +143,12 @@ class Rows:
         groups = table.group_by(["object", "action", "why"]).aggregate([([], "count_all")]).to_pylist()
         for row in groups:
             self.counts[(row["object"], row["action"], row["why"])] += row["count_all"]
+        if any(row["action"] == BY_HAND for row in groups) and len(self.left) < MOST_LEFT:
+            named = (row for row in table.to_pylist() if row["action"] == BY_HAND)
+            self.left += [
+                Left(row["object"], row["id"], row["key"], row["why"], row["url"])
+                for row in islice(named, MOST_LEFT - len(self.left))
+            ]
 
     def _url(self, object: str, id: str) -> str:
         return self._pattern(object).replace("{id}", id) if id else ""

@@ -105,6 +105,7 @@ def test_what_others_touched_comes_first_stays_with_its_links_and_a_run_does_the
         "then its values are put back: the object's list, Actions, Restore records; 90 days"
     )
     text = undo_plan.text(found, "here")
+    assert f"https://new.test/companies/{found.left[0].id}" in text
     assert text.index("Left to a person") < text.index("Held") < text.index("Would be undone")
 
     path = tmp_path / "plan.xlsx"
