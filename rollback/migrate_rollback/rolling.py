@@ -190,10 +190,9 @@ def _sweep(loading: Loading, chosen: Chosen) -> list[tuple[str, str, str]]:
     """Records with our key that the crosswalk doesn't know: (object, key, id)."""
     store, keys = loading.workspace.store, checkpoint.key_fields(loading.workspace, chosen.point)
     found: list[tuple[str, str, str]] = []
-    gone = schema.removed_fields(loading.workspace)
     for number, (object, folder) in enumerate(chosen.point.baseline.items(), 1):
-        if {(object, ""), (object, keys[object])} & gone:
-            continue  # nobody used it any more when we removed it
+        if schema.removed(loading.workspace, loading.catalog, object, keys[object]):
+            continue  # no record bore a key any more when we removed its field
         manifest = store.manifest(folder)
         swept = sweep(loading, object, keys[object], store.files(manifest) if manifest else [])
         found.extend((object, key, id) for key, id in swept.strays)

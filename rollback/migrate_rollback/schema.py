@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from migrate.catalog import Catalog
 from migrate.clock import stamp
 from migrate.connector import (
     NewField,
@@ -25,6 +26,7 @@ from migrate.connector import (
     SchemaChange,
     Use,
 )
+from migrate.engine import text
 from migrate.errors import InDoubt, UsageError
 from migrate.journal import UNDO
 from migrate.ledger import BatchRow
@@ -118,19 +120,21 @@ def rows(workspace: Workspace, scope: Scope | None = None) -> list[Standing]:
     return [each for each in standing(workspace, scope.objects) if each.attempt > max(stand, default=0)]
 
 
-def removed_fields(workspace: Workspace) -> set[tuple[str, str]]:
-    """Fields of ours, by object, that a rollback has removed: there is nothing to read in them any more."""
+def removed(workspace: Workspace, catalog: Catalog, object: str, field: str = "") -> bool:
+    """Whether a rollback has removed this object of ours, or this field, so that there is nothing to read.
+
+    Args:
+        catalog: the target's; what is there (again) is read, whoever made it.
+    """
+    there = catalog.objects.get(object)
+    if there is not None and (not field or field in there.fields):
+        return False
+    which = f"""'NewField' AND "after"['name'] = {text(field)}""" if field else "'NewObject'"
     rows = workspace.engine.rows(
-        f"""SELECT object, "after"['change'] AS change, "after"['name'] AS name, arg_max(op, seq) AS op
-        FROM {workspace.journal.source()} WHERE kind = 'schema' AND outcome = 'done'
-        AND (op = 'delete' OR reason IN ('made', 'there'))
-        AND "after"['change'] IN ('NewField', 'NewObject') GROUP BY ALL"""
+        f"""SELECT 1 FROM {workspace.journal.source()} WHERE kind = 'schema' AND outcome = 'done'
+        AND op = 'delete' AND object = {text(object)} AND "after"['change'] = {which} LIMIT 1"""
     )
-    return {
-        (row["object"], "" if row["change"] == "NewObject" else row["name"])
-        for row in rows
-        if row["op"] == "delete"
-    }
+    return bool(rows)
 
 
 def residue(workspace: Workspace) -> dict[str, int]:

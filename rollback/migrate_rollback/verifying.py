@@ -46,7 +46,7 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
         keys = {
             object: key
             for object, key in key_fields(workspace, point).items()
-            if object in point.baseline and (object, "") not in schema.removed_fields(workspace)
+            if object in point.baseline and not schema.removed(workspace, catalog, object)
         }
         after = take_baseline(target, catalog, workspace, f"after/attempt-{attempt}", keys)
         for number, object in enumerate(keys, 1):  # less those that a rollback has removed, empty

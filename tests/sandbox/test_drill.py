@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from migrate.connectors.salesforce import SalesforceConnector
 from migrate.demo.generated import generated
 from migrate.demo.run import SETTINGS, environment, prepare_folder
 from migrate.demo.shape import Sizes
+from migrate.errors import UsageError
 from migrate.sandbox.server import Running, launch
 from migrate.stages.discover import drift_between
 from migrate.twins import Twin, stand
@@ -127,6 +129,20 @@ def test_the_twin_of_an_org_has_its_objects_fields_and_values(tmp_path: Path) ->
         assert twin.objects[object].prefix == schema.prefix
         for name, field in schema.fields.items():
             assert twin.objects[object].fields[name].references == field.references, (object, name)
+
+
+def test_without_the_simulators_a_twin_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "migrate.sandbox.server", None)
+    catalog = Catalog(
+        type="hubspot", tenant="1", family="hs1", api="v3", objects={}, discovered=datetime.now(UTC)
+    )
+    with pytest.raises(UsageError, match=r"crm-migrate\[sandbox\]"), stand(Twin(catalog), tmp_path):
+        pass
+    mime = catalog.model_copy(update={"type": "mime"})
+    with pytest.raises(UsageError, match="no simulator of `mime`"), stand(Twin(mime), tmp_path):
+        pass
 
 
 @pytest.fixture(scope="module")

@@ -210,6 +210,27 @@ def test_what_a_held_record_bears_stays_and_a_lost_answer_is_settled_by_looking(
     assert any("migration_key" in each["what"] for each in verified["residue"])
 
 
+@pytest.mark.long
+def test_a_rollback_killed_while_it_removes_a_field_goes_on_where_it_stopped(line: Line) -> None:
+    line.hubspot.control.post("/faults", [{
+        "on": {"method": "DELETE", "path": "/properties/", "nth": 2},
+        "do": {"kind": "hold", "at": "after_commit", "then": "drop"},
+    }])  # fmt: skip
+    process = line.start("rollback", "run", "--yes", "--schema")
+    line.hubspot.control.wait_held(timeout=300)
+    process.kill()
+    process.communicate()
+    line.hubspot.control.delete("/faults")
+
+    ran = line.run("rollback", "run", "--yes", "--schema")
+
+    assert ran["schema"]["stays"] == {}
+    verified = line.run("rollback", "verify")
+    assert verified["verdict"] == "pass", verified["failures"]
+    assert not [each for each in verified["residue"] if "made by prepare" in each["what"]]
+    assert not [name for names in catalog_of(line).values() for name in names if name == "migration_key"]
+
+
 def catalog_of(line: Line) -> dict[str, Any]:
     """Live properties by object, as the portal itself lists them."""
     import httpx2
