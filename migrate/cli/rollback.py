@@ -1,28 +1,22 @@
-"""Commands that put everything back: checkpoints, plan, run, verify, hold."""
+"""Commands that put everything back: checkpoints, plan, run, verify."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from migrate.cli import asking, undo_plan
+from migrate.cli import undo_plan
 from migrate.cli.drill import drill
-from migrate.cli.output import Result, Session, table
+from migrate.cli.holds import hold
+from migrate.cli.output import Result, Session
 from migrate.cli.scoping import checkpoint, checkpoints, scope_options
+from migrate.cli.undone import confirm, ran, yes_option
 from migrate.cli.way_back import accepted, runbook, verify
 
 if TYPE_CHECKING:
-    from migrate_rollback import RolledBack, Scope
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def yes_option(command: F) -> F:
-    """`--yes`, instead of the typed confirmation."""
-    return click.option("--yes", is_flag=True, help="Don't ask for the system's name.")(command)
+    from migrate_rollback import Scope
 
 
 @click.group(short_help="Put everything back, and prove it.")
@@ -108,139 +102,12 @@ def run_(
                 int(not seen.clean),
             )
         late = accepted(session, workspace, bars, scope, wanted=after_window)
-        _confirm(workspace.system("target").system, yes)
+        confirm(workspace.system("target").system, yes)
         found = run(workspace, bars, scope, remove_schema=schema, late=late)
-    return _ran("rollback run", found)
+    return ran("rollback run", found)
 
 
-def _ran(command: str, found: RolledBack) -> Result:
-    objects = {name: dict(sorted(tally.items())) for name, tally in found.objects.items()}
-    counts: dict[str, int] = {}
-    for tally in objects.values():
-        for name, number in tally.items():
-            counts[name] = counts.get(name, 0) + number
-    document = {
-        "attempt": found.attempt, "next_attempt": found.next_attempt, "objects": objects, "counts": counts,
-        "settled": found.settled, "late": found.late, "lost_edits": found.lost_edits, "holds": found.held,
-        "held": sum(group.count for group in found.held), "seconds": round(found.seconds, 1),
-        "schema": found.schema,
-    }  # fmt: skip
-    columns = ("delete", "restore", "unlink", "link", "held", "refused")
-    rows = [
-        (
-            name,
-            *(
-                tally.get(column, 0) + (tally.get("update", 0) if column == "restore" else 0)
-                for column in columns
-            ),
-        )
-        for name, tally in objects.items()
-    ]
-    head = ("object", "deleted", "put back", "unlinked", "marks back", "held", "refused")
-    lines = [table(rows, head) if rows else "Nothing was left to undo."]
-    if found.settled:
-        lines.append(f"{found.settled} batches of the load were in doubt; the target told what had landed.")
-    if found.late:
-        lines.append(f"{found.late} records of ours had landed without the journal knowing.")
-    if found.lost_edits:
-        lines.append(
-            f"{found.lost_edits} edits came between our last look and our write; they are in the journal."
-        )
-    lines += [f"Held: {group.name}: {group.count:,} ({group.words})" for group in found.held]
-    if found.schema is not None:
-        lines += [f"Removed from the schema: {what}" for what in found.schema.removed]
-        lines += [f"Stays in the schema: {what}: {why}" for what, why in found.schema.stays.items()]
-    lines.append("Next: `migrate rollback verify`.")
-    return Result(command, document, "\n".join(lines), 0 if found.clean else 1)
-
-
-def _confirm(system: str, yes: bool) -> None:
-    if yes:
-        return
-    typed = asking.typed(f"This deletes and changes records in `{system}`. Type its name to go on")
-    if typed != system:
-        raise click.UsageError(f"`{typed}` isn't `{system}`; nothing was done.")
-
-
-@rollback.group(short_help="Decide about records that others have touched.")
-def hold() -> None:
-    """Decide about records that were left as they are, because others have touched them."""
-
-
-@hold.command("list")
-@click.pass_obj
-def list_(session: Session) -> Result:
-    """List the groups of held records; what isn't decided is kept.
-
-    \b
-    migrate rollback hold list
-    """
-    from migrate_rollback import holds
-
-    with session.workspace() as workspace:
-        found = holds(workspace)
-    rows = [(each.name, each.count, each.words, each.decided or "kept, undecided") for each in found]
-    text = table(rows, ("group", "records", "why", "decision")) if rows else "Nothing is held."
-    return Result("rollback hold list", {"groups": found}, text, int(bool(found)))
-
-
-@hold.command()
-@click.argument("group")
-@click.option("--limit", default=50, show_default=True, help="Most records to show.")
-@click.pass_obj
-def show(session: Session, group: str, limit: int) -> Result:
-    """Show a group's records, and what speaks against undoing each.
-
-    \b
-    migrate rollback hold show companies.edited
-    """
-    from migrate_rollback import show_hold
-
-    with session.workspace() as workspace:
-        found = show_hold(workspace, group, limit)
-    rows = [(each.object, each.id, each.key, each.action, each.reason) for each in found]
-    return Result(
-        "rollback hold show", {"holds": found}, table(rows, ("object", "id", "key", "would", "why"))
-    )
-
-
-@hold.command(short_help="Decide that a group stays as it is.")
-@click.argument("group")
-@click.pass_obj
-def keep(session: Session, group: str) -> Result:
-    """Decide that a group stays as it is; recorded with your name. `force` can still undo it later.
-
-    \b
-    migrate rollback hold keep companies.edited
-    """
-    from migrate_rollback import keep_hold
-
-    with session.workspace() as workspace:
-        found = keep_hold(workspace, group)
-    words = "1 record stays" if found.count == 1 else f"{found.count:,} records stay"
-    return Result("rollback hold keep", {"group": found}, f"`{found.name}`: {words}.")
-
-
-@hold.command(short_help="Undo a group all the same.")
-@click.argument("group")
-@yes_option
-@click.pass_obj
-def force(session: Session, group: str, yes: bool) -> Result:
-    """Undo a group all the same: what others wrote on these records goes with them.
-
-    Asks for the system's name before it writes. `migrate rollback hold show GROUP` shows what would go.
-
-    \b
-    migrate rollback hold force companies.edited
-    """
-    from migrate_rollback import force_hold
-
-    with session.workspace() as workspace, session.bars() as bars:
-        _confirm(workspace.system("target").system, yes)
-        found = force_hold(workspace, group, bars)
-    return _ran("rollback hold force", found)
-
-
+rollback.add_command(hold)
 rollback.add_command(verify)
 rollback.add_command(drill)
 rollback.add_command(runbook)

@@ -7,7 +7,6 @@ and makes its generations loadable again. What a kill interrupts, the same comma
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -18,7 +17,7 @@ from migrate.errors import Defect, UsageError
 from migrate.ledger import BatchRow, Ledger
 from migrate.ledger import batches as book
 from migrate.ledger.leases import this_process
-from migrate.ledger.tables import attempts, events, generations, measures, rollbacks, watermarks
+from migrate.ledger.tables import attempts, generations, measures, rollbacks, watermarks
 from migrate.load import Loading
 from migrate.stages.checkpoint import (
     Checkpoint,
@@ -34,8 +33,6 @@ from migrate_rollback import window
 from migrate_rollback.late import Late
 from migrate_rollback.scope import Scope
 from migrate_rollback.window import MEASURE
-
-KEEP = "rollback hold keep"
 
 
 @dataclass(frozen=True)
@@ -263,13 +260,3 @@ def took(workspace: Workspace) -> float | None:
 def last_safe_start(point: Checkpoint, seconds: float) -> str | None:
     """The window's end, less half as long again as a rollback takes, less an hour."""
     return window.last_safe_start(point.window_end, seconds)
-
-
-def decisions(ledger: Ledger, attempt: int) -> dict[str, str]:
-    """What people have decided on groups of holds: group to `keep`."""
-    found: dict[str, str] = {}
-    for row in ledger.read(sa.select(events).where(events.c.what == KEEP).order_by(events.c.number)):
-        facts = json.loads(row.facts)
-        if facts.get("attempt") == attempt:
-            found[facts["group"]] = "keep"
-    return found

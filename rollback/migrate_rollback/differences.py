@@ -47,12 +47,14 @@ def records(
         f"""INSERT INTO undo_differences
         SELECT CASE WHEN h.id IS NOT NULL AND c.id IS NOT NULL AND list_contains(c.written, d.field)
           THEN 'held'
+            WHEN k.id IS NOT NULL THEN 'foreign'
             WHEN c.id IS NOT NULL AND list_contains(c.written, d.field) THEN 'unrestored'
             WHEN d.field IN ({quoted(list(computed))}) THEN 'computed'
             WHEN s.id IS NOT NULL AND list_contains(map_keys(s."after"), d.field) THEN 'moved'
             ELSE 'foreign' END,
           {name}, d.key, c.key, d.field, d."left", d."right",
-          CASE WHEN c.id IS NOT NULL AND list_contains(c.written, d.field) THEN 'not as it was before'
+          CASE WHEN k.id IS NOT NULL THEN 'kept by a decision'
+            WHEN c.id IS NOT NULL AND list_contains(c.written, d.field) THEN 'not as it was before'
             WHEN d.field IN ({quoted(list(computed))}) THEN 'computed by the target'
             WHEN s.id IS NOT NULL AND list_contains(map_keys(s."after"), d.field)
               THEN 'not as we left it, though it was to stay'
@@ -60,6 +62,7 @@ def records(
         FROM {table} AS d LEFT JOIN (SELECT * FROM undo_changed WHERE object = {name}) AS c ON c.id = d.key
         LEFT JOIN {held} AS h ON h.id = d.key
         LEFT JOIN (SELECT * FROM undo_standing WHERE object = {name}) AS s ON s.id = d.key
+        LEFT JOIN undo_kept AS k ON k.object = {name} AND k.id = d.key AND k.field = d.field
         WHERE d.class = '{DIFFERS}'"""
     )
     engine.run(

@@ -1,13 +1,15 @@
 """May this record be undone, as it stands now? Pure rules over what was just read.
 
-Values decide; stamps only choose whose history is read. What we created may go only if no person and
-no foreign program has written on it, linked to it or hung anything under it since. What we changed is
-put back only where it is as we left it. Where the target doesn't tell, we hold.
+Values decide; stamps only choose whose history is read. What we created may go only if nothing is on it
+that a person or a foreign program has written, linked or hung there since; a value that somebody changed
+and changed back is as we left it. What we changed is put back only where it is as we left it. Where the
+target doesn't tell, we hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from migrate.catalog import Field, takes_back_no
 from migrate.connector import RECORD, THEIRS, Held, Link, Version, Who
@@ -52,11 +54,11 @@ def judge_delete(
     if row.note:
         return Verdict("hold", row.note, CODES.get(row.note, row.note))
     if versions is not None:
-        theirs = [each for each in versions if each.who in THEIRS]
+        theirs = their_work(row, record, versions, schema or {})
         if theirs:
             return Verdict("hold", "edited", _writers(theirs))
         if row.kind == "record" and hides(versions):
-            names = _hidden(row, record, fields, versions, schema or {}, given or {})
+            names = hidden(row, record, fields, versions, schema or {}, given or {})
             if names:
                 return Verdict("hold", "edited", f"{', '.join(names)} changed since, under a later save")
     elif asks_history(row, record, fields):
@@ -76,7 +78,7 @@ def hides(versions: Sequence[Version] | None) -> bool:
     return any(each.field == RECORD and each.who not in THEIRS for each in versions or ())
 
 
-def _hidden(
+def hidden(
     row: Row, record: Held, fields: Sequence[str], versions: Sequence[Version],
     schema: Mapping[str, Field], given: Mapping[str, str],
 ) -> list[str]:  # fmt: skip
@@ -100,15 +102,85 @@ def _hidden(
     return names
 
 
+def their_work(
+    row: Row, record: Held, versions: Sequence[Version], schema: Mapping[str, Field]
+) -> list[Version]:
+    """What others have written on a record of ours and what stands there still, newest first.
+
+    A field that is again as we left it isn't listed, nor what the target itself has noted of the saves that
+    wrote it (who saved last). Where a version has no value, or is the whole record's, nothing can be
+    compared, and it counts. On a record that an automation made every word of others counts.
+    """
+    found = [each for each in versions if each.who in THEIRS]
+    if row.kind == "side":
+        return found
+    by_field: dict[str, list[Version]] = {}
+    for each in versions:
+        by_field.setdefault(each.field, []).append(each)
+    # Merging shows in fields that nobody may write, so that values alone don't tell of it.
+    noted = {name for name, field in schema.items() if not field.updateable}
+    whole = bool(schema) and _all_ours(row, schema) and _as_it_was(row, record, schema)
+    back = {
+        each.field
+        for each in found
+        if (whole and each.field not in noted) or _changed_back(row, record, each.field, by_field[each.field])
+    }
+    saves = {each.at for each in found if each.field not in noted and each.field != RECORD}
+    return [
+        each for each in found if each.field not in back and not (each.field in noted and each.at in saves)
+    ]
+
+
+def _changed_back(row: Row, record: Held, name: str, versions: Sequence[Version]) -> bool:
+    """Whether a field that somebody wrote holds again what we left there. `versions`: newest first."""
+    if name in row.after and name in record.values:
+        return record.values[name] == row.after[name]
+    first = max(number for number, each in enumerate(versions) if each.who in THEIRS)
+    left = versions[first + 1].value if first + 1 < len(versions) else None
+    theirs = [each.value for each in versions if each.who in THEIRS]
+    # A history that keeps no values shows no difference at all; then nothing was compared.
+    return versions[0].value == left and any(value != left for value in theirs)
+
+
+def _as_it_was(row: Row, record: Held, schema: Mapping[str, Field]) -> bool:
+    names = [name for name, field in schema.items() if field.updateable]
+    return all(name in record.values and record.values[name] == row.after[name] for name in names)
+
+
 def _all_ours(row: Row, schema: Mapping[str, Field]) -> bool:
     """Whether every field that anybody may write is ours: then values say all, whatever the stamp does."""
     return all(name in row.after for name, field in schema.items() if field.updateable)
 
 
+Standing = Literal["before", "stays", "ours", "theirs"]
+
+
+def standing(
+    row: Row, record: Held, fields: Mapping[str, Field], versions: Sequence[Version] | None = None
+) -> dict[str, Standing]:
+    """Where each field that we wrote on somebody's record stands now.
+
+    `before`: as its before-image has it. `stays`: a no that we brought, which is never taken back. `ours`:
+    as we left it, or as a write of ours that landed late would have left it. `theirs`: anything else.
+    """
+    late = set(late_fields(row, record, fields))
+    newest = {each.field: each.who for each in reversed(versions or ())}
+    late = {name for name in late if versions is None or newest.get(name) is Who.OURS}
+    found: dict[str, Standing] = {}
+    for name in row.written:
+        if record.values.get(name) == row.before.get(name):
+            found[name] = "before"
+        elif takes_back_no(fields.get(name), row.before.get(name)):
+            found[name] = "stays"
+        else:
+            found[name] = "ours" if _as_left(row, record, name) or name in late else "theirs"
+    return found
+
+
 def judge_restore(
     row: Row, record: Held | None, fields: Mapping[str, Field], versions: Sequence[Version] | None = None
 ) -> Verdict:
-    """A record of somebody else's that we changed.
+    """A record of somebody else's that we changed. By field: ours goes, theirs stays.
 
     Args:
         versions: history of our fields, newest first, where `late_fields` found any and the target
@@ -118,27 +190,19 @@ def judge_restore(
         return Verdict("gone", "gone", "deleted by somebody since; nothing to put back")
     if record.id != row.id:
         return Verdict("hold", "merged", f"it is now part of {record.id}")
-    if row.note and not row.forced:
+    if row.note and not (row.forced or row.by_field):
         return Verdict("hold", row.note, CODES.get(row.note, row.note))
-    written = row.written
-    # A no that we brought stays: what would take it back isn't put back, whatever stood there before.
-    values = {
-        name: row.before.get(name)
-        for name in written
-        if not _is_before(row, record, name) and not takes_back_no(fields.get(name), row.before.get(name))
-    }
-    if not row.forced:
-        late = set(late_fields(row, record, fields))
-        newest = {each.field: each.who for each in reversed(versions or ())}
-        late = {name for name in late if versions is None or newest.get(name) is Who.OURS}
-        theirs = [name for name in values if not _as_left(row, record, name) and name not in late]
-        if theirs:
-            return Verdict("hold", "edited", f"{', '.join(theirs)} changed since our last write")
-    return Verdict("restore", values=values) if values else Verdict("gone", reason="as it was before")
-
-
-def _is_before(row: Row, record: Held, name: str) -> bool:
-    return record.values.get(name) == row.before.get(name)
+    where = standing(row, record, fields, versions)
+    theirs = [name for name, each in where.items() if each == "theirs"]
+    if theirs and not (row.forced or row.by_field):
+        return Verdict("hold", "edited", f"{', '.join(theirs)} changed since our last write")
+    going = ("ours", "theirs") if row.forced else ("ours",)
+    values = {name: row.before.get(name) for name, each in where.items() if each in going}
+    kept = tuple(sorted({*theirs, *row.covered})) if row.by_field else ()
+    reason = f"by field; theirs stays: {', '.join(kept)}" if kept else ""
+    if values:
+        return Verdict("restore", reason=reason, values=values, kept=kept)
+    return Verdict("gone", reason=reason or "as it was before", kept=kept)
 
 
 def _as_left(row: Row, record: Held, name: str) -> bool:

@@ -6,20 +6,26 @@ values in the batches in which they will be written, histories only where stamps
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from migrate.catalog import Catalog, Field
 from migrate.connector import ExplainsLinks, Held, KeepsHistory, Link, ListsAutomations, Target, Version
 from migrate.engine import text
+from migrate.plan.models import PlanModel
 from migrate.plan.needs import written_fields
 from migrate.workspace import Workspace
 from migrate_rollback import judging
 from migrate_rollback.deeds import quoted
-from migrate_rollback.model import Row, Verdict
+from migrate_rollback.model import Row, Verdict, image
 from migrate_rollback.worklist import chunks
 
 GOING = ("created", "side", "stray")  # of our making, or of an automation's because of us
+End = tuple[str, str]  # object and id
+Pair = tuple[str, str, str, str]  # object and id of the left record, and of the right one
+Known = dict[Pair, set[tuple[str, str]]]  # labels of a pair, with who made each (link or side)
+# Marks that a target may put on a pair by itself when anybody links it: a plan's words for them.
+BY_ITSELF = frozenset({"default", "primary"})
 
 
 @dataclass
@@ -46,13 +52,23 @@ class Look:
             self._fields[object] = list(names)
         return self._fields[object]
 
+    def owner_field(self, object: str) -> str | None:
+        """The field that says whose a record is."""
+        return owner_field(self.workspace.plan.model, self.catalog, object)
+
     def schema(self, object: str) -> dict[str, Field]:
         """The catalog's fields of an object."""
         return self.catalog.objects[object].fields
 
-    def records(self, object: str, rows: Sequence[Row]) -> dict[str, Held]:
-        """The records of these rows, by the id that was asked for."""
+    def records(self, object: str, rows: Sequence[Row], *, owner: bool = False) -> dict[str, Held]:
+        """The records of these rows, by the id that was asked for.
+
+        Args:
+            owner: whose they are is read, too.
+        """
         names = dict.fromkeys([*self.fields(object), *(name for row in rows for name in row.written)])
+        if owner and (whose := self.owner_field(object)) is not None:
+            names[whose] = None
         found = self.target.read_back(object, list(names), ids=[row.id for row in rows])
         return {record.asked: record for record in found}
 
@@ -74,7 +90,7 @@ class Look:
         Args:
             foreign: what `foreign` said of their links.
         """
-        records = self.records(object, rows)
+        records = self.records(object, rows, owner=True)
         fields, schema = self.fields(object), self.schema(object)
         whole = [
             row.id
@@ -89,7 +105,7 @@ class Look:
         histories = self.versions(object, whole)
         names = sorted({name for each in late.values() for name in each})
         late_histories = self.versions(object, list(late), names) if late else {}
-        records |= self._whole(object, rows, histories or {})
+        records |= self.whole(object, rows, histories or {})
         found = []
         for row in rows:
             record = records.get(row.id)
@@ -97,7 +113,7 @@ class Look:
                 # Of some objects a target keeps no history, though it does of others.
                 told = histories.get(row.id) if histories is not None and row.id in whole else None
                 verdict = judging.judge_delete(
-                    row, record, fields, told, foreign.get(row.id, []), schema, self._given(object)
+                    row, record, fields, told, foreign.get(row.id, []), schema, self.given(object)
                 )
             else:
                 told = late_histories.get(row.id) if late_histories is not None else None
@@ -106,9 +122,7 @@ class Look:
         self._note(object, [(row, verdict) for row, _, verdict in found])
         return found
 
-    def _whole(
-        self, object: str, rows: Sequence[Row], histories: dict[str, list[Version]]
-    ) -> dict[str, Held]:
+    def whole(self, object: str, rows: Sequence[Row], histories: dict[str, list[Version]]) -> dict[str, Held]:
         """Records of which only the last writer is told, with every field that anybody may write.
 
         A job of the vendor's that saved them last hides who wrote before it: then values must tell.
@@ -121,7 +135,8 @@ class Look:
         found = self.target.read_back(object, list(dict.fromkeys([*names, *more])), ids=ids)
         return {record.asked: record for record in found}
 
-    def _given(self, object: str) -> dict[str, str]:
+    def given(self, object: str) -> dict[str, str]:
+        """What a record that we make gets in fields that we don't send."""
         return dict(self.target.given(object)) if isinstance(self.target, ListsAutomations) else {}
 
     def _note(self, object: str, told: Sequence[tuple[Row, Verdict]]) -> None:
@@ -154,30 +169,39 @@ class Look:
     ) -> dict[str, list[Link]]:
         """Links on these records that came from nobody of ours, by record.
 
+        A link of somebody's between two records that we created holds both. A reference of a child that we
+        created is somebody's only where the child itself is held and its field isn't as we left it.
+
         Args:
             found: all their links, where they were just read.
         """
         ids = [row.id for row in rows if not row.forced]
         if found is None:
             found = self.links(object, ids) if ids else []
-        going = self.ends([link.right for link in found], ("created", "side", "stray"))
-        if any(row.kind == "side" for row in rows):
-            going |= self.ends([link.right for link in found], ("adopted",))
+        ends = [link.right for link in found]
+        created, machines = self.ends(ends, ("created",)), self.ends(ends, ("side", "stray"))
+        adopted = self.ends(ends, ("adopted",)) if any(row.kind == "side" for row in rows) else set()
+        sides = {row.id for row in rows if row.kind == "side"}
         known = self._known(ids)
         stays, freed = self._looked(found)
-        left = self._references([link for link in found if (link.right_object, link.right) in going])
+        left = self._as_we_left(stays & created)
+        elsewhere = self._labels_elsewhere(found, known)
         refer = self._refer(found)
-        unknown = [
-            link
-            for link in found
-            # What hangs under a record by such a link goes with it: it must not take along what is held.
-            if (link.cascades and ((link.right_object, link.right) in stays or _named(link) in refer))
-            or (
-                _named(link) not in freed | refer
-                and not _ours(link, known)
-                and ((link.right_object, link.right) not in going or self._by_others(link, left))
-            )
-        ]
+
+        def theirs(link: Link) -> bool:
+            end = (link.right_object, link.right)
+            if link.cascades and (end in stays or _named(link) in refer):
+                # What hangs under a record by such a link goes with it: it must not take along what is held.
+                return True
+            if _named(link) in freed | refer or end in machines:
+                return False
+            if link.left in sides and end in created | adopted:
+                return False
+            if end in created and link.label in self._field_names(link.right_object):
+                return end in stays and left.get(end, {}).get(link.label) != link.left
+            return not _ours(link, known, elsewhere)
+
+        unknown = [link for link in found if theirs(link)]
         if unknown and isinstance(self.target, ExplainsLinks):
             explained = self.target.made_by_automation(unknown)
             unknown = [link for link in unknown if link not in explained]
@@ -186,40 +210,33 @@ class Look:
             by_id.setdefault(link.left, []).append(link)
         return by_id
 
-    def _by_others(self, link: Link, left: dict[tuple[str, str], str | None]) -> bool:
-        """Whether a link between two records of ours, which no journal knows, can't be our doing.
+    def _field_names(self, object: str) -> Collection[str]:
+        schema = self.catalog.objects.get(object)
+        return schema.fields if schema is not None else ()
 
-        A reference is a value of the record that holds it: ours is as we left it. A link beside the records
-        is somebody's, where both are of objects that the plan loads; what automations hang under a record
-        of ours (a task) they link by themselves.
+    def _as_we_left(self, ends: Collection[End]) -> dict[End, dict[str, str | None]]:
+        """What we wrote on records that are held: few, so that their images may be read."""
+        found: dict[End, dict[str, str | None]] = {}
+        for lot in chunks(sorted({id for _, id in ends}), 5000):
+            rows = self.workspace.engine.rows(
+                f"""SELECT object, id, "after" FROM undo_records WHERE id IN ({quoted(list(lot))})"""
+            )
+            found.update({(row["object"], row["id"]): image(row["after"]) for row in rows})
+        return found
 
-        Args:
-            left: what `_references` found.
-        """
-        if (link.right, link.label) in left:
-            return left[link.right, link.label] != link.left
-        planned = {each.target for each in self.workspace.plan.model.objects}
-        return {link.left_object, link.right_object} <= planned and not self._is_reference(link)
-
-    def _is_reference(self, link: Link) -> bool:
-        schema = self.catalog.objects.get(link.right_object)
-        field = schema.fields.get(link.label) if schema else None
-        return field is not None and bool(field.references)
-
-    def _references(self, links: Sequence[Link]) -> dict[tuple[str, str], str | None]:
-        """By record of ours and field: the record that we left it naming, for links that are references."""
-        found: dict[tuple[str, str], str | None] = {}
-        by_label: dict[str, list[str]] = {}
+    def _labels_elsewhere(self, links: Sequence[Link], known: Known) -> dict[Pair, set[str]]:
+        """Labels as the other end names them, of pairs that have a label here which isn't one of ours: it is
+        ours by another name, or somebody's."""
+        asked: dict[tuple[str, str], dict[str, None]] = {}
         for link in links:
-            if self._is_reference(link):
-                by_label.setdefault(link.label, []).append(link.right)
-        for label, ids in by_label.items():
-            for lot in chunks(list(dict.fromkeys(ids)), 5000):
-                rows = self.workspace.engine.rows(
-                    f"""SELECT id, "after"[{text(label)}] AS named FROM undo_records
-                    WHERE id IN ({quoted(list(lot))})"""
-                )
-                found.update({(row["id"], label): row["named"] for row in rows})
+            if link.label not in BY_ITSELF and _written_there(link, known):
+                asked.setdefault((link.right_object, link.left_object), {})[link.right] = None
+        found: dict[Pair, set[str]] = {}
+        for (left, right), ids in asked.items():
+            for lot in chunks(list(ids), self.target.limits.link_reads):
+                for link in self.target.read_links(left, list(lot), right):
+                    pair = (link.left_object, link.left, link.right_object, link.right)
+                    found.setdefault(pair, set()).add(link.label)
         return found
 
     def _looked(self, links: Sequence[Link]) -> tuple[set[tuple[str, str]], set[tuple[str, str, str]]]:
@@ -260,14 +277,14 @@ class Look:
             found.update((row["object"], row["id"]) for row in rows)
         return found
 
-    def _known(self, ids: Sequence[str]) -> dict[tuple[str, str, str, str], set[tuple[str, str]]]:
+    def _known(self, ids: Sequence[str]) -> Known:
         """Labels, with who made them (link or side), of each pair that we or an automation linked."""
         listed = quoted(list(ids))
         rows = self.workspace.engine.rows(
             f"""SELECT lo, "left", ro, "right", label, kind FROM undo_links
             WHERE "left" IN ({listed}) OR "right" IN ({listed})"""
         )
-        found: dict[tuple[str, str, str, str], set[tuple[str, str]]] = {}
+        found: Known = {}
         for row in rows:
             pair = (row["lo"], row["left"], row["ro"], row["right"])
             found.setdefault(pair, set()).add((row["label"], row["kind"]))
@@ -298,8 +315,16 @@ class Look:
         return {row["id"] for row in rows}
 
 
-# Marks that a target may put on a pair by itself when anybody links it: a plan's words for them.
-BY_ITSELF = frozenset({"default", "primary"})
+def owner_field(plan: PlanModel, catalog: Catalog, object: str) -> str | None:
+    """The field that says whose a record is: one that the plan fills, else the vendor's; None without one."""
+    schema = catalog.objects.get(object)
+    if schema is None:
+        return None
+    planned = [name for each in plan.objects if each.target == object for name in each.fields]
+    own = [name for name, field in schema.fields.items() if field.updateable and not field.custom]
+    return next(
+        (name for name in (*planned, *own) if name in schema.fields and schema.fields[name].owner), None
+    )
 
 
 def _named(link: Link) -> tuple[str, str, str]:
@@ -307,10 +332,24 @@ def _named(link: Link) -> tuple[str, str, str]:
     return link.right_object, link.right, link.label
 
 
-def _ours(link: Link, known: dict[tuple[str, str, str, str], set[tuple[str, str]]]) -> bool:
-    forward = known.get((link.left_object, link.left, link.right_object, link.right))
+def _written_there(link: Link, known: Known) -> bool:
+    """Whether this pair was linked at its other end, by no label of that name."""
     backward = known.get((link.right_object, link.right, link.left_object, link.left), set())
+    return bool(backward) and link.label not in {label for label, _ in backward}
+
+
+def _ours(link: Link, known: Known, elsewhere: Mapping[Pair, set[str]]) -> bool:
+    """Whether we, or an automation in our wave, made this link with this label.
+
+    Args:
+        elsewhere: labels as the other end names them, where `_written_there` said so.
+    """
+    there = (link.right_object, link.right, link.left_object, link.left)
+    forward = known.get((link.left_object, link.left, link.right_object, link.right), set())
+    backward = known.get(there, set())
+    if not forward and not backward:
+        return False
+    if link.label in BY_ITSELF or link.label in {label for label, _ in forward | backward}:
+        return True
     # Seen from its other end a label may have another name; it is compared at the end that we wrote.
-    if forward is None or any(kind == "link" for _, kind in backward):
-        return bool(backward)
-    return link.label in BY_ITSELF or link.label in {label for label, _ in forward}
+    return there in elsewhere and elsewhere[there] <= BY_ITSELF | {label for label, _ in backward}

@@ -54,8 +54,10 @@ class Row:
     values to put back; `after`: our fields as the target gave them back last; `sent`: values of ours
     that may have landed, one mapping a write; `stamp`: the target's stamp after our last write, "" if
     somebody may have written in between. `note`: a hold's code that is known beforehand. `forced`: a
-    person has decided that it goes, whatever stands there. `op`: the journal's word for undoing it; an
-    `update` doesn't end the crosswalk's entry, for a record that an earlier attempt of ours left there.
+    person has decided that it goes, whatever stands there. `by_field`: a person has decided that our fields
+    go and theirs stay; `covered`: of these, fields where our load had covered a value of theirs, which is now
+    the `before`. `op`: the journal's word for undoing it; an `update` doesn't end the crosswalk's entry, for
+    a record that an earlier attempt of ours left there.
     """
 
     number: int
@@ -75,6 +77,8 @@ class Row:
     note: str = ""
     forced: bool = False
     op: str = ""
+    by_field: bool = False
+    covered: tuple[str, ...] = ()
 
     @property
     def written(self) -> list[str]:
@@ -90,12 +94,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is to be done with a row now. `gone`: nothing, it is undone already. `values`: to be written."""
+    """What is to be done with a row now. `gone`: nothing, it is undone already. `values`: to be written.
+
+    `kept`: fields of a record that is undone by field, which keep what others wrote.
+    """
 
     what: Literal["delete", "restore", "gone", "hold"]
     code: str = ""
     reason: str = ""
     values: Image = field(default_factory=dict)
+    kept: tuple[str, ...] = ()
 
     @property
     def told(self) -> str:
@@ -125,24 +133,58 @@ class Group:
 
 
 @dataclass(frozen=True)
+class OwnerCount:
+    """How many held records of a group one owner has. `id` "": nobody's. `words`: name and e-mail."""
+
+    id: str
+    words: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What somebody decided about some records of a group: keep, force or merge."""
+
+    what: str
+    who: str
+    at: str
+    count: int
+
+
+@dataclass(frozen=True)
 class HoldGroup:
-    """Held records of one object for one reason. `decided`: keep, or "" (which keeps them too)."""
+    """Held records of one object for one reason.
+
+    `owner`: the group has only the records of this one; None for all. `by_field`: how many can be undone
+    field by field.
+    """
 
     name: str
     object: str
     code: str
     count: int
-    decided: str
+    owner: str | None = None
+    by_field: int = 0
+    owners: tuple[OwnerCount, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
     @property
     def words(self) -> str:
         """Why they are held."""
         return CODES.get(self.code, self.code)
 
+    @property
+    def decided(self) -> str:
+        """keep, force or merge, `mixed` where it differs, "" (which keeps them) where nobody has decided."""
+        found = {each.what for each in self.decisions}
+        if sum(each.count for each in self.decisions) < self.count:
+            found.add("")
+        return found.pop() if len(found) == 1 else "mixed" if found else ""
+
 
 @dataclass(frozen=True)
 class Hold:
-    """One record that was left as it is, and why."""
+    """One record that was left as it is, and why. `choices`: what can be decided about it."""
 
     object: str
     id: str
@@ -150,6 +192,10 @@ class Hold:
     kind: str
     action: str
     reason: str
+    code: str
+    owner: str
+    choices: tuple[str, ...]
+    decided: str
 
 
 @dataclass
@@ -240,5 +286,5 @@ def row_of(number: int, cells: Mapping[str, Any]) -> Row:
         cells["action"], cells["left"] or "", cells["right"] or "", cells["label"] or "",
         image(cells["before"]), image(cells["after"]), tuple(image(each) for each in cells["sent"] or ()),
         cells["stamp"] or "", cells["note"] or "", bool(cells["forced"]),
-        cells["op"] or "",
+        cells["op"] or "", bool(cells.get("by_field")), tuple(cells.get("covered") or ()),
     )  # fmt: skip

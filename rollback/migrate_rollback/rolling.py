@@ -15,16 +15,25 @@ from migrate.connector import Link
 from migrate.errors import Defect, UsageError
 from migrate.journal import Entry
 from migrate.ledger import batches as book
-from migrate.ledger.leases import this_process
 from migrate.load import Loading, Tally, proven, sweep
 from migrate.load.context import Progress, no_progress
 from migrate.load.switches import quiet
 from migrate.load.work import crosswalk_table
 from migrate.stages import checkpoint
-from migrate.stages.checkpoint import window_open
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, deeds, doubts, holding, keeping, referring, schema, scoping, worklist
+from migrate_rollback import (
+    attempts,
+    decisions,
+    deeds,
+    doubts,
+    holding,
+    keeping,
+    referring,
+    schema,
+    scoping,
+    worklist,
+)
 from migrate_rollback.attempts import Chosen
 from migrate_rollback.late import Late
 from migrate_rollback.looking import Look
@@ -39,13 +48,13 @@ PASSES = 5
 
 def run(
     workspace: Workspace, progress: Progress = no_progress, scope: Scope | None = None, *,
-    forced: Sequence[str] | None = None, remove_schema: bool = False, late: Late | None = None,
+    decided: Sequence[int] | None = None, remove_schema: bool = False, late: Late | None = None,
 ) -> RolledBack:  # fmt: skip
     """Put back everything that we did since a checkpoint, except what others have touched since.
 
     Args:
         scope: to which checkpoint, and what of it; None goes on with the rollback under way.
-        forced: names of hold groups that a person has decided on: their records go too.
+        decided: events of decisions about held records (`decisions`): only these are carried out.
         remove_schema: what `prepare` made goes too, last, as far as nobody uses it.
         late: what somebody has confirmed to be lost, where the window is over.
 
@@ -58,7 +67,7 @@ def run(
     """
     scoping.must_make_sense(workspace, scope)
     chosen = attempts.choose(workspace.ledger, scope)
-    if forced is not None and chosen.state == "open":
+    if decided is not None and chosen.state == "open":
         raise UsageError("Nothing is held yet.", "Run `migrate rollback run` first.")
     if remove_schema:
         schema.rows(workspace, chosen.scope)  # refuses what it can't do before anything is touched
@@ -83,13 +92,13 @@ def run(
         done.settled = doubts.settle(loading, look)
         whole = chosen.state == "open"
         for _ in range(PASSES):
-            manifest = _next(loading, chosen, look, done, forced)
+            manifest = _next(loading, chosen, look, done, decided)
             if manifest is None:
                 break
             done.passes += 1
             _pass(loading, look, chosen, manifest, done)
             # What a kill left of another list is finished first, and isn't what was asked for.
-            if forced is not None and manifest.facts.get("forced") == list(forced):
+            if decided is not None and manifest.facts.get("decided") == list(decided):
                 break
         else:
             raise Defect("a rollback doesn't come to its end: each pass leaves something to the next one")
@@ -109,47 +118,12 @@ def run(
     return done
 
 
-def force(workspace: Workspace, group: str, progress: Progress = no_progress) -> RolledBack:
-    """Undo a group's records all the same: what others wrote on them goes with them.
-
-    Raises:
-        UsageError: there is no such group, its records can't be undone over the API, or the rollback
-            hasn't come to its end.
-        LeaseHeld, Parked, SystemRefused, InDoubt: as `run`.
-    """
-    found = holding.find(workspace, group)
-    if found.code == "merged":
-        raise UsageError(
-            f"`{group}` can't be forced: a merge can't be undone over the API.",
-            "Look at the records with `migrate rollback hold show`, and part them by hand.",
-        )
-    if found.code == "lost":
-        raise UsageError(
-            f"`{group}` can't be forced: nothing tells what these records held before.",
-            "Look at the records with `migrate rollback hold show`, and mend them by hand.",
-        )
-    chosen = attempts.choose(workspace.ledger)
-    if chosen.state == "rolling_back":
-        raise UsageError(
-            f"Attempt {chosen.number} is still being rolled back.",
-            "Run `migrate rollback run` to its end first.",
-        )
-    if not window_open(chosen.point, workspace.clock.now()):
-        raise UsageError(f"The rollback window closed at {chosen.point.window_end}.", "What is held stays.")
-    attempt = chosen.number
-    with workspace.ledger.write() as tx:
-        tx.event(
-            this_process().holder, "rollback hold force", attempt=attempt, group=group, count=found.count
-        )
-    return run(workspace, progress, forced=[group])
-
-
 def _folder(attempt: int, number: int) -> str:
     return f"rollback/attempt-{attempt}/pass-{number:04d}"
 
 
 def _next(
-    loading: Loading, chosen: Chosen, look: Look, done: RolledBack, forced: Sequence[str] | None
+    loading: Loading, chosen: Chosen, look: Look, done: RolledBack, decided: Sequence[int] | None
 ) -> Manifest | None:
     """The list to work on: one that was left unfinished, else a new one; None where nothing is left."""
     store = loading.workspace.store
@@ -173,7 +147,10 @@ def _next(
     store.discard(folder)
     if attempts.later_load(loading.ledger, chosen):
         raise UsageError("A later load has begun.", "Roll that one back first.")
-    manifest = worklist.build(loading.workspace, chosen.point, folder, forced)
+    if decided is not None:
+        decisions.tables(loading.workspace, loading.catalog, chosen.number)
+        decisions.deciding(loading.workspace, decided)
+    manifest = worklist.build(loading.workspace, chosen.point, folder, decided)
     if manifest is not None:
         done.late += fresh
     return manifest

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from migrate.catalog import takes_back_no
 from migrate.connector import Batch, BatchRefused, Held, Link, Operation, Outcome, Who, Write
@@ -83,11 +83,16 @@ class RecordUndo:
             if verdict.what == "gone" and lot.action == "restore" and row.number in state.intended:
                 # Our write landed, though nobody told: what it covered is looked for as after any other.
                 state.settled.add(row.number)
-                state.sent[row.number] = state.intended[row.number]
+                intended = state.intended[row.number]
+                state.sent[row.number] = (
+                    *intended[:2],
+                    replace(intended[2], kept=verdict.kept, reason=verdict.reason),
+                )
             elif verdict.what == "gone":
                 state.sent.pop(row.number, None)
                 state.settled.add(row.number)
                 state.entries.append(self._entry(row, batch, "done", record, reason=verdict.told))
+                state.entries += self._kept(row, batch, verdict, record)
             elif verdict.what == "hold" or record is None:
                 state.settled.add(row.number)
                 state.entries.append(self._entry(row, batch, "held", record, reason=verdict.told))
@@ -196,6 +201,15 @@ class RecordUndo:
             state.entries.append(
                 self._entry(row, batch, "done", record, after=_image(found), reason=reason, stamp=found.stamp)
             )
+            state.entries += self._kept(row, batch, verdict, found)
+
+    def _kept(self, row: Row, batch: str, verdict: Verdict, found: Held | None) -> list[Entry]:
+        """The fields that keep what others wrote, for a verification to know them."""
+        if not verdict.kept:
+            return []
+        values = {name: found.values.get(name) if found else None for name in verdict.kept}
+        entry = self._entry(row, batch, "done", None, after=values, reason=verdict.reason)
+        return [replace(entry, op="keep")]
 
     def _entry(
         self, row: Row, batch: str, outcome: str, record: Held | None, *, reason: str = "", stamp: str = "",

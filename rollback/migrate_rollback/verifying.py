@@ -21,7 +21,7 @@ from migrate.load.context import Progress, no_progress
 from migrate.stages.checkpoint import Checkpoint, key_fields, take_baseline
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, consent, differences, schema, scoping, standing
+from migrate_rollback import attempts, consent, decisions, differences, schema, scoping, standing
 from migrate_rollback.model import Finding, Residue, Verified, image
 
 MOST = 1_000  # findings that are named one by one; all of them are in the Parquet
@@ -41,6 +41,7 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
     workspace.journal.verify()
     scoping.tables(workspace, chosen)
     standing.tables(engine, point.read_at)
+    decisions.tables(workspace, catalog, attempt)
     differences.begin(engine)
     with closing(workspace.target()) as target:
         keys = {

@@ -60,6 +60,7 @@ def schema() -> pa.Schema:
             ("id", pa.string()), ("action", pa.string()), ("left", pa.string()), ("right", pa.string()),
             ("label", pa.string()), ("before", values), ("after", values), ("sent", pa.list_(values)),
             ("stamp", pa.string()), ("note", pa.string()), ("forced", pa.bool_()), ("op", pa.string()),
+            ("by_field", pa.bool_()), ("covered", pa.list_(pa.string())),
         ]
     )  # fmt: skip
 
@@ -121,45 +122,57 @@ def strays_table(workspace: Workspace, point: Checkpoint, found: Iterable[tuple[
 
 
 def build(
-    workspace: Workspace, point: Checkpoint, folder: str, forced: Sequence[str] | None = None
+    workspace: Workspace, point: Checkpoint, folder: str, decided: Sequence[int] | None = None
 ) -> Manifest | None:
     """Publish what is still to be undone; None where that is nothing.
 
-    Needs the tables of `deeds` and `undo_strays`.
+    Needs the tables of `deeds` and `undo_strays`, and with `decided` those of `decisions`.
 
     Args:
-        forced: names of hold groups; then only their records are listed, and nothing holds them.
+        decided: events of decisions about held records; then only what stands in `undo_deciding` is listed.
     """
     store = workspace.store
     steps = {object: number for number, object in enumerate(order(workspace), 1)}
     step = "CASE object " + " ".join(f"WHEN {text(o)} THEN {n}" for o, n in steps.items()) + " ELSE 999 END"
     step = step if steps else "999"
-    if forced is None:
-        held = "NOT EXISTS (SELECT 1 FROM undo_held AS h WHERE h.id = x.id AND h.object = x.object)"
-    else:
-        held = f"""EXISTS (SELECT 1 FROM undo_held AS h WHERE h.id = x.id AND h.object = x.object
-            AND h.object || '.' || h.code IN ({quoted(list(forced))}))"""
-    go = "true" if forced is not None else "false"
+    # Whether a held record is to go whatever stands there, or by field.
+    go, by_field = "false", "false"
+    held = "NOT EXISTS (SELECT 1 FROM undo_held AS h WHERE h.id = x.id AND h.object = x.object)"
+    if decided is not None:
+        held = "(x.object, x.id) IN (SELECT (object, id) FROM undo_deciding)"
+        go = "(x.object, x.id) IN (SELECT (object, id) FROM undo_deciding WHERE what = 'force')"
+        by_field = f"NOT {go}"
     nothing = "MAP {}::MAP(VARCHAR, VARCHAR)"
     no_sent = "[]::MAP(VARCHAR, VARCHAR)[]"
+    none = "[]::VARCHAR[]"
+    before, covered = "before", none
+    if decided is not None:
+        # By field, what our load had covered of theirs goes back, and not what stood there before both.
+        theirs = "(SELECT c.before FROM undo_covered AS c WHERE c.key = x.key)"
+        before = (
+            f"CASE WHEN {by_field} THEN map_concat(before, coalesce({theirs}, {nothing})) ELSE before END"
+        )
+        covered = f"CASE WHEN {by_field} THEN coalesce(map_keys({theirs}), {none}) ELSE {none} END"
     selects = [
         f"""SELECT {step} AS step, 'record' AS kind, object, key, id, action, '' AS "left", '' AS "right",
-          '' AS label, before, after, sent, stamp, note, {go} AS forced, op, first_seq AS seq
+          '' AS label, {before} AS before, after, sent, stamp, note, {go} AS forced, op,
+          {by_field} AS by_field, {covered} AS covered, first_seq AS seq
             FROM undo_records AS x WHERE {held}""",
         f"""SELECT {step}, 'side', object, '', id, 'delete', '', '', '', {nothing}, {nothing}, {no_sent},
           '', '',
-          {go}, 'delete', first_seq FROM undo_sides AS x WHERE {held}""",
+          {go}, 'delete', false, {none}, first_seq FROM undo_sides AS x WHERE {held}""",
         f"""SELECT {step}, 'stray', object, key, id, action, '', '', '', coalesce(before, {nothing}),
           {nothing},
-          coalesce(sent, {no_sent}), '', note, {go}, action, 0 FROM undo_strays AS x WHERE {held}""",
+          coalesce(sent, {no_sent}), '', note, {go}, action, false, {none}, 0
+            FROM undo_strays AS x WHERE {held}""",
     ]
-    if forced is None:
+    if decided is None:
         selects += [
             f"""SELECT 0, 'link', object, key, '', 'unlink', "left", "right", label, {nothing}, {nothing},
               {no_sent},
-            '', '', false, 'unlink', seq FROM undo_made""",
+            '', '', false, 'unlink', false, {none}, seq FROM undo_made""",
             f"""SELECT {LAST - 1}, 'rejoin', object, key, '', 'relink', "left", "right", label, {nothing},
-              {nothing}, {no_sent}, '', '', false, 'link', seq FROM undo_cut""",
+              {nothing}, {no_sent}, '', '', false, 'link', false, {none}, seq FROM undo_cut""",
             *_relinks(workspace, point, nothing, no_sent),
         ]
     reader = workspace.engine.stream(
@@ -172,7 +185,7 @@ def build(
     rows = sum(part.rows for part in writer.parts)
     if not rows:
         return None
-    facts = {"checkpoint": point.name, "forced": list(forced or ())}
+    facts = {"checkpoint": point.name, "decided": list(decided or ())}
     return store.publish(
         Manifest(folder, "rollback", str(point.attempt), 0, rows, tuple(writer.parts), facts=facts)
     )
@@ -186,7 +199,7 @@ def _relinks(workspace: Workspace, point: Checkpoint, nothing: str, no_sent: str
             continue
         yield f"""SELECT DISTINCT {LAST}, 'relink', b.left_object || '>' || b.right_object, '', '',
           'relink', b."left",
-          b."right", b.label, {nothing}, {nothing}, {no_sent}, '', '', false, 'link', 0
+          b."right", b.label, {nothing}, {nothing}, {no_sent}, '', '', false, 'link', false, []::VARCHAR[], 0
           FROM read_parquet({workspace.store.files(manifest)!r}) AS b
           JOIN undo_changed AS c ON c.object = b.left_object AND c.id = b."left"
           JOIN undo_due AS l ON l.lo = b.left_object AND l."left" = b."left" AND l.ro = b.right_object

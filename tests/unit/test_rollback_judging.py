@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from migrate_rollback.judging import asks_history, judge_delete, judge_restore, sides_of_ours
+from migrate_rollback.judging import asks_history, judge_delete, judge_restore, sides_of_ours, standing
 from migrate_rollback.model import Row
 from migrate_rollback.unlink import mark_is_free, split
 
@@ -21,6 +21,8 @@ SCHEMA = {
     name: Field(name=name, label=name, kind=Kind.STRING, vendor_type="string", held=("trim", "empty_is_null"))
     for name in FIELDS
 }
+
+WIDE = SCHEMA | {"description": SCHEMA["name"].model_copy(update={"name": "description"})}
 
 
 def created(**more: Any) -> Row:
@@ -68,6 +70,57 @@ def test_the_history_is_read_where_stamps_or_values_ask_for_it(row: Row, now: He
         verdict = judge_delete(row, now, FIELDS, [version(who, "description")], [])
         assert (verdict.what, verdict.code) == ("hold", "edited")
         assert "description by ada@x.test" in verdict.reason
+
+
+def told(who: Who, field: str, *values: str | None) -> list[Version]:
+    """A field's history, newest first."""
+    return [Version(field, value, f"t{9 - number}", who, "ada@x.test") for number, value in enumerate(values)]
+
+
+def test_what_somebody_changed_and_changed_back_is_as_we_left_it() -> None:
+    row, now = created(), record("t9", name="Acme")
+    name = [*told(Who.PERSON, "name", "Acme", "Other"), *told(Who.OURS, "name", "Acme")]
+    note = told(Who.PERSON, "description", None, "to be deleted")
+    assert judge_delete(row, now, FIELDS, name + note, [], WIDE).what == "delete"
+    kept = judge_delete(row, record("t9", name="Other"), FIELDS, name[1:], [], WIDE)
+    assert (kept.what, kept.code) == ("hold", "edited")
+    stands = told(Who.PERSON, "description", "hers", None) + told(Who.AUTOMATION, "description", "its")
+    assert judge_delete(row, now, FIELDS, stands, [], WIDE).code == "edited"
+
+
+def test_what_the_target_notes_of_a_save_is_nobodys_work_but_a_merge_is() -> None:
+    noted = WIDE["description"].model_copy(update={"name": "saved_by", "updateable": False})
+    schema = WIDE | {"saved_by": noted, "merged_ids": noted.model_copy(update={"name": "merged_ids"})}
+    back = told(Who.PERSON, "description", None, "x") + told(Who.PERSON, "saved_by", "17", "16")
+    assert judge_delete(created(), record("t9", name="Acme"), FIELDS, back, [], schema).what == "delete"
+    merged = [Version("merged_ids", "8", "t5", Who.PERSON, "ada@x.test")]
+    assert (
+        judge_delete(created(), record("t9", name="Acme"), FIELDS, back + merged, [], schema).code == "edited"
+    )
+
+
+def test_an_automation_after_a_person_leaves_the_persons_work_a_persons() -> None:
+    mixed = told(Who.AUTOMATION, "score", "7") + told(Who.PERSON, "score", "5")
+    assert judge_delete(created(), record("t9", name="Acme"), FIELDS, mixed, [], WIDE).code == "edited"
+
+
+def test_a_history_without_values_is_no_proof_that_nothing_changed() -> None:
+    for field in ("story", "record"):
+        blank = told(Who.OURS, field, None) + told(Who.PERSON, field, None)
+        assert judge_delete(created(), record("t9", name="Acme"), FIELDS, blank, [], WIDE).code == "edited"
+
+
+def test_where_all_that_anybody_may_write_is_ours_the_values_alone_decide() -> None:
+    saved = told(Who.PERSON, "record", None)
+    row = created(after={"name": "Acme", "phone": None})
+    assert judge_delete(row, record("t9", name="Acme"), FIELDS, saved, [], SCHEMA).what == "delete"
+    assert judge_delete(row, record("t9", name="Acme", phone="1"), FIELDS, saved, [], SCHEMA).code == "edited"
+
+
+def test_every_word_of_a_person_holds_what_an_automation_made() -> None:
+    side = replace(created(after={}), kind="side")
+    back = told(Who.PERSON, "subject", None, "x")
+    assert judge_delete(side, record("t9"), FIELDS, back, [], SCHEMA).code == "edited"
 
 
 def test_a_field_that_we_never_wrote_is_none_of_ours_to_differ() -> None:
@@ -143,6 +196,42 @@ def test_restoring_what_we_did_gives_what_was_there_or_holds(
     else:
         assert all(result.get(name) == before.get(name) for name in sent)
         assert all(result.get(name) == now.get(name) for name in FIELDS if name not in sent)
+
+
+@given(before=VALUES, sent=VALUES, edit=st.one_of(st.none(), VALUES), forced=st.booleans())
+def test_undone_by_field_ours_is_back_theirs_stays_and_nothing_is_held(
+    before: dict[str, str | None],
+    sent: dict[str, str | None],
+    edit: dict[str, str | None] | None,
+    forced: bool,
+) -> None:
+    after = {**before, **sent}
+    row = changed(before=before, after=after, sent=(sent,), by_field=not forced, forced=forced)
+    now = {**after, **(edit or {})}
+    held = Held("7", "7", now, "t1")
+    where = standing(row, held, SCHEMA)
+    verdict = judge_restore(row, held, SCHEMA)
+    result = {**now, **verdict.values}
+
+    assert verdict.what in ("restore", "gone")
+    assert set(where) == set(sent)
+    for name in sent:
+        ours = now.get(name) == after.get(name)
+        assert result.get(name) == (before.get(name) if ours or forced else now.get(name))
+        left = not ours and now.get(name) != before.get(name) and not forced
+        assert (name in verdict.kept) == left == (where[name] == "theirs" and not forced)
+    assert all(result.get(name) == now.get(name) for name in FIELDS if name not in sent)
+
+
+def test_undone_by_field_an_edit_that_our_load_covered_comes_back_and_is_theirs() -> None:
+    row = changed(note="lost_edit", before={"name": "hers"}, by_field=True, covered=("name",))
+    verdict = judge_restore(row, record(name="New", phone="1"), SCHEMA)
+    assert verdict.values == {"name": "hers", "phone": None}
+    assert verdict.kept == ("name",)
+
+
+def test_a_merge_by_people_cant_be_undone_by_field() -> None:
+    assert judge_restore(changed(by_field=True), record(id="8", name="New"), SCHEMA).code == "merged"
 
 
 def test_an_automations_record_goes_with_ours_only_if_something_of_ours_set_it_off() -> None:

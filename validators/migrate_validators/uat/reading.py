@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.errors import UsageError
 from migrate.ledger.people import Answer, Handed, handed_out, standing_answers, take_answers
+from migrate.workbooks import UnreadableWorkbookError, line_digest, read_sheets
 from migrate_validators.uat.workbooks import (
     ANSWER,
     DIGEST,
@@ -31,14 +30,12 @@ from migrate_validators.uat.workbooks import (
     REMARK,
     RUN,
     TOP,
-    line_digest,
     sheet_digest,
 )
 
 if TYPE_CHECKING:
     from migrate.workspace import Workspace
 
-FILE_BYTES, UNPACKED, MEMBERS = 20_000_000, 200_000_000, 500
 LINES = 20_000  # that a sheet may have
 SIGNS = 2_000  # of a remark
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -211,45 +208,8 @@ def _value(value: Any) -> str | None:
 
 
 def _grids(file: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """The cells of our two sheets, formulas as the texts that they are; nothing of it is run or fetched."""
-    _must_be_small(file)
-    from openpyxl import load_workbook
-
+    wide = dict.fromkeys((RECORDS, RUN), len(HEAD) + 20)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what a stranger's workbook holds besides
-            book = load_workbook(file, read_only=True, data_only=False, keep_links=False)
-        try:
-            found: dict[str, list[tuple[Any, ...]]] = {}
-            for name in (RECORDS, RUN):
-                if name in book.sheetnames:
-                    rows = book[name].iter_rows(max_row=LINES + 1, max_col=len(HEAD) + 20, values_only=True)
-                    found[name] = list(rows)
-                    if len(found[name]) > LINES:
-                        raise _WrongError(
-                            f"{file}, sheet `{name}`: it has more than {LINES:,} lines. {_AGAIN}"
-                        )
-        finally:
-            book.close()
-    except _WrongError:
-        raise
-    except Exception as error:
-        said = " ".join(str(error).split())[:120]
-        raise _WrongError(
-            f"{file}: it can't be read as a workbook ({said}). Save it as .xlsx again."
-        ) from error
-    return found
-
-
-def _must_be_small(file: Path) -> None:
-    try:
-        if file.stat().st_size > FILE_BYTES:
-            raise _WrongError(f"{file}: it has more than {FILE_BYTES // 1_000_000} MB, no sheet of ours has.")
-        with zipfile.ZipFile(file) as packed:
-            members = packed.infolist()
-    except FileNotFoundError as error:
-        raise _WrongError(f"{file}: it isn't there.") from error
-    except (OSError, zipfile.BadZipFile) as error:
-        raise _WrongError(f"{file}: it isn't a workbook ({error}). Save it as .xlsx again.") from error
-    if len(members) > MEMBERS or sum(each.file_size for each in members) > UNPACKED:
-        raise _WrongError(f"{file}: it unpacks to more than a sheet of ours can hold. {_AGAIN}")
+        return read_sheets(file, wide, LINES, _AGAIN)
+    except UnreadableWorkbookError as error:
+        raise _WrongError(str(error)) from error

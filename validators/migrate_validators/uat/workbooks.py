@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from migrate.workbooks import neutral
+from migrate.workbooks import cut, line_digest, neutral, text_in
 
 if TYPE_CHECKING:
     from migrate_validators.uat.rows import Line
@@ -48,15 +48,9 @@ def cells_of(line: Line) -> list[str]:
     """What stands in a line's locked cells."""
     whole = not line.field
     return [
-        _cut(line.title), line.why if whole else "", line.label, _cut(line.old), _cut(line.new), line.old_url,
-        line.new_url,
+        cut(line.title, SIGNS), line.why if whole else "", line.label, cut(line.old, SIGNS),
+        cut(line.new, SIGNS), line.old_url, line.new_url,
     ]  # fmt: skip
-
-
-def line_digest(id: str, cells: Sequence[Any]) -> str:
-    """Of a line's locked cells; blanks and line ends don't count, for programs change them."""
-    plain = [" ".join(str(each if each is not None else "").split()) for each in cells]
-    return hashlib.sha256(json.dumps([id, *plain], ensure_ascii=False).encode()).hexdigest()[:24]
 
 
 def sheet_digest(lines: Sequence[tuple[str, str]]) -> str:
@@ -95,7 +89,7 @@ def written(path: Path, lines: Sequence[Line], *, tester: str, run: dict[str, An
         digest = line_digest(id, cells)
         digests.append((id, digest))
         for column, value in enumerate(cells, 1):
-            cell = _text_in(sheet, row, column, value)
+            cell = text_in(sheet, row, column, value)
             cell.alignment = wrap
             if not line.field:
                 cell.font, cell.fill = bold, shade
@@ -105,7 +99,7 @@ def written(path: Path, lines: Sequence[Line], *, tester: str, run: dict[str, An
             answer = sheet.cell(row, column + 1)
             answer.fill, answer.protection, answer.alignment = yours, free, wrap
         for column, value in ((ID, id), (DIGEST, digest)):
-            _text_in(sheet, row, column + 1, value)
+            text_in(sheet, row, column + 1, value)
     choice = DataValidation(type="list", formula1=f'"{OK},{NOT_OK}"', allow_blank=True, showErrorMessage=True)
     choice.errorTitle, choice.error = "OK or not OK", "Choose OK or not OK, or leave it empty."
     sheet.add_data_validation(choice)
@@ -121,19 +115,8 @@ def written(path: Path, lines: Sequence[Line], *, tester: str, run: dict[str, An
         {"format": FORMAT, "tester": tester, **run, "digest": whole}.items(), 1
     ):
         hidden.cell(row, 1, name)
-        _text_in(hidden, row, 2, str(value))
+        text_in(hidden, row, 2, str(value))
     hidden.sheet_state = "veryHidden"
     hidden.protection.sheet = True
     book.save(path)
     return whole
-
-
-def _text_in(sheet: Any, row: int, column: int, value: str) -> Any:
-    """Put a text into a cell; it stays a text, also where it begins as a formula or an error does."""
-    cell = sheet.cell(row, column)
-    cell.value, cell.data_type = value, "s"
-    return cell
-
-
-def _cut(value: str) -> str:
-    return value if len(value) <= SIGNS else f"{value[:SIGNS]} … ({len(value):,} signs in all)"
