@@ -16,7 +16,8 @@ class Entry:
     """One thing that we are about to do, did, or found, to one record or link.
 
     `kind`: record, link, file, side, schema or consent. `op`: create, update, adopt, delete, restore,
-    link, unlink, opt_out. A consent's `left` is the address, its `label` the subscription type.
+    keep (`after` has what others wrote and a rollback left), link, unlink, opt_out. A consent's `left` is
+    the address, its `label` the subscription type.
     `before` and `after`: wire values; an absent field is null. `version`: the source's stamp
     of what was written. `stamp`: the target's stamp right after our write, "" where somebody may
     have written in between. `outcome`: intent, done, refused, conflict, held, lost_edit, side.
