@@ -113,7 +113,7 @@ def test_a_sheet_goes_out_comes_back_and_is_carried_out(line: Line, tmp_path: Pa
     assert (sides["phone"]["now"], sides["phone"]["merged"]) == ("+49 30 1", "+49 30 1")
     assert sides["phone"]["forced"] == sides["phone"]["before"]
     assert sides["phone"]["at"]
-    assert sides["name"]["merged"] == there[adopted[0]]["name"]
+    assert (sides["migration_key"]["now"], sides["migration_key"]["merged"]) == (shown["key"], None)
     assert shown["choices"] == ["keep", "force", "merge"]
     refused = line.run("rollback", "hold", "show", "companies.edited", "--record", "1", codes=(2,))
     assert "holds no record `1`" in refused["message"]
