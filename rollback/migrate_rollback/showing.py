@@ -252,6 +252,9 @@ def sides(
     names.update(
         dict.fromkeys(each.field for each in judging.their_work(row, record, versions or (), fields))
     )
+    if row.kind == "record" and judging.hides(versions):
+        hidden = judging.hidden(row, record, ours, versions or (), fields, given or {})
+        names.update(dict.fromkeys(hidden))
     return tuple(side(name, "theirs", None, None) for name in sorted(names))
 
 
