@@ -198,8 +198,13 @@ class RecordUndo:
                 )
             theirs = [n for n, v in verdict.values.items() if found.values.get(n) != v]
             reason = f"changed right after by somebody: {', '.join(theirs)}" if theirs else ""
+            ours = {n: found.values.get(n) for n in verdict.values if n not in (*theirs, *verdict.kept)}
+            # A stamp proves that nobody wrote since only where nobody had before, either.
+            stamp = found.stamp if record.stamp == row.stamp and not theirs else ""
             state.entries.append(
-                self._entry(row, batch, "done", record, after=_image(found), reason=reason, stamp=found.stamp)
+                self._entry(
+                    row, batch, "done", record, after={**row.after, **ours}, reason=reason, stamp=stamp
+                )
             )
             state.entries += self._kept(row, batch, verdict, found)
 
