@@ -25,6 +25,7 @@ from migrate_rollback.scope import Scope
 from migrate_rollback.sheets import read as read_holds
 from migrate_rollback.sheets import write as write_holds
 from migrate_rollback.showing import Shown
+from migrate_rollback.showing import held as held_records
 from migrate_rollback.showing import show as show_hold
 from migrate_rollback.verifying import verify
 
@@ -44,6 +45,7 @@ __all__ = [
     "apply_holds",
     "checkpoints",
     "force_hold",
+    "held_records",
     "holds",
     "keep_hold",
     "merge_hold",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from migrate.catalog import Catalog, Field
@@ -62,6 +62,21 @@ class Shown:
     links: tuple[str, ...] = ()
     would: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def object(self) -> str:
+        """Of the record."""
+        return self.hold.object
+
+    @property
+    def id(self) -> str:
+        """Of the record, in the target."""
+        return self.hold.id
+
+    @property
+    def reason(self) -> str:
+        """What speaks against undoing it: a code, then words."""
+        return self.hold.reason
+
 
 def show(
     workspace: Workspace, group: str, limit: int = 50, *, owner: str | None = None, record: str | None = None
@@ -91,6 +106,21 @@ def show(
             f"`migrate rollback hold show {group}` lists its records.",
         )
     return shown
+
+
+def held(workspace: Workspace, group: str, limit: int) -> list[Hold]:
+    """Records of a group as the journal knows them, by id; asks no system.
+
+    Raises:
+        UsageError: there is no such group.
+    """
+    holding.find(workspace, group)
+    catalog = workspace.guarded()
+    rows = workspace.engine.rows(
+        f"""SELECT h.*, d.what AS decided FROM undo_holds AS h LEFT JOIN undo_decided AS d USING (object, id)
+        WHERE h.name = {quoted([group])} ORDER BY h.id LIMIT {int(limit)}"""
+    )
+    return [_hold(row, catalog) for row in rows]
 
 
 def look(
@@ -242,9 +272,11 @@ def sides(
 
     if row.action == "restore":
         found = []
+        back = replace(row, before={**row.before, **covered})  # what undoing by field puts back
+        by_field = judging.standing(back, record, fields, versions)
         for name, standing in judging.standing(row, record, fields, versions).items():
             now, before = record.values.get(name), row.before.get(name)
-            merged = covered.get(name, before) if standing == "ours" else now
+            merged = back.before.get(name) if by_field[name] == "ours" else now
             found.append(side(name, standing, merged, now if standing == "stays" else before))
         return tuple(found)
     ours = [name for name in row.after if name in record.values]
