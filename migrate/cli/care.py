@@ -202,3 +202,39 @@ def restore(session: Session, from_: str, name: str | None, listed: bool, replac
     if found.plan_kept:
         lines.append(f"These differ from the backup's, and stay as they are: {', '.join(found.plan_kept)}")
     return Result("restore", {"restored": found}, "\n".join(lines), int(bool(found.plan_kept)))
+
+
+@click.command(short_help="Erase a person from the workspace.")
+@click.option(
+    "--subject", required=True, metavar="EMAIL_OR_KEY", help="Their e-mail address, or a migration key."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be erased; change nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_obj
+def purge(session: Session, subject: str, dry_run: bool, yes: bool) -> Result:
+    """Take a person out of stages, journal, files, reports and ledger, and seal everything anew.
+
+    Their rows lose their values, and an address within other records' texts becomes a mark. A rollback can't
+    put back what their records held before; it names them. Neither system is changed, and no backup is.
+    Killed at any moment, the same command goes on.
+
+    \b
+    migrate purge --subject ada@example.com --dry-run
+    """
+    from migrate.stages.care.purge import purge as run
+
+    with session.workspace() as workspace, session.bars() as bars:
+        if not dry_run and not yes and not session.as_json:
+            asking.yes("Erase them from this workspace? It can't be undone.")
+        found = run(workspace, subject, dry_run=dry_run, progress=bars)
+    would = "would be " if dry_run else ""
+    rows = sorted(found.records.items())
+    lines = [table(rows, ("object", "records of theirs"))] if rows else ["No record of theirs is known."]
+    lines.append(
+        f"{len(found.rewritten):,} files {would}written anew, {len(found.removed):,} {would}removed."
+    )
+    lines += [f"  {name}" for name in found.removed[:SHOWN]]
+    for name, ids in found.lost.items():
+        lines.append(f"A rollback can't put back any more, of {name}: {', '.join(ids[:SHOWN])}")
+    lines += ["Not covered:", *(f"  {each}" for each in found.left)]
+    return Result("purge", {"purged": found}, "\n".join(lines))

@@ -46,6 +46,7 @@ COMMANDS = {
     "restore": "migrate.cli.care:restore",
     "fsck": "migrate.cli.care:fsck",
     "rebuild": "migrate.cli.care:rebuild",
+    "purge": "migrate.cli.care:purge",
     "sandbox": "migrate.cli.sandbox:sandbox",
 }
 

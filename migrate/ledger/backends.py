@@ -53,6 +53,10 @@ class Backend(Protocol):
         """What it finds wrong with its own file. A server looks after its own."""
         ...
 
+    def compact(self, engine: sa.Engine) -> None:
+        """Let nothing stay in the file that no row holds any more."""
+        ...
+
     def snapshot(self, engine: sa.Engine, path: Path) -> None:
         """Write everything as it is at one moment into a new SQLite file, while others write."""
         ...
@@ -110,6 +114,12 @@ class SqliteFile:
         pragma = "PRAGMA integrity_check" if deep else "PRAGMA quick_check"
         found = [str(row[0]) for row in connection.exec_driver_sql(pragma)]
         return [] if found == ["ok"] else found
+
+    def compact(self, engine: sa.Engine) -> None:
+        engine.dispose()  # a connection that still reads would keep pages in the log
+        with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as opened:
+            opened.execute("VACUUM")
+            opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def snapshot(self, engine: sa.Engine, path: Path) -> None:  # noqa: ARG002
         with (
@@ -201,6 +211,10 @@ class Postgres:
 
     def unsound(self, connection: sa.Connection, *, deep: bool) -> list[str]:  # noqa: ARG002
         return []
+
+    def compact(self, engine: sa.Engine) -> None:
+        with engine.execution_options(isolation_level="AUTOCOMMIT", reads=True).connect() as connection:
+            connection.exec_driver_sql("VACUUM FULL")
 
     def snapshot(self, engine: sa.Engine, path: Path) -> None:
         out = sa.create_engine(f"sqlite:///{path}")

@@ -274,6 +274,11 @@ class Ledger:
         with self._translated():
             self.backend.snapshot(self._engine, path)
 
+    def compact(self) -> None:
+        """Let nothing stay in the ledger's files that no row holds any more."""
+        with self._translated():
+            self.backend.compact(self._engine)
+
     def unsound(self, *, deep: bool) -> list[str]:
         """What the database itself finds wrong with its file; nothing where it is whole.
 

@@ -18,7 +18,7 @@ from migrate.ledger import batches as book
 from migrate.load import jobs
 from migrate.load.context import Loading
 from migrate.load.staged import Staged, part_of
-from migrate.load.work import NONE, Item, RecordWork, batch_name, digest_of
+from migrate.load.work import ERASED, NONE, Item, RecordWork, batch_name, digest_of
 from migrate.plan.keys import entry_sql, itself_sql
 from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest, Part
@@ -198,7 +198,7 @@ class Cutter:
     @staticmethod
     def _operation(item: Item) -> str:
         if item.values.get("_deleted") is not None:
-            return "delete" if item.known else NONE
+            return "delete" if item.known and item.version != ERASED else NONE
         if item.known:
             return NONE if item.version < item.known.version else "update"
         return "adopt" if item.id else "create"

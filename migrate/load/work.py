@@ -17,6 +17,7 @@ from migrate.plan.models import ObjectPlan
 if TYPE_CHECKING:
     from migrate.workspace import Workspace
 
+ERASED = "1970-01-01T00:00:00.000000Z"  # the version of a row whose person was erased: it is never sent
 NONE = "none"  # nothing to send: a tombstone of what was never loaded, or an older version
 
 

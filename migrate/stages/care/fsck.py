@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LOST = "Restore it from a backup (`migrate restore`)."
 FOLDER = "fsck/affected"  # the artifact that lists the records which damage to the journal affects
+MOVES = "purging.json"  # the moves of a purge that was cut short
 _LOT = 200  # keys that are asked for side by side
 
 
@@ -90,6 +91,12 @@ def fsck(workspace: Workspace, *, deep: bool = False, progress: Progress = no_pr
         Damaged: the ledger can't be opened at all; names `rebuild`.
     """
     found = Looked(deep)
+    if workspace.storage.has(MOVES):
+        words, again = (
+            "a purge was cut short",
+            "Run the same `migrate purge` again; it makes the rest of its moves.",
+        )
+        found.add("stage", "altered", workspace.storage.address(MOVES), words, again)
     _ledger(workspace, found)
     _events(workspace, found)
     flaws, told = workspace.journal.audit()
