@@ -92,7 +92,7 @@ def _text(found: Drilled) -> str:
         )
         for each in found.phases
     ]  # fmt: skip
-    lines.append(table(rows, ("phase", "takes", "calls", "throttled", "by kind")))
+    lines.append(table(rows, ("phase", "takes", "calls here", "throttled", "by kind")))
     slow = [each.name for each in found.phases if each.seconds > 1.5 * each.floor + 60]
     if slow:
         lines.append(

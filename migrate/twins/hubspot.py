@@ -87,9 +87,12 @@ class HubSpotMirror:
             return None
         return {"tokens": [{"token": TOKEN, "scopes": scopes}]}
 
-    def records(self, schema: ObjectSchema, rows: Sequence[Record]) -> dict[str, Any]:
-        """Values that a picklist doesn't know any more are left out: the API would refuse them, too."""
-        known = {
+    def records(self, catalog: Catalog, schema: ObjectSchema, rows: Sequence[Record]) -> dict[str, Any]:
+        """Values that a picklist doesn't know any more, and owners who have gone, are left out: the API would
+        refuse them, too."""
+        people = {owner.id for owner in catalog.owners}
+        known = {name: people for name, field in schema.fields.items() if field.owner}
+        known |= {
             name: {option.value for option in field.options}
             for name, field in schema.fields.items()
             if field.restricted and field.options

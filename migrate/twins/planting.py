@@ -75,7 +75,7 @@ def _plant(standing: Standing, schema: ObjectSchema, rows: Sequence[Record], don
     from migrate.sandbox.control import ControlError
 
     try:
-        standing.seed(standing.mirror.records(schema, rows))
+        standing.seed(standing.mirror.records(standing.twin.catalog, schema, rows))
         done.records += len(rows)
     except ControlError as error:
         if error.status >= 500:

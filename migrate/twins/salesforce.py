@@ -67,7 +67,7 @@ class SalesforceMirror:
         given = dict(self.document(real)["permissions"]["*"])
         return {"permissions": {"*": {**given, "hidden": fields, "objects": {**given["objects"], **objects}}}}
 
-    def records(self, schema: ObjectSchema, rows: Sequence[Record]) -> dict[str, Any]:
+    def records(self, catalog: Catalog, schema: ObjectSchema, rows: Sequence[Record]) -> dict[str, Any]:  # noqa: ARG002 - nobody checks what is planted
         names = [name for name, field in schema.fields.items() if field.kind is not Kind.BINARY]
         return {
             "records": {

@@ -122,7 +122,13 @@ def stand(twin: Twin, folder: Path) -> Iterator[Standing]:
         raise UsageError(
             f"A twin needs the simulators, which aren't installed ({error.name} is missing).", NO_SANDBOX
         ) from error
-    with launch(mirror.sandbox, folder, speed=twin.speed, settings=twin.settings) as running:
+    try:
+        running = launch(mirror.sandbox, folder, speed=twin.speed, settings=twin.settings)
+    except RuntimeError as error:
+        raise UsageError(
+            f"The twin of {mirror.sandbox} didn't start: {error}", "Look at its settings (`--limit`)."
+        ) from error
+    with running:
         standing = Standing(twin, mirror, running)
         standing.seed(mirror.document(twin.catalog))
         yield standing

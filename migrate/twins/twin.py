@@ -40,7 +40,7 @@ class Mirror(Protocol):
         """The seed that takes out of sight what the twin has and the real system hasn't; None: nothing."""
         ...
 
-    def records(self, schema: ObjectSchema, rows: Sequence[Record]) -> dict[str, Any]:
+    def records(self, catalog: Catalog, schema: ObjectSchema, rows: Sequence[Record]) -> dict[str, Any]:
         """The seed of these records."""
         ...
 

@@ -183,8 +183,10 @@ def test_a_drill_loads_and_rolls_back_without_any_real_system(lines: dict[str, L
     assert phases["rollback"]["calls"]["deletes"] > 0
     assert not (line.root / ".migrate" / "drill").exists(), "people's data don't stay behind"
     with sqlite3.connect(line.root / ".migrate" / "ledger.db") as ledger:
-        [measured] = ledger.execute("SELECT value FROM measures WHERE name = 'rollback drill'").fetchall()
-    assert measured[0] == pytest.approx(phases["rollback"]["whole"])
+        measured = dict(ledger.execute("SELECT name, value FROM measures").fetchall())
+    assert measured["rollback drill"] == pytest.approx(phases["rollback"]["whole"])
+    assert measured["rollback verify"] == pytest.approx(phases["verify"]["whole"])
+    assert measured["rollback plan"] == pytest.approx(phases["plan"]["whole"])
 
 
 @pytest.mark.long
