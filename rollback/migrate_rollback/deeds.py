@@ -10,7 +10,7 @@ no part of it.
     undo_sides     records that automations made because of us, not yet gone
     undo_ends      (object, id, role): created, adopted, side, stray; whose links count as ours
     undo_links     every link that we or an automation made, done or perhaps landed
-    undo_due       those of them that are to go
+    undo_due       those of them that are to go: made since, and not there before
     undo_kept      links that we or an automation made and that are to stay
     undo_made      links of ours to take away: between records that both stay
     undo_late      links that were sent and never seen: they may still land
@@ -52,7 +52,7 @@ def tables(
         cohort: Parquet files with the migration keys (`key`) to which it is limited.
         whole: all since a load's first write; else a side record goes only with what it hangs on.
     """
-    engine.run("CREATE OR REPLACE TABLE undo_cohort (key VARCHAR)")
+    engine.run("CREATE OR REPLACE TABLE undo_cohort (ours VARCHAR)")
     if cohort is not None and cohort:
         engine.run(f"INSERT INTO undo_cohort SELECT DISTINCT key FROM {parquet(list(cohort))}")
     # A link is a deed of the record from which the plan links: the left one.
@@ -60,7 +60,7 @@ def tables(
     if objects is not None:
         told.append(f"split_part(object, '>', 1) IN ({quoted(list(objects))})")
     if cohort is not None:
-        told.append("split_part(key, '>', 1) IN (SELECT key FROM undo_cohort)")
+        told.append("split_part(key, '>', 1) IN (SELECT ours FROM undo_cohort)")
     inside = " AND ".join(told)
     engine.run(f"CREATE OR REPLACE MACRO undo_inside(object, key) AS ({inside})")
     ranged = f"attempt = {int(attempt)}" if since is None else f"seq > {since} AND attempt <= {int(attempt)}"
@@ -167,7 +167,8 @@ FROM undo_journal WHERE kind IN ('link', 'side') AND op = 'link' AND outcome IN 
     "undo_due": """
 SELECT DISTINCT split_part(object, '>', 1) AS lo, "left", split_part(object, '>', 2) AS ro, "right", label,
   kind
-FROM undo_journal WHERE kind IN ('link', 'side') AND op = 'link' AND outcome IN ('done', 'intent') AND due""",
+FROM undo_journal WHERE kind IN ('link', 'side') AND op = 'link' AND outcome IN ('done', 'intent') AND due
+AND NOT coalesce(was_there, false)""",
     "undo_kept": """
 SELECT split_part(object, '>', 1) AS lo, "left", split_part(object, '>', 2) AS ro, "right", label,
   max(seq) AS seq

@@ -103,14 +103,15 @@ def _typed(types: Mapping[str, str], name: str, table: str) -> str:
 
 def links(engine: Engine, read_at: int) -> None:
     """Make `kept_links`, links of ours that stand and are to stay, and `cut_links`, which we took away and
-    which are to stay away; both as the baseline has links, and made after it was read."""
+    which are to stay away; both as the baseline has links, and made after it was read. What automations
+    linked stays with the records that do."""
     for name, op in (("kept_links", "link"), ("cut_links", "unlink")):
         engine.run(
             f"""CREATE OR REPLACE TABLE {name} AS
             SELECT split_part(object, '>', 1) AS left_object, "left",
               split_part(object, '>', 2) AS right_object, "right", label
             FROM undo_journal WHERE kind IN ('link', 'side') AND op IN ('link', 'unlink') AND outcome = 'done'
-            AND stays AND seq > {int(read_at)}
+            AND (stays OR kind = 'side' AND NOT (SELECT whole FROM undo_whole)) AND seq > {int(read_at)}
             AND (split_part(object, '>', 1), "left") NOT IN (SELECT (object, id) FROM undo_ends
               WHERE role = 'created')
             AND (split_part(object, '>', 2), "right") NOT IN (SELECT (object, id) FROM undo_ends

@@ -99,3 +99,129 @@ def test_one_returns_to_each_checkpoint_and_a_load_after_it_is_complete(site: Si
     site.back(f"--to {name}")
     assert oracle.put_back(site.before[name], site.now()) == []
     site.loads_all_again()
+
+
+def test_a_wave_is_undone_and_those_before_it_stay(site: Site) -> None:
+    site.back("--to before-load-1.Opportunity")
+
+    now, then = site.now(), site.before["after-base"]
+    # The canary of the deals went ahead of all waves.
+    assert len([record for record in now.ours() if record.object == "deals"]) == 1
+    for record in then.live():
+        if record.object != "deals":
+            found = now.records[record.object, record.id]
+            assert found.live
+            told = {name for name in record.values if record.values[name] != found.values.get(name)}
+            assert told <= oracle.SYSTEM | oracle.REFERENCES
+    site.loads_all_again()
+
+
+def untouched(site: Site, gone: set[str]) -> None:
+    """Everything but the records with these keys (and their links) is as the last load left it."""
+    now, ids = site.now(), {r.id for r in site.end.ours() if r.key in gone}
+    there = site.before["before-load-1"].records
+    for record in site.end.live():
+        found = now.records[record.object, record.id]
+        side = record.key is None and (record.object, record.id) not in there
+        assert found.live or record.key in gone or side, record
+        ids |= {record.id} if side else set()
+        if found.live and record.key not in gone:
+            told = {name for name in record.values if record.values[name] != found.values.get(name)}
+            assert told <= oracle.SYSTEM | oracle.REFERENCES, (record, told)
+    for link in site.end.links - now.links:
+        assert {link[1], link[3]} & ids, link
+
+
+@pytest.mark.parametrize("object", ["deals", "contacts", "companies"])
+def test_one_object_is_undone_alone_and_what_stays_is_not_written_again(site: Site, object: str) -> None:
+    ours = {str(record.key) for record in site.end.ours() if record.object == object}
+    site.back(f"--to before-load-1 --object {object}")
+
+    left = [record for record in site.now().ours() if record.object == object]
+    assert left == []
+    untouched(site, ours)
+    seq = oracle.last(site.lane.hubspot)
+    site.loads_all_again()
+    wrote = {
+        entry["object"]
+        for entry in oracle.log(site.lane.hubspot, seq)
+        if entry["op"] in ("create", "update") and entry["actor"] == oracle.OURS
+    }
+    assert wrote <= {object}
+
+
+def test_a_cohort_goes_with_what_hangs_under_it_and_the_rest_stays(site: Site) -> None:
+    deals = site.source("Opportunity")
+    account = deals[0]["AccountId"]
+    below = [account, *(r["Id"] for o in ("Contact", "Opportunity") for r in site.source(o)
+                        if r["AccountId"] == account)]  # fmt: skip
+    gone = {str(r.key) for r in site.end.ours() if str(r.key).rsplit(".", 1)[-1] in below}
+    assert len(gone) > 2
+
+    site.back(f"--to before-load-1 --cohort Account:Id='{account}'")
+
+    assert {str(r.key) for r in site.now().ours()} == {str(r.key) for r in site.end.ours()} - gone
+    untouched(site, gone)
+    site.loads_all_again()
+
+
+def test_a_part_a_load_and_then_all_of_it(site: Site) -> None:
+    site.back("--to after-base --object deals")
+    site.loads_all_again()
+    site.back("--to before-load-1")
+    assert oracle.put_back(site.before["before-load-1"], site.now()) == []
+    site.loads_all_again()
+
+
+def test_killed_in_the_midst_of_a_part_it_goes_on_with_that_part_and_no_other(site: Site) -> None:
+    lane = site.lane
+    lane.fault({"kind": "hold", "at": "after_commit"}, method="POST", path="*deals/batch/archive")
+    child = lane.start("rollback run --yes --to before-load-1 --object deals")
+    assert lane.wait_held(child)
+    child.kill()
+    lane.calm()
+
+    refused = lane.run("rollback run --yes --to before-load-1")
+    assert (refused.code, "unfinished" in refused.out + refused.err) == (2, True)
+    assert lane.run("load").code == 2
+    site.back()
+
+    assert {r.object for r in site.now().ours()} == {"companies", "contacts"}
+    untouched(site, {str(r.key) for r in site.end.ours() if r.object == "deals"})
+    site.loads_all_again()
+
+
+def test_a_point_that_was_passed_and_names_that_are_not_there_are_refused(site: Site) -> None:
+    lane = site.lane
+
+    def refused(options: str) -> str:
+        ended = lane.run(f"rollback run --yes {options}")
+        assert ended.code == 2, options
+        return ended.out + ended.err
+
+    assert "`before-load-1.2`" in refused("--to before-laod")
+    assert "`deals`" in refused("--object deal")
+    assert "can't be read" in refused("--cohort Account:Nmae='x'")
+    assert "has no record" in refused("--cohort Account:Name='nobody'")
+    assert "has no object" in refused("--cohort Acount:Name='x'")
+    assert lane.run("rollback checkpoint before-load-9").code == 2
+    site.back("--to after-base")
+    assert "went back past it" in refused("--to before-load-1.2")
+
+
+def test_a_damaged_baseline_is_refused_and_left_alone(site: Site) -> None:
+    part = sorted((site.lane.root / ".migrate/stage/baseline/attempt-1/companies").glob("part-*"))[0]
+    content = part.read_bytes()
+    part.write_bytes(content[:-1] + b"x")
+    ended = site.lane.run("rollback run --yes --to after-base")
+    assert (ended.code, str(part.name) in ended.out + ended.err) == (5, True)
+    part.write_bytes(content)
+    site.back("--to after-base")
+
+
+def test_a_dry_run_of_a_part_counts_it_and_writes_nothing(site: Site) -> None:
+    seq = oracle.last(site.lane.hubspot)
+    [ended] = site.lane.must("rollback run --dry-run --to before-load-1 --object deals")
+    ours = [record for record in site.end.ours() if record.object == "deals"]
+    assert ended.document["counts"] == {"delete": len(ours)}
+    assert oracle.last(site.lane.hubspot) == seq
