@@ -175,7 +175,7 @@ def test_a_part_a_load_and_then_all_of_it(site: Site) -> None:
 
 def test_killed_in_the_midst_of_a_part_it_goes_on_with_that_part_and_no_other(site: Site) -> None:
     lane = site.lane
-    lane.fault({"kind": "hold", "at": "after_commit"}, method="POST", path="*deals/batch/archive")
+    lane.fault({"kind": "hold", "at": "after_commit"}, method="POST", path="deals/batch/archive")
     child = lane.start("rollback run --yes --to before-load-1 --object deals")
     assert lane.wait_held(child)
     child.kill()
@@ -206,7 +206,7 @@ def test_a_point_that_was_passed_and_names_that_are_not_there_are_refused(site: 
     assert "has no object" in refused("--cohort Acount:Name='x'")
     assert lane.run("rollback checkpoint before-load-9").code == 2
     site.back("--to after-base")
-    assert "went back past it" in refused("--to before-load-1.2")
+    assert "went back past it" in refused("--to before-load-1.3")
 
 
 def test_a_damaged_baseline_is_refused_and_left_alone(site: Site) -> None:
@@ -223,5 +223,5 @@ def test_a_dry_run_of_a_part_counts_it_and_writes_nothing(site: Site) -> None:
     seq = oracle.last(site.lane.hubspot)
     [ended] = site.lane.must("rollback run --dry-run --to before-load-1 --object deals")
     ours = [record for record in site.end.ours() if record.object == "deals"]
-    assert ended.document["counts"] == {"delete": len(ours)}
+    assert ended.document["counts"]["delete"] == len(ours)
     assert oracle.last(site.lane.hubspot) == seq
