@@ -54,9 +54,7 @@ def test_it_prints_on_two_sides_with_the_messages(browser: Browser, tmp_path: Pa
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1920), ("dark", 1920), ("light", 390)])
 @pytest.mark.parametrize("state", ["late", "closed"])
-def test_axe_finds_no_fault(
-    browser: Browser, tmp_path: Path, state: State, scheme: str, width: int
-) -> None:
+def test_axe_finds_no_fault(browser: Browser, tmp_path: Path, state: State, scheme: str, width: int) -> None:
     page, _, _ = opened(
         browser, drawn(tmp_path, state), color_scheme=scheme, viewport={"width": width, "height": 900},
         bypass_csp=True,

@@ -204,6 +204,7 @@ def test_an_edit_that_a_killed_load_covered_is_told_by_the_one_that_settles_it(
         catalog=lambda _role: CATALOG,
     )
     site.workspace = case.workspace
+    case.workspace.storage.write("plans/d/whole.json", b"{}")  # the stand-in plan has no files to keep
     site.checkpoint(1)
     case.stage(0, {"c1": {"name": "a"}})
     load(case.workspace)
