@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from migrate.connector.made import NewHelper, SchemaChange
+    from migrate.connector.made import SchemaChange
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ class RemovesSchema(Protocol):
 
     schema_kept_days: int
 
-    def made_beside(self) -> Sequence[NewHelper]:
-        """What `prepare` of this connector made beside what was asked for: groups, permission sets."""
+    def made_beside(self) -> Sequence[SchemaChange]:
+        """What `prepare` of this connector made beside what was asked for: groups, permission sets, pairs of
+        objects that can be linked now."""
         ...
 
     def schema_use(self, changes: Sequence[SchemaChange]) -> list[Use]:

@@ -160,7 +160,7 @@ def prepare(
                         "refused" if outcome.startswith("refused") else "done",
                         outcome,
                     )
-                    for change, outcome in [*said, *((helper, "made") for helper in beside)]
+                    for change, outcome in [*((each, "made") for each in beside), *said]
                 )
                 loading.settle(batch, [], Counter())
     finally:

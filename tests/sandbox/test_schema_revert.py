@@ -114,6 +114,20 @@ def test_a_portal_says_who_uses_what_we_made_and_lets_go_of_it_once_nobody_does(
     }
 
 
+def test_two_objects_that_were_joined_for_a_labels_sake_are_parted_again(portal: HubSpotConnector) -> None:
+    boat = NewObject("p_boat", "Boat", "Boats", "boat_name", fields=(
+        NewField("p_boat", "boat_name", "Name", "string"),))  # fmt: skip
+    portal.prepare([boat, *boat.fields])
+    label, pair = NewLabel("companies", "p_boat", "Seat"), NewLabel("companies", "p_boat", "default")
+    assert portal.prepare([label]) == [(label, "made")]
+    assert pair in portal.made_beside()
+    assert all(each.free for each in portal.schema_use([label, pair]))
+    assert [portal.remove_schema(each) for each in (label, pair, boat)] == ["removed"] * 3
+    assert not any(each.there for each in portal.schema_use([label, pair, boat]))
+    [(_, outcome)] = portal.prepare([boat])
+    assert outcome.startswith("refused: an object of this name was deleted"), outcome
+
+
 def test_a_name_in_the_archive_is_told_with_what_to_do(portal: HubSpotConnector) -> None:
     [(_, outcome)] = portal.prepare([KEY])
     assert outcome.startswith("refused: it lies in HubSpot's archive")
@@ -126,7 +140,7 @@ def test_an_org_says_who_uses_what_we_made_and_lets_go_of_it_once_nobody_does(
 ) -> None:
     assert {outcome for _, outcome in org.prepare(ORG)} == {"made"}
     [rights] = org.made_beside()
-    assert rights.kind == "permission set"
+    assert isinstance(rights, NewHelper)
     values = {"Name": "Hive", "Key__c": "k", "Level__c": "a", "Story__c": "long", "Sold__c": "false"}
     [made] = org.send(Batch(Operation.CREATE, "Account", (Write("k", values=values),)))
     [lead] = org.send(Batch(Operation.CREATE, "Lead", (

@@ -15,7 +15,6 @@ from migrate.connector import (
     Held,
     Limits,
     Link,
-    NewHelper,
     NotAnswered,
     Operation,
     OptOut,
@@ -222,7 +221,7 @@ class HubSpotConnector:
     def prepare(self, changes: Sequence[SchemaChange]) -> list[tuple[SchemaChange, str]]:
         return self._preparing.prepare(changes)
 
-    def made_beside(self) -> Sequence[NewHelper]:
+    def made_beside(self) -> Sequence[SchemaChange]:
         return self._preparing.beside
 
     def schema_use(self, changes: Sequence[SchemaChange]) -> list[Use]:

@@ -57,7 +57,7 @@ class Preparing:
 
     def __init__(self, portal: Portal, metadata: Metadata) -> None:
         self._portal, self._metadata = portal, metadata
-        self.beside: list[NewHelper] = []  # made for the sake of what was asked for
+        self.beside: list[SchemaChange] = []  # made for the sake of what was asked for
 
     def prepare(self, changes: Sequence[SchemaChange]) -> list[tuple[SchemaChange, str]]:
         said: dict[SchemaChange, str] = {}
@@ -184,6 +184,7 @@ class Preparing:
             self._metadata.forget()
             if refused or change.label == UNLABELLED:
                 return refused or "made"
+            self.beside.append(NewLabel(change.left, change.right, UNLABELLED))
         name = re.sub(r"[^a-z0-9]+", "_", change.label.lower()).strip("_") or "label"
         body: dict[str, Any] = {"label": change.label, "name": name if name[0].isalpha() else f"l_{name}"}
         if change.inverse is not None:
@@ -196,10 +197,10 @@ class Preparing:
 
     def _joined(self, left: str, right: str) -> str | None:
         """Let two objects be linked, of which at least one is custom; a refusal, if there is one."""
-        holder = left if left not in STANDARD else right
-        body = {
-            "fromObjectTypeId": self.type_id(left),
-            "toObjectTypeId": self.type_id(right),
+        holder, other = (left, right) if left not in STANDARD else (right, left)
+        body = {  # told from the custom object, which the path names
+            "fromObjectTypeId": self.type_id(holder),
+            "toObjectTypeId": self.type_id(other),
             "name": f"{left}_to_{right}",
         }
         if holder in STANDARD or None in body.values():

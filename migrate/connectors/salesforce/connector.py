@@ -17,7 +17,6 @@ from migrate.connector import (
     JobLimits,
     Limits,
     Link,
-    NewHelper,
     Outcome,
     Page,
     Query,
@@ -164,7 +163,7 @@ class SalesforceConnector:
     def prepare(self, changes: Sequence[SchemaChange]) -> list[tuple[SchemaChange, str]]:
         return self._preparing.prepare(changes)
 
-    def made_beside(self) -> Sequence[NewHelper]:
+    def made_beside(self) -> Sequence[SchemaChange]:
         return self._preparing.seeing.beside
 
     def schema_use(self, changes: Sequence[SchemaChange]) -> list[Use]:
