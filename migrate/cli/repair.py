@@ -70,7 +70,7 @@ def _confirm(system: str, names: Sequence[str], yes: bool) -> None:
 def _foreseen_document(seen: Foreseen, where: str) -> dict[str, Any]:
     return {
         "dry_run": True, "old": seen.old, "new": seen.new, "where": where, "records": seen.records,
-        "changes": seen.changes, "others": seen.others, "folder": seen.folder,
+        "left_out": seen.left_out, "changes": seen.changes, "others": seen.others, "folder": seen.folder,
     }  # fmt: skip
 
 
@@ -80,6 +80,7 @@ def _foreseen_text(seen: Foreseen, where: str, stage: str) -> str:
         f"{entry}: {number:,} loaded records to look at" + (f", those of `{where}`." if where else ".")
         for entry, number in seen.records.items()
     ]
+    lines += _left_out(seen.left_out)
     lines += _others(seen.others)
     lines.append(f"Every value: {stage}/{seen.folder}")
     lines.append("Next: the same without `--dry-run`.")
@@ -98,6 +99,12 @@ def _shown(value: str | None) -> str:
     return "(empty)" if value is None else value
 
 
+def _left_out(count: int) -> list[str]:
+    if not count:
+        return []
+    return [f"{count:,} have a dead letter of their own and are left out; see `migrate dead-letters list`."]
+
+
 def _others(others: Sequence[Changed]) -> list[str]:
     if not others:
         return []
@@ -110,7 +117,8 @@ def _document(done: Repaired) -> dict[str, Any]:
         "number": done.number, "checkpoint": done.checkpoint, "attempt": done.attempt, "old": done.old,
         "new": done.new, "objects": {name: dict(sorted(each.items())) for name, each in done.objects.items()},
         "mended": done.mended, "kept": done.kept, "held": sum(each.count for each in done.held),
-        "groups": done.held, "others": done.others, "settled": done.settled, "lost_edits": done.lost_edits,
+        "groups": done.held, "left_out": done.left_out, "others": done.others, "settled": done.settled,
+        "lost_edits": done.lost_edits,
     }  # fmt: skip
 
 
@@ -129,6 +137,7 @@ def _text(done: Repaired) -> str:
         lines.append(
             f"{done.lost_edits:,} edits came between our look and our write; they are in the journal."
         )
+    lines += _left_out(done.left_out)
     lines += _others(done.others)
     lines.append(f"Undo: `migrate rollback run --to {done.checkpoint}`. Next: `migrate validate`.")
     return "\n".join(lines)

@@ -33,6 +33,7 @@ from migrate.stages import checkpoint, drift, kept, pipeline, repair_lists, repa
 from migrate.stages.admitting import must_be_open, open_attempt, verify, waves_of
 from migrate.stages.old_links import addresses_for
 from migrate.stages.plan_diff import CHANGES, Changed, PlanDiff, compare, compared
+from migrate.stages.repair_lists import LETTER
 from migrate.stages.repairs import Asked, Begun
 from migrate.workspace import Workspace
 
@@ -60,7 +61,8 @@ class HeldGroup:
 class Foreseen:
     """What a repair would do. `changes`: of the named fields; `others`: what else the plan changes.
 
-    `records`: loaded records that it would look at, by entry; some may turn out to be held.
+    `records`: loaded records that it would look at, by entry; some may turn out to be held. `left_out`: those
+    that have a dead letter of their own.
     """
 
     old: str
@@ -68,13 +70,17 @@ class Foreseen:
     changes: tuple[Changed, ...]
     others: tuple[Changed, ...]
     records: dict[str, int]
+    left_out: int
     folder: str
 
 
 @dataclass
 class Repaired:
-    """What a repair did, this run; `held`: all that it left as it is. `settled`: ready rows that no load need
-    send any more. `mended` counts what was written of the whole repair, `kept` what needed nothing."""
+    """What a repair did. `objects`: of this run; all else of the whole repair.
+
+    `mended`: records written; `kept`: that needed nothing; `held`: left as they are; `left_out`: that have a
+    dead letter of their own. `settled`: ready rows that no load need send any more.
+    """
 
     number: int
     checkpoint: str
@@ -86,13 +92,14 @@ class Repaired:
     kept: int = 0
     held: tuple[HeldGroup, ...] = ()
     others: tuple[Changed, ...] = ()
+    left_out: int = 0
     settled: int = 0
     lost_edits: int = 0
 
     @property
     def clean(self) -> bool:
         """Every record got its new values."""
-        return not (self.held or self.lost_edits)
+        return not (self.held or self.lost_edits or self.left_out)
 
 
 def fields_of(workspace: Workspace, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -159,16 +166,16 @@ def foresee(
         PlanError: a plan isn't sound.
     """
     fields = fields_of(workspace, names)
-    records = {}
+    records, left_out = {}, 0
     with compared(workspace, _loaded(workspace, since), workspace.plan, progress) as (found, store):
         crosswalk(workspace)
         for each in workspace.plan.model.objects:
             if each.name in fields:
                 query = repair_lists.listed(workspace, store, found, each, fields[each.name], where)
-                counted = workspace.engine.rows(f"SELECT count(*) AS n FROM ({query})")
-                records[each.name] = int(counted[0]["n"])
+                records[each.name], out = repair_lists.sizes(workspace, query)
+                left_out += out
     wanted, others = _parted(found, fields)
-    return Foreseen(found.old, found.new, wanted, others, records, found.folder)
+    return Foreseen(found.old, found.new, wanted, others, records, left_out, found.folder)
 
 
 def _loaded(workspace: Workspace, since: str) -> Plan:
@@ -227,6 +234,7 @@ def repair(
             raise UsageError(
                 f"Both plans make the same of {', '.join(names)}.", "Look at `migrate plan diff`."
             )
+        kept.keep(workspace)
         pipeline.transform(workspace, progress)
     with (
         pipeline.alone(workspace, "ready", with_others=True),
@@ -256,6 +264,7 @@ def repair(
         assert begun is not None  # noqa: S101 - begun now, or before
         stack.enter_context(quiet(loading))
         done = Repaired(begun.number, begun.checkpoint, attempt, begun.asked.old, begun.asked.new)
+        done.left_out = repair_lists.left_out(workspace, begun.number, plans)
         _write(loading, plans, begun, done)
         _end(loading, plans, begun, done)
         done.others = _parted(found, fields)[1] if found else ()
@@ -306,7 +315,7 @@ def _no_opting_in(loading: Loading, plan: ObjectPlan, fields: Sequence[str], que
         column = identifier(name)
         counts = loading.workspace.engine.stream(
             f"""SELECT {column}, count(*) AS n FROM ({query})
-            WHERE list_contains({FIELDS}, {text(name)}) GROUP BY 1"""
+            WHERE NOT {LETTER} AND list_contains({FIELDS}, {text(name)}) GROUP BY 1"""
         )
         for batch in counts:
             values = loading.target.encode(plan.target, batch.select([name]))
@@ -333,18 +342,24 @@ def _write(loading: Loading, plans: Sequence[ObjectPlan], begun: Begun, done: Re
         tally = mender.run(work)
         counts[plan.name] += tally["_rows"]
         loading.progress(f"repair {plan.name}", counts[plan.name], cutter.manifest.rows)
-        done.objects.setdefault(plan.name, Counter()).update(tally)
+        return tally
+
+    def alone(plan: ObjectPlan, work: RecordWork) -> Tally:
+        """Carry a canary."""
+        tally = carry(plan, work)
+        done.objects[plan.name].update(tally)
         return tally
 
     for each in plans:
-        loading.run(tools[each.name][0].in_doubt(), partial(carry, each))
+        in_doubt = tools[each.name][0].in_doubt()
+        done.objects[each.name] = loading.run(in_doubt, partial(carry, each))
     crosswalk_table(loading)
-    canaries = Canaries(loading, list(loading.workspace.plan.model.objects), carry)
+    canaries = Canaries(loading, list(loading.workspace.plan.model.objects), alone)
     try:
         canaries.resume()
         for each in plans:
-            cutter = tools[each.name][0]
-            loading.run(canaries.guard(each, cutter.pending()), partial(carry, each))
+            works = canaries.guard(each, tools[each.name][0].pending())
+            done.objects[each.name].update(loading.run(works, partial(carry, each)))
             crosswalk_table(loading)
     except CanaryStopped as stopped:
         stopped.command = "migrate repair"
@@ -376,13 +391,12 @@ def _end(loading: Loading, plans: Sequence[ObjectPlan], begun: Begun, done: Repa
         HeldGroup(f"{row['object']}.{row['code']}", row["reason"], int(row["n"]), tuple(row["keys"]))
         for row in repair_lists.held(loading.workspace, begun, LISTED)
     )
-    digest = kept.keep(loading.workspace)
     loading.journal.compact()
     with loading.ledger.write(loading.lease) as tx:
         loading.journal.register(tx)
-        kept.put_on_record(tx, loading.attempt, digest)
+        kept.put_on_record(tx, loading.attempt, begun.asked.new)
         tx.event(
             this_process().holder, repairs.END, number=begun.number, attempt=begun.attempt,
-            old=begun.asked.old, new=digest, mended=done.mended, kept=done.kept,
+            old=begun.asked.old, new=begun.asked.new, mended=done.mended, kept=done.kept,
             held=sum(each.count for each in done.held),
         )  # fmt: skip

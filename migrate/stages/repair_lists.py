@@ -39,6 +39,7 @@ from migrate.store import Manifest, Store
 from migrate.workspace import Workspace
 
 OWN_HOLDS = (EDITED, CONSENT, BLOCKED)  # a later repair may try such records again
+LETTER = "_letter"  # column of a listing
 _ROW = {"_key": "VARCHAR", "_source_id": "VARCHAR", "_version": "TIMESTAMPTZ", "_target_id": "VARCHAR",
         "_deleted": "BOOLEAN", "_hash": "VARCHAR"}  # fmt: skip
 
@@ -79,7 +80,8 @@ def dead_letters(workspace: Workspace) -> str:
 def listed(
     workspace: Workspace, store: Store, found: PlanDiff, plan: ObjectPlan, fields: Sequence[str], where: str
 ) -> str:
-    """A query of the rows of an entry's repair, by key: identity, `_fields`, and the fields' new values.
+    """A query of the rows of an entry's repair: identity, `_fields`, and the fields' new values; and
+    `_letter`: the record has a dead letter of its own, and isn't repaired.
 
     Needs the table `crosswalk`.
 
@@ -116,8 +118,22 @@ def listed(
             )
         condition = f"coalesce(({condition}), false)"
     items = ", ".join("false AS _deleted" if n == "_deleted" else identifier(n) for n in schema.names)
-    return f"""SELECT {items} FROM ({chosen}) WHERE {condition}
-        AND _key NOT IN (SELECT key FROM {dead_letters(workspace)}) ORDER BY _key"""
+    return f"""SELECT {items}, _key IN (SELECT key FROM {dead_letters(workspace)}) AS {LETTER}
+        FROM ({chosen}) WHERE {condition}"""
+
+
+def sizes(workspace: Workspace, query: str) -> tuple[int, int]:
+    """Of what `listed` lists: how many records are repaired, and how many have a dead letter of their own."""
+    found = workspace.engine.rows(
+        f"SELECT count(*) FILTER (NOT {LETTER}) AS n, count(*) FILTER ({LETTER}) AS letters FROM ({query})"
+    )[0]
+    return int(found["n"]), int(found["letters"])
+
+
+def left_out(workspace: Workspace, number: int, plans: Sequence[ObjectPlan]) -> int:
+    """Records that the lists of a repair don't have, since they have a dead letter of their own."""
+    manifests = [workspace.store.manifest(folder(number, each.name)) for each in plans]
+    return sum(int(each.facts.get("left_out", 0)) for each in manifests if each)
 
 
 def publish(
@@ -126,12 +142,14 @@ def publish(
     """Publish an entry's list, whole."""
     store, place = workspace.store, folder(number, plan.name)
     store.discard(place)
+    wanted = f"SELECT * FROM ({query}) WHERE NOT {LETTER} ORDER BY _key"
     with store.writer(place, _schema(store, plan, fields), part_rows=5_000) as writer:
-        for batch in workspace.engine.stream(query, rows=500):
+        for batch in workspace.engine.stream(wanted, rows=500):
             writer.write(batch)
     rows = sum(part.rows for part in writer.parts)
-    schema = dict.fromkeys(fields, "")
-    return store.publish(Manifest(place, PHASE, plan.name, 0, rows, tuple(writer.parts), schema=schema))
+    schema, facts = dict.fromkeys(fields, ""), {"left_out": sizes(workspace, query)[1]}
+    parts = tuple(writer.parts)
+    return store.publish(Manifest(place, PHASE, plan.name, 0, rows, parts, schema=schema, facts=facts))
 
 
 def _newest(store: Store, plan: ObjectPlan) -> list[str]:

@@ -61,6 +61,25 @@ def test_a_field_is_mended_where_it_is_as_we_left_it_whatever_becomes_of_an_answ
     assert revenue(org) == {key: value * 1000 for key, value in before.items()} | {edited: 7.0}
 
 
+def test_a_record_with_a_dead_letter_of_its_own_is_left_out_and_counted(org: Orgs) -> None:
+    before = revenue(org)
+    edited = max(before)
+    org.act("update", "Account", id=org.keyed("Account")[edited]["Id"], fields={"Industry": "Energy"})
+    industry = "      Industry: Industry\n", "      Industry: \"'Media'\"\n"
+    plan(org, *industry)
+    org.must("transform")
+    org.run("load", 1)  # it is held: somebody has changed it
+    text = (org.root / "plan.yaml").read_text()
+    (org.root / "plan.yaml").write_text(text.replace(REVENUE, "      AnnualRevenue: AnnualRevenue + 1\n"))
+
+    seen = org.run("repair --fields Account.AnnualRevenue --dry-run")
+    done = org.run("repair --fields Account.AnnualRevenue --yes", 1)
+
+    assert (seen["records"], seen["left_out"]) == ({"Account": len(before) - 1}, 1)
+    assert (done["mended"], done["held"], done["left_out"]) == (len(before) - 1, 0, 1)
+    assert revenue(org) == {key: value + (key != edited) for key, value in before.items()}
+
+
 def test_a_condition_chooses_among_the_records(org: Orgs) -> None:
     before = revenue(org)
     plan(org, REVENUE, "      AnnualRevenue: AnnualRevenue * 1000\n")
