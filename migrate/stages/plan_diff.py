@@ -144,7 +144,7 @@ def compared(
         UsageError: nothing has been extracted, or another plan diff is under way.
         NoSpace: the disk refused.
     """
-    with pipeline.alone(workspace, "plan diff"), _scratch(workspace) as folder:
+    with pipeline.alone(workspace, "plan-diff"), _scratch(workspace) as folder:
         sides = []
         for name, plan in (("old", old), ("new", new)):
             store = Overlay(folder / name, workspace.store)
