@@ -110,6 +110,19 @@ def test_no_file_names_them_and_everything_still_goes_back(move: Move, given: st
     assert verify(move.workspace).words.startswith("pass, 0 held")
 
 
+def test_a_kept_plan_whose_overrides_name_them_goes_as_a_whole(move: Move) -> None:
+    plans = state(move) / "plans"
+    (folder,) = plans.iterdir()
+    (folder / "overrides.csv").write_text(f"key,field,old,new,who,why\nx,email,{CREATED},,ada,typo\n")
+
+    done = purge(move.workspace, CREATED)
+
+    assert mentions(state(move), CREATED) == []
+    assert [path for path in plans.rglob("*") if path.is_file()] == []
+    assert f"plans/{folder.name}/overrides.csv" in done.removed
+    whole(move)
+
+
 def test_a_record_that_we_had_changed_is_named_as_lost(move: Move) -> None:
     id = move.there("Contact", "C1").id
     done = purge(move.workspace, ADOPTED)

@@ -210,7 +210,9 @@ class _Purging:
         for key in self._keys():
             path = self.root / key
             table = key.endswith(".parquet") and touches(path, where(key), self.subject)
-            if table or (key.endswith(_TEXTS) and self._named(path)):
+            if key.startswith("plans/"):
+                self.found.removed += [key] if self._in_plan(path) else []
+            elif table or (key.endswith(_TEXTS) and self._named(path)):
                 self.found.rewritten.append(key)
             elif key.endswith(_PAGES) and self._named(path):
                 self.found.removed.append(key)
@@ -225,6 +227,8 @@ class _Purging:
             if key.endswith(".parquet"):
                 if touches(self.root / key, where(key), self.subject):
                     self._parquet(key)
+            elif key.startswith("plans/"):
+                self._kept_plan(key)
             elif key.endswith(_TEXTS) and key.partition("/")[0] in ("reports", "stage"):
                 self._text(key)
             self.progress("purge", number, len(keys))
@@ -270,6 +274,14 @@ class _Purging:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(new.encode("utf-8", errors="surrogateescape"))
             self.moves["files"][key] = sha256_of(path)
+
+    def _kept_plan(self, key: str) -> None:
+        """A copy of a plan that was loaded, as of its overrides: one that names them goes as a whole."""
+        if self._in_plan(self.root / key):
+            folder = "/".join(key.split("/")[:2])
+            there = (path for path in (self.root / folder).rglob("*") if path.is_file())
+            gone = [path.relative_to(self.root).as_posix() for path in sorted(there)]
+            self.moves["remove"] += [each for each in gone if each not in self.moves["remove"]]
 
     def _facts(self, content: str) -> str:
         """A report's facts without their names: all within their records, long ones anywhere."""
