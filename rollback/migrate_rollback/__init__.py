@@ -22,7 +22,7 @@ from migrate_rollback.planned import Reckoning, RollbackPlan, SideEffect
 from migrate_rollback.planning import checkpoints, plan
 from migrate_rollback.rolling import run
 from migrate_rollback.scope import Scope
-from migrate_rollback.sheets import read as read_holds
+from migrate_rollback.sheet_reading import read as read_holds
 from migrate_rollback.sheets import write as write_holds
 from migrate_rollback.showing import Shown
 from migrate_rollback.showing import held as held_records

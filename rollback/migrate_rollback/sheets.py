@@ -1,29 +1,27 @@
-"""How do people decide about held records in a spreadsheet, and is what comes back what was handed out?
+"""How do people decide about held records in a spreadsheet?
 
 One row a held record, as it stood when the sheet was written, with a list of decisions and room for a
-remark; everything else is locked. A row has a hidden id and a digest of its cells. Taken back, each record is
-looked at again: a row whose record has changed since is refused by name, for its decision was about
-something else. A sheet is taken whole or not at all.
+remark; everything else is locked. A row has a hidden id, with a digest of the record's state, and a digest of
+its cells, so that what was changed, here or in the target, is seen when it comes back (`sheet_reading`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from migrate.clock import stamp
+from migrate.connector import RECORD
 from migrate.errors import UsageError
 from migrate.load.context import Progress, no_progress
-from migrate.workbooks import UnreadableWorkbookError, cut, line_digest, neutral, read_sheets, text_in
+from migrate.storage import write_aside
+from migrate.workbooks import cut, line_digest, neutral, text_in
 from migrate.workspace import Workspace
 from migrate_rollback import decisions, holding, showing
-from migrate_rollback.decisions import CHOICES, Choice
 from migrate_rollback.deeds import quoted
 from migrate_rollback.showing import Shown
 
@@ -38,26 +36,14 @@ LOCKED = DECISION  # so many columns in front are ours
 URL = HEAD.index("Record")
 TOP = 4  # lines above the head
 LINES = 20_000  # records of a sheet
-SIGNS = 500  # of a value
-LONGEST = 2_000  # signs of a remark
+SIGNS, CELL = 500, 2_000  # of a value, and of a cell with several
 _WIDTHS = (14, 14, 40, 30, 30, 40, 40, 40, 34, 20, 12, 50, 4, 4)
 _HOW = (
     "keep: the record stays as it is; so does what isn't decided. merge: our fields go, what others wrote "
     "stays. force: the record is undone as if nobody had touched it, and what others wrote is lost.",
     "Only the two yellow columns are yours; a sheet in which something else was changed can't be read.",
 )
-_AGAIN = "Make a new sheet (`migrate rollback hold list --xlsx FILE`), and copy the decisions over."
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What a sheet held. `counts`: decisions by kind; `notes`: remarks on rows that decide nothing."""
-
-    file: str
-    rows: int
-    decisions: int
-    counts: dict[str, int]
-    notes: tuple[str, ...]
+AGAIN = "Make a new sheet (`migrate rollback hold list --xlsx FILE`), and copy the decisions over."
 
 
 def cells_of(each: Shown) -> list[str]:
@@ -70,10 +56,13 @@ def cells_of(each: Shown) -> list[str]:
     whole = "the whole record" if hold.action == "delete" else ""
     return [
         hold.object, hold.id, each.url, hold.key, hold.owner, cut(hold.reason, SIGNS),
-        "\n".join(filter(None, [whole, *wrote])),
-        "\n".join([*filter(None, [each.now]), *now, *(f"link: {link}" for link in each.links)]),
-        "\n".join(by), ", ".join(hold.choices),
+        _lines([whole, *wrote]), _lines([each.now, *now, *(f"link: {link}" for link in each.links)]),
+        _lines(by), ", ".join(hold.choices),
     ]  # fmt: skip
+
+
+def _lines(told: Sequence[str]) -> str:
+    return cut("\n".join(filter(None, told)), CELL)
 
 
 def _value(value: str | None) -> str:
@@ -81,8 +70,18 @@ def _value(value: str | None) -> str:
 
 
 def id_of(each: Shown) -> str:
-    """The lasting id of a record's row."""
-    return json.dumps([each.hold.object, each.hold.id], ensure_ascii=False)
+    """What a row is about: the record, and the state in which it is decided about."""
+    return json.dumps([each.hold.object, each.hold.id, state_of(each)], ensure_ascii=False)
+
+
+def state_of(each: Shown) -> str:
+    """A digest of what speaks for or against undoing a record: whole values and links, no stamps.
+
+    Only where a target doesn't tell what was written, the moment of the last save stands for it.
+    """
+    sides = [[side.field, side.now, side.at if side.field == RECORD else ""] for side in each.fields]
+    whole = [each.hold.code, each.hold.choices, each.now, sides, each.links]
+    return hashlib.sha256(json.dumps(whole, ensure_ascii=False).encode()).hexdigest()[:24]
 
 
 def write(
@@ -96,9 +95,12 @@ def write(
         owner: only this owner's records (id, e-mail, name or `nobody`).
 
     Raises:
-        UsageError: nothing is held, or more than a sheet takes.
+        UsageError: nothing is held, or more than a sheet takes; or the file is there, for it may have been
+            filled in.
         Parked, SystemRefused: the target.
     """
+    if path.exists():
+        raise UsageError(f"{path} is there already.", "Name another file, or delete it.")
     attempt = holding.prepare(workspace)
     id = _owner(workspace, owner)
     total = _count(workspace, id)
@@ -188,145 +190,12 @@ def _book(path: Path, shown: Iterator[Shown], total: int, attempt: int, at: str,
         text_in(hidden, row, 2, str(fact))
     hidden.sheet_state = "veryHidden"
     hidden.protection.sheet = True
-    book.save(path)
+    made = io.BytesIO()
+    book.save(made)
+    write_aside(path, made.getvalue())
     return len(digests)
 
 
 def _digest(lines: Sequence[tuple[str, str]]) -> str:
     """Of a sheet: of its rows' ids and digests, in whichever order they stand."""
     return hashlib.sha256(json.dumps(sorted(lines), ensure_ascii=False).encode()).hexdigest()
-
-
-def read(workspace: Workspace, file: Path, progress: Progress = no_progress) -> Taken:
-    """Take the decisions of a sheet into the ledger's trail. Nothing is written to the target.
-
-    Rows without a decision decide nothing. Rows may be sorted or left out.
-
-    Raises:
-        UsageError: it isn't a sheet of this rollback, something was changed beside decision and remark, a
-            decision isn't possible, or a record isn't any more as the sheet shows it. All of it is told with
-            sheet and line, and nothing is taken.
-        Parked, SystemRefused: the target.
-    """
-    attempt = holding.prepare(workspace)
-    rows, digest = _rows(file, attempt)
-    decided = [each for each in rows if each.what]
-    wrong = _out_of_date(workspace, file, decided, progress)
-    if wrong:
-        raise _refused(wrong)
-    notes = tuple(
-        f"{each.place(file)}: a remark without a decision doesn't count." for each in rows
-        if each.remark and not each.what
-    )  # fmt: skip
-    choices = [Choice(*each.subject, each.what, each.remark[:LONGEST]) for each in decided]
-    if choices:
-        decisions.record_rows(workspace, attempt, choices, {"file": file.name[-255:], "digest": digest})
-    counts = Counter(each.what for each in decided)
-    return Taken(file.name, len(rows), len(decided), {w: counts[w] for w in CHOICES if counts[w]}, notes)
-
-
-@dataclass(frozen=True)
-class _Line:
-    number: int
-    id: str
-    subject: tuple[str, str]
-    digest: str
-    choices: tuple[str, ...]
-    what: str
-    remark: str
-
-    def place(self, file: Path) -> str:
-        return f"{file}, sheet `{RECORDS}`, line {self.number}"
-
-
-def _refused(wrong: Sequence[str]) -> UsageError:
-    shown = [*wrong[:50], *([f"and {len(wrong) - 50:,} more"] if len(wrong) > 50 else [])]
-    told = "\n  ".join(shown)
-    return UsageError(f"Nothing was taken:\n  {told}", "Mend these rows, or empty their decision.")
-
-
-def _rows(file: Path, attempt: int) -> tuple[list[_Line], str]:
-    try:
-        grids = read_sheets(file, dict.fromkeys((RECORDS, RUN), len(HEAD) + 20), LINES + TOP + 1, _AGAIN)
-    except UnreadableWorkbookError as error:
-        raise UsageError(f"Nothing was taken: {error}", _AGAIN) from error
-    if RECORDS not in grids or RUN not in grids:
-        raise UsageError(
-            f"{file} isn't a sheet of `migrate rollback hold list` (it lacks `{RECORDS}` or `{RUN}`).", _AGAIN
-        )
-    run = {str(row[0]): str(row[1] or "") for row in grids[RUN] if len(row) > 1 and row[0]}
-    if run.get("format") != str(FORMAT):
-        raise UsageError(f"{file}, sheet `{RUN}`: it is of another version of the format.", _AGAIN)
-    if run.get("attempt") != str(attempt):
-        raise UsageError(
-            f"{file} is about the rollback of attempt {run.get('attempt')}, and this is attempt {attempt}.",
-            _AGAIN,
-        )
-    grid = grids[RECORDS]
-    head = grid[TOP] if len(grid) > TOP else ()
-    if tuple(head[: len(HEAD)]) != HEAD:
-        raise UsageError(
-            f"{file}, sheet `{RECORDS}`, line {TOP + 1}: the columns aren't as they were handed out.", _AGAIN
-        )
-    wrong: list[str] = []
-    found: dict[str, _Line] = {}
-    for number, row in enumerate(grid[TOP + 1 :], TOP + 2):
-        cells = [*row, *([None] * (len(HEAD) - len(row)))]
-        if any(each not in (None, "") for each in cells):
-            line = _line(number, cells)
-            if isinstance(line, str) or line.id in found:
-                said = line if isinstance(line, str) else "it is the same row as an earlier one. Delete it."
-                wrong.append(f"{file}, sheet `{RECORDS}`, line {number}: {said}")
-            else:
-                found[line.id] = line
-    if wrong:
-        raise _refused(wrong)
-    return list(found.values()), run.get("digest", "")
-
-
-def _line(number: int, cells: Sequence[Any]) -> _Line | str:
-    """A row, or what is wrong with it."""
-    if any(each not in (None, "") for each in cells[len(HEAD) :]):
-        return "something stands beside our columns. Move it into the remark."
-    id, digest = str(cells[ID] or ""), str(cells[DIGEST] or "")
-    subject = _subject(id)
-    if subject is None or line_digest(id, cells[:LOCKED]) != digest:
-        return f"something was changed beside the decision and the remark. {_AGAIN}"
-    what = str(cells[DECISION] or "").strip().casefold()
-    choices = tuple(str(cells[LOCKED - 1] or "").split(", "))
-    if what and what not in CHOICES:
-        return f"`{what[:40]}` is no decision. Choose {' or '.join(choices)}."
-    if what and what not in choices:
-        return f"`{what}` isn't possible for {subject[0]} {subject[1]}. Choose {' or '.join(choices)}."
-    return _Line(number, id, subject, digest, choices, what, str(cells[REMARK] or "").strip())
-
-
-def _subject(id: str) -> tuple[str, str] | None:
-    try:
-        found = json.loads(id)
-    except ValueError:
-        return None
-    if not isinstance(found, list) or len(found) != 2 or not all(isinstance(each, str) for each in found):
-        return None
-    return found[0], found[1]
-
-
-def _out_of_date(workspace: Workspace, file: Path, lines: Sequence[_Line], progress: Progress) -> list[str]:
-    """Rows whose record isn't any more as the sheet shows it, in words."""
-    if not lines:
-        return []
-    now: dict[str, str] = {}
-    with closing(workspace.target()) as target:
-        for lot in showing.look(workspace, target, records=[line.subject for line in lines]):
-            now.update(
-                {(id := id_of(each)): line_digest(id, [*map(neutral, cells_of(each))]) for each in lot}
-            )
-            progress("looked at again", len(now), len(lines))
-    wrong = []
-    for line in lines:
-        if line.id not in now:
-            wrong.append(f"{line.place(file)}: {' '.join(line.subject)} isn't held any more.")
-        elif now[line.id] != line.digest:
-            what = f"{' '.join(line.subject)} has changed since the sheet was written"
-            wrong.append(f"{line.place(file)}: {what}. {_AGAIN}")
-    return wrong

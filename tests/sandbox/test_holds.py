@@ -127,6 +127,10 @@ def test_a_sheet_goes_out_comes_back_and_is_carried_out(line: Line, tmp_path: Pa
     decide(file, {**wanted, made[0]: "keep"}, H="something else")
     refused = line.run("rollback", "hold", "read", str(file), codes=(2,))
     assert f"line {HEAD + 1}: something was changed beside the decision" in refused["message"]
+    assert (
+        "is there already" in line.run("rollback", "hold", "list", "--xlsx", str(file), codes=(2,))["message"]
+    )
+    file = tmp_path / "again.xlsx"
     line.run("rollback", "hold", "list", "--xlsx", str(file), codes=(1,))
     decide(file, {**wanted, made[0]: "keep"})
     edit(line, adopted[1], phone="+49 30 2")
@@ -134,6 +138,7 @@ def test_a_sheet_goes_out_comes_back_and_is_carried_out(line: Line, tmp_path: Pa
     assert f"companies {adopted[1]} has changed since the sheet was written" in refused["message"]
     assert groups(line)["companies.edited"]["decisions"] == []
 
+    file = tmp_path / "holds of today.xlsx"
     line.run("rollback", "hold", "list", "--xlsx", str(file), codes=(1,))
     decide(file, {**wanted, made[0]: "keep"})
     read = line.run("rollback", "hold", "read", str(file))["read"]

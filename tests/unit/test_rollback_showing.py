@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from migrate_rollback.judging import judge_delete, judge_restore
 from migrate_rollback.model import Hold
-from migrate_rollback.sheets import cells_of
+from migrate_rollback.sheets import cells_of, state_of
 from migrate_rollback.showing import Shown, choices, sides
 
 from migrate.connector import Held, Who
@@ -59,4 +59,8 @@ def test_a_row_of_a_sheet_is_known_again_and_a_change_of_the_record_is_seen() ->
     assert cells[6:8] == ["name: New", "name: =1+1"]
     assert line_digest("i", cells) == line_digest("i", [f" {cells[0]}\n", *cells[1:]])
     assert line_digest("i", cells) != line_digest("i", [neutral(each) for each in cells_of(other)])
+    assert state_of(one) == state_of(shown("=1+1")) != state_of(other)
+    long = "x" * 40_000
+    assert state_of(shown(long)) != state_of(shown(f"{long[:-1]}y"))
+    assert all(len(str(each)) < 3_000 for each in cells_of(shown(long)))
     assert not any(str(each).startswith(("=", "+", "-", "@")) for each in cells)
