@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from migrate.connector import CountsCalls, KeepsHistory, Target
+from migrate.journal import CROSSWALK
 from migrate.ledger import batches as book
 from migrate.stages.checkpoint import Checkpoint
 from migrate.workspace import Workspace
@@ -92,21 +93,19 @@ class Meter:
 
     # -- the sum ------------------------------------------------------------------------------
 
-    def reckoning(self, point: Checkpoint, created: Counter[str], something: bool) -> Reckoning:
+    def reckoning(self, point: Checkpoint, going: Counter[str], something: bool) -> Reckoning:
         """All calls and their time.
 
         Args:
-            created: records of ours by object that the first sweep still meets.
+            going: records that will be deleted, by object: the last sweep doesn't meet them any more.
             something: whether anything is left to undo; else one sweep is all.
         """
         looked = (self.workspace.clock.now() - self._began).total_seconds()
         own = max(1, self._made())
-        for object, folder in point.baseline.items():
-            manifest = self.workspace.store.manifest(folder)
-            there = manifest.rows if manifest else 0
-            self.counts[SWEEPS] += self._pages(there + created[object])
+        for object, there in self._standing(point).items():
+            self.counts[SWEEPS] += self._pages(there)
             if something:
-                self.counts[SWEEPS] += (SWEPT - 1) * self._pages(there)
+                self.counts[SWEEPS] += (SWEPT - 1) * self._pages(there - going[object])
         total = sum(self.counts.values())
         pace = self.target.limits.calls_per_second
         # A run has several calls in flight: what each took here, one by one, errs on the safe side.
@@ -122,6 +121,22 @@ class Meter:
         kept = math.ceil((1 - share) * rights.calls_max) if rights.calls_max else 0
         calls = {what: self.counts[what] for what in ALL if self.counts[what]}
         return Reckoning(calls, seconds, pace, rights.calls_left, rights.calls_max, kept)
+
+    def _standing(self, point: Checkpoint) -> dict[str, int]:
+        """Records by object: what the baseline holds, and what we have made since it was taken."""
+        journal = self.workspace.journal.source()
+        made = {
+            row["object"]: int(row["n"])
+            for row in self.workspace.engine.rows(
+                f"""SELECT object, count(DISTINCT target_id) AS n FROM ({CROSSWALK.format(journal=journal)})
+                WHERE origin = 'create' AND attempt >= {int(point.attempt)} GROUP BY object"""
+            )
+        }
+        found = {}
+        for object, folder in point.baseline.items():
+            manifest = self.workspace.store.manifest(folder)
+            found[object] = (manifest.rows if manifest else 0) + made.get(object, 0)
+        return found
 
     def _pages(self, records: int) -> int:
         return max(1, math.ceil(records / self.target.limits.read_back_records))

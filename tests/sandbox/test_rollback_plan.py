@@ -67,6 +67,28 @@ def test_calls_counts_and_rows_are_what_a_run_then_makes(lane: Lane, tmp_path: P
     assert calls.total() == pytest.approx(found["calls"]["total"], rel=0.2), (calls, found["calls"])
 
 
+def test_what_putting_back_costs_is_told_as_well(lane: Lane) -> None:
+    lane.must("load")
+    before = {each["name"] for each in lane.must("rollback checkpoints")[0].document["checkpoints"]}
+    opportunities = [row["Id"] for row in lane.salesforce.control.ndjson("/truth/Opportunity")]
+    for id in opportunities[:250]:
+        change = {"do": "update", "object": "Opportunity", "id": id, "fields": {"Name": "Renamed"}}
+        lane.salesforce.control.post("/act", change)
+    lane.must("extract --since-watermark", "transform", "load")
+    points = lane.must("rollback checkpoints")[0].document["checkpoints"]
+    later = next(each["name"] for each in points if each["name"] not in before)
+
+    found = planned(lane, f"--to {later}")
+    start = lane.last_request()
+    done = lane.must(f"rollback run --yes --to {later}")[0].document
+    calls = made_calls(lane, start)
+
+    assert (
+        done["counts"].get("restore", 0) + done["counts"].get("update", 0) == found["counts"]["restore"] > 200
+    )
+    assert calls.total() == pytest.approx(found["calls"]["total"], rel=0.2), (calls, found["calls"])
+
+
 def test_an_org_says_what_goes_along_what_its_bin_holds_and_what_its_rules_may_refuse(
     tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
