@@ -90,9 +90,9 @@ def rebuild(session: Session, replace: bool, again: bool, yes: bool) -> Result:
     from migrate.stages.care.rebuild import ledger_there
     from migrate.stages.care.rebuild import rebuild as run
 
-    if again and not yes and not session.as_json:
+    if again and not yes:
         asking.yes("Let go of every segment that is missing or damaged? What only they told is lost.")
-    if replace and not yes and not session.as_json:
+    if replace and not yes:
         asking.yes("Make a new ledger in the place of the one that is there?")
     document: dict[str, Any] = {}
     lines, code = [], 0
@@ -187,11 +187,12 @@ def restore(session: Session, from_: str, name: str | None, listed: bool, replac
     from migrate.stages.care.backup import names, place_of
     from migrate.stages.care.restore import restore as run
 
-    if replace and not yes and not listed and not session.as_json:
+    if replace and not yes and not listed:
         asking.yes("Set the state that is there aside, and restore in its place?")
     with session.workspace() as workspace, session.bars() as bars:
         if listed:
-            known = names(place_of(from_, workspace.environment))
+            with place_of(from_, workspace.environment) as there:
+                known = names(there)
             return Result("restore", {"backups": known}, "\n".join(known) or "There is none.")
         found = run(workspace, from_, name, replace=replace, progress=bars)
     lines = [f"{found.backup} of {found.at}: {found.files:,} files, {found.bytes:,} bytes."]
@@ -224,7 +225,7 @@ def purge(session: Session, subject: str, dry_run: bool, yes: bool) -> Result:
     from migrate.stages.care.purge import purge as run
 
     with session.workspace() as workspace, session.bars() as bars:
-        if not dry_run and not yes and not session.as_json:
+        if not dry_run and not yes:
             asking.yes("Erase them from this workspace? It can't be undone.")
         found = run(workspace, subject, dry_run=dry_run, progress=bars)
     would = "would be " if dry_run else ""

@@ -174,7 +174,7 @@ def journal_lost(ground: Ground, id: str = "journal-lost") -> Iterator[Line]:
         created = len(now.ours()) - len(adopted)
         shutil.rmtree(state(lane) / "journal")
         lose_ledger(lane)
-        found = lane.must("rebuild --from-target")[0].document["from_target"]
+        found = lane.must("rebuild --from-target --yes")[0].document["from_target"]
         if sum(found["created"].values()) != created:
             told.append(f"created by us: {found['created']}, really {created}")
         if sorted(id for ids in found["lost"].values() for id in ids) != adopted:

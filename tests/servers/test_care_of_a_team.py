@@ -17,6 +17,7 @@ from migrate.ledger import tables
 from migrate.place import LEDGER, Place
 from migrate.stages.care.backup import backup
 from migrate.stages.care.fsck import fsck
+from migrate.stages.care.purge import purge
 from migrate.stages.care.rebuild import rebuild
 from migrate.stages.care.restore import restore
 from migrate.workspace import Workspace
@@ -86,5 +87,17 @@ def test_a_backup_brings_the_database_back(move: Move, database: str, tmp_path: 
     restore(move.workspace, str(tmp_path / "backups"), replace=True)
 
     assert rows(move) == before
+    assert [each for each in fsck(move.workspace, deep=True).findings if each.counts] == []
+    back(move)
+
+
+def test_who_is_erased_is_in_no_table_any_more(move: Move, database: str) -> None:
+    with move.workspace.ledger.write() as tx:
+        tx.event("ada", "said", words="ask p2@old.test")
+    purge(move.workspace, "p2@old.test")
+    with psycopg.connect(database) as connection:
+        for table in tables.metadata.sorted_tables:
+            text = str(connection.execute(f"SELECT * FROM {table.name}".encode()).fetchall())
+            assert "p2@old.test" not in text, table.name
     assert [each for each in fsck(move.workspace, deep=True).findings if each.counts] == []
     back(move)

@@ -210,7 +210,7 @@ def test_the_ledgers_copy_is_compared_with_it(move: Move) -> None:
     whole = copy.read_text()
     copy.write_text(whole.replace('"before-load-1"', '"before-load-7"'))
     [found] = look(move).findings
-    assert (found.part, found.place) == ("ledger", str(copy))
+    assert (found.part, found.kind, found.place) == ("ledger", "stale", str(copy))
     assert "checkpoints" in found.what
     copy.unlink()
     assert look(move).findings == []  # whoever opens the ledger writes it

@@ -15,7 +15,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from migrate.load.context import Progress, no_progress
 from migrate.stages.copies import plan_files
 from migrate.storage import FolderStorage, Storage, drop, sha256_of, space
 from migrate.store.artifacts import MANIFEST
+from migrate.workspace import COPY
 
 if TYPE_CHECKING:
     from migrate.workspace import Workspace
@@ -34,7 +35,8 @@ FORMAT = 1
 BACKUPS = "backups"
 TRIES = 5  # while a compaction takes segments away, or a stage is written anew
 LEDGER_KEY = "ledger.db"
-_WHOLE = ("catalog", "reports")  # folders whose files are copied as they are
+_APART = ("stage/", "blobs/", "journal/", "spill/", "purging")  # copied in their own way, or not at all
+_MADE = frozenset({"ledger.json", COPY})  # made anew where it is restored
 _DAMAGED = "Run `migrate fsck --deep`, mend what it names, and take the backup again."
 
 
@@ -74,13 +76,19 @@ class _Moved(Exception):
     """Something was taken away, or written anew, while it was copied."""
 
 
-def place_of(where: str, environment: Mapping[str, str]) -> Storage:
+@contextlib.contextmanager
+def place_of(where: str, environment: Mapping[str, str]) -> Iterator[Storage]:
     """The storage that a backup goes to, or comes from: a folder, or `s3://bucket/prefix`."""
-    if where.startswith("s3://"):
-        from migrate.storage.opening import open_s3
+    if not where.startswith("s3://"):
+        yield FolderStorage(Path(where).resolve())
+        return
+    from migrate.storage.opening import open_s3
 
-        return open_s3(where, environment)
-    return FolderStorage(Path(where).resolve())
+    opened = open_s3(where, environment)
+    try:
+        yield opened
+    finally:
+        opened.desk.close()  # the local copies
 
 
 def backup(workspace: Workspace, where: str, progress: Progress = no_progress) -> Backup:
@@ -92,7 +100,11 @@ def backup(workspace: Workspace, where: str, progress: Progress = no_progress) -
         Damaged: something of ours isn't what it was; a copy of it would be no backup.
         NoSpace: the disk refused; what was there before is untouched.
     """
-    there = place_of(where, workspace.environment)
+    with place_of(where, workspace.environment) as there:
+        return _backup(workspace, there, progress)
+
+
+def _backup(workspace: Workspace, there: Storage, progress: Progress) -> Backup:
     inside = Path(there.address()).is_relative_to(workspace.storage.address())
     if not (there.remote or workspace.storage.remote) and inside:
         raise UsageError(f"{there.address()} lies in what is to be backed up.", "Name another place.")
@@ -195,10 +207,10 @@ class _Taking:
         for number, (name, _) in enumerate(names, 1):
             self._key(f"blobs/{name[:2]}/{name[2:]}", name)
             self.progress("files", number, len(names))
-        for folder in _WHOLE:
-            for key in workspace.storage.keys(folder):
-                if not key.endswith(".damaged"):
-                    self._bytes(workspace.storage.read(key)[0], key)
+        for key in workspace.storage.keys(""):
+            ours = key.startswith(_APART) or key in _MADE or key.startswith(LEDGER_KEY)
+            if not ours and not key.endswith((".damaged", ".lock")):
+                self._bytes(workspace.storage.read(key)[0], key)
         for path in _plan(workspace):
             content, name = path.read_bytes(), path.relative_to(workspace.root).as_posix()
             self._bytes(content, name, plan=True)

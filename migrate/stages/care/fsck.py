@@ -19,6 +19,7 @@ from migrate.errors import Damaged
 from migrate.ledger import copies
 from migrate.ledger.tables import checkpoints, cursors, events, systems, validations
 from migrate.load.context import Progress, no_progress
+from migrate.stages.kept import PLANS, WHOLE
 from migrate.storage import at_once
 from migrate.store import Manifest
 from migrate.store.artifacts import MANIFEST
@@ -38,9 +39,9 @@ _LOT = 200  # keys that are asked for side by side
 class Finding:
     """One thing that isn't as it was.
 
-    `part`: ledger, journal, stage, blob, catalog, checkpoint or report. `kind`: missing, altered, truncated,
-    swapped, unreadable, unchained, or, of what counts for nothing, additional. `rows`: records that it tells
-    of, as far as is known.
+    `part`: ledger, journal, stage, blob, catalog, plan, checkpoint or report. `kind`: missing, altered,
+    truncated, swapped, unreadable, unchained, or, of what counts for nothing, additional or stale. `rows`:
+    records that it tells of, as far as is known.
     """
 
     part: str
@@ -52,8 +53,8 @@ class Finding:
 
     @property
     def counts(self) -> bool:
-        """Whether something of ours is lost or wrong; what is merely too much isn't."""
-        return self.kind != "additional"
+        """Whether something of ours is lost or wrong; what is too much, or one step behind, isn't."""
+        return self.kind not in ("additional", "stale")
 
 
 @dataclass
@@ -108,6 +109,7 @@ def fsck(workspace: Workspace, *, deep: bool = False, progress: Progress = no_pr
     _stages(workspace, found, progress)
     _checkpoints(workspace, found)
     _catalogs(workspace, found)
+    _plans(workspace, found)
     _reports(workspace, found)
     _blobs(workspace, found, progress)
     return found
@@ -131,7 +133,7 @@ def _ledger(workspace: Workspace, found: Looked) -> None:
     ]  # fmt: skip
     if odd:
         words = f"the ledger's copy differs from it in {', '.join(sorted(odd))}"
-        found.add("ledger", "altered", place, words, remedy)
+        found.add("ledger", "stale", place, words, remedy)
 
 
 def _events(workspace: Workspace, found: Looked) -> None:
@@ -267,6 +269,23 @@ def _catalogs(workspace: Workspace, found: Looked) -> None:
             found.add(
                 "catalog", "altered", storage.address(key), "differs from the digest in its name", again
             )
+
+
+def _plans(workspace: Workspace, found: Looked) -> None:
+    """The plans that were loaded, each file with the digest that was kept with it."""
+    storage = workspace.storage
+    for key in storage.keys(PLANS):
+        folder, _, name = key.rpartition("/")
+        if name != WHOLE:
+            continue
+        found.looked["plans"] += 1
+        for file, digest in json.loads(storage.read(key)[0]).items():
+            there = storage.find(f"{folder}/{file}")
+            if there is None or there.sha256 != digest:
+                kind, words = (
+                    ("missing", "is missing") if there is None else ("altered", "differs from its digest")
+                )
+                found.add("plan", kind, storage.address(f"{folder}/{file}"), words, LOST)
 
 
 def _bound(workspace: Workspace) -> list[Any]:

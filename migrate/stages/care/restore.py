@@ -69,8 +69,13 @@ def restore(
             nothing was changed.
         NoSpace: the disk refused; nothing was changed.
     """
-    there = place_of(where, workspace.environment)
-    made = read(there, name)
+    with place_of(where, workspace.environment) as there:
+        return _restore(workspace, there, read(there, name), replace=replace, progress=progress)
+
+
+def _restore(
+    workspace: Workspace, there: Storage, made: Backup, *, replace: bool, progress: Progress
+) -> Restored:
     if LEDGER_KEY not in made.files:
         raise Damaged(there.address(), f"the backup `{made.name}` has no ledger", _WHOLE)
     folder = workspace.place.folder
