@@ -131,7 +131,7 @@ class _Taking:
         workspace, made = self.workspace, self.made
         with contextlib.suppress(FileNotFoundError):
             made.workspace = json.loads(workspace.storage.read("ledger.json")[0])["id"]
-        folder = Path(tempfile.mkdtemp(prefix="backup-", dir=workspace.place.scratch))
+        folder = Path(tempfile.mkdtemp(prefix=".backup-", dir=workspace.place.scratch))
         try:
             path = folder / LEDGER_KEY
             workspace.ledger.snapshot(path)

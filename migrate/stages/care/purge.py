@@ -353,10 +353,12 @@ class _Purging:
         self.found.blobs = len(gone)
 
     def _leftovers(self) -> None:
-        """What was set aside, and ledgers that were replaced: nobody can look into them, so they go."""
+        """What was set aside or cut short, and ledgers that were replaced: nobody looks into them, so they go."""
         for path in self.root.rglob("*"):
-            if path.is_file() and (path.name.endswith(".damaged") or path.name.startswith("ledger.db.lost-")):
-                self.moves["remove"].append(path.relative_to(self.root).as_posix())
+            key = path.relative_to(self.root).as_posix()
+            cut = key.startswith((".backup-", "ledger.db.lost-", "ledger.db.fresh")) or ".aside" in path.name
+            if path.is_file() and (path.name.endswith(".damaged") or cut):
+                self.moves["remove"].append(key)
 
     def _named(self, path: Path) -> bool:
         if zipfile.is_zipfile(path):
