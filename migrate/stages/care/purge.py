@@ -353,7 +353,7 @@ class _Purging:
         self.found.blobs = len(gone)
 
     def _leftovers(self) -> None:
-        """What was set aside or cut short, and ledgers that were replaced: nobody looks into them, so they go."""
+        """What was set aside or cut short, and ledgers that were replaced: they go unseen."""
         for path in self.root.rglob("*"):
             key = path.relative_to(self.root).as_posix()
             cut = key.startswith((".backup-", "ledger.db.lost-", "ledger.db.fresh")) or ".aside" in path.name
