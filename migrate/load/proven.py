@@ -39,6 +39,9 @@ def must_be(loading: Loading) -> None:
     some: list[str] = []
     keys = {each.target: each.key.field for each in loading.workspace.plan.model.objects}
     for object, key in keys.items():
+        schema = loading.catalog.objects.get(object)
+        if schema is None or key not in schema.fields:
+            continue  # not prepared yet, or it bears no key
         manifest = strays.take(loading.target, object, key, loading.workspace.store)
         files = loading.workspace.store.files(manifest)
         if not files:

@@ -10,7 +10,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from migrate.storage.folder import FolderStorage, drop, flush_folder, free_name, sha256_of, space, write_aside
+from migrate.storage.folder import (
+    FolderStorage,
+    drop,
+    flush_file,
+    flush_folder,
+    free_name,
+    sha256_of,
+    space,
+    write_aside,
+)
 from migrate.storage.kind import ANY, NEW, Found, Storage, Taken, at_once
 
 __all__ = [
@@ -22,6 +31,7 @@ __all__ = [
     "Taken",
     "at_once",
     "drop",
+    "flush_file",
     "flush_folder",
     "free_name",
     "sha256_of",

@@ -28,6 +28,16 @@ def space(path: Path) -> Iterator[None]:
         raise NoSpace(str(path), error.strerror or str(error)) from error
 
 
+def flush_file(path: Path) -> None:
+    """Make a file's bytes durable.
+
+    Raises:
+        NoSpace: the disk refused.
+    """
+    with space(path), path.open("rb+") as out:
+        os.fsync(out.fileno())
+
+
 def flush_folder(folder: Path) -> None:
     """Make a rename in this folder durable."""
     handle = os.open(folder, os.O_RDONLY)

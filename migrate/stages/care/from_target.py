@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from migrate.clock import parse_stamp
 from migrate.connector import Link
 from migrate.engine import parquet, text
-from migrate.errors import LeaseHeld, UsageError
+from migrate.errors import UsageError
 from migrate.held import held
 from migrate.journal import UNDO, Entry
 from migrate.journal.chain import LOST
-from migrate.ledger.leases import proved_dead, this_process
-from migrate.ledger.tables import batches, checkpoints, events, leases, segments
+from migrate.ledger.leases import this_process
+from migrate.ledger.tables import batches, checkpoints, events, segments
 from migrate.load import Loading, strays
 from migrate.load.context import Progress, no_progress
 from migrate.load.link_work import LinkCutter, pair_name
 from migrate.load.staged import Staged
 from migrate.load.work import Item, crosswalk
 from migrate.stages import checkpoint
+from migrate.stages.care.rebuild import nobody_at_work
 
 if TYPE_CHECKING:
     from migrate.plan.models import ObjectPlan
@@ -114,10 +114,7 @@ def _let_go(workspace: Workspace, attempt: int, found: Found) -> int:
     checkpoints after the attempt's first, for what lay between them is lost.
     """
     ledger = workspace.ledger
-    for row in ledger.read(sa.select(leases).where(leases.c.holder.is_not(None))):
-        dead = proved_dead(row, one_host=ledger.backend.one_host)
-        if not dead and parse_stamp(row.until) > ledger.clock.now():
-            raise LeaseHeld(row.system, f"{row.holder} (process {row.pid})", row.host, row.since, row.until)
+    nobody_at_work(ledger)
     if lost := workspace.journal.set_damaged_aside():
         kept = workspace.journal.batches(without=set(lost))
         last = int(ledger.value(sa.select(sa.func.max(segments.c.last_seq))) or 0)

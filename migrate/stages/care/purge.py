@@ -15,6 +15,7 @@ import re
 import secrets
 import shutil
 import zipfile
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ from migrate.stages.care.fsck import LOST, MOVES
 from migrate.stages.care.scrub import MARK, scrubbed, touches, where
 from migrate.stages.care.subject import Subject, find
 from migrate.stages.pipeline import alone
-from migrate.storage import flush_folder, sha256_of, space, write_aside
+from migrate.storage import flush_file, flush_folder, sha256_of, space, write_aside
 from migrate.store.artifacts import MANIFEST
 
 if TYPE_CHECKING:
@@ -87,20 +88,17 @@ def purge(
             "The state of this workspace lies on S3, where a part's name is its digest.",
             "Back it up, restore it into a folder, purge there, and restore that into another prefix.",
         )
-    finish(workspace)
-    subject, found = find(workspace, given), Purged(dry_run)
-    found.keys = len(subject.keys)
-    found.records = {
-        object: len(ids) for object, ids in sorted({**subject.target, **subject.source}.items()) if ids
-    }
     if dry_run:
+        subject, found = _known(workspace, given, dry_run=True)
         _Purging(workspace, subject, found, progress).look()
         return found
     label = workspace.system("target").system
     with alone(workspace, "extract"), alone(workspace, "ready"):
         lease = Lease.take(workspace.ledger, label, _SECONDS)
         try:
+            finish(workspace)
             workspace.journal.open(lease)
+            subject, found = _known(workspace, given, dry_run=False)
             _say_lost(workspace, subject, found, lease)
             _scrub_ledger(workspace, subject, given)
             _Purging(workspace, subject, found, progress).write()
@@ -110,6 +108,14 @@ def purge(
     workspace.forget()
     workspace.ledger.keep_copy()
     return found
+
+
+def _known(workspace: Workspace, given: str, *, dry_run: bool) -> tuple[Subject, Purged]:
+    subject = find(workspace, given)
+    counts: Counter[str] = Counter()
+    for ids in (subject.source, subject.target):
+        counts.update({object: len(each) for object, each in ids.items() if each})
+    return subject, Purged(dry_run, len(subject.keys), dict(sorted(counts.items())))
 
 
 # -- what a rollback loses ------------------------------------------------------------------------
@@ -260,6 +266,7 @@ class _Purging:
                     if table.num_rows:
                         writer.write_table(table.cast(schema))
                     rows += table.num_rows
+        flush_file(new)
         self.moves["files"][key] = sha256_of(new)
         if told is None:
             self.moves["parts"][key] = [rows, new.stat().st_size, self.moves["files"][key]]
@@ -273,6 +280,7 @@ class _Purging:
             path = self.aside / key
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(new.encode("utf-8", errors="surrogateescape"))
+            flush_file(path)
             self.moves["files"][key] = sha256_of(path)
 
     def _kept_plan(self, key: str) -> None:

@@ -142,6 +142,15 @@ def _may_replace(ledger: Ledger, name: str, *, replace: bool) -> None:
             f"The ledger {name} is there, and can be read.",
             "`migrate fsck` says whether it is whole; `migrate rebuild --replace` makes a new one.",
         )
+    nobody_at_work(ledger)
+
+
+def nobody_at_work(ledger: Ledger) -> None:
+    """Make sure that nobody holds a lease.
+
+    Raises:
+        LeaseHeld: somebody does, who isn't proved dead.
+    """
     for row in ledger.read(sa.select(leases).where(leases.c.holder.is_not(None))):
         dead = proved_dead(row, one_host=ledger.backend.one_host)
         if not dead and parse_stamp(row.until) > ledger.clock.now():

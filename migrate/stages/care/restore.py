@@ -29,8 +29,17 @@ from migrate.load.context import Progress, no_progress
 from migrate.load.proven import RESTORED
 from migrate.place import LEDGER
 from migrate.stages.care.backup import LEDGER_KEY, Backup, Entry, object_key, place_of, read
-from migrate.stages.care.rebuild import AHEAD
-from migrate.storage import FolderStorage, Storage, flush_folder, free_name, sha256_of, space, write_aside
+from migrate.stages.care.rebuild import AHEAD, nobody_at_work
+from migrate.storage import (
+    FolderStorage,
+    Storage,
+    flush_file,
+    flush_folder,
+    free_name,
+    sha256_of,
+    space,
+    write_aside,
+)
 from migrate.store import Store
 from migrate.workspace import Workspace
 
@@ -65,6 +74,7 @@ def restore(
 
     Raises:
         UsageError: there is no such backup, or the workspace isn't empty.
+        LeaseHeld: somebody works with the state that is to be replaced.
         Damaged: something of the backup isn't what its name says, or its ledger is newer than its journal;
             nothing was changed.
         NoSpace: the disk refused; nothing was changed.
@@ -86,6 +96,8 @@ def _restore(
         raise UsageError(
             f"{workspace.storage.address()} holds a state; nothing on S3 is replaced.", "Name another prefix."
         )
+    elif state is not None:
+        _nobody(workspace, state)
     aside = (folder or workspace.place.scratch) / _ASIDE
     shutil.rmtree(aside, ignore_errors=True)
     try:
@@ -111,6 +123,15 @@ def _must_be_empty(workspace: Workspace, state: Path | None) -> None:
         )
 
 
+def _nobody(workspace: Workspace, state: Path) -> None:
+    """Nobody works with the state that is to be set aside, as far as its ledger can be read."""
+    file, url = state / LEDGER_KEY, workspace.environment.get(LEDGER)
+    if not url and not file.exists():
+        return
+    with contextlib.suppress(Damaged), closing(Ledger(url or file, SystemClock())) as ledger:
+        nobody_at_work(ledger)
+
+
 def _fetch(there: Storage, made: Backup, aside: Path, progress: Progress) -> None:
     """Every file beside the state, compared with its digest."""
     with space(aside):
@@ -127,6 +148,7 @@ def _bring(there: Storage, entry: Entry, path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with path.open("wb") as out:
                 shutil.copyfileobj(source, out, 1 << 20)
+        flush_file(path)
     except FileNotFoundError as error:
         raise Damaged(there.address(key), f"is missing; it is `{path.name}`", _WHOLE) from error
     if path.stat().st_size != entry.bytes or sha256_of(path) != entry.sha256:
