@@ -62,7 +62,7 @@ def choose(ledger: Ledger, scope: Scope | None = None) -> Chosen:
     states = {row.number: row.state for row in ledger.read(sa.select(attempts))}
     known = {row.attempt: row for row in ledger.read(sa.select(rollbacks))}
     points = all_of(ledger)
-    loaded = [point.attempt for point in points if point.kind == "load"]
+    loaded = [point.attempt for point in points if point.kind != "hand"]
     if not loaded:
         raise UsageError(
             "Nothing has been loaded, so there is nothing to roll back.",
@@ -81,15 +81,24 @@ def choose(ledger: Ledger, scope: Scope | None = None) -> Chosen:
                 "Run `migrate rollback run` without `--to`, `--object` and `--cohort` to its end first.",
             )
     asked = asked or _with_point(ledger, Scope(), points)
-    return Chosen(ledger.attempt(), "open", named(ledger, str(asked.to)), asked)
+    return Chosen(ledger.attempt(), "open", _covering(points, named(ledger, str(asked.to))), asked)
 
 
 def _begun(ledger: Ledger, number: int, state: str, known: Any) -> Chosen:
     """A rollback that has begun: as the ledger knows it, or (before it knew scopes) of the whole attempt."""
     if known is not None:
-        return Chosen(number, state, named(ledger, known.checkpoint), Scope.of(known.scope))
+        point = _covering(all_of(ledger), named(ledger, known.checkpoint))
+        return Chosen(number, state, point, Scope.of(known.scope))
     point = of_attempt(ledger, number) or named(ledger, first_name(number))
     return Chosen(number, state, point, Scope(point.name))
+
+
+def _covering(points: Sequence[Checkpoint], point: Checkpoint) -> Checkpoint:
+    """The checkpoint, with the baselines of objects that the plan named only in a later attempt: we hadn't
+    touched them before these were read."""
+    later = [each.baseline for each in points if each.kind == "load" and each.attempt > point.attempt]
+    more = {object: folder for each in reversed(later) for object, folder in each.items()}
+    return replace(point, baseline={**more, **point.baseline})
 
 
 def _with_point(ledger: Ledger, scope: Scope, points: Sequence[Checkpoint]) -> Scope:

@@ -30,7 +30,7 @@ KEPT = "keep"  # as a batch's operation: nothing was sent
 
 
 def rows(loading: Loading, chosen: Chosen) -> list[BatchRow]:
-    """What stays done, one batch a part. Needs the tables of `deeds`, as they are at the end."""
+    """What stays done, one batch a part. Needs the tables of `deeds`, made after the last pass."""
     if not chosen.scope.partial and chosen.point.name == attempts.first(loading.ledger).name:
         return []
     _again(loading)
@@ -57,7 +57,7 @@ def _again(loading: Loading) -> None:
         SELECT DISTINCT key FROM undo_journal WHERE kind = 'record' AND due
         UNION SELECT key FROM ({refused}) WHERE kind = 'record'
         UNION SELECT key FROM undo_refs
-        UNION SELECT key FROM undo_journal WHERE batch = {text(WITH_REFERENCE)}"""
+        UNION SELECT key FROM {loading.journal.source()} WHERE batch = {text(WITH_REFERENCE)}"""
     )
     loading.workspace.engine.run(
         f"""CREATE OR REPLACE TABLE undo_links_again AS

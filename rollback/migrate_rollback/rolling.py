@@ -109,7 +109,6 @@ def run(
         done.seconds = (loading.clock.now() - started).total_seconds()
         if remove_schema:
             done.schema = schema.revert(loading, schema.rows(workspace, chosen.scope))
-        scoping.tables(workspace, chosen)
         kept = keeping.rows(loading, chosen)
         measured = done.seconds if whole and done.undone and not chosen.scope.partial else None
         attempts.finish(loading, chosen, measured, kept)
