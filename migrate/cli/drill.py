@@ -110,7 +110,9 @@ def _text(found: Drilled) -> str:
     if found.refused:
         lines.append(f"The twin refused {found.refused:,} records of the load; they would be dead letters.")
     if found.left_out:
-        lines.append(f"{found.left_out:,} records of the baseline were left out: {found.left_out_why}")
+        lines.append(
+            f"{found.left_out:,} records and links of the baseline were left out: {found.left_out_why}"
+        )
     for role, differences in found.unlike.items():
         if differences:
             lines.append(f"The {role}'s twin differs in {len(differences)}: {'; '.join(differences[:5])}")

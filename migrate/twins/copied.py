@@ -107,7 +107,8 @@ def _link(there: Storage, here: Path) -> None:
         to = here / key
         to.parent.mkdir(parents=True, exist_ok=True)
         if there.remote:
-            to.write_bytes(there.read(key)[0])
+            with there.open(key) as content, to.open("wb") as out:
+                shutil.copyfileobj(content, out)
             continue
         path = Path(there.address(key))
         try:

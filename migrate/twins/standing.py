@@ -117,6 +117,7 @@ def stand(twin: Twin, folder: Path) -> Iterator[Standing]:
     """
     mirror = mirror_of(twin.catalog.type)
     try:
+        from migrate.sandbox.control import ControlError
         from migrate.sandbox.server import launch
     except ImportError as error:
         raise UsageError(
@@ -130,5 +131,11 @@ def stand(twin: Twin, folder: Path) -> Iterator[Standing]:
         ) from error
     with running:
         standing = Standing(twin, mirror, running)
-        standing.seed(mirror.document(twin.catalog))
+        try:
+            standing.seed(mirror.document(twin.catalog))
+        except ControlError as error:
+            raise UsageError(
+                f"A twin of `{twin.catalog.tenant_name or twin.catalog.tenant}` can't be made: {error}",
+                "Its catalog has what the simulator can't take over; send us these words.",
+            ) from error
         yield standing

@@ -189,7 +189,7 @@ def _rehearsed(
         return Drilled(
             records, of, factor, options.speed, options.latency, tuple(phases), window, verified.verdict,
             failures=tuple(f"{each.object} {each.id}: {each.what}" for each in verified.failures[:20]),
-            refused=loaded.refused, baseline=stood[0], planted=planted.records, left_out=planted.refused,
+            refused=loaded.refused, baseline=stood[0], planted=planted.taken, left_out=planted.refused,
             left_out_why=planted.why, unlike=copied.unlike,
             folder=str(folder) if options.keep else "",
         )  # fmt: skip
@@ -249,14 +249,18 @@ def _plant(
         for object, (records, _) in baseline.items():
             if object in catalog.objects:
                 found = plant(standing, target, catalog.objects[object], real.store, records)
-                done.records += found.records
-                done.refused += found.refused
-                done.why = done.why or found.why
-                progress(f"twin {object}", found.records, records.rows)
+                done.taken += found.taken
+                _left_out(done, found)
+                progress(f"twin {object}", found.taken, records.rows)
         for _, links in baseline.values():
             if links is not None:
-                plant_links(standing, real.store, links, set(baseline))
+                _left_out(done, plant_links(standing, real.store, links, set(baseline)))
     return done
+
+
+def _left_out(done: Planted, found: Planted) -> None:
+    done.refused += found.refused
+    done.why = done.why or found.why
 
 
 def _ready(copy: Workspace, rows: int | None) -> tuple[int, int | None]:
