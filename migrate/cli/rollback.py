@@ -10,6 +10,7 @@ import click
 from migrate.cli import undo_plan
 from migrate.cli.drill import drill
 from migrate.cli.holds import hold
+from migrate.cli.memory import without_pandas
 from migrate.cli.output import Result, Session
 from migrate.cli.scoping import checkpoint, checkpoints, scope_options
 from migrate.cli.undone import confirm, ran, yes_option
@@ -89,6 +90,7 @@ def run_(
     migrate rollback run --dry-run
     migrate rollback run --to before-load-1.2 --object deals
     """
+    without_pandas()
     from migrate_rollback import plan as do_plan
     from migrate_rollback import run
 
