@@ -42,11 +42,14 @@ class Model:
     Args:
         before: the store before the load.
         began: number of the last accepted write before the rollback began.
+        unseen: what calls made whose answers were cut off. Merged away before anybody looked, such a record
+            is known to nobody, and only its survivor can be held.
     """
 
     words: Words
     before: Store
     began: int
+    unseen: set[Place] = field(default_factory=set)
     records: dict[Place, dict[str, Any]] = field(default_factory=dict)
     live: set[Place] = field(default_factory=set)
     created: dict[Place, list[str]] = field(default_factory=dict)  # with what people did there
@@ -234,6 +237,7 @@ class Model:
             place: f"merged into {winner}"
             for place, winner in self.merged.items()
             if self.survivor(winner) in self.live
+            and place not in self.unseen
             and (
                 place in self.created
                 or place in self.changed
@@ -280,12 +284,20 @@ class Model:
         return far in found and far in self.changed and self.words.refers(far, place, self.records)
 
     def may_hold(self) -> set[Place]:
-        """Records of automations that hang at ours and at others' work: nobody can tell whose they are."""
-        return {
+        """What the log alone can't decide.
+
+        Records of automations that hang at ours and at others' work: nobody can tell whose they are. And
+        records that an earlier attempt left, written again without a change, and merged away since: a write
+        that changes nothing is in no log, though it is ours.
+        """
+        shared = {
             place
             for place in self.machines.keys() & self.live
             if not self.our_side(place) and any(self._is_ours(far) for far, _ in self.ends(place))
         }
+        key = self.words.key
+        again = {p for p in self.merged if self.before.records.get(p, {}).get(key)}
+        return shared | again | (self.unseen & self.merged.keys())
 
     def left(self, held: Mapping[Place, str]) -> list[str]:
         """What should have gone or been put back, and wasn't."""
@@ -309,14 +321,18 @@ class Model:
 def lost(model: Model, now: Store, writes: Iterable[Write], held: Mapping[Place, str]) -> list[str]:
     """What of others' work isn't in the store any more: their records, values and links, old and new.
 
-    Only others' writes are replayed, over the store as it was before the load.
+    Only others' writes are replayed, over the store as it was before the load. A link that a person makes
+    anew where ours stands (a merge does) can't be told from ours by anybody, and isn't asked for.
     """
     words, records = model.words, {place: dict(values) for place, values in model.before.records.items()}
     ties: dict[Pair, int] = {}
+    ours_too: set[Pair] = set()
     for write in writes:
         place = write.place
         if write.op in ("link", "unlink"):
             pair, count = words.pair(write)
+            if write.who == OURS and write.op == "link":
+                ours_too.add(pair)
             if write.who in THEIRS:
                 ties[pair] = max(0, ties.get(pair, 0) + (count if write.op == "link" else -count))
             continue
@@ -341,7 +357,12 @@ def lost(model: Model, now: Store, writes: Iterable[Write], held: Mapping[Place,
             if name not in ours:
                 told.append(f"overwritten: {place}.{name}: {old!r}, now {new!r}")
     for pair, count in ties.items():
-        if count > 0 and all(place in now.records for place in pair) and not now.ties.get(pair):
+        if (
+            count > 0
+            and pair not in ours_too
+            and all(place in now.records for place in pair)
+            and not now.ties.get(pair)
+        ):
             told.append(f"link lost: {sorted(pair)}")
     told += [
         f"link of before lost: {sorted(pair)}"

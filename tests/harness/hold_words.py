@@ -51,13 +51,14 @@ class Store:
 class Words:
     """What differs between the vendors.
 
-    `key`: the field of the migration key. `stamps`: set with every write. `drawn`: fields that follow from
-    others. `quiet`: objects that aren't data. `references`: whether a record names another one in a value,
-    instead of by a link beside it. `cascades`: (object, field) of references whose record goes with the one
-    that it names.
+    `key`: the field of the migration key. `us`: the load's own actor. `stamps`: set with every write.
+    `drawn`: fields that follow from others. `quiet`: objects that aren't data. `references`: whether a record
+    names another one in a value, instead of by a link beside it. `cascades`: (object, field) of references
+    whose record goes with the one that it names.
     """
 
     key: str
+    us: str
     who: Callable[[str], str]
     store: Callable[[Path], Store]
     stamps: frozenset[str]
@@ -102,6 +103,14 @@ class Words:
                     )  # fmt: skip
 
 
+def unseen(words: Words, data: Path) -> set[Place]:
+    """What the newest call of ours made: where its answer was cut off, we don't know it by its id."""
+    query = """SELECT object, id FROM _log WHERE op = 'create' AND actor = ? AND request > 0 AND request =
+        (SELECT max(request) FROM _log WHERE actor = ?)"""
+    with closing(_opened(data)) as sql:
+        return set(sql.execute(query, (words.us, words.us)))
+
+
 def last(data: Path) -> int:
     """Number of the newest accepted write."""
     with closing(_opened(data)) as sql:
@@ -139,6 +148,7 @@ def _hubspot_store(data: Path) -> Store:
 
 HUBSPOT = Words(
     key="migration_key",
+    us=HUBSPOT_APP,
     who=_hubspot_who,
     store=_hubspot_store,
     stamps=frozenset({"lastmodifieddate", "hs_lastmodifieddate", "hs_updated_by_user_id"}),
@@ -193,6 +203,7 @@ def _salesforce_quiet(object: str) -> bool:
 
 SALESFORCE = Words(
     key="Migration_Key__c",
+    us=ADMIN_USER,
     who=_salesforce_who,
     store=_salesforce_store,
     stamps=frozenset({

@@ -44,6 +44,7 @@ class Told:
     held: int = 0
     touched: int = 0  # records that the load created or changed
     kills: int = 0
+    unseen: set[Place] = field(default_factory=set)
 
     def text(self) -> str:
         """One line."""
@@ -86,7 +87,7 @@ def run(lane: Lane, seed: int, *, only_stamps: bool = False) -> Told:
     _back(lane, rng, people, told, quiet=only_stamps)
     lane.settle()
     writes = list(words.writes(data, first))
-    model = Model(words, before, began).replay(writes)
+    model = Model(words, before, began, told.unseen).replay(writes)
     _judge(lane, model, writes, told)
     return told
 
@@ -163,6 +164,8 @@ def _struck(lane: Lane, words: str, one: Strike, told: Told) -> bool:
     hit = kill.strike(lane, words, one)
     lane.calm(3)  # past the longest call, so that what was under way has landed
     told.kills += hit
+    if hit and words == "load":
+        told.unseen |= hold_words.unseen(words_of(lane), lane.target.data)
     told.steps.append(f"{words.split()[0]}✂{one.kind[0]}{one.at:g}" if hit else words.split()[0])
     return hit
 

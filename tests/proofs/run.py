@@ -22,6 +22,8 @@ from tests.proofs import (
     others,
     people,
     rollback,
+    rollback_others,
+    rollback_runbook,
     stopped,
     validation,
     validation_screen,
@@ -31,7 +33,7 @@ from tests.proofs.claims import TABLES, Ground, Line, Shower, bounds
 MAIN = (figures, others, bad_input, people, stopped, faults, kills)
 HISTORY = (history, history_consent, history_canary)
 VALIDATION = (validation, validation_screen)
-ROLLBACK = (rollback,)
+ROLLBACK = (rollback, rollback_others, rollback_runbook)
 SHOWN = 6  # of what was wrong, a claim
 WIDE = 400  # signs of a line of it
 
