@@ -133,6 +133,10 @@ def drill(workspace: Workspace, options: Options, progress: Progress = no_progre
         Damaged: a part of the extract differs from its digest.
     """
     _must_be_extracted(workspace)
+    if options.keep and workspace.place.remote:
+        raise UsageError(
+            "A workspace on S3 has no folder of its own in which a drill could stay.", "Leave out `--keep`."
+        )
     with pipeline.alone(workspace, "drill"):
         found = _alone(workspace, options, progress)
     _record(workspace, found)
