@@ -12,7 +12,7 @@ from migrate.cli.output import Result, Session, table
 
 if TYPE_CHECKING:
     from migrate.stages.plan_diff import Changed
-    from migrate.stages.repair import Foreseen, Repaired
+    from migrate.stages.repair_asked import Foreseen, Repaired
 
 
 @click.command(short_help="Write a few fields anew under a mended plan, where nobody has touched them.")
@@ -114,8 +114,9 @@ def _others(others: Sequence[Changed]) -> list[str]:
 
 def _document(done: Repaired) -> dict[str, Any]:
     return {
-        "number": done.number, "checkpoint": done.checkpoint, "attempt": done.attempt, "old": done.old,
-        "new": done.new, "objects": {name: dict(sorted(each.items())) for name, each in done.objects.items()},
+        "number": done.number, "checkpoint": done.checkpoint, "attempt": done.attempt,
+        "already": done.already, "old": done.old, "new": done.new,
+        "objects": {name: dict(sorted(each.items())) for name, each in done.objects.items()},
         "mended": done.mended, "kept": done.kept, "held": sum(each.count for each in done.held),
         "groups": done.held, "left_out": done.left_out, "others": done.others, "settled": done.settled,
         "lost_edits": done.lost_edits,
@@ -126,6 +127,8 @@ def _text(done: Repaired) -> str:
     lines = [
         f"Repair {done.number}: {done.mended:,} records mended (plan {done.old[:12]} to {done.new[:12]})."
     ]
+    if done.already:
+        lines.append("It was at its end already; nothing was sent.")
     if done.kept:
         lines.append(f"{done.kept:,} needed nothing.")
     for each in done.held:

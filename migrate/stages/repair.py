@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,11 +28,11 @@ from migrate.load.mending import FIELDS, PHASE, MendCutter, Mender
 from migrate.load.switches import quiet
 from migrate.load.work import RecordWork, crosswalk, crosswalk_table
 from migrate.plan.models import ObjectPlan
-from migrate.plan.needs import always_written
 from migrate.stages import checkpoint, drift, kept, pipeline, repair_lists, repairs
 from migrate.stages.admitting import must_be_open, open_attempt, verify, waves_of
 from migrate.stages.old_links import addresses_for
 from migrate.stages.plan_diff import CHANGES, Changed, PlanDiff, compare, compared
+from migrate.stages.repair_asked import Foreseen, HeldGroup, Repaired, fields_of
 from migrate.stages.repair_lists import LETTER
 from migrate.stages.repairs import Asked, Begun
 from migrate.workspace import Workspace
@@ -45,107 +45,6 @@ if TYPE_CHECKING:
 
 LOADS = ("load", "replay")
 LISTED = 5  # keys of a held group that a summary names
-
-
-@dataclass(frozen=True)
-class HeldGroup:
-    """Records that a repair left as they are, for one reason. `name`: `deals.edited`; `keys`: the first."""
-
-    name: str
-    reason: str
-    count: int
-    keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Foreseen:
-    """What a repair would do. `changes`: of the named fields; `others`: what else the plan changes.
-
-    `records`: loaded records that it would look at, by entry; some may turn out to be held. `left_out`: those
-    that have a dead letter of their own.
-    """
-
-    old: str
-    new: str
-    changes: tuple[Changed, ...]
-    others: tuple[Changed, ...]
-    records: dict[str, int]
-    left_out: int
-    folder: str
-
-
-@dataclass
-class Repaired:
-    """What a repair did. `objects`: of this run; all else of the whole repair.
-
-    `mended`: records written; `kept`: that needed nothing; `held`: left as they are; `left_out`: that have a
-    dead letter of their own. `settled`: ready rows that no load need send any more.
-    """
-
-    number: int
-    checkpoint: str
-    attempt: int
-    old: str
-    new: str
-    objects: dict[str, Tally] = field(default_factory=dict)
-    mended: int = 0
-    kept: int = 0
-    held: tuple[HeldGroup, ...] = ()
-    others: tuple[Changed, ...] = ()
-    left_out: int = 0
-    settled: int = 0
-    lost_edits: int = 0
-
-    @property
-    def clean(self) -> bool:
-        """Every record got its new values."""
-        return not (self.held or self.lost_edits or self.left_out)
-
-
-def fields_of(workspace: Workspace, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """`deals.amount` and so on, by entry of the plan; an owner's former owner goes with it.
-
-    Raises:
-        UsageError: a name isn't OBJECT.FIELD, or names what a repair can't write.
-    """
-    found: dict[str, dict[str, None]] = {}
-    plans = workspace.plan.model.objects
-    for name in names:
-        object, dot, wanted = name.rpartition(".")
-        entries = [each for each in plans if object in (each.target, each.name, each.source)]
-        if not dot or not entries:
-            listed = ", ".join(dict.fromkeys(f"`{each.target}`" for each in plans))
-            raise UsageError(
-                f"`{name}` names no field of the plan.", f"Write OBJECT.FIELD; objects: {listed}."
-            )
-        holding = [each for each in entries if wanted in _mapped(each)]
-        if not holding:
-            fields = ", ".join(f"`{each}`" for each in dict.fromkeys(n for e in entries for n in _mapped(e)))
-            raise UsageError(f"The plan doesn't fill `{name}`.", f"It fills {fields}.")
-        for each in holding:
-            _may_be_written(each, wanted)
-            mapped = each.fields.get(wanted)
-            more = [mapped.former] if mapped is not None and mapped.former else []
-            found.setdefault(each.name, {}).update(dict.fromkeys([wanted, *more]))
-    return {name: tuple(sorted(fields)) for name, fields in found.items()}
-
-
-def _mapped(plan: ObjectPlan) -> list[str]:
-    former = [each.former for each in plan.fields.values() if each.former]
-    return list(dict.fromkeys([*plan.fields, *former, *always_written(plan)]))
-
-
-def _may_be_written(plan: ObjectPlan, name: str) -> None:
-    if name in always_written(plan):
-        raise UsageError(
-            f"`{name}` says where a record came from; a repair doesn't change it.",
-            "Roll back and load again under the new plan.",
-        )
-    if name in plan.insert_only:
-        raise UsageError(
-            f"The target takes `{plan.target}.{name}` only when a record is made.",
-            "Roll back and load again under the new plan.",
-        )
 
 
 def foresee(
@@ -228,6 +127,9 @@ def repair(
     attempt = open_attempt(workspace, write=False)
     fields = fields_of(workspace, names)
     begun = _unfinished(workspace, attempt, fields, where)
+    ended = repairs.last(workspace.ledger, attempt)
+    if begun is None and not since and ended and _asks(ended, fields, where, workspace.plan.digest):
+        return replace(_figures(workspace, ended), already=True)  # it may have been killed after its end
     found = None if begun else compare(workspace, _loaded(workspace, since), workspace.plan, progress)
     if found is not None:
         if not _parted(found, fields)[0]:
@@ -263,11 +165,9 @@ def repair(
             begun = _begin(loading, found, plans, Asked(fields, where, found.old, found.new), why)
         assert begun is not None  # noqa: S101 - begun now, or before
         stack.enter_context(quiet(loading))
-        done = Repaired(begun.number, begun.checkpoint, attempt, begun.asked.old, begun.asked.new)
-        done.left_out = repair_lists.left_out(workspace, begun.number, plans)
-        _write(loading, plans, begun, done)
-        _end(loading, plans, begun, done)
-        done.others = _parted(found, fields)[1] if found else ()
+        objects = _write(loading, plans, begun)
+        done = _end(loading, plans, begun)
+        done.objects, done.others = objects, _parted(found, fields)[1] if found else ()
     return done
 
 
@@ -278,13 +178,18 @@ def _unfinished(
     if begun is None:
         return None
     asked = begun.asked
-    if (asked.fields, asked.where, asked.new) != (fields, where, workspace.plan.digest):
+    if not _asks(begun, fields, where, workspace.plan.digest):
         edited = "" if asked.new == workspace.plan.digest else " under the plan that it began with"
         raise UsageError(
             f"Repair {begun.number} isn't at its end.",
             f"Run `{asked.words}`{edited}, or go back to {begun.checkpoint}.",
         )
     return begun
+
+
+def _asks(begun: Begun, fields: dict[str, tuple[str, ...]], where: str, plan: str) -> bool:
+    """Whether a repair was asked the same."""
+    return (begun.asked.fields, begun.asked.where, begun.asked.new) == (fields, where, plan)
 
 
 def _begin(loading: Loading, found: PlanDiff, plans: Sequence[ObjectPlan], asked: Asked, why: str) -> Begun:
@@ -332,8 +237,9 @@ def _no_opting_in(loading: Loading, plan: ObjectPlan, fields: Sequence[str], que
                 )
 
 
-def _write(loading: Loading, plans: Sequence[ObjectPlan], begun: Begun, done: Repaired) -> None:
-    """What a former process left in doubt first, then the rest, parents first."""
+def _write(loading: Loading, plans: Sequence[ObjectPlan], begun: Begun) -> dict[str, Tally]:
+    """What a former process left in doubt first, then the rest, parents first; what was done, by entry."""
+    done: dict[str, Tally] = {}
     tools = {each.name: _tools(loading, each, begun) for each in plans}
     counts: Counter[str] = Counter()
 
@@ -347,23 +253,24 @@ def _write(loading: Loading, plans: Sequence[ObjectPlan], begun: Begun, done: Re
     def alone(plan: ObjectPlan, work: RecordWork) -> Tally:
         """Carry a canary."""
         tally = carry(plan, work)
-        done.objects[plan.name].update(tally)
+        done[plan.name].update(tally)
         return tally
 
     for each in plans:
         in_doubt = tools[each.name][0].in_doubt()
-        done.objects[each.name] = loading.run(in_doubt, partial(carry, each))
+        done[each.name] = loading.run(in_doubt, partial(carry, each))
     crosswalk_table(loading)
     canaries = Canaries(loading, list(loading.workspace.plan.model.objects), alone)
     try:
         canaries.resume()
         for each in plans:
             works = canaries.guard(each, tools[each.name][0].pending())
-            done.objects[each.name].update(loading.run(works, partial(carry, each)))
+            done[each.name].update(loading.run(works, partial(carry, each)))
             crosswalk_table(loading)
     except CanaryStopped as stopped:
         stopped.command = "migrate repair"
         raise
+    return done
 
 
 def _tools(loading: Loading, plan: ObjectPlan, begun: Begun) -> tuple[MendCutter, Mender]:
@@ -379,24 +286,35 @@ def _tools(loading: Loading, plan: ObjectPlan, begun: Begun) -> tuple[MendCutter
     return MendCutter(loading, plan, manifest), mender
 
 
-def _end(loading: Loading, plans: Sequence[ObjectPlan], begun: Begun, done: Repaired) -> None:
+def _figures(workspace: Workspace, begun: Begun) -> Repaired:
+    """What a whole repair did, out of the journal."""
+    asked, counts = begun.asked, repair_lists.counted(workspace, begun)
+    return Repaired(
+        begun.number, begun.checkpoint, begun.attempt, asked.old, asked.new,
+        mended=counts["done"], kept=counts["kept"], lost_edits=counts["lost_edit"],
+        held=tuple(
+            HeldGroup(f"{row['object']}.{row['code']}", row["reason"], int(row["n"]), tuple(row["keys"]))
+            for row in repair_lists.held(workspace, begun, LISTED)
+        ),
+        left_out=repair_lists.left_out(workspace, begun),
+    )  # fmt: skip
+
+
+def _end(loading: Loading, plans: Sequence[ObjectPlan], begun: Begun) -> Repaired:
     """Count it out of the journal; the new plan goes on record, in one transaction with the end."""
     last = book.last_deadline(loading.ledger, loading.system)
     if last is not None:
         loading.wait_landing(last)
-    done.settled = repair_lists.settle_ready(loading, begun, plans)
-    counts = repair_lists.counted(loading.workspace, begun)
-    done.mended, done.kept, done.lost_edits = counts["done"], counts["kept"], counts["lost_edit"]
-    done.held = tuple(
-        HeldGroup(f"{row['object']}.{row['code']}", row["reason"], int(row["n"]), tuple(row["keys"]))
-        for row in repair_lists.held(loading.workspace, begun, LISTED)
-    )
+    settled = repair_lists.settle_ready(loading, begun, plans)
+    done = _figures(loading.workspace, begun)
+    done.settled = settled
     loading.journal.compact()
     with loading.ledger.write(loading.lease) as tx:
         loading.journal.register(tx)
         kept.put_on_record(tx, loading.attempt, begun.asked.new)
         tx.event(
             this_process().holder, repairs.END, number=begun.number, attempt=begun.attempt,
-            old=begun.asked.old, new=begun.asked.new, mended=done.mended, kept=done.kept,
+            old=done.old, new=done.new, mended=done.mended, kept=done.kept,
             held=sum(each.count for each in done.held),
         )  # fmt: skip
+    return done

@@ -130,9 +130,9 @@ def sizes(workspace: Workspace, query: str) -> tuple[int, int]:
     return int(found["n"]), int(found["letters"])
 
 
-def left_out(workspace: Workspace, number: int, plans: Sequence[ObjectPlan]) -> int:
+def left_out(workspace: Workspace, begun: Begun) -> int:
     """Records that the lists of a repair don't have, since they have a dead letter of their own."""
-    manifests = [workspace.store.manifest(folder(number, each.name)) for each in plans]
+    manifests = [workspace.store.manifest(folder(begun.number, name)) for name in begun.asked.fields]
     return sum(int(each.facts.get("left_out", 0)) for each in manifests if each)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from migrate.ledger.leases import this_process
-from migrate.ledger.tables import events
+from migrate.ledger.tables import attempts, events
 
 if TYPE_CHECKING:
     from migrate.ledger import Ledger
@@ -60,6 +60,22 @@ def unfinished(ledger: Ledger, attempt: int) -> Begun | None:
         return None
     found = _begun(json.loads(last[0].facts))
     return found if found.attempt == attempt else None
+
+
+def last(ledger: Ledger, attempt: int) -> Begun | None:
+    """The repair of this attempt that ended last, if there is one and the plan on record is still its own."""
+    rows = ledger.read(
+        sa.select(events.c.what, events.c.facts)
+        .where(events.c.what.in_((BEGIN, END)))
+        .order_by(events.c.number.desc())
+    )
+    ends = [json.loads(row.facts) for row in rows if row.what == END]
+    if not ends or ends[0]["attempt"] != attempt:
+        return None
+    record = ledger.value(sa.select(attempts.c.plan).where(attempts.c.number == attempt))
+    begun = (_begun(json.loads(row.facts)) for row in rows if row.what == BEGIN)
+    found = next((each for each in begun if each.number == ends[0]["number"]), None)
+    return found if found is not None and found.asked.new == record else None
 
 
 def next_number(ledger: Ledger) -> int:

@@ -7,7 +7,7 @@ rolls back to the repair's own checkpoint. Every figure is read from the portal'
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,6 +18,12 @@ from migrate.demo.generated import generated
 from migrate.demo.run import SETTINGS, environment, prepare_folder
 from migrate.demo.shape import Sizes
 from migrate.sandbox.server import launch
+from tests.harness import kill
+from tests.harness.kill import Strike
+from tests.harness.lanes import Lane
+from tests.proofs.claims import Ground
+from tests.proofs.claims import Line as Claim
+from tests.proofs.kills import campaign, line
 from tests.sandbox.test_rollback import Line
 
 NET = "      amount: Amount\n"
@@ -135,3 +141,53 @@ def repaired(folder: Path, size: int = 40_000, edited: int = 300, *, speed: floa
             done.back = sum(there.get(key) == value for key, value in wanted.items())
             done.not_back = len(wanted.keys() | there.keys()) - done.back
     return done
+
+
+REPAIR = "repair --fields deals.amount --yes"
+EDITS = 2
+
+
+def killed(ground: Ground) -> Iterator[Claim]:
+    """A repair struck at each request (at one point in turn) and at every second write, then run again: the
+    portal holds what the straight run leaves, users' amounts included."""
+    with ground.several("repair") as lanes:
+        for lane in lanes:
+            _edited(lane)
+        works, what = _strikes(lanes[0])
+        found = campaign(ground, lanes, "edited", REPAIR, _held, works)
+        yield line("kill-repair", found, what)
+
+
+def _edited(lane: Lane) -> None:
+    """Load, let a user edit, mend the plan; saved as `edited`."""
+    lane.must("discover", "check", "prepare", "extract", "transform", "load")
+    ids = {key: id for key, (id, _) in _deals(lane).items()}
+    for number, key in enumerate(sorted(ids)[:EDITS]):
+        act = {"do": "update", "object": "deals", "id": ids[key], "fields": {"amount": f"{number}.37"}}
+        lane.hubspot.control.post("/act", act)
+    path = lane.root / "plan.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert NET in text
+    path.write_text(text.replace(NET, GROSS), encoding="utf-8")
+    lane.settle()
+    lane.save("edited")
+
+
+def _deals(lane: Lane) -> dict[str, tuple[str, str | None]]:
+    """Id and amount of our live deals in the portal's own store, by migration key."""
+    rows = lane.hubspot.control.ndjson("/truth/deals")
+    live = [row for row in rows if not row["archived"] and row["properties"].get("migration_key")]
+    return {r["properties"]["migration_key"]: (r["id"], r["properties"].get("amount")) for r in live}
+
+
+def _held(lane: Lane) -> dict[str, str | None]:
+    lane.settle()
+    return {key: amount for key, (_, amount) in _deals(lane).items()}
+
+
+def _strikes(lane: Lane) -> tuple[list[Strike], str]:
+    requests = kill.requests_of(lane, "edited", REPAIR)
+    writes = [n for n, kind, _ in kill.writes_of(lane, "edited", REPAIR) if kind != "fsync"]
+    works = [Strike("request", n, kill.HOLDS[n % len(kill.HOLDS)]) for n in range(1, requests + 1)]
+    works += [Strike("write", n, ("before", "after")[turn % 2]) for turn, n in enumerate(writes[::2])]
+    return works, f"{requests} requests and every second of {len(writes)} writes"

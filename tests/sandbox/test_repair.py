@@ -132,7 +132,9 @@ def test_a_wrong_mapping_is_mended_where_nobody_has_touched_it(
 
 def test_after_a_repair_the_new_plan_is_on_record(line: Line, net: Amounts, theirs: Amounts) -> None:
     wanted = amounts(line)
-    refused = line.run("repair", "--fields", "deals.amount", "--yes", codes=(2,))
+    again = line.run("repair", "--fields", "deals.amount", "--yes", codes=(1,))
+    assert (again["already"], again["number"], again["held"]) == (True, 1, EDITED)
+    refused = line.run("repair", "--fields", "deals.dealname", "--yes", codes=(2,))
     assert "is the one that was loaded" in refused["message"]
     left = {each["object"]: each["left"] for each in line.run("status", codes=(0, 1))["status"]["objects"]}
     assert left["Opportunity"] == 0
