@@ -81,9 +81,35 @@ def affected(chain: Chain, store: Store, flaws: Sequence[Flaw]) -> Told:
         else:
             told.records += rows
     if silent:
-        told.records += _from_stages(chain, store, silent, bad)
-    told.records = sorted(set(told.records), key=lambda each: (each.segment, each.object, each.key))
+        left = _left_over(chain, silent, bad)
+        for name, flaw in left.items():
+            rows = _itself(chain, replace(flaw, name=name, kind="", first_seq=0, last_seq=0)) or []
+            told.records += [replace(each, segment=flaw.name) for each in rows]
+        told.records += _from_stages(chain, store, silent, bad | left.keys())
+    named: dict[tuple[str, str, str, str], Affected] = {}
+    # What a segment says of a record goes before what a stage says of it, and who knows the id first.
+    for each in sorted(told.records, key=lambda each: (each.told_by != "segment", not each.id)):
+        link = "" if each.kind == "record" else each.kind
+        named.setdefault((each.segment, each.object, each.key or each.id, link), each)
+    told.records = sorted(named.values(), key=lambda each: (each.segment, each.object, each.key))
     return told
+
+
+def _left_over(chain: Chain, flaws: Sequence[Flaw], bad: set[str]) -> dict[str, Flaw]:
+    """Segments that a damaged one has taken the place of, and that still lie there: they hold its rows."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    found: dict[str, Flaw] = {}
+    known = chain.digests()
+    for name in chain.there():
+        if name in bad or name in known:
+            continue
+        seq = pq.read_table(chain.storage.local(name), columns=["seq"])["seq"]
+        for flaw in flaws:
+            if len(seq) and flaw.first_seq <= pc.min(seq).as_py() and pc.max(seq).as_py() <= flaw.last_seq:
+                found[name] = flaw
+    return found
 
 
 def _itself(chain: Chain, flaw: Flaw) -> list[Affected] | None:

@@ -112,15 +112,20 @@ def test_a_flipped_byte_in_a_segment_is_named_with_its_records_and_nothing_is_wr
     assert move.target.calls == calls
 
 
-def test_a_compacted_segment_is_looked_at_alike(tmp_path: Path, engine: Engine) -> None:
+@pytest.mark.parametrize("again", [False, True], ids=["beside what it replaced", "alone"])
+def test_a_compacted_segment_is_looked_at_alike(tmp_path: Path, engine: Engine, again: bool) -> None:
     move = made(tmp_path / "w", engine)
     move.move()
     [path] = segments(move)
-    move.load()  # the segments that it replaced are gone now
+    if again:
+        move.load()  # the segments that it replaced are gone now
     flip(path, lambda content: content.index(b"PAR1", 4) - 9)  # in its own description
     found = look(move)
     assert ("journal", "altered") in kinds(found)
-    assert {row["key"] for row in move.artifact(FOLDER)} >= {f"src.Contact.C{n}" for n in range(6)}
+    rows = move.artifact(FOLDER)
+    assert {row["key"] for row in rows} >= {f"src.Contact.C{n}" for n in range(6)}
+    assert found.records["companies"] == 6
+    assert again or all(row["id"] for row in rows if row["kind"] == "record")
     with pytest.raises(JournalDamaged, match="6 companies"):
         move.roll_back()
 
