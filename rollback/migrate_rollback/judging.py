@@ -50,7 +50,10 @@ def judge_delete(
     if record.id != row.id:
         return Verdict("hold", "merged", f"it is now part of {record.id}")
     if row.forced:
-        return Verdict("delete")
+        along = [link for link in foreign if link.cascades]
+        # Nobody has decided about these, or somebody that they stay.
+        told = f"it would take along what is held: {_ends(along)}"
+        return Verdict("hold", "linked", told) if along else Verdict("delete")
     if row.note:
         return Verdict("hold", row.note, CODES.get(row.note, row.note))
     if versions is not None:

@@ -170,12 +170,14 @@ class Look:
         """Links on these records that came from nobody of ours, by record.
 
         A link of somebody's between two records that we created holds both. A reference of a child that we
-        created is somebody's only where the child itself is held and its field isn't as we left it.
+        created is somebody's only where the child itself is held and its field isn't as we left it. Of a
+        record that goes by force only those links are told that would take along what is held.
 
         Args:
             found: all their links, where they were just read.
         """
-        ids = [row.id for row in rows if not row.forced]
+        ids = [row.id for row in rows]
+        forced = {row.id for row in rows if row.forced}
         if found is None:
             found = self.links(object, ids) if ids else []
         ends = [link.right for link in found]
@@ -193,6 +195,8 @@ class Look:
             if link.cascades and (end in stays or _named(link) in refer):
                 # What hangs under a record by such a link goes with it: it must not take along what is held.
                 return True
+            if link.left in forced:
+                return False
             if _named(link) in freed | refer or end in machines:
                 return False
             if link.left in sides and end in created | adopted:

@@ -72,6 +72,10 @@ def test_values_decide_by_field_and_what_a_person_hangs_under_ours_holds_it(org:
     verified = org.run("rollback verify", 1)
     assert (verified["verdict"], verified["held"]) == ("pass", 4), verified["failures"]
     assert verified["foreign"]["Account: kept by a decision"] == 1
+    # The account under which somebody has moved a contact doesn't go before that one is decided.
+    counts = org.run("rollback hold force Account.linked --yes", 1)["counts"]
+    assert (counts["delete"], counts["held"]) == (1, 1)
+    assert mover in {row["Id"] for row in org.rows("Contact")}
     for name in ("Contact.edited", "Account.edited", "Account.linked"):
         org.must(f"rollback hold force {name} --yes")
     assert org.run("rollback verify", 0)["words"].startswith("pass, 0 held")

@@ -155,6 +155,13 @@ def test_force_deletes_whatever_stands_there() -> None:
     )
 
 
+def test_force_doesnt_take_along_what_is_held() -> None:
+    link = Link("companies", "7", "contacts", "99", "company", cascades=True)
+    verdict = judge_delete(created(forced=True), record(name="Acme"), FIELDS, None, [link])
+    assert (verdict.what, verdict.code) == ("hold", "linked")
+    assert "contacts 99" in verdict.reason
+
+
 def test_only_the_fields_that_we_wrote_are_put_back() -> None:
     verdict = judge_restore(changed(), record(name="New", phone="1"), SCHEMA)
     assert verdict.what == "restore"
