@@ -184,6 +184,7 @@ class Look:
         created, machines = self.ends(ends, ("created",)), self.ends(ends, ("side", "stray"))
         adopted = self.ends(ends, ("adopted",)) if any(row.kind == "side" for row in rows) else set()
         sides = {row.id for row in rows if row.kind == "side"}
+        planned = {each.target for each in self.workspace.plan.model.objects}
         known = self._known(ids)
         stays, freed = self._looked(found)
         left = self._as_we_left(stays & created)
@@ -197,12 +198,14 @@ class Look:
                 return True
             if link.left in forced:
                 return False
-            if _named(link) in freed | refer or end in machines:
+            if _named(link) in freed | refer:
                 return False
-            if link.left in sides and end in created | adopted:
-                return False
-            if end in created and link.label in self._field_names(link.right_object):
-                return end in stays and left.get(end, {}).get(link.label) != link.left
+            if end in created | machines and link.label in self._field_names(link.right_object):
+                # A reference is a value of the record that holds it: whose it is was told with that record.
+                return end in created & stays and left.get(end, {}).get(link.label) != link.left
+            beside = end in machines or (link.left in sides and end in created | adopted)
+            if beside and not {link.left_object, link.right_object} <= planned:
+                return False  # what an automation hangs under a record of ours (a task) it links by itself
             return not _ours(link, known, elsewhere)
 
         unknown = [link for link in found if theirs(link)]

@@ -30,7 +30,7 @@ class Target(FakeTarget):
     """One whose records may also have contacts under them."""
 
     def linked_objects(self, object: str) -> list[str]:  # noqa: ARG002 - all are alike
-        return ["companies", "contacts"]
+        return ["companies", "contacts", "tasks"]
 
 
 def foreign(
@@ -40,7 +40,10 @@ def foreign(
     deeds.tables(book.engine, book.journal.source(), 1)
     target = Target(HandClock(), catalog=catalog)
     target.linked = links
-    space = SimpleNamespace(engine=book.engine)
+    objects = [SimpleNamespace(target=name) for name in ("companies", "contacts")]
+    space = SimpleNamespace(
+        engine=book.engine, plan=SimpleNamespace(model=SimpleNamespace(objects=objects))
+    )  # fmt: skip
     look = Look(space, target, catalog)  # type: ignore[arg-type]
     rows = [Row(n, 1, "record", object, f"k{id}", id, "delete") for n, id in enumerate(ids)]
     return set(look.foreign(object, rows))
@@ -101,3 +104,13 @@ def test_a_child_that_we_created_holds_its_parent_only_where_somebody_hung_it_th
     )
     assert under("1") == set()
     assert under("2") == {"2"}
+
+
+def test_a_persons_link_to_a_record_of_an_automation_holds_and_an_automations_task_doesnt(book: Book) -> None:
+    book.write("create", "done", "k1", "1")
+    book.write("create", "done", "", "5", kind="side")
+    book.write("create", "done", "", "6", kind="side", object="tasks")
+    assert foreign(book, {Link("companies", "1", "tasks", "6", "default")}, "1") == set()
+    assert foreign(book, {Link("companies", "1", "companies", "5", "default")}, "1") == {"1"}
+    book.link("1", "5", kind="side")
+    assert foreign(book, {Link("companies", "1", "companies", "5", "default")}, "1") == set()
