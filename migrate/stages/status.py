@@ -91,19 +91,13 @@ def status(workspace: Workspace) -> Status:
                 int(texts.facts.get("left", 0)) if texts else 0,
             )
         )  # fmt: skip
-    held = [
-        _holder(row, workspace.clock.now(), one_host=ledger.backend.one_host)
-        for row in ledger.read(
-            sa.select(leases).where(leases.c.holder.is_not(None)).order_by(leases.c.system)
-        )
-    ]
     refused = REFUSED.format(journal=workspace.journal.source())
     count = workspace.engine.rows(f"SELECT count(*) AS n FROM ({refused}) WHERE attempt = {attempt}")[0]["n"]
     return Status(
         attempt,
         "rolling_back" if rolling else ledger.attempt_state(),
         tuple(objects),
-        tuple(held),
+        holders(workspace),
         len(book.in_doubt(ledger, attempt)),
         int(count),
         tuple(each.document() | {"words": str(each)} for each in last_flown(ledger, attempt)),
@@ -120,6 +114,13 @@ def status(workspace: Workspace) -> Status:
 def _repair(ledger: Ledger, attempt: int) -> str:
     begun = unfinished(ledger, attempt)
     return "" if begun is None else f"Repair {begun.number} isn't at its end: `{begun.asked.words}` goes on."
+
+
+def holders(workspace: Workspace) -> tuple[Holder, ...]:
+    """Who took the lease on each system last and didn't give it back; asks the ledger alone."""
+    ledger, now = workspace.ledger, workspace.clock.now()
+    taken = sa.select(leases).where(leases.c.holder.is_not(None)).order_by(leases.c.system)
+    return tuple(_holder(row, now, one_host=ledger.backend.one_host) for row in ledger.read(taken))
 
 
 def _holder(row: Any, now: datetime, *, one_host: bool) -> Holder:

@@ -18,19 +18,20 @@ import sqlalchemy as sa
 from migrate import __version__
 from migrate.clock import stamp
 from migrate.errors import Damaged, UsageError
+from migrate.journal import UNDO
 from migrate.ledger import Ledger
 from migrate.ledger.leases import this_process
 from migrate.ledger.tables import events, measures, segments
 from migrate.load.context import Progress, no_progress
 from migrate.stages.checkpoint import Checkpoint
+from migrate.storage import NEW, Storage, Taken
 from migrate.store import Manifest
 from migrate.workspace import Workspace
 from migrate_rollback import attempts, holding, verifying
 from migrate_rollback.model import Verified
-from migrate_rollback.scope import Scope
+from migrate_rollback.window import VERIFY
 
 FORMAT, KIND = 1, "rollback attestation"
-VERIFIED = "rollback verify"  # the event; also the measure of its seconds
 REPORTS = "reports"
 NAMED = 1_000  # findings and held groups that stand in the document by name
 
@@ -67,7 +68,7 @@ class Checked:
 
 
 def verify(
-    workspace: Workspace, progress: Progress = no_progress, scope: Scope | None = None
+    workspace: Workspace, progress: Progress = no_progress
 ) -> tuple[Verified, Attestation]:
     """Verify the rollback, and attest what was found; written to `reports/rollback-attempt-n/`.
 
@@ -76,18 +77,14 @@ def verify(
     """
     began = workspace.clock.now()
     found = verifying.verify(workspace, progress)
-    chosen = attempts.choose(workspace.ledger, scope)
+    chosen = attempts.choose(workspace.ledger)
     seconds = (workspace.clock.now() - began).total_seconds()
     document = _document(workspace, found, chosen.point, stamp(began), seconds)
-    reports = workspace.storage.below(REPORTS)
-    folder = f"rollback-attempt-{found.attempt}"
-    number = sum(key.startswith(f"{folder}/attestation-") for key in reports.keys(folder)) + 1
-    key = f"{folder}/attestation-{number:04d}.json"
-    reports.write(key, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
+    key = _kept(workspace.storage.below(REPORTS), f"rollback-attempt-{found.attempt}", document)
     with workspace.ledger.write() as tx:
-        tx.put(measures, name=VERIFIED, value=seconds, at=tx.at)
+        tx.put(measures, name=VERIFY, value=seconds, at=tx.at)
         tx.event(
-            this_process().holder, VERIFIED, attempt=found.attempt, digest=document["digest"],
+            this_process().holder, VERIFY, attempt=found.attempt, digest=document["digest"],
             verdict=found.verdict, words=found.words, place=f"{REPORTS}/{key}",
         )  # fmt: skip
     return found, Attestation(f"{REPORTS}/{key}", document)
@@ -99,7 +96,7 @@ def attested(ledger: Ledger, attempt: int | None = None) -> list[dict[str, Any]]
     Args:
         attempt: only of this one.
     """
-    query = sa.select(events).where(events.c.what == VERIFIED).order_by(events.c.number.desc())
+    query = sa.select(events).where(events.c.what == VERIFY).order_by(events.c.number.desc())
     found = [{**json.loads(row.facts), "at": row.at, "who": row.who} for row in ledger.read(query)]
     return [each for each in found if attempt in (None, each["attempt"])]
 
@@ -130,6 +127,20 @@ def check(workspace: Workspace, content: bytes) -> Checked:
     broken += [f"journal: {flaw.what} ({flaw.name})" for flaw in workspace.journal.audit()[0]]
     since += _since(workspace, told, journal)
     return Checked(digest, str(told["words"]), tuple(broken), tuple(since))
+
+
+def _kept(reports: Storage, folder: str, document: Mapping[str, Any]) -> str:
+    """Write it under the next number; another one's is never written over."""
+    content = json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
+    number = sum(key.startswith(f"{folder}/attestation-") for key in reports.keys(folder)) + 1
+    while True:
+        key = f"{folder}/attestation-{number:04d}.json"
+        try:
+            reports.write(key, content, NEW)
+        except Taken:
+            number += 1
+        else:
+            return key
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
@@ -205,7 +216,7 @@ def _since(workspace: Workspace, told: Mapping[str, Any], journal: Mapping[str, 
     """What was done after it was written."""
     found = []
     rows = workspace.engine.rows(
-        f"""SELECT attempt, starts_with(coalesce(batch, ''), 'undo-') AS undo, count(*) AS n
+        f"""SELECT attempt, starts_with(coalesce(batch, ''), '{UNDO}') AS undo, count(*) AS n
         FROM {workspace.journal.source()} WHERE seq > {int(journal["last_seq"])} GROUP BY ALL ORDER BY ALL"""
     )
     for row in rows:

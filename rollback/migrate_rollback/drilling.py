@@ -36,7 +36,7 @@ from migrate_rollback.attesting import VERIFIED
 from migrate_rollback.returning import tighten
 from migrate_rollback.rolling import run
 from migrate_rollback.verifying import verify
-from migrate_rollback.window import DRILL, MARGIN, ROOM
+from migrate_rollback.window import DRILL, DRILL_VERIFY, MARGIN, ROOM
 
 LOAD = "rollback drill: load"  # seconds that the load of the last drill took
 EVENT = "rollback drill"
@@ -335,6 +335,7 @@ def _record(workspace: Workspace, found: Drilled) -> None:
     """For the last safe start, and for whoever asks how that was known."""
     with workspace.ledger.write() as tx:
         tx.put(measures, name=DRILL, value=found.seconds("rollback"), at=tx.at)
+        tx.put(measures, name=DRILL_VERIFY, value=found.seconds("verify"), at=tx.at)
         tx.put(measures, name=LOAD, value=found.seconds("load"), at=tx.at)
         known = set(tx.sql.execute(sa.select(measures.c.name)).scalars())
         for name, phase in ((planning.MEASURE, "plan"), (VERIFIED, "verify")):

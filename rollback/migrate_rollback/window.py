@@ -9,6 +9,7 @@ an event of the ledger's trail.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -24,6 +25,9 @@ from migrate.stages.checkpoint import Checkpoint
 
 MEASURE = "rollback"  # seconds that the last whole run took
 DRILL = "rollback drill"  # seconds that the last drill's rollback took
+VERIFY = "rollback verify"  # seconds that the last verification took; also its event
+DRILL_VERIFY = "rollback drill verify"  # the last drill's
+MEASURED = {MEASURE: "the last rollback", DRILL: "the last drill"}
 ROOM = 1.5  # a rollback may take half as long again as when it was measured
 MARGIN = timedelta(hours=1)
 WARNINGS = (50, 80, 95)  # percent of the window
@@ -144,9 +148,12 @@ def bound(ledger: Ledger, window: Window, plan: str) -> str:
     return f"the plan's {plan}"
 
 
-def took(ledger: Ledger) -> tuple[float | None, str]:
-    """Seconds of the newest measurement (None before any), and what was measured."""
-    names = {MEASURE: "the last rollback", DRILL: "the last drill"}
+def took(ledger: Ledger, names: Mapping[str, str] = MEASURED) -> tuple[float | None, str]:
+    """Seconds of the newest measurement (None before any), and what was measured.
+
+    Args:
+        names: in words, by the measure's name.
+    """
     rows = ledger.read(
         sa.select(measures).where(measures.c.name.in_(names)).order_by(measures.c.at.desc()).limit(1)
     )

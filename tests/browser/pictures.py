@@ -1,18 +1,22 @@
 """Take the pictures of the documentation anew: `python -m tests.browser.pictures` after `make demo`.
 
-They show the demo's last report, with its simulated systems' invented names: light, dark, and on a phone.
+They show the demo's last report, with its simulated systems' invented names: light, dark, and on a phone; and
+an operator's page of an invented migration. `python -m tests.browser.pictures runbook` takes only the latter.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Literal
 
+from migrate_rollback.runbook import write
 from playwright.sync_api import Browser
 
 from tests.browser.chromium import chromium
+from tests.unit.runbooks import runbook_of
 
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / ".demo" / "generated" / ".migrate" / "reports"
@@ -38,8 +42,21 @@ def taken(
     page.screenshot(path=str(into / name))
 
 
+def runbooks(browser: Browser, into: Path) -> None:
+    """The operator's page, while the way back is open and while a rollback is under way."""
+    with tempfile.TemporaryDirectory() as folder:
+        page_file = write(runbook_of("open"), Path(folder) / "open")[0]
+        taken(browser, page_file, into, "runbook.png", (1920, 1080), "light")
+        page_file = write(runbook_of("going"), Path(folder) / "going")[0]
+        taken(browser, page_file, into, "runbook-dark.png", (1920, 800), "dark")
+
+
 def main() -> int:
     """Take them all: of the demo's report for the docs, or of the first folder given into the second."""
+    if sys.argv[1:] == ["runbook"]:
+        with chromium() as browser:
+            runbooks(browser, IMAGES)
+        return 0
     given = [Path(each) for each in sys.argv[1:]]
     if not given and not (REPORTS / "latest.json").exists():
         sys.stderr.write("There is no report of the demo. Run `make demo` first.\n")
@@ -60,6 +77,7 @@ def main() -> int:
         )
         taken(browser, page_file, into, "report-differences.png", (1240, 760), "light", "#differences")
         taken(browser, page_file, into, "report-phone.png", (390, 844), "light")
+        runbooks(browser, into)
     return 0
 
 

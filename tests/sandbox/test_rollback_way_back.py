@@ -130,7 +130,7 @@ def running(line: Line) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_a_second_operator_is_refused_with_name_host_and_since_when(line: Line) -> None:
+def test_a_second_operator_is_refused_with_name_host_and_since_when(line: Line, tmp_path: Path) -> None:
     line.run("load", codes=(0, 1))
     first = running(line)
 
@@ -142,7 +142,12 @@ def test_a_second_operator_is_refused_with_name_host_and_since_when(line: Line) 
     assert facts["host"] in refused["message"]
     assert facts["since"] in refused["message"]
     assert refused["message"].count("\n") == 1
-    assert line.run("rollback", "plan", codes=(0, 1))["attempt"]  # looking needs no lease
+    page = line.run("rollback", "runbook", "--out", str(tmp_path), codes=(0, 1))  # looking needs no lease
+    lights = {each["name"]: each for each in page["lights"]}
+    assert (page["state"], lights["Lease"]["state"], lights["Journal"]["state"]) == ("going", "warn", "pass")
+    assert f"(process {first.pid})" in lights["Lease"]["words"]
+    assert page["progress"]["total"] > 0
+    assert "A rollback is under way." in (tmp_path / "runbook.md").read_text()
     line.hubspot.control.delete("/faults")
     first.communicate(timeout=60)
     assert first.returncode == 0

@@ -55,6 +55,21 @@ def test_the_way_back_is_open_late_or_closed(
     assert _of("way_back", found).figures["records that would be deleted"] == 9
 
 
+def test_a_verified_rollback_stands_in_the_report_with_who_and_the_digest(tmp_path: Path) -> None:
+    told = seen(tmp_path, None, loaded=False)
+    with told.ledger.write() as tx:
+        tx.event("anna", "rollback verify", attempt=1, digest="4b22" * 16, verdict="pass",
+                 words="pass, 2 held, 5 residue", place="reports/x")  # fmt: skip
+
+    found = section(told)
+
+    assert found is not None
+    assert found["verdict"] == "pass"
+    assert "Attempt 1 is rolled back" in found["summary"]
+    (table,) = _of("way_back", found).tables
+    assert [list(row) for row in table.rows] == [["2026-03-14T12:00:00.000000Z", 1, "pass, 2 held, 5 residue", "anna", "4b22" * 4]]
+
+
 def test_before_the_first_load_there_is_nothing_to_say(tmp_path: Path) -> None:
     assert section(seen(tmp_path, None, loaded=False)) is None
     assert datetime(2026, 3, 14, 12, tzinfo=UTC) == AT

@@ -140,7 +140,7 @@ def test_a_trigger_shows_its_figure_of_now_or_why_there_is_none(
     cutover = SimpleNamespace(triggers=[plan])
     workspace: Any = SimpleNamespace(plan=SimpleNamespace(model=SimpleNamespace(cutover=cutover)))
 
-    (found,) = triggers(workspace, Evidence(REPORT), WINDOW)
+    (found,) = triggers(workspace, Evidence(REPORT), WINDOW, intact=True)
 
     assert (found.value, found.state, found.owner) == (value, state, "Dana")
     assert note in found.note

@@ -14,12 +14,12 @@ from migrate import __version__
 from migrate.clock import parse_stamp
 from migrate.errors import UsageError
 from migrate.ledger import batches as book
-from migrate.ledger.tables import events, measures
+from migrate.ledger.tables import events
 from migrate.load.context import Progress, no_progress
 from migrate.workspace import Workspace
 from migrate_rollback import holding, planning, returning
 from migrate_rollback import window as windows
-from migrate_rollback.attesting import VERIFIED, attested
+from migrate_rollback.attesting import attested
 from migrate_rollback.planned import UNDONE
 from migrate_rollback.runbook.lights import Light, lights
 from migrate_rollback.runbook.messages import Message, messages
@@ -105,7 +105,11 @@ def runbook(
     """
     if look:
         planning.plan(workspace, progress)
-    window = returning.tighten(workspace)
+    # A page must be made, and say so, also where the journal can't be read.
+    intact = not workspace.journal.audit()[0]
+    window = (
+        returning.tighten(workspace) if intact else returning.current(workspace.ledger, workspace.clock)
+    )
     if window is None:
         raise UsageError(
             "Nothing has been loaded, so there is no way back to describe.",
@@ -116,6 +120,7 @@ def runbook(
     system, report = plan.target.system, evidence(workspace)
     seen = looked(workspace, window.attempt)
     measured = _measured(workspace, seen, window)
+    held = sum(group.count for group in holding.groups(workspace)) if intact else 0
     run = run_command(command, window)
     tell = tuple(plan.cutover.sponsors or plan.validate_.decision.asked_of)
     going = _progress(workspace, window, times)
@@ -126,13 +131,15 @@ def runbook(
         made=times.moment(workspace.clock.now()), again=f"{command} rollback runbook --look",
         version=__version__,
         state=window.state, words=_state(window), window=_window(workspace, window, seen, times),
-        folder=folder, tell=tell, triggers=tuple(triggers(workspace, report, window)),
+        folder=folder, tell=tell, triggers=tuple(triggers(workspace, report, window, intact=intact)),
         looked=times.moment(seen.at) if seen.at else "",
         options=() if window.state == "back" else tuple(options(seen, report, window, run, command)),
-        lights=tuple(lights(workspace, sorted({each.target for each in plan.objects}), times)),
+        lights=tuple(lights(workspace, sorted({each.target for each in plan.objects}), times,
+            going=window.state == "going",
+        )),
         steps=tuple(steps(command, system, window, measured)),
         fails=tuple((code, words.format(command=command)) for code, words in FAILS), never=NEVER,
-        progress=going, messages=tuple(messages(_said(workspace, window, seen, measured, times, tell))),
+        progress=going, messages=tuple(messages(_said(workspace, window, seen, measured, times, tell, held))),
         verified={**verified, "at": times.moment(verified["at"])} if verified else None,
     )  # fmt: skip
 
@@ -186,10 +193,10 @@ def _window(workspace: Workspace, window: Window, seen: Looked, times: Times) ->
 
 
 def _measured(workspace: Workspace, seen: Looked, window: Window) -> Measured:
-    rows = workspace.ledger.read(sa.select(measures).where(measures.c.name.in_([planning.MEASURE, VERIFIED])))
-    found = {row.name: float(row.value) for row in rows}
-    run = window.seconds if window.seconds is not None else seen.seconds
-    return Measured(found.get(planning.MEASURE), run, found.get(VERIFIED))
+    ledger = workspace.ledger
+    look = windows.took(ledger, {planning.MEASURE: ""})[0]
+    prove = windows.took(ledger, dict.fromkeys((windows.VERIFY, windows.DRILL_VERIFY), ""))[0]
+    return Measured(look, window.seconds if window.seconds is not None else seen.seconds, prove)
 
 
 def _progress(workspace: Workspace, window: Window, times: Times) -> Progressed | None:
@@ -217,12 +224,12 @@ def _progress(workspace: Workspace, window: Window, times: Times) -> Progressed 
 
 def _said(
     workspace: Workspace, window: Window, seen: Looked, measured: Measured, times: Times,
-    tell: tuple[str, ...],
+    tell: tuple[str, ...], held: int,
 ) -> dict[str, Any]:  # fmt: skip
     """The facts of the messages; each is a whole phrase, so that none has a hole."""
     plan, done = workspace.plan.model, window.state == "back"
     verified = next(iter(attested(workspace.ledger, window.attempt)), None)
-    held = sum(group.count for group in holding.groups(workspace)) if done else seen.count("hold")
+    held = held if done else seen.count("hold")
     touched = seen.count(*UNDONE)
     known = f"It concerns {touched:,} records and links." if seen.at else ""
     end = workspace.clock.now() + timedelta(seconds=measured.run) if measured.run is not None else None

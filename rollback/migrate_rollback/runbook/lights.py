@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from migrate.connector import Rights
 from migrate.errors import MigrateError
-from migrate.stages.status import Holder, status
+from migrate.stages.status import Holder, holders
 from migrate.workspace import Workspace
 from migrate_rollback.runbook.terms import Times, many
 
@@ -21,19 +21,26 @@ class Light:
     words: str
 
 
-def lights(workspace: Workspace, objects: list[str], times: Times) -> list[Light]:
-    """All of them; none can fail the page."""
-    return [_lease(workspace, times), *_rights(workspace, objects), _journal(workspace)]
+def lights(workspace: Workspace, objects: list[str], times: Times, *, going: bool) -> list[Light]:
+    """All of them; none can fail the page.
+
+    Args:
+        going: a rollback is under way: who writes is most likely its process.
+    """
+    return [_lease(workspace, times, going=going), *_rights(workspace, objects), _journal(workspace)]
 
 
-def _lease(workspace: Workspace, times: Times) -> Light:
+def _lease(workspace: Workspace, times: Times, *, going: bool) -> Light:
     target = workspace.system("target").system
-    holders = [each for each in status(workspace).leases if each.system == target]
-    if not holders:
+    taken = [each for each in holders(workspace) if each.system == target]
+    if not taken:
         return Light("Lease", "pass", "free: nobody writes to the target")
-    holder: Holder = holders[-1]
+    holder: Holder = taken[-1]
     if holder.free:
         return Light("Lease", "pass", f"free: {holder.who} didn't end, but {holder.free}")
+    if going:
+        since = f"{holder.who} since {times.moment(holder.since)}"
+        return Light("Lease", "warn", f"held by {since}: the rollback under way; start no second one")
     return Light(
         "Lease", "fail",
         f"held by {holder.who} since {times.moment(holder.since)}: ask them to stop (Ctrl-C keeps "

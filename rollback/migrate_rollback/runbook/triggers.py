@@ -63,12 +63,18 @@ def evidence(workspace: Workspace) -> Evidence:
         return Evidence(None)
 
 
-def triggers(workspace: Workspace, seen: Evidence, window: Window) -> list[Trigger]:
-    """Every trigger of the plan, in its order."""
+def triggers(workspace: Workspace, seen: Evidence, window: Window, *, intact: bool) -> list[Trigger]:
+    """Every trigger of the plan, in its order.
+
+    Args:
+        intact: the journal can be read; else the figures of our own books aren't known.
+    """
     own: dict[str, int] | None = None
     found = []
     for each in workspace.plan.model.cutover.triggers:
-        if each.what.startswith(STATUS):
+        if each.what.startswith(STATUS) and not intact:
+            value, note = None, "the journal is damaged: `migrate fsck`"
+        elif each.what.startswith(STATUS):
             own = own if own is not None else _own(workspace, window)
             value, note = _of_status(own, each.what.removeprefix(STATUS).strip())
         else:
