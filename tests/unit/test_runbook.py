@@ -146,6 +146,12 @@ def test_a_trigger_shows_its_figure_of_now_or_why_there_is_none(
     assert note in found.note
 
 
+def test_a_reached_trigger_stands_on_top_with_who_decides() -> None:
+    words = "Deals with a wrong value: 61, agreed &gt; 50. Dana Reyes decides."
+    assert words in html(runbook_of())
+    assert words.replace("&gt;", ">") in markdown(runbook_of())
+
+
 def test_no_triggers_and_nobody_to_tell_is_said() -> None:
     page = markdown(runbook_of(triggers=(), tell=()))
 
