@@ -119,6 +119,22 @@ def test_a_verified_rollback_is_attested_and_a_changed_attestation_shows(line: L
     line.back()
 
 
+def test_the_page_is_made_and_red_where_the_journal_is_damaged(line: Line, tmp_path: Path) -> None:
+    line.run("load", codes=(0, 1))
+    segment = max((line.root / ".migrate" / "journal").glob("*.parquet"), key=lambda path: path.stat().st_size)
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[: len(whole) // 2])
+
+    page = line.run("rollback", "runbook", "--out", str(tmp_path), codes=(1,))
+
+    (light,) = [each for each in page["lights"] if each["name"] == "Journal"]
+    assert light["state"] == "fail"
+    assert segment.name in light["words"]
+    assert "migrate fsck" in (tmp_path / "runbook.md").read_text()
+    segment.write_bytes(whole)
+    line.back()
+
+
 # -- two operators --------------------------------------------------------------------------------
 
 

@@ -67,7 +67,9 @@ def test_a_verified_rollback_stands_in_the_report_with_who_and_the_digest(tmp_pa
     assert found["verdict"] == "pass"
     assert "Attempt 1 is rolled back" in found["summary"]
     (table,) = _of("way_back", found).tables
-    assert [list(row) for row in table.rows] == [["2026-03-14T12:00:00.000000Z", 1, "pass, 2 held, 5 residue", "anna", "4b22" * 4]]
+    ((at, *rest),) = table.rows
+    assert at == "2026-03-14T12:00:00.000000Z"
+    assert rest == [1, "pass, 2 held, 5 residue", "anna", "4b22" * 4]
 
 
 def test_before_the_first_load_there_is_nothing_to_say(tmp_path: Path) -> None:
