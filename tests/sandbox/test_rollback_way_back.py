@@ -121,7 +121,8 @@ def test_a_verified_rollback_is_attested_and_a_changed_attestation_shows(line: L
 
 def test_the_page_is_made_and_red_where_the_journal_is_damaged(line: Line, tmp_path: Path) -> None:
     line.run("load", codes=(0, 1))
-    segment = max((line.root / ".migrate" / "journal").glob("*.parquet"), key=lambda path: path.stat().st_size)
+    segments = (line.root / ".migrate" / "journal").glob("*.parquet")
+    segment = max(segments, key=lambda path: path.stat().st_size)
     whole = segment.read_bytes()
     segment.write_bytes(whole[: len(whole) // 2])
 
