@@ -32,11 +32,10 @@ from migrate.store import Manifest
 from migrate.twins import Planted, Standing, Twin, plant, plant_links, stand, twin_workspace
 from migrate.workspace import Role, Workspace
 from migrate_rollback import planning
-from migrate_rollback.attesting import VERIFIED
 from migrate_rollback.returning import tighten
 from migrate_rollback.rolling import run
 from migrate_rollback.verifying import verify
-from migrate_rollback.window import DRILL, DRILL_VERIFY, MARGIN, ROOM
+from migrate_rollback.window import DRILL, MARGIN, ROOM, VERIFY
 
 LOAD = "rollback drill: load"  # seconds that the load of the last drill took
 EVENT = "rollback drill"
@@ -335,10 +334,9 @@ def _record(workspace: Workspace, found: Drilled) -> None:
     """For the last safe start, and for whoever asks how that was known."""
     with workspace.ledger.write() as tx:
         tx.put(measures, name=DRILL, value=found.seconds("rollback"), at=tx.at)
-        tx.put(measures, name=DRILL_VERIFY, value=found.seconds("verify"), at=tx.at)
         tx.put(measures, name=LOAD, value=found.seconds("load"), at=tx.at)
         known = set(tx.sql.execute(sa.select(measures.c.name)).scalars())
-        for name, phase in ((planning.MEASURE, "plan"), (VERIFIED, "verify")):
+        for name, phase in ((planning.MEASURE, "plan"), (VERIFY, "verify")):
             if name not in known:  # what the real command took is worth more
                 tx.put(measures, name=name, value=found.seconds(phase), at=tx.at)
         tx.event(

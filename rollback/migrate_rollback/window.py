@@ -26,7 +26,6 @@ from migrate.stages.checkpoint import Checkpoint
 MEASURE = "rollback"  # seconds that the last whole run took
 DRILL = "rollback drill"  # seconds that the last drill's rollback took
 VERIFY = "rollback verify"  # seconds that the last verification took; also its event
-DRILL_VERIFY = "rollback drill verify"  # the last drill's
 MEASURED = {MEASURE: "the last rollback", DRILL: "the last drill"}
 ROOM = 1.5  # a rollback may take half as long again as when it was measured
 MARGIN = timedelta(hours=1)

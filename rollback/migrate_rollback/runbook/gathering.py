@@ -195,7 +195,7 @@ def _window(workspace: Workspace, window: Window, seen: Looked, times: Times) ->
 def _measured(workspace: Workspace, seen: Looked, window: Window) -> Measured:
     ledger = workspace.ledger
     look = windows.took(ledger, {planning.MEASURE: ""})[0]
-    prove = windows.took(ledger, dict.fromkeys((windows.VERIFY, windows.DRILL_VERIFY), ""))[0]
+    prove = windows.took(ledger, {windows.VERIFY: ""})[0]
     return Measured(look, window.seconds if window.seconds is not None else seen.seconds, prove)
 
 
