@@ -38,10 +38,10 @@ def accepted(
         return None
     found = late(workspace, plan(workspace, progress, scope))
     session.say(window.words)
-    session.say("What can't be undone any more:" if found.losses else "Nothing is lost by it so far.")
+    session.say("What it won't put back:" if found.losses else "Nothing is lost so far.")
     for each in found.losses:
         session.say(f"  {each.words}")
-    session.say("Everything else would be undone.")
+    session.say("It undoes everything else.")
     typed = asking.typed(f"To give these up, type `{found.answer}`", flag=False)
     if typed.strip() != found.answer:
         raise click.UsageError(f"`{typed}` isn't `{found.answer}`; nothing was done.")

@@ -15,6 +15,7 @@ from migrate.connector import Change, restoring_of, row_for
 from migrate.engine import parquet, text
 from migrate.journal import UNDO
 from migrate.plugins import load
+from migrate.stages.checkpoint import named
 from migrate.stages.undoable import file_objects
 from migrate.workspace import Workspace
 from migrate_rollback.planned import OPEN, RollbackPlan
@@ -35,8 +36,8 @@ class Loss:
     def words(self) -> str:
         """For people, ids included."""
         more = f" and {self.count - len(self.ids):,} more" if self.count > len(self.ids) else ""
-        named = f" ({', '.join(self.ids)}{more})" if self.ids else ""
-        return f"{self.object}: {self.count:,}, {self.why}{named}"
+        listed = f" ({', '.join(self.ids)}{more})" if self.ids else ""
+        return f"{self.object}: {self.count:,}, {self.why}{listed}"
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ def _expired(workspace: Workspace, found: RollbackPlan) -> Iterable[Loss]:
     """What we deleted, and the vendor has kept for its time only."""
     table = restoring_of(load(workspace.system("target").type))
     files, now = file_objects(workspace), workspace.clock.now()
+    since_point = named(workspace.ledger, found.checkpoint).segment
     deleted = f"""(SELECT object, target_id AS id, max("at") AS "at" FROM {workspace.journal.source()}
-        WHERE attempt = {int(found.attempt)} AND op = 'delete' AND outcome IN ('done', 'intent')
+        WHERE seq > {since_point} AND op = 'delete' AND outcome IN ('done', 'intent')
         AND NOT starts_with(coalesce(batch, ''), '{UNDO}') AND target_id IS NOT NULL
         AND system = {text(workspace.system("target").system)} GROUP BY ALL)"""
     for row in workspace.engine.rows(f"SELECT DISTINCT object FROM {deleted} ORDER BY object"):
@@ -96,14 +98,14 @@ def _left(workspace: Workspace, found: RollbackPlan) -> Iterable[Loss]:
     """What the look at the target leaves as it is; ids of what has any."""
     manifest = workspace.store.manifest(found.folder)
     files = workspace.store.files(manifest) if manifest and manifest.parts else []
-    named: dict[tuple[str, str, str], list[str]] = {}
+    ids_of: dict[tuple[str, str, str], list[str]] = {}
     if files:
         for row in workspace.engine.rows(
             f"""SELECT object, action, why, list(coalesce(nullif(id, ''), key) ORDER BY id)[1:{NAMED}] AS ids
             FROM {parquet(files)} GROUP BY object, action, why"""
         ):
-            named[row["object"], row["action"], row["why"]] = row["ids"]
+            ids_of[row["object"], row["action"], row["why"]] = row["ids"]
     for group in found.groups:
         if group.action in OPEN:
-            ids = named.get((group.object, group.action, group.code), [])
+            ids = ids_of.get((group.object, group.action, group.code), [])
             yield Loss(group.object, group.count, group.words, tuple(ids))

@@ -18,7 +18,10 @@ from typing import Any
 import pytest
 from migrate_rollback import returning
 from migrate_rollback import window as windows
+from migrate_rollback.late import late
+from migrate_rollback.model import Group
 from migrate_rollback.notifying import notice
+from migrate_rollback.planned import RollbackPlan
 from migrate_rollback.scope import Scope
 from migrate_rollback.window import Window
 
@@ -87,6 +90,18 @@ def workspace(ledger: Ledger, environment: dict[str, str] | None = None, **notif
         engine=ENGINE, journal=SimpleNamespace(source=lambda: NOTHING),
         catalog=lambda _role: SimpleNamespace(objects={}),
     )  # fmt: skip
+
+
+def after(ledger: Ledger, op: str) -> Any:
+    """A workspace whose load into Salesforce did one thing to an account, at its very start."""
+    change = f"""SELECT * REPLACE (2 AS seq, 1 AS attempt, 'new' AS system, 'Account' AS object,
+        'record' AS kind, '{op}' AS op, 'done' AS outcome, 'b' AS batch, '001A' AS target_id,
+        '{stamp(START)}' AS "at") FROM (SELECT {COLUMNS})"""
+    there = workspace(ledger)
+    there.journal = SimpleNamespace(source=lambda: f"({change})")
+    there.system = lambda _role: SimpleNamespace(system="new", type="salesforce")
+    there.store = SimpleNamespace(manifest=lambda _folder: None)
+    return there
 
 
 # -- the window -----------------------------------------------------------------------------------
@@ -171,13 +186,9 @@ def test_the_end_comes_nearer_by_the_kinds_of_change_that_were_made(
     ledger: Ledger, op: str, days: int
 ) -> None:
     """The plan says 40 days; Salesforce keeps what was deleted for 15, and what was created for ever."""
-    change = f"""SELECT * REPLACE (2 AS seq, 1 AS attempt, 'new' AS system, 'Account' AS object,
-        'record' AS kind, '{op}' AS op, 'done' AS outcome, 'b' AS batch) FROM (SELECT {COLUMNS})"""
     with ledger.write() as tx:
         tx.sql.execute(checkpoints.update().values(window_end=stamp(START + timedelta(days=40))))
-    there = workspace(ledger)
-    there.journal = SimpleNamespace(source=lambda: f"({change})")
-    there.system = lambda _role: SimpleNamespace(system="new", type="salesforce")
+    there = after(ledger, op)
 
     found, again = returning.tighten(there), returning.tighten(there)
 
@@ -186,6 +197,24 @@ def test_the_end_comes_nearer_by_the_kinds_of_change_that_were_made(
     assert found.ends == stamp(START + timedelta(days=days))
     words = "the vendor keeps what was changed for 15 days" if op == "delete" else "the plan's 40 days"
     assert windows.bound(ledger, found, "40 days") == words
+
+
+@pytest.mark.parametrize(("op", "days", "lost"), [("delete", 16, 1), ("delete", 14, 0), ("create", 99, 0)])
+def test_what_the_vendor_has_forgotten_is_lost_and_named(
+    ledger: Ledger, op: str, days: int, lost: int
+) -> None:
+    groups = (Group("Contact", "hold", "edited", 3), Group("Contact", "delete", "", 40))
+    plan = RollbackPlan(1, "before-load-1", stamp(START), stamp(END), None, False, 1.0, groups, "x")
+    at(ledger, START + timedelta(days=days))
+
+    found = late(after(ledger, op), plan)
+
+    assert found.answer == f"lose {lost + 3}"
+    told = [each.words for each in found.losses]
+    assert told[-1].startswith("Contact: 3, hold")
+    assert told[:-1] == [
+        "Account: 1, deleted by our load, and kept by the vendor: 15 days, or until the bin is full (001A)"
+    ] * lost  # fmt: skip
 
 
 # -- warnings -------------------------------------------------------------------------------------
