@@ -49,7 +49,10 @@ class RemovesSchema(Protocol):
         ...
 
     def schema_use(self, changes: Sequence[SchemaChange]) -> list[Use]:
-        """How each of them stands, in their order, from the row store and never from a search index."""
+        """How each of them stands, in their order, from the row store and never from a search index.
+
+        An object's `fields` are those of ours; another one in it, which somebody has made, is told in `why`.
+        """
         ...
 
     def remove_schema(self, change: SchemaChange) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -89,8 +89,17 @@ def standing(
         WHERE (gone.seq IS NULL OR gone.seq < made.seq) AND made.seq > {int(after)}"""
     )
     found = [Standing(of_facts(dict(row["facts"])), int(row["seq"]), int(row["attempt"])) for row in rows]
+    found = [replace(each, change=_with_fields(each.change, found)) for each in found]
     chosen = [each for each in found if objects is None or each.object in objects]
     return sorted(chosen, key=lambda each: (_ORDER.index(type(each.change)), -each.seq))
+
+
+def _with_fields(change: SchemaChange, found: Sequence[Standing]) -> SchemaChange:
+    """An object with the fields that are ours: others' fields in it speak against removing it."""
+    if not isinstance(change, NewObject):
+        return change
+    fields = [each.change for each in found if isinstance(each.change, NewField)]
+    return replace(change, fields=tuple(each for each in fields if each.object == change.object))
 
 
 def rows(workspace: Workspace, scope: Scope | None = None) -> list[Standing]:
@@ -151,8 +160,10 @@ def residue(workspace: Workspace) -> dict[str, int]:
         what = f"{object}: {kind} made by prepare ({', '.join(sorted(set(names)))})"
         found[what] = len(names)
     for row in workspace.engine.rows(
-        f"""SELECT object, "after"['field'] AS field, count(*) AS n FROM {workspace.journal.source()}
-        WHERE kind = 'schema' AND op = 'delete' AND outcome = 'done' AND reason LIKE 'removed: inactive%'
+        f"""WITH last AS (SELECT object, "after"['field'] AS field, "after"['value'] AS value,
+          arg_max(op || ' ' || coalesce(reason, ''), seq) AS said FROM {workspace.journal.source()}
+          WHERE kind = 'schema' AND outcome = 'done' AND "after"['change'] = 'NewOption' GROUP BY ALL)
+        SELECT object, field, count(*) AS n FROM last WHERE said LIKE 'delete removed: inactive%'
         GROUP BY ALL ORDER BY ALL"""
     ):
         found[f"{row['object']}.{row['field']}: picklist values of ours, inactive"] = int(row["n"])

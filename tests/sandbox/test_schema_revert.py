@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,8 @@ LEVEL = NewField("Account", "Level__c", "Level", "picklist", options=(
 ACCOUNT_KEY = NewField("Account", "Key__c", "Key", "string", unique=True)
 STORY = NewField("Account", "Story__c", "Story", "text", length=2000)
 SOLD = NewField("Account", "Sold__c", "Sold", "bool")
-HOUSE = NewObject("House__c", "House", "Houses", "Name")
 OWNER = NewField("House__c", "Firm__c", "Firm", "reference", reference="Account")
+HOUSE = NewObject("House__c", "House", "Houses", "Name", fields=(OWNER,))
 SHARED = NewOption("Account", "Industry", "Beekeeping", "Beekeeping")
 ORG: list[SchemaChange] = [HOUSE, OWNER, ACCOUNT_KEY, LEVEL, STORY, SOLD, SHARED]
 
@@ -121,7 +122,8 @@ def test_two_objects_that_were_joined_for_a_labels_sake_are_parted_again(portal:
     label, pair = NewLabel("companies", "p_boat", "Seat"), NewLabel("companies", "p_boat", "default")
     assert portal.prepare([label]) == [(label, "made")]
     assert pair in portal.made_beside()
-    assert all(each.free for each in portal.schema_use([label, pair]))
+    assert all(each.free for each in portal.schema_use([label, pair, boat]))
+    assert "boat_name" in portal.schema_use([replace(boat, fields=())])[0].why, "somebody else's field"
     assert [portal.remove_schema(each) for each in (label, pair, boat)] == ["removed"] * 3
     assert not any(each.there for each in portal.schema_use([label, pair, boat]))
     [(_, outcome)] = portal.prepare([boat])
@@ -152,6 +154,7 @@ def test_an_org_says_who_uses_what_we_made_and_lets_go_of_it_once_nobody_does(
     for object, id in (("Account", made.id), ("Lead", lead.id)):
         salesforce.control.post("/act", {"do": "delete", "object": object, "id": id})
     assert all(each.free for each in org.schema_use(ORG))
+    assert "Firm__c" in org.schema_use([replace(HOUSE, fields=())])[0].why, "somebody else's field"
     for change in (OWNER, HOUSE, STORY, SOLD, ACCOUNT_KEY):
         assert org.remove_schema(change) == "removed"
     assert org.remove_schema(SHARED).startswith("removed: inactive")

@@ -78,7 +78,8 @@ class Removing:
 
     def _there(self, change: SchemaChange) -> Use:
         if isinstance(change, NewObject):
-            return Use(self._preparing.type_id(change.object) is not None)
+            there = self._preparing.type_id(change.object) is not None
+            return Use(there, why=self._others_fields(change) if there else "")
         if isinstance(change, NewLabel):
             return Use(bool(self._labels(change)))
         if self._preparing.type_id(change.object) is None:
@@ -101,6 +102,13 @@ class Removing:
             self._portal.paths.properties(object, f"/{name}"), 404
         )
         return told if told and not told.get("archived") else None
+
+    def _others_fields(self, change: NewObject) -> str:
+        told = self._portal.get(self._portal.paths.properties(change.object), archived="false")
+        ours = {each.name for each in change.fields}
+        own = [str(each["name"]) for each in told["results"] if not each.get("hubspotDefined")]
+        others = sorted(set(own) - ours)
+        return f"somebody has made fields in it: {', '.join(others[:5])}" if others else ""
 
     def _group(self, change: NewHelper) -> Use:
         path = self._portal.paths.properties(change.object, f"/groups/{change.name}")

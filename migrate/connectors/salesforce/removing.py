@@ -55,9 +55,14 @@ class Removing:
 
     def _use(self, change: SchemaChange) -> Use:
         if isinstance(change, NewObject):
-            if not self._metadata.read("CustomObject", [change.object]):
+            found = self._metadata.read("CustomObject", [change.object]).get(change.object)
+            if found is None:
                 return GONE
-            return Use(there=True, records=self._org.rest.count(change.object, []))
+            ours = {field_name(each.object, each.name).partition(".")[2] for each in change.fields}
+            own = {str(each.get("fullName")) for each in listed(found.get("fields"))}
+            others = sorted(name for name in own - ours if name.endswith("__c"))
+            why = f"somebody has made fields in it: {', '.join(others[:5])}" if others else ""
+            return Use(there=True, records=self._org.rest.count(change.object, []), why=why)
         if isinstance(change, NewHelper):
             return self._set(change)
         if isinstance(change, NewField):
