@@ -57,6 +57,13 @@ def test_what_a_person_wrote_or_linked_is_held_and_a_machine_s_work_isn_t() -> N
     assert MINE not in created().add(PERSON, "update", MINE, *stamps).model().held()
 
 
+def test_an_edit_that_was_taken_back_holds_nothing() -> None:
+    log = created().add(PERSON, "update", MINE, {"dealname": "d"}, {"dealname": "x"})
+    assert MINE in log.model().held()
+    log.add(PERSON, "update", MINE, {"dealname": "x"}, {"dealname": "d"})
+    assert MINE not in log.model().held()
+
+
 def test_deleting_what_a_person_touched_or_what_isn_t_ours_is_wrong() -> None:
     touched = created().link(PERSON, MINE, THEIRS).add(OURS, "delete", MINE, seq=BEGAN + 1)
     assert "somebody linked it" in touched.model().wrongs[0]

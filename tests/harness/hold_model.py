@@ -1,9 +1,10 @@
 """Which records must a rollback delete, put back or hold? Derived from what the target accepted alone.
 
 An independent model of the rule: what we created goes only if nothing that a person or a foreign program
-writes, links or hangs there has come; what we changed is put back only where each field of ours still is as
-we left it; what an automation made because of us goes while nobody else is at it. The model replays the
-sandbox's log of accepted writes over its store; it knows no journal, no ledger and no connector.
+wrote, linked or hung there stands (values are compared: an edit taken back again is none); what we changed is
+put back only where each field of ours still is as we left it; what an automation made because of us goes
+while nobody else is at it. The model replays the sandbox's log of accepted writes over its store; it knows
+no journal, no ledger and no connector.
 
 `wrongs` are deeds of the rollback that the rule forbids at the moment when they were done.
 """
@@ -54,6 +55,7 @@ class Model:
     live: set[Place] = field(default_factory=set)
     created: dict[Place, list[str]] = field(default_factory=dict)  # with what people did there
     machines: dict[Place, list[str]] = field(default_factory=dict)  # made by automations, likewise
+    written: dict[Place, dict[str, Any]] = field(default_factory=dict)  # on created ones: what we had left
     changed: dict[Place, Changed] = field(default_factory=dict)
     merged: dict[Place, Place] = field(default_factory=dict)  # the one that it became part of
     wrongs: list[str] = field(default_factory=list)
@@ -94,10 +96,11 @@ class Model:
     def _update(self, write: Write) -> None:
         place = write.place
         diff = self.words.difference(write.before, write.after)
-        if write.who in THEIRS and diff:
-            for known in (self.created, self.machines):
-                if place in known:
-                    known[place].append(f"{write.who} wrote {', '.join(sorted(diff))}")
+        if write.who in THEIRS and diff and place in self.created:
+            for name, (old, _) in diff.items():
+                self.written.setdefault(place, {}).setdefault(name, old)
+        elif write.who in THEIRS and diff and place in self.machines:
+            self.machines[place].append(f"{write.who} wrote {', '.join(sorted(diff))}")
         elif write.who == OURS and diff:
             self._ours(write, diff)
         self._stands(place, write.after)
@@ -106,6 +109,9 @@ class Model:
     def _ours(self, write: Write, diff: Mapping[str, tuple[Any, Any]]) -> None:
         place = write.place
         if write.seq <= self.began:
+            if place in self.written:  # a later load left another value there
+                known_left = self.written[place]
+                known_left |= {name: new for name, (_, new) in diff.items() if name in known_left}
             if place not in self.created:
                 known = self.changed.setdefault(place, Changed()).fields
                 for name, (old, new) in diff.items():
@@ -199,6 +205,9 @@ class Model:
         """What speaks against deleting a record now."""
         if place in self.created:
             told = list(self.created[place])
+            left, now = self.written.get(place, {}), self.records[place]
+            if names := sorted(name for name, value in left.items() if now.get(name) != value):
+                told.append(f"somebody wrote {', '.join(names)}")
             for far, tie in self.ends(place):
                 if self.words.refers(far, place, self.records) and tie.by & THEIRS:
                     told.append(f"somebody linked it to {far}")

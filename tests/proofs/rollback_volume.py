@@ -33,6 +33,7 @@ LIMIT = TIERS[TIER][0] / 10  # calls a second
 LEAST = 0.9  # of the limit's share
 SPEED = 1.0  # of the sandbox's clock
 MEMORY = "96MB"  # of the engine
+FLIGHT = 6  # calls at a time
 CHUNK = 2_000
 OPEN = {"burst": 1_000_000, "daily": 100_000_000, "tier": TIER}
 REAL = {"burst": None, "daily": None, "tier": TIER}
@@ -80,7 +81,7 @@ def prove(base: Path, creates: int = CREATES, updates: int = UPDATES, speed: flo
                 for n in range(first, min(first + CHUNK, updates))
             ]
             portal.control.post("/seed", {"records": {"companies": rows}})
-        rig = Rig(base / "work", portal)
+        rig = Rig(base / "work", portal, flight=FLIGHT)
         _stage(rig, creates, updates)
         data = base / "hubspot"
         before, mark = HUBSPOT.store(data), last(data)
