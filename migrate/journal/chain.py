@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = "1"
+TRIES = 3  # of a look over segments that others join meanwhile
 LOST = "journal lost"  # the event that names segments which nothing brings back, with their digests
 _REMEDY = "Restore it from a backup (`migrate restore`); without it a rollback can't name what it holds."
 
@@ -205,6 +206,14 @@ class Chain:
 
         Reads every byte of every segment. The newest segment has no other witness than the ledger.
         """
+        for _ in range(TRIES):
+            known = self.digests()
+            flaws = self._flaws()
+            if not flaws or self.digests() == known:
+                break  # else another process has joined segments while we read
+        return flaws
+
+    def _flaws(self) -> list[Flaw]:
         known = {
             row.name: row for row in self.ledger.read(sa.select(segments).order_by(segments.c.first_seq))
         }

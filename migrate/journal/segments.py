@@ -58,6 +58,7 @@ class Journal:
         self._unregistered: list[dict[str, Any]] = []
         self._next_seq, self._next_number, self._previous = 1, 1, ""
         self.carried = Carried()  # the batches under way, for the segments' metadata
+        self._proved = False  # compared with the ledger's digests since this was made
         self.workers = 1  # threads that may wait at the same time
 
     # -- reading ------------------------------------------------------------------------------
@@ -92,7 +93,12 @@ class Journal:
 
         Args:
             seqs: only the segments that hold entries with these sequence numbers.
+
+        Raises:
+            JournalDamaged: a segment isn't what it was, found when this is asked first.
         """
+        if not (self._proved or self.storage.remote):  # from afar each segment is compared as it comes
+            self.verify()
         files = self.files(seqs)
         if files:
             listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
@@ -111,6 +117,7 @@ class Journal:
         if flaws:
             told = affected(self._chain, self._store, flaws) if self._store is not None else None
             raise JournalDamaged(flaws[0].place, flaws[0].what, flaws[0].remedy, told)
+        self._proved = True
 
     def audit(self) -> tuple[list[Flaw], Told]:
         """All that is wrong with the segments, and the records that this affects; raises none of it."""
