@@ -145,13 +145,6 @@ class MendCutter:
             if group:
                 yield self._work(part, group)
 
-    def left(self) -> int:
-        """How many rows are still to be done."""
-        return self.manifest.rows - sum(
-            len(book.rows_done(self.loading.ledger, self.loading.attempt, self.manifest.folder, part.name))
-            for part in self.manifest.parts
-        )
-
     def _work(self, part: Part, items: list[Item]) -> RecordWork:
         return cut(self.loading, self.plan, self.manifest.folder, part.name, "update", items)
 

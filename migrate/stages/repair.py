@@ -40,9 +40,6 @@ from migrate.workspace import Workspace
 if TYPE_CHECKING:
     from migrate.plan import Plan
 
-if TYPE_CHECKING:
-    pass
-
 LOADS = ("load", "replay")
 LISTED = 5  # keys of a held group that a summary names
 
@@ -193,14 +190,23 @@ def _asks(begun: Begun, fields: dict[str, tuple[str, ...]], where: str, plan: st
 
 
 def _begin(loading: Loading, found: PlanDiff, plans: Sequence[ObjectPlan], asked: Asked, why: str) -> Begun:
-    """Lists, checkpoint, and the event that makes them count."""
-    workspace = loading.workspace
+    """Lists, checkpoint, and the event that makes them count.
+
+    Raises:
+        UsageError: there is nothing to repair, or people would be opted in.
+    """
+    workspace, rows = loading.workspace, 0
     number = repairs.next_number(loading.ledger)
     for each in plans:
         fields = asked.fields[each.name]
         query = repair_lists.listed(workspace, workspace.store, found, each, fields, asked.where)
         _no_opting_in(loading, each, fields, query)
-        repair_lists.publish(workspace, number, each, query, fields)
+        rows += repair_lists.publish(workspace, number, each, query, fields).rows
+    if not rows:
+        raise UsageError(
+            "No record that was loaded would change, but for those with a dead letter of their own.",
+            "Look at `migrate plan diff` and `migrate dead-letters list`; `migrate load` brings what is new.",
+        )
     name, segment = repair_lists.mark(loading, number, [each.target for each in plans])
     begun = Begun(number, loading.attempt, asked, name, segment)
     repairs.begin(loading, begun, who=this_process().holder, why=why)

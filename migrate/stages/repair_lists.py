@@ -47,7 +47,7 @@ _ROW = {"_key": "VARCHAR", "_source_id": "VARCHAR", "_version": "TIMESTAMPTZ", "
 def mark(loading: Loading, number: int, objects: Sequence[str]) -> tuple[str, int]:
     """Take the checkpoint `before-repair-<number>`; its name and place. It shares the attempt's baseline;
     where the attempt has none yet (an earlier rollback left some records there), it is the attempt's first
-    one, and one of these objects is read."""
+    one, and these objects are read for it."""
     workspace, name = loading.workspace, f"before-repair-{number}"
     if base := checkpoint.of_attempt(loading.ledger, loading.attempt):
         point = checkpoint.write_down(loading, name, "wave", base=base, window_end=base.window_end)

@@ -122,6 +122,8 @@ def test_nobody_is_opted_in_and_no_stamp_of_a_new_record_is_touched(org: Orgs) -
     )
     assert "only when a record is made" in org.run("repair --fields Account.CreatedDate --yes", 2)["message"]
     assert "where a record came from" in org.run("repair --fields Account.Old_Id__c --yes", 2)["message"]
+    nobody = "repair --fields Contact.HasOptedOutOfEmail --where HasOptedOutOfEmail --yes"
+    assert "No record that was loaded would change" in org.run(nobody, 2)["message"]
     assert "doesn't fill" in org.run("repair --fields Account.Fax --yes", 2)["message"]
     assert len(org.new.control.ndjson("/log?after=0")) == writes
 
