@@ -125,30 +125,38 @@ SELECT key, stood,
   greatest(coalesce(ended, 0), CASE WHEN stood THEN coalesce(back, 0) ELSE 0 END) AS seq,
   greatest(coalesce(former_ended, 0), CASE WHEN stood THEN coalesce(former_back, 0) ELSE 0 END) AS former
 FROM ours LEFT JOIN undo_ended USING (key)""",
+    # One row a key, without images: these hold whole bodies, and are joined to what the aggregates found.
+    "undo_heads": f"""
+SELECT j.key, any_value(object) AS object, arg_max(target_id, j.seq) AS id,
+  arg_min(op, j.seq) FILTER (due) AS origin, arg_max(stamp, j.seq) AS stamp,
+  min(j.seq) FILTER (due) AS first_seq, any_value(f.stood) AS stood, max(j.seq) AS told_seq,
+  count(*) = 1 AND bool_and(op = 'create') AS plain
+FROM undo_journal AS j JOIN undo_floors AS f ON f.key = j.key AND j.seq > f.seq
+WHERE kind = 'record' AND outcome = 'done' AND op IN {_WROTE} GROUP BY j.key HAVING bool_or(due)""",
     "undo_records": f"""
-WITH live AS (
-  SELECT j.* FROM undo_journal AS j JOIN undo_floors AS f ON f.key = j.key AND j.seq > f.seq
-  WHERE kind = 'record' AND outcome = 'done' AND op IN {_WROTE}
+WITH rest AS (
+  SELECT h.key, f.seq FROM undo_heads AS h JOIN undo_floors AS f USING (key) WHERE NOT h.plain
+), images AS (
+  SELECT j.key, {EARLIEST.format(seq="j.seq", when="due")} AS before,
+    {LATEST.format(seq="j.seq", when="true")} AS after
+  FROM undo_journal AS j JOIN rest ON rest.key = j.key AND j.seq > rest.seq
+  WHERE kind = 'record' AND outcome = 'done' AND op IN {_WROTE} GROUP BY j.key
+  UNION ALL SELECT key, "before", "after" FROM undo_journal
+  WHERE seq IN (SELECT told_seq FROM undo_heads WHERE plain)
 ), intents AS (
   SELECT j.key, list("after" ORDER BY j.seq) AS sent FROM undo_journal AS j
-  JOIN undo_floors AS f ON f.key = j.key AND j.seq > f.seq
+  JOIN rest ON rest.key = j.key AND j.seq > rest.seq
   WHERE kind = 'record' AND outcome = 'intent' AND op IN ('adopt', 'update') AND due GROUP BY j.key
 ), lost AS (
   SELECT DISTINCT j.key FROM undo_journal AS j JOIN undo_floors AS f ON f.key = j.key AND j.seq > f.seq
   WHERE outcome = 'lost_edit' AND due
-), ours AS (
-  SELECT key, any_value(object) AS object, arg_max(target_id, seq) AS id,
-    arg_min(op, seq) FILTER (due) AS origin,
-    {EARLIEST.format(seq="seq", when="due")} AS before,
-    {LATEST.format(seq="seq", when="true")} AS after, arg_max(stamp, seq) AS stamp,
-    min(seq) FILTER (due) AS first_seq
-  FROM live GROUP BY key HAVING bool_or(due)
 )
-SELECT ours.*, CASE WHEN origin = 'create' THEN 'delete' ELSE 'restore' END AS action,
+SELECT h.key, h.object, h.id, h.origin, images.before, images.after, h.stamp, h.first_seq,
+  CASE WHEN origin = 'create' THEN 'delete' ELSE 'restore' END AS action,
   CASE WHEN stood THEN 'update' WHEN origin = 'create' THEN 'delete' ELSE 'restore' END AS op,
   coalesce(intents.sent, {_NO_SENT}) AS sent, CASE WHEN lost.key IS NOT NULL THEN 'lost_edit'
     ELSE '' END AS note
-FROM ours JOIN undo_floors USING (key) LEFT JOIN intents USING (key) LEFT JOIN lost USING (key)""",
+FROM undo_heads AS h JOIN images USING (key) LEFT JOIN intents USING (key) LEFT JOIN lost USING (key)""",
     "undo_sides": """
 SELECT object, target_id AS id, min(seq) AS first_seq, any_value("left") AS owner FROM undo_journal
 WHERE kind = 'side' AND op = 'create' AND outcome = 'done' AND due
