@@ -31,6 +31,7 @@ def document(found: RollbackPlan) -> dict[str, Any]:
     cost = found.cost
     return {
         "attempt": found.attempt, "system": found.system, "checkpoint": found.checkpoint,
+        "scope": found.scope,
         "taken": found.taken, "window_end": found.window_end,
         "last_safe_start": found.last_safe_start, "open": found.open, "late": found.late,
         "seconds": round(found.seconds, 1), "counts": found.counts, "groups": groups,
@@ -47,7 +48,7 @@ def text(found: RollbackPlan, stage: str) -> str:
 
 
 def _lines(found: RollbackPlan, stage: str) -> Iterator[str]:
-    yield f"Attempt {found.attempt}, back to `{found.checkpoint}` of {found.taken}."
+    yield f"Attempt {found.attempt}, back to `{found.checkpoint}` of {found.taken}{found.scope.part}."
     if not found.groups:
         yield "Nothing is left to undo."
     for title, actions in PARTS:

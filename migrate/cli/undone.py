@@ -32,7 +32,7 @@ def ran(command: str, found: RolledBack) -> Result:
         "attempt": found.attempt, "next_attempt": found.next_attempt, "objects": objects, "counts": counts,
         "settled": found.settled, "late": found.late, "lost_edits": found.lost_edits, "holds": found.held,
         "held": sum(group.count for group in found.held), "seconds": round(found.seconds, 1),
-        "schema": found.schema,
+        "schema": found.schema, "scope": found.scope,
     }  # fmt: skip
     columns = ("delete", "restore", "unlink", "link", "held", "refused")
     rows = [
@@ -46,7 +46,8 @@ def ran(command: str, found: RolledBack) -> Result:
         for name, tally in objects.items()
     ]
     head = ("object", "deleted", "put back", "unlinked", "marks back", "held", "refused")
-    lines = [table(rows, head) if rows else "Nothing was left to undo."]
+    lines = [f"Attempt {found.attempt}, {found.scope.words}."]
+    lines.append(table(rows, head) if rows else "Nothing was left to undo.")
     if found.settled:
         lines.append(f"{found.settled} batches of the load were in doubt; the target told what had landed.")
     if found.late:

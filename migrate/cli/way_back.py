@@ -76,9 +76,10 @@ def verify(session: Session, file: Path | None) -> Result:
     document = {
         "attempt": found.attempt, "verdict": found.verdict, "words": found.words, "held": found.held,
         "failures": found.failures, "foreign": found.foreign, "residue": found.residue,
-        "folder": found.folder, "attestation": attested.place, "digest": attested.digest,
+        "folder": found.folder, "scope": found.scope, "attestation": attested.place,
+        "digest": attested.digest,
     }  # fmt: skip
-    lines = [found.words]
+    lines = [found.words, f"  Attempt {found.attempt}, {found.scope.words}."]
     lines += [f"  not back: {f.object} {f.id} {f.key}: {f.what}" for f in found.failures[:SHOWN]]
     if len(found.failures) > SHOWN:
         lines.append(f"  and {len(found.failures) - SHOWN:,} more")

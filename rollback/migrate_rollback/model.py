@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from migrate_rollback.scope import UNSAID, Scope
+
 PHASE = "rollback"
 ACTIONS = {
     "delete": "delete created",
@@ -220,6 +222,7 @@ class RolledBack:
     held: tuple[HoldGroup, ...] = ()
     seconds: float = 0.0
     schema: Reverted | None = None  # of what `prepare` made, where that was asked for
+    scope: Scope = UNSAID  # back to where, and what of it
 
     @property
     def undone(self) -> int:
@@ -262,6 +265,7 @@ class Verified:
     foreign: dict[str, int]
     residue: tuple[Residue, ...]
     folder: str
+    scope: Scope = UNSAID  # back to where, and what of it
 
     @property
     def verdict(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from migrate_rollback.model import Group, Residue
+from migrate_rollback.scope import UNSAID, Scope
 
 UNDONE = ("delete", "delete file", "restore", "unlink", "relink", "with record")
 OPEN = ("can't", "by hand", "hold")  # what a rollback leaves, the worst first
@@ -104,6 +105,7 @@ class RollbackPlan:
     stays: tuple[Residue, ...] = ()
     late: bool = False  # the last safe start is over
     left: tuple[Left, ...] = ()  # the first 200 that are left to a person
+    scope: Scope = UNSAID  # back to where, and what of it
 
     @property
     def clean(self) -> bool:

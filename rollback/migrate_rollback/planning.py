@@ -100,7 +100,7 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
             for (object, action, code), n in groups
         ),
         base, target.system, cost, tuple(beside), untold,
-        (*looking.stays(), *sent), late, tuple(rows.left),
+        (*looking.stays(), *sent), late, tuple(rows.left), chosen.scope,
     )  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def run(
             )
         started = loading.clock.now()
         target.bind(checkpoint.key_fields(workspace, chosen.point))
-        done = RolledBack(chosen.number, chosen.number + 1)
+        done = RolledBack(chosen.number, chosen.number + 1, scope=chosen.scope)
         proven.must_be(loading)
         scoping.settle(workspace, chosen)
         attempts.begin(loading, chosen, late=late)

@@ -33,11 +33,16 @@ class Scope:
         return self.objects is not None or self.cohort is not None
 
     @property
-    def words(self) -> str:
-        """For people: `back to before-load-1: only deals, only the cohort …`."""
+    def part(self) -> str:
+        """For people: `: only deals, only the cohort …`; "" for all of it."""
         told = [f"only {', '.join(self.objects)}"] if self.objects is not None else []
         told += [f"only the cohort {self.cohort}"] if self.cohort is not None else []
-        return f"back to `{self.to or 'the first checkpoint'}`" + (f": {', '.join(told)}" if told else "")
+        return f": {', '.join(told)}" if told else ""
+
+    @property
+    def words(self) -> str:
+        """For people: back to where, and what of it."""
+        return f"back to `{self.to or 'the first checkpoint'}`{self.part}"
 
     @property
     def options(self) -> str:
@@ -59,3 +64,6 @@ class Scope:
         facts = json.loads(text)
         objects = facts["objects"]
         return Scope(facts["to"], None if objects is None else tuple(objects), facts["cohort"])
+
+
+UNSAID = Scope()

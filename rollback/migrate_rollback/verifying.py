@@ -67,7 +67,7 @@ def verify(workspace: Workspace, progress: Progress = no_progress) -> Verified:
         )
     }
     residue = _residue(workspace, target, catalog)
-    return Verified(attempt, held, _failures(workspace), foreign, residue, folder)
+    return Verified(attempt, held, _failures(workspace), foreign, residue, folder, chosen.scope)
 
 
 def _records(

@@ -21,7 +21,7 @@ from tests.proofs.claims import Ground
 pytestmark = pytest.mark.long
 
 SIZES = Sizes(accounts=10, parents=3, opportunities=14, companies=12, known=3, contacts=8)
-LOADED = "loaded"
+READY, LOADED = "ready", "loaded"
 
 
 @dataclass
@@ -68,6 +68,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         site = Site(lane)
         lane.must("discover", "prepare", "extract", "transform")
         site.before["before-load-1"] = site.now()
+        lane.save(READY)
         lane.must("load")
         site.before["after-base"] = site.now()
         lane.must("rollback checkpoint after-base --note base")
@@ -226,6 +227,24 @@ def test_killed_in_the_midst_of_a_part_it_goes_on_with_that_part_and_no_other(si
     assert {r.object for r in site.now().ours()} == {"companies", "contacts"}
     untouched(site, {str(r.key) for r in site.end.ours() if r.object == "deals"})
     site.loads_all_again()
+
+
+def test_back_to_the_wave_in_which_a_load_was_killed_and_the_next_load_is_complete(site: Site) -> None:
+    lane = site.lane
+    lane.restore(READY)
+    lane.fault({"kind": "hold", "at": "after_commit"}, method="POST", path="deals/batch/create", nth=2)
+    child = lane.start("load")
+    assert lane.wait_held(child)
+    child.kill()
+    lane.calm()
+
+    site.back("--to before-load-1.Opportunity")
+
+    kinds = {record.object for record in site.now().ours()} - {"deals"}
+    assert kinds == {"companies", "contacts"}
+    lane.must("load")
+    origin, wanted = site.before["before-load-1"], site.before["after-base"]
+    assert oracle.unequal(oracle.state(wanted, origin), oracle.state(site.now(), origin)) == []
 
 
 def test_a_point_that_was_passed_and_names_that_are_not_there_are_refused(site: Site) -> None:
