@@ -6,6 +6,7 @@ undone some of it, and a load after that may have done it again. Facts about the
 no part of it.
 
     undo_journal   the journal, each entry with what it is to this rollback (a view)
+    undo_floors    after which entry each key goes on; undo_ended, undo_heads: steps on the way
     undo_records   what we created or changed and haven't undone, one row a migration key
     undo_sides     records that automations made because of us, not yet gone
     undo_ends      (object, id, role): created, adopted, side, stray; whose links count as ours
