@@ -43,7 +43,7 @@ class Model:
     Args:
         before: the store before the load.
         began: number of the last accepted write before the rollback began.
-        unseen: what calls made whose answers were cut off. Merged away before anybody looked, such a record
+        unseen: what calls wrote whose answers were cut off. Merged away before anybody looked, such a record
             is known to nobody, and only its survivor can be held.
     """
 

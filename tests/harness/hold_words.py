@@ -104,9 +104,9 @@ class Words:
 
 
 def unseen(words: Words, data: Path) -> set[Place]:
-    """What the newest call of ours made: where its answer was cut off, we don't know it by its id."""
-    query = """SELECT object, id FROM _log WHERE op = 'create' AND actor = ? AND request > 0 AND request =
-        (SELECT max(request) FROM _log WHERE actor = ?)"""
+    """What the newest call of ours wrote: where its answer was cut off, we don't know that it landed."""
+    query = """SELECT object, id FROM _log WHERE op IN ('create', 'update') AND actor = ? AND request > 0
+        AND request = (SELECT max(request) FROM _log WHERE actor = ?)"""
     with closing(_opened(data)) as sql:
         return set(sql.execute(query, (words.us, words.us)))
 
