@@ -19,6 +19,7 @@ from migrate_rollback import verify
 from migrate.connector import Who
 from migrate.engine import Engine
 from migrate.errors import Damaged, UsageError
+from migrate.stages.care import moves
 from migrate.stages.care import purge as module
 from migrate.stages.care.fsck import fsck
 from migrate.stages.care.purge import Purged, purge
@@ -162,7 +163,7 @@ def test_a_purge_that_was_cut_short_is_told_and_made_to_its_end(
     class Cut(Exception):
         pass
 
-    real = module._manifests
+    real = moves._manifests
 
     def cut(*_: Any) -> None:
         raise Cut
@@ -171,14 +172,14 @@ def test_a_purge_that_was_cut_short_is_told_and_made_to_its_end(
         if at == "list":
             patch.setattr(module, "write_aside", cut)
         elif at == "moves":
-            patch.setattr(module, "_manifests", cut)
+            patch.setattr(moves, "_manifests", cut)
         else:
 
             def after(workspace: Workspace, parts: dict[str, Any]) -> None:
                 real(workspace, parts)
                 cut()
 
-            patch.setattr(module, "_manifests", after)
+            patch.setattr(moves, "_manifests", after)
         with pytest.raises(Cut):
             purge(move.workspace, CREATED)
     if at != "list":
