@@ -67,9 +67,7 @@ class Checked:
         return not self.broken
 
 
-def verify(
-    workspace: Workspace, progress: Progress = no_progress
-) -> tuple[Verified, Attestation]:
+def verify(workspace: Workspace, progress: Progress = no_progress) -> tuple[Verified, Attestation]:
     """Verify the rollback, and attest what was found; written to `reports/rollback-attempt-n/`.
 
     Raises:

@@ -7,7 +7,6 @@ something else.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from migrate.errors import UsageError
+from migrate.forms import RUN, TOP, id_parts
 from migrate.load.context import Progress, no_progress
 from migrate.workbooks import UnreadableWorkbookError, line_digest, read_sheets
 from migrate.workspace import Workspace
@@ -32,8 +32,6 @@ from migrate_rollback.sheets import (
     LOCKED,
     RECORDS,
     REMARK,
-    RUN,
-    TOP,
     state_of,
 )
 
@@ -142,7 +140,7 @@ def _line(number: int, cells: Sequence[Any]) -> _Line | str:
     if any(each not in (None, "") for each in cells[len(HEAD) :]):
         return "something stands beside our columns. Move it into the remark."
     id, digest = str(cells[ID] or ""), str(cells[DIGEST] or "")
-    about = _about(id)
+    about = id_parts(id)
     if about is None or line_digest(id, cells[:LOCKED]) != digest:
         return f"something was changed beside the decision and the remark. {AGAIN}"
     what = str(cells[DECISION] or "").strip().casefold()
@@ -152,16 +150,6 @@ def _line(number: int, cells: Sequence[Any]) -> _Line | str:
     if what and what not in choices:
         return f"`{what}` isn't possible for {about[0]} {about[1]}. Choose {' or '.join(choices)}."
     return _Line(number, about[:2], about[2], choices, what, str(cells[REMARK] or "").strip())
-
-
-def _about(id: str) -> tuple[str, str, str] | None:
-    try:
-        found = json.loads(id)
-    except ValueError:
-        return None
-    if not isinstance(found, list) or len(found) != 3 or not all(isinstance(each, str) for each in found):
-        return None
-    return found[0], found[1], found[2]
 
 
 def _out_of_date(workspace: Workspace, file: Path, lines: Sequence[_Line], progress: Progress) -> list[str]:

@@ -8,7 +8,6 @@ its cells, so that what was changed, here or in the target, is seen when it come
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -17,16 +16,17 @@ from pathlib import Path
 from migrate.clock import stamp
 from migrate.connector import RECORD
 from migrate.errors import UsageError
+from migrate.forms import Form
 from migrate.load.context import Progress, no_progress
 from migrate.storage import write_aside
-from migrate.workbooks import cut, line_digest, neutral, text_in
+from migrate.workbooks import cut
 from migrate.workspace import Workspace
 from migrate_rollback import decisions, holding, showing
 from migrate_rollback.deeds import quoted
 from migrate_rollback.showing import Shown
 
 FORMAT = 1
-RECORDS, RUN = "Held records", "run"
+RECORDS = "Held records"
 HEAD = (
     "Object", "Id", "Record", "Key", "Owner", "Why it is held", "What we wrote", "What is there now",
     "By whom, when", "What can be decided", "Decision", "Remark", "id", "digest",
@@ -34,7 +34,6 @@ HEAD = (
 DECISION, REMARK, ID, DIGEST = (HEAD.index(name) for name in ("Decision", "Remark", "id", "digest"))
 LOCKED = DECISION  # so many columns in front are ours
 URL = HEAD.index("Record")
-TOP = 4  # lines above the head
 LINES = 20_000  # records of a sheet
 SIGNS, CELL = 500, 2_000  # of a value, and of a cell with several
 _WIDTHS = (14, 14, 40, 30, 30, 40, 40, 40, 34, 20, 12, 50, 4, 4)
@@ -130,72 +129,20 @@ def _count(workspace: Workspace, owner: str | None) -> int:
 
 
 def _book(path: Path, shown: Iterator[Shown], total: int, attempt: int, at: str, progress: Progress) -> int:
-    from openpyxl.styles import Alignment, Font, PatternFill, Protection
-    from openpyxl.utils import get_column_letter
-    from openpyxl.workbook import Workbook
-    from openpyxl.worksheet.datavalidation import DataValidation
-
-    book = Workbook()
-    sheet = book.active
-    assert sheet is not None  # noqa: S101 - a new book has one
-    sheet.title = RECORDS
-    bold, wrap = Font(bold=True), Alignment(wrap_text=True, vertical="top")
-    yours, shade = PatternFill("solid", fgColor="FFFBE6"), PatternFill("solid", fgColor="EDEDED")
-    free, blue = Protection(locked=False), Font(color="0563C1", underline="single")
-    for row, words in enumerate((f"Held by the rollback of attempt {attempt}, as of {at}", *_HOW), 1):
-        sheet.cell(row, 1, neutral(words)).font = bold if row == 1 else Font()
-    for column, name in enumerate(HEAD, 1):
-        head = sheet.cell(TOP + 1, column, name)
-        head.font, head.fill = bold, shade
-        dimension = sheet.column_dimensions[get_column_letter(column)]
-        dimension.width, dimension.hidden = _WIDTHS[column - 1], column - 1 in (ID, DIGEST)
-    digests: list[tuple[str, str]] = []
-    runs: list[tuple[tuple[str, ...], int, int]] = []  # rows of the same choices follow each other
-    for row, each in enumerate(shown, TOP + 2):
-        id, cells = id_of(each), [neutral(value) for value in cells_of(each)]
-        digest = line_digest(id, cells)
-        digests.append((id, digest))
-        for column, value in enumerate(cells, 1):
-            cell = text_in(sheet, row, column, value)
-            cell.alignment = wrap
-            if column - 1 == URL and value.startswith(("https://", "http://")):
-                cell.hyperlink, cell.font = value, blue
-        for column in (DECISION, REMARK):
-            answer = sheet.cell(row, column + 1)
-            answer.fill, answer.protection, answer.alignment = yours, free, wrap
-        for column, value in ((ID, id), (DIGEST, digest)):
-            text_in(sheet, row, column + 1, value)
+    said = (f"Held by the rollback of attempt {attempt}, as of {at}", *_HOW)
+    form = Form(RECORDS, said, HEAD, _WIDTHS, (DECISION, REMARK))
+    runs: list[tuple[tuple[str, ...], tuple[int, int]]] = []  # rows of the same choices follow each other
+    number = 0
+    for number, each in enumerate(shown, 1):
+        link = (URL,) if each.url.startswith(("https://", "http://")) else ()
+        row = form.add(id_of(each), cells_of(each), links=link)
         if runs and runs[-1][0] == each.hold.choices:
-            runs[-1] = (runs[-1][0], runs[-1][1], row)
+            runs[-1] = (runs[-1][0], (runs[-1][1][0], row))
         else:
-            runs.append((each.hold.choices, row, row))
-        progress("held records", len(digests), total)
-    letter = get_column_letter(DECISION + 1)
+            runs.append((each.hold.choices, (row, row)))
+        progress("held records", number, total)
     for choices in dict.fromkeys(run[0] for run in runs):
-        told = ",".join(choices)
-        rule = DataValidation(type="list", formula1=f'"{told}"', allow_blank=True, showErrorMessage=True)
-        rule.errorTitle, rule.error = "Decision", f"Choose {' or '.join(choices)}, or leave it empty."
-        sheet.add_data_validation(rule)
-        for these, first, last in runs:
-            if these == choices:
-                rule.add(f"{letter}{first}:{letter}{last}")
-    sheet.freeze_panes = f"A{TOP + 2}"
-    sheet.protection.sheet = True
-    sheet.protection.formatColumns = False  # widths may be changed
-    sheet.protection.formatRows = False
-    hidden = book.create_sheet(RUN)
-    facts = {"format": FORMAT, "attempt": attempt, "written": at, "digest": _digest(digests)}
-    for row, (name, fact) in enumerate(facts.items(), 1):
-        hidden.cell(row, 1, name)
-        text_in(hidden, row, 2, str(fact))
-    hidden.sheet_state = "veryHidden"
-    hidden.protection.sheet = True
-    made = io.BytesIO()
-    book.save(made)
-    write_aside(path, made.getvalue())
-    return len(digests)
-
-
-def _digest(lines: Sequence[tuple[str, str]]) -> str:
-    """Of a sheet: of its rows' ids and digests, in whichever order they stand."""
-    return hashlib.sha256(json.dumps(sorted(lines), ensure_ascii=False).encode()).hexdigest()
+        form.choose(DECISION, [rows for these, rows in runs if these == choices], "Decision", choices)
+    book, _ = form.made({"format": FORMAT, "attempt": attempt, "written": at})
+    write_aside(path, book)
+    return number

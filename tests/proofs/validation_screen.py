@@ -163,8 +163,10 @@ def consent(screen: Screen) -> Iterator[None]:
 @contextmanager
 def people(screen: Screen) -> Iterator[None]:
     """A tester says that a record isn't right."""
-    from migrate_validators.uat.workbooks import ANSWER, NOT_OK, OK, RECORDS, TOP
+    from migrate_validators.uat.workbooks import ANSWER, NOT_OK, OK, RECORDS
     from openpyxl import load_workbook
+
+    from migrate.forms import TOP
 
     folder = screen.rig.lane.base / "sheets"
     screen.rig.run(f"uat sheets {folder}")

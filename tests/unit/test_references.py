@@ -333,6 +333,7 @@ def test_a_refused_late_field_takes_no_other_with_it_whatever_is_lost_or_killed(
         move.target.faults = [*quiet, *faults]  # canaries and records; then the second pass
 
         move.load_through()
+        move.target.faults.clear()  # what the load didn't meet isn't for the replay and the rollback
 
         record = move.there("Account", "A1")
         leads = {"parent": ("Account", "A2"), "main": ("Contact", "C1"), "file_ids": ("File", "F1")}

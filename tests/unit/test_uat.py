@@ -11,12 +11,13 @@ import pytest
 from migrate_validators import waive
 from migrate_validators.run import validate
 from migrate_validators.uat import Taken, read, sheets
-from migrate_validators.uat.workbooks import ANSWER, DIGEST, HEAD, ID, NOT_OK, OK, RECORDS, REMARK, RUN, TOP
+from migrate_validators.uat.workbooks import ANSWER, DIGEST, HEAD, ID, NOT_OK, OK, RECORDS, REMARK
 from openpyxl import load_workbook
 
 from migrate.catalog import Owner
 from migrate.engine import Engine
 from migrate.errors import UsageError
+from migrate.forms import RUN, TOP
 from migrate.ledger.people import handed_out, standing_answers
 from migrate.stages.discover import discover
 from migrate.types import Kind

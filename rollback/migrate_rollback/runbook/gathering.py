@@ -107,9 +107,7 @@ def runbook(
         planning.plan(workspace, progress)
     # A page must be made, and say so, also where the journal can't be read.
     intact = not workspace.journal.audit()[0]
-    window = (
-        returning.tighten(workspace) if intact else returning.current(workspace.ledger, workspace.clock)
-    )
+    window = returning.tighten(workspace) if intact else returning.current(workspace.ledger, workspace.clock)
     if window is None:
         raise UsageError(
             "Nothing has been loaded, so there is no way back to describe.",

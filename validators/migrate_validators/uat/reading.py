@@ -7,7 +7,6 @@ the file says.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrate.errors import UsageError
+from migrate.forms import RUN, TOP, form_digest, id_parts
 from migrate.ledger.people import Answer, Handed, handed_out, standing_answers, take_answers
 from migrate.workbooks import UnreadableWorkbookError, line_digest, read_sheets
 from migrate_validators.uat.workbooks import (
@@ -28,9 +28,6 @@ from migrate_validators.uat.workbooks import (
     OK,
     RECORDS,
     REMARK,
-    RUN,
-    TOP,
-    sheet_digest,
 )
 
 if TYPE_CHECKING:
@@ -157,7 +154,7 @@ def _answers(file: Path, handed: Handed, rows: Sequence[Sequence[Any]]) -> _Shee
         if any(each not in (None, "") for each in cells[len(HEAD) :]):
             wrong.append(f"{at}: something stands beside our columns. Move it into the remark.")
         id, digest = str(cells[ID] or ""), str(cells[DIGEST] or "")
-        subject = _subject(id)
+        subject = id_parts(id)
         if subject is None or line_digest(id, cells[:LOCKED]) != digest:
             wrong.append(f"{at}: something was changed beside the answer and the remark. {_AGAIN}")
             continue
@@ -182,21 +179,11 @@ def _answers(file: Path, handed: Handed, rows: Sequence[Sequence[Any]]) -> _Shee
                 remark[:SIGNS], _value(cells[3]), _value(cells[4]), file.name[-255:],
             )
         )  # fmt: skip
-    if not wrong and sheet_digest(list(seen.items())) != handed.digest:
+    if not wrong and form_digest(list(seen.items())) != handed.digest:
         wrong.append(f"{file}, sheet `{RECORDS}`: lines are missing, or hidden cells were changed. {_AGAIN}")
     if wrong:
         raise _WrongError(*wrong)
     return _Sheet(handed, answers, notes)
-
-
-def _subject(id: str) -> tuple[str, str, str] | None:
-    try:
-        found = json.loads(id)
-    except ValueError:
-        return None
-    if not isinstance(found, list) or len(found) != 3 or not all(isinstance(each, str) for each in found):
-        return None
-    return found[0], found[1], found[2]
 
 
 def _plain(value: Any) -> str:

@@ -7,20 +7,20 @@ says whose it is and of which run. So what comes back is known, and a changed li
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from migrate.workbooks import cut, line_digest, neutral, text_in
+from migrate.forms import TOP, Form
+from migrate.workbooks import cut
 
 if TYPE_CHECKING:
     from migrate_validators.uat.rows import Line
 
 FORMAT = 1
-RECORDS, RUN = "Records", "run"
+RECORDS = "Records"
 OK, NOT_OK = "OK", "not OK"
 HEAD = (
     "Record", "Why this one", "Field", "Old value", "New value", "Old system", "New system", "OK or not?",
@@ -28,7 +28,6 @@ HEAD = (
 )  # fmt: skip
 ANSWER, REMARK, ID, DIGEST = (HEAD.index(name) for name in ("OK or not?", "Remark", "id", "digest"))
 LOCKED = ANSWER  # so many columns in front are ours
-TOP = 4  # lines above the head
 SIGNS = 1_000  # of a value
 _WIDTHS = (30, 26, 26, 46, 46, 14, 14, 12, 50, 4, 4)
 _HOW = (
@@ -53,70 +52,19 @@ def cells_of(line: Line) -> list[str]:
     ]  # fmt: skip
 
 
-def sheet_digest(lines: Sequence[tuple[str, str]]) -> str:
-    """Of a sheet: of its lines' ids and digests, in whichever order they stand."""
-    return hashlib.sha256(json.dumps(sorted(lines), ensure_ascii=False).encode()).hexdigest()
-
-
 def written(path: Path, lines: Sequence[Line], *, tester: str, run: dict[str, Any]) -> str:
     """Write a tester's workbook; returns the sheet's digest.
 
     Args:
         run: what the hidden sheet says besides (id, attempt, plan).
     """
-    from openpyxl.styles import Alignment, Font, PatternFill, Protection
-    from openpyxl.utils import get_column_letter
-    from openpyxl.workbook import Workbook
-    from openpyxl.worksheet.datavalidation import DataValidation
-
-    book = Workbook()
-    sheet = book.active
-    assert sheet is not None  # noqa: S101 - a new book has one
-    sheet.title = RECORDS
-    bold, wrap = Font(bold=True), Alignment(wrap_text=True, vertical="top")
-    yours, shade = PatternFill("solid", fgColor="FFFBE6"), PatternFill("solid", fgColor="EDEDED")
-    free, blue = Protection(locked=False), Font(color="0563C1", underline="single")
-    for row, words in enumerate((f"People's own test: {tester}", *_HOW), 1):
-        sheet.cell(row, 1, neutral(words)).font = bold if row == 1 else Font()
-    for column, name in enumerate(HEAD, 1):
-        head = sheet.cell(TOP + 1, column, name)
-        head.font, head.fill = bold, shade
-        dimension = sheet.column_dimensions[get_column_letter(column)]
-        dimension.width, dimension.hidden = _WIDTHS[column - 1], column - 1 in (ID, DIGEST)
-    digests = []
-    for row, line in enumerate(lines, TOP + 2):
-        id, cells = id_of(line), [neutral(each) for each in cells_of(line)]
-        digest = line_digest(id, cells)
-        digests.append((id, digest))
-        for column, value in enumerate(cells, 1):
-            cell = text_in(sheet, row, column, value)
-            cell.alignment = wrap
-            if not line.field:
-                cell.font, cell.fill = bold, shade
-            if column > LOCKED - 2 and _WEB.fullmatch(str(value)):
-                cell.hyperlink, cell.font = str(value), blue
-        for column in (ANSWER, REMARK):
-            answer = sheet.cell(row, column + 1)
-            answer.fill, answer.protection, answer.alignment = yours, free, wrap
-        for column, value in ((ID, id), (DIGEST, digest)):
-            text_in(sheet, row, column + 1, value)
-    choice = DataValidation(type="list", formula1=f'"{OK},{NOT_OK}"', allow_blank=True, showErrorMessage=True)
-    choice.errorTitle, choice.error = "OK or not OK", "Choose OK or not OK, or leave it empty."
-    sheet.add_data_validation(choice)
-    letter = get_column_letter(ANSWER + 1)
-    choice.add(f"{letter}{TOP + 2}:{letter}{TOP + 1 + max(len(lines), 1)}")
-    sheet.freeze_panes = f"A{TOP + 2}"
-    sheet.protection.sheet = True
-    sheet.protection.formatColumns = False  # widths may be changed
-    sheet.protection.formatRows = False
-    whole = sheet_digest(digests)
-    hidden = book.create_sheet(RUN)
-    for row, (name, value) in enumerate(
-        {"format": FORMAT, "tester": tester, **run, "digest": whole}.items(), 1
-    ):
-        hidden.cell(row, 1, name)
-        text_in(hidden, row, 2, str(value))
-    hidden.sheet_state = "veryHidden"
-    hidden.protection.sheet = True
-    book.save(path)
-    return whole
+    form = Form(RECORDS, (f"People's own test: {tester}", *_HOW), HEAD, _WIDTHS, (ANSWER, REMARK))
+    for line in lines:
+        cells = cells_of(line)
+        links = [each for each in range(LOCKED - 2, LOCKED) if _WEB.fullmatch(cells[each])]
+        form.add(id_of(line), cells, links=links, strong=not line.field)
+    rows = (TOP + 2, TOP + 1 + max(len(lines), 1))
+    form.choose(ANSWER, [rows], "OK or not OK", (OK, NOT_OK))
+    book, digest = form.made({"format": FORMAT, "tester": tester, **run})
+    path.write_bytes(book)
+    return digest
