@@ -7,6 +7,17 @@ we made.
 
 from migrate.journal.entry import UNDO, Entry
 from migrate.journal.segments import Journal
-from migrate.journal.views import CROSSWALK, EARLIEST, LATEST, LINKS, OPTED_OUT, REFUSED
+from migrate.journal.views import CROSSWALK, EARLIEST, LATEST, LINKS, OPTED_OUT, REFUSED, shares
 
-__all__ = ["CROSSWALK", "EARLIEST", "LATEST", "LINKS", "OPTED_OUT", "REFUSED", "UNDO", "Entry", "Journal"]
+__all__ = [
+    "CROSSWALK",
+    "EARLIEST",
+    "LATEST",
+    "LINKS",
+    "OPTED_OUT",
+    "REFUSED",
+    "UNDO",
+    "Entry",
+    "Journal",
+    "shares",
+]

@@ -15,9 +15,9 @@ import json
 import threading
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -33,7 +33,11 @@ from migrate.ledger.tables import segments
 from migrate.storage import Storage, Taken, at_once, sha256_of, storage_of
 from migrate.store import Store
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 GROUP_SECONDS = 0.2
+PIECE_ROWS = 10_000  # of a segment that is joined with others
 COMPACT_BYTES = 32_000_000
 LATE = 100  # segments that a stale process may have put before ours, at most
 
@@ -338,8 +342,6 @@ class Journal:
         segment names those that it replaces. The old ones stay until the next `open`, for a reader
         that listed them before may still be at it.
         """
-        import pyarrow.parquet as pq
-
         small: list[str] = []
         size = 0
         for name in self._chain.names():
@@ -361,7 +363,7 @@ class Journal:
         epoch = self._lease.epoch if self._lease else 0
         carried = pack(merged(map(self._chain.metadata, small)))
         facts = self._chain.put(
-            map(pq.read_table, paths), f"{epoch:05d}-c{number_of(small[-1]):06d}.parquet",
+            _pieces(paths), f"{epoch:05d}-c{number_of(small[-1]):06d}.parquet",
             epoch=epoch, previous=first["previous"],
             more={"replaces": json.dumps(small + older), "seals": json.dumps(seals), **carried},
         )  # fmt: skip
@@ -372,3 +374,14 @@ class Journal:
             self._unregistered = [row for row in self._unregistered if row["name"] not in small]
         if self._chain.names()[-1] == facts["name"]:
             self._previous = facts["sha256"]
+
+
+def _pieces(paths: Iterable[Path]) -> Iterator[pa.Table]:
+    """What segments hold, in order: a small one as it is, a joined one in pieces that fit into memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=PIECE_ROWS):
+                yield pa.Table.from_batches([batch])

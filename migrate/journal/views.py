@@ -5,6 +5,13 @@ Portable but for `arg_max` and `FILTER`, which the engine's module may translate
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from migrate.engine import Engine
+
+SHARE = 40_000  # entries of a journal of which one query finds what they come to, in some 50 MB
 # Each field's value in the first, or the last, image that has the field: a plan may map a field only later.
 EARLIEST = (
     """list_reduce(list("before" ORDER BY {seq} DESC) FILTER ({when}), lambda a, b: map_concat(a, b))"""
@@ -88,3 +95,16 @@ WITH ends AS (
 )
 SELECT * FROM ends WHERE outcome IN ('refused', 'conflict', 'held')
 """
+
+
+def shares(engine: Engine, journal: str, column: str = "key") -> Iterator[str]:
+    """Conditions that part a journal so that all entries of a key are in one part.
+
+    The engine spills no aggregate of texts, so what is asked of a large journal is asked part by part.
+
+    Args:
+        column: in place of the key; a column's name in SQL.
+    """
+    count = int(engine.rows(f"SELECT count(*) AS n FROM {journal}")[0]["n"]) // SHARE + 1
+    for number in range(count):
+        yield f"hash({column}) % {count} = {number}"

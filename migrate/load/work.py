@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from migrate.journal import CROSSWALK
+from migrate.journal import CROSSWALK, shares
 from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
 from migrate.load.context import Loading
@@ -71,8 +71,12 @@ def crosswalk(workspace: Workspace) -> None:
     Without the after-images, which hold every body that was ever written: they stay in the journal, by
     `told_seq` (see `Staged.images`).
     """
-    query = CROSSWALK.format(journal=workspace.journal.source())
-    workspace.engine.run(f'CREATE OR REPLACE TABLE crosswalk AS SELECT * EXCLUDE ("after") FROM ({query})')
+    engine, begin = workspace.engine, "CREATE OR REPLACE TABLE crosswalk AS"
+    journal = workspace.journal.source()
+    for share in shares(engine, journal):
+        part = CROSSWALK.format(journal=f"(SELECT * FROM {journal} WHERE {share})")
+        engine.run(f'{begin} SELECT * EXCLUDE ("after") FROM ({part})')
+        begin = "INSERT INTO crosswalk"
 
 
 def crosswalk_table(loading: Loading) -> None:

@@ -28,14 +28,22 @@ no part of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from migrate.engine import Engine, parquet, text
-from migrate.journal import EARLIEST, LATEST, UNDO
+from migrate.journal import EARLIEST, LATEST, UNDO, shares
 
 WITH_RECORD = f"{UNDO}with-record"  # of a link: its record has gone
 WITH_REFERENCE = f"{UNDO}with-reference"  # of a record that stays: what it referred to has gone
 _NO_SENT = "[]::MAP(VARCHAR, VARCHAR)[]"
+# Tables whose aggregates gather texts or images, with what they group by: they are made part by part.
+_PARTED = {
+    "undo_ended": "key", "undo_floors": "key", "undo_heads": "key", "undo_records": "key",
+    "undo_kept": '"left"', "undo_made": '"left"', "undo_late": '"left"', "undo_cut": '"left"',
+    "undo_changed": "target_id",
+}  # fmt: skip
+_BY_KEY = ("undo_floors", "undo_heads")  # tables with one row a key, parted with it
 _WROTE = "('create', 'adopt', 'update')"
 
 
@@ -75,7 +83,14 @@ def tables(
     )
     for name, query in _QUERIES.items():
         only = " LIMIT 0" if whole and name == "undo_refs" else ""  # nothing of ours stays
-        engine.run(f"CREATE OR REPLACE TABLE {name} AS {query}{only}")
+        begin = f"CREATE OR REPLACE TABLE {name} AS"
+        by = _PARTED.get(name)
+        for share in shares(engine, journal, by) if by else ("true",):
+            part = query
+            for table in ("undo_journal", *(_BY_KEY if by == "key" else ())):
+                part = re.sub(rf"\b{table}\b", f"(SELECT * FROM {table} WHERE {share})", part)
+            engine.run(f"{begin} {part}{only}")
+            begin = f"INSERT INTO {name}"
 
 
 def quoted(values: object) -> str:
