@@ -160,6 +160,18 @@ class Engine:
             finally:
                 cursor.unregister("handed_over")
 
+    def put(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Append rows that are had as tuples, cells in the order of the table's columns; none is no error.
+
+        Raises:
+            NoSpace: the memory limit is too small for it, or the disk is full.
+        """
+        import pyarrow as pa
+
+        if rows:
+            columns = [pa.array(column) for column in zip(*rows, strict=True)]
+            self.insert(table, pa.table(columns, names=[str(number) for number in range(len(columns))]))
+
     def describe(self, expressions: Mapping[str, str], fields: Mapping[str, Field]) -> dict[str, str]:
         """DuckDB's own result type of each expression, over an empty table of these fields' types.
 

@@ -355,7 +355,7 @@ class Workspace:
         from migrate.catalog import Catalog
 
         bound = self.ledger.system(self.system(role).system)
-        key = _catalog(bound.label, bound.catalog)
+        key = catalog_key(bound.label, bound.catalog)
         place, remedy = self.storage.address(key), "Run `migrate discover` again."
         try:
             catalog = Catalog.model_validate_json(self.storage.read(key)[0])
@@ -374,7 +374,7 @@ class Workspace:
         from migrate.catalog import Catalog
 
         try:
-            content = self.storage.read(_catalog(self.system(role).system, digest))[0]
+            content = self.storage.read(catalog_key(self.system(role).system, digest))[0]
             catalog = Catalog.model_validate_json(content)
         except (OSError, ValueError):
             return None
@@ -394,7 +394,7 @@ class Workspace:
         """Write a catalog whole; returns its digest."""
         self.__dict__.pop("plan", None)  # what its `files` stand for may be known only now
         digest = catalog.digest()
-        self.storage.write(_catalog(label, digest), catalog.model_dump_json(indent=1).encode())
+        self.storage.write(catalog_key(label, digest), catalog.model_dump_json(indent=1).encode())
         return digest
 
     def forget(self) -> None:
@@ -421,5 +421,6 @@ def _begun(file: Path) -> bool:
     return file.exists() and file.stat().st_size > 0
 
 
-def _catalog(label: str, digest: str) -> str:
+def catalog_key(label: str, digest: str) -> str:
+    """Where a system's catalog of this digest lies."""
     return f"catalog/{label}-{digest[:16]}.json"

@@ -7,7 +7,7 @@ we made.
 
 from migrate.journal.entry import UNDO, Entry
 from migrate.journal.segments import Journal
-from migrate.journal.views import CROSSWALK, EARLIEST, LATEST, LINKS, OPTED_OUT, REFUSED, shares
+from migrate.journal.views import CROSSWALK, EARLIEST, LATEST, LINKS, OPTED_OUT, REFUSED, share_count, shares
 
 __all__ = [
     "CROSSWALK",
@@ -19,5 +19,6 @@ __all__ = [
     "UNDO",
     "Entry",
     "Journal",
+    "share_count",
     "shares",
 ]

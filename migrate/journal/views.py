@@ -97,14 +97,16 @@ SELECT * FROM ends WHERE outcome IN ('refused', 'conflict', 'held')
 """
 
 
-def shares(engine: Engine, journal: str, column: str = "key") -> Iterator[str]:
-    """Conditions that part a journal so that all entries of a key are in one part.
+def share_count(engine: Engine, journal: str) -> int:
+    """In how many shares a journal is to be asked: the engine spills no aggregate of texts."""
+    return int(engine.rows(f"SELECT count(*) AS n FROM {journal}")[0]["n"]) // SHARE + 1
 
-    The engine spills no aggregate of texts, so what is asked of a large journal is asked part by part.
+
+def shares(count: int, column: str = "key") -> Iterator[str]:
+    """Conditions that part a journal in so many shares, all entries of a key in the same one.
 
     Args:
         column: in place of the key; a column's name in SQL.
     """
-    count = int(engine.rows(f"SELECT count(*) AS n FROM {journal}")[0]["n"]) // SHARE + 1
     for number in range(count):
         yield f"hash({column}) % {count} = {number}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from migrate.journal import CROSSWALK, shares
+from migrate.journal import CROSSWALK, share_count, shares
 from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
 from migrate.load.context import Loading
@@ -73,7 +73,7 @@ def crosswalk(workspace: Workspace) -> None:
     """
     engine, begin = workspace.engine, "CREATE OR REPLACE TABLE crosswalk AS"
     journal = workspace.journal.source()
-    for share in shares(engine, journal):
+    for share in shares(share_count(engine, journal)):
         part = CROSSWALK.format(journal=f"(SELECT * FROM {journal} WHERE {share})")
         engine.run(f'{begin} SELECT * EXCLUDE ("after") FROM ({part})')
         begin = "INSERT INTO crosswalk"

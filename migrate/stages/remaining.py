@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from migrate.engine import identifier, parquet, text
 from migrate.ledger import batches as book
@@ -19,7 +20,7 @@ from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest
 from migrate.workspace import Workspace
 
-LOT = 5_000  # ranges of rows in one statement
+LOT = 5_000  # ranges of rows that are handed over at once
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,9 @@ def _newest(workspace: Workspace, entry: str, attempt: int) -> None:
     store, engine = workspace.store, workspace.engine
     manifests = store.manifests("ready", entry)
     engine.run("CREATE OR REPLACE TABLE settled_rows (part VARCHAR, first BIGINT, last BIGINT)")
-    lot: list[str] = []
-    for part, first, last in _settled(workspace, manifests, attempt):
-        lot.append(f"({text(part)}, {first}, {last})")
-        if len(lot) == LOT:
-            engine.run(f"INSERT INTO settled_rows VALUES {', '.join(lot)}")
-            lot.clear()
-    if lot:
-        engine.run(f"INSERT INTO settled_rows VALUES {', '.join(lot)}")
+    settled = iter(_settled(workspace, manifests, attempt))
+    while lot := list(islice(settled, LOT)):
+        engine.put("settled_rows", lot)
     selects = [
         f"""SELECT _key, _version, _target_id, coalesce(_deleted, false) AS _deleted,
         {each.generation} AS gen, {text(f"{each.folder}/{part.name}")} AS part, file_row_number AS number

@@ -269,10 +269,7 @@ def _entries(workspace: Workspace, begun: Begun) -> str:
         )
     )
     workspace.engine.run("CREATE OR REPLACE TABLE repair_batches (id VARCHAR)")
-    ids = [str(row.id) for row in found]
-    for first in range(0, len(ids), 1_000):
-        values = ", ".join(f"({text(id)})" for id in ids[first : first + 1_000])
-        workspace.engine.run(f"INSERT INTO repair_batches VALUES {values}")
+    workspace.engine.put("repair_batches", [(str(row.id),) for row in found])
     return f"""(SELECT * FROM {workspace.journal.source()} WHERE seq > {begun.segment} AND kind = 'record'
         AND batch IN (SELECT id FROM repair_batches))"""
 

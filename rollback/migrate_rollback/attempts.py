@@ -28,7 +28,6 @@ from migrate.stages.checkpoint import (
     of_attempt,
     window_open,
 )
-from migrate.workspace import Workspace
 from migrate_rollback import window
 from migrate_rollback.late import Late
 from migrate_rollback.scope import Scope
@@ -259,13 +258,3 @@ def finish(loading: Loading, chosen: Chosen, seconds: float | None, kept: Sequen
 def later_load(ledger: Ledger, chosen: Chosen) -> bool:
     """Whether a later attempt has begun to load."""
     return any(of_attempt(ledger, number) for number in range(chosen.number + 1, ledger.attempt() + 1))
-
-
-def took(workspace: Workspace) -> float | None:
-    """Seconds that a rollback took when it was measured last."""
-    return window.took(workspace.ledger)[0]
-
-
-def last_safe_start(point: Checkpoint, seconds: float) -> str | None:
-    """The window's end, less half as long again as a rollback takes, less an hour."""
-    return window.last_safe_start(point.window_end, seconds)

@@ -139,19 +139,18 @@ def _decided(workspace: Workspace, attempt: int) -> None:
         if facts.get("attempt") != attempt:
             continue
         what = row.what.removeprefix(_EVENT)
-        tail = f"{text(row.who)}, {text(row.at)}, {int(row.number)}"
         if what in CHOICES:
             owner = facts.get("owner")
             whose = "" if owner is None else f"AND owner = {text(owner)}"
             engine.run(
-                f"""INSERT INTO undo_said SELECT object, id, {text(what)}, {tail} FROM undo_holds
+                f"""INSERT INTO undo_said SELECT object, id, {text(what)}, {text(row.who)}, {text(row.at)},
+                  {int(row.number)} FROM undo_holds
                 WHERE name = {text(facts["group"])} {whose}"""
             )
         elif what == _SHEET:
-            for first in range(0, len(facts["records"]), 1000):
-                lot = facts["records"][first : first + 1000]
-                values = ", ".join(f"({quoted(each[:3])}, {tail})" for each in lot)
-                engine.run(f"INSERT INTO undo_said VALUES {values}")
+            engine.put(
+                "undo_said", [(*each[:3], row.who, row.at, int(row.number)) for each in facts["records"]]
+            )
     # Nobody has decided about what was held only later. Nor about what can't be done: to part what people
     # have merged, or to undo a record of ours by field.
     engine.run(

@@ -32,7 +32,7 @@ import re
 from collections.abc import Sequence
 
 from migrate.engine import Engine, parquet, text
-from migrate.journal import EARLIEST, LATEST, UNDO, shares
+from migrate.journal import EARLIEST, LATEST, UNDO, share_count, shares
 
 WITH_RECORD = f"{UNDO}with-record"  # of a link: its record has gone
 WITH_REFERENCE = f"{UNDO}with-reference"  # of a record that stays: what it referred to has gone
@@ -81,11 +81,12 @@ def tables(
         FROM (SELECT *, starts_with(batch, '{UNDO}') AND batch <> '{WITH_REFERENCE}' AS undo,
           {ranged} AS ranged, kind = 'side' OR ({inside}) AS inside FROM {journal})"""
     )
+    count = share_count(engine, journal)
     for name, query in _QUERIES.items():
         only = " LIMIT 0" if whole and name == "undo_refs" else ""  # nothing of ours stays
         begin = f"CREATE OR REPLACE TABLE {name} AS"
         by = _PARTED.get(name)
-        for share in shares(engine, journal, by) if by else ("true",):
+        for share in shares(count, by) if by else ("true",):
             part = query
             for table in ("undo_journal", *(_BY_KEY if by == "key" else ())):
                 part = re.sub(rf"\b{table}\b", f"(SELECT * FROM {table} WHERE {share})", part)

@@ -150,9 +150,7 @@ class Look:
             for name in verdict.values
             if name in schema and schema[name].references
         ]
-        for lot in chunks(rows, 1000):
-            values = ", ".join(f"({quoted(row)})" for row in lot)
-            self.workspace.engine.run(f"INSERT INTO undo_looked VALUES {values}")
+        self.workspace.engine.put("undo_looked", rows)
 
     # -- links --------------------------------------------------------------------------------
 

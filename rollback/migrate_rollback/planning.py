@@ -20,7 +20,7 @@ from migrate.stages.checkpoint import window_open
 from migrate.stages.undoable import file_objects
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, effects, planrows, schema, scoping, worklist
+from migrate_rollback import attempts, effects, planrows, schema, scoping, window, worklist
 from migrate_rollback.attempts import Listed
 from migrate_rollback.calls import LINKS, RECORDS, Meter
 from migrate_rollback.effects import Cascades
@@ -81,7 +81,7 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
         rows.add(_schema(workspace, target, chosen.scope, last=work is None), ours=False)
         beside, untold, sent = looking.effects(range(point.attempt, chosen.number + 1))
     total = sum(part.rows for part in writer.parts)
-    seconds = max(attempts.took(workspace) or 0.0, cost.seconds)
+    seconds = max(window.took(workspace.ledger)[0] or 0.0, cost.seconds)
     cost = replace(cost, seconds=seconds)
     facts = {"at": stamp(workspace.clock.now()), "seconds": seconds, "calls": cost.total,
              "whole": (scope is None or scope.empty) and not chosen.scope.partial}  # fmt: skip
@@ -89,7 +89,7 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
     with workspace.ledger.write() as tx:
         took = (workspace.clock.now() - began).total_seconds()
         tx.put(measures, name=MEASURE, value=took, at=tx.at)
-    safe = attempts.last_safe_start(point, seconds)
+    safe = window.last_safe_start(point.window_end, seconds)
     late = chosen.state == "open" and safe is not None and workspace.clock.now() >= parse_stamp(safe)
     groups = sorted(rows.counts.items(), key=lambda each: (ORDER.index(each[0][1]), each[0]))
     return RollbackPlan(

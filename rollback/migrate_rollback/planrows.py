@@ -67,13 +67,7 @@ class Rows:
         self._write(pa.table([pa.array(column, pa.string()) for column in columns], schema=schema()))
         if ours and told:
             kept = [(row.object, row.id, action in ("delete", "delete file")) for row, action, _, _ in told]
-            objects, ids, goes = zip(*kept, strict=True)
-            self._engine.insert(
-                "undo_told",
-                pa.table(
-                    {"object": pa.array(objects), "id": pa.array(ids), "goes": pa.array(goes, pa.bool_())}
-                ),
-            )
+            self._engine.put("undo_told", kept)
 
     def links(self, journal: str) -> None:
         """Links of ours on records of our making: they go with the record, or stay with it."""

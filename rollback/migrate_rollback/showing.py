@@ -157,9 +157,7 @@ def _lots(
         where.append(f"h.owner = {quoted([owner])}")
     if records is not None:
         workspace.engine.run("CREATE OR REPLACE TABLE undo_asked (object VARCHAR, id VARCHAR)")
-        for first in range(0, len(records), 1000):
-            listed = ", ".join(f"({quoted(each)})" for each in records[first : first + 1000])
-            workspace.engine.run(f"INSERT INTO undo_asked VALUES {listed}")
+        workspace.engine.put("undo_asked", records)
         where.append("(h.object, h.id) IN (SELECT (object, id) FROM undo_asked)")
     some = "" if limit is None else f"LIMIT {int(limit)}"
     workspace.engine.run(

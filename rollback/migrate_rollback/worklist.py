@@ -25,7 +25,6 @@ from migrate.load import Loading
 from migrate.stages.checkpoint import Checkpoint
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback.deeds import quoted
 from migrate_rollback.model import PHASE, Row, row_of
 
 if TYPE_CHECKING:
@@ -88,10 +87,7 @@ def strays_table(workspace: Workspace, point: Checkpoint, found: Iterable[tuple[
     """
     engine, journal = workspace.engine, workspace.journal.source()
     engine.run("CREATE OR REPLACE TABLE undo_found (object VARCHAR, key VARCHAR, id VARCHAR)")
-    rows = list(found)
-    for first in range(0, len(rows), 1000):
-        values = ", ".join(f"({quoted(row)})" for row in rows[first : first + 1000])
-        engine.run(f"INSERT INTO undo_found VALUES {values}")
+    engine.put("undo_found", list(found))
     ids = []
     for object, folder in point.baseline.items():
         manifest = workspace.store.manifest(folder)

@@ -7,6 +7,7 @@ or as another program would. A deed for which nothing is there says so and is pa
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -26,7 +27,7 @@ class Nothing(Exception):
     """There is no record for this deed."""
 
 
-class People:
+class People(ABC):
     """Acting users of one target. `gentle` deeds only write and link; the others delete and merge, too.
 
     Args:
@@ -160,21 +161,21 @@ class People:
         """Two of ours become one."""
         self._merge("created", "created")
 
+    @abstractmethod
     def note_on_ours(self) -> None:
         """A note hangs on a record of ours."""
-        raise NotImplementedError
 
+    @abstractmethod
     def child_under_ours(self) -> None:
         """A new record under one of ours."""
-        raise NotImplementedError
 
+    @abstractmethod
     def link_to_foreign(self) -> None:
         """A record of ours and one of theirs are linked."""
-        raise NotImplementedError
 
+    @abstractmethod
     def link_ours(self) -> None:
         """Two records of ours are linked by a person."""
-        raise NotImplementedError
 
     def stamp_all(self) -> None:
         """A job of the vendor's that moves every record's stamp and changes nothing."""

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from migrate.demo.generated import generated
-from migrate.demo.run import SETTINGS, environment, prepare_folder
 from migrate.demo.shape import Sizes
-from migrate.sandbox.server import launch
 from tests.proofs.rollback_repair import GROSS, NET, Amounts, amounts, by_hand, edit, gross
-from tests.sandbox.test_rollback import LONGEST, SPEED, Line
+from tests.sandbox.test_rollback import Line, prepared
 
 pytestmark = pytest.mark.long
 
@@ -28,23 +24,7 @@ EDITED = 3
 
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
-    root = tmp_path_factory.mktemp("repair") / "workspace"
-    seed = generated(SIZES)
-    prepare_folder(root, "salesforce-to-hubspot")
-    plan = (root / "plan.yaml").read_text()
-    plan = plan.replace('"env:LEGACY_"}', '"env:LEGACY_", clock: sandbox}')
-    plan = plan.replace("share: 0.8}", f"share: 0.8, clock: sandbox, longest_call: {LONGEST}}}")
-    (root / "plan.yaml").write_text(plan)
-    with ExitStack() as stack:
-        running = [
-            stack.enter_context(launch(name, root.parent / name, speed=SPEED, settings=SETTINGS[name]))
-            for name in ("salesforce", "hubspot")
-        ]
-        for each, document in zip(running, (seed.salesforce, seed.hubspot), strict=True):
-            each.control.post("/seed", document)
-        made = Line(root, running[1], environment(running[0], running[1]))
-        for words in ("discover", "prepare", "extract", "transform"):
-            made.run(words, codes=(0, 1))
+    with prepared(tmp_path_factory.mktemp("repair") / "workspace", SIZES) as made:
         yield made
 
 

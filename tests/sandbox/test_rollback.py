@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +78,10 @@ class Line:
         return [id for id, row in self.truth(object).items() if row["properties"].get("migration_key")]
 
 
-@pytest.fixture(scope="module")
-def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
-    root = tmp_path_factory.mktemp("rollback") / "workspace"
-    seed = generated(SIZES)
+@contextmanager
+def prepared(root: Path, sizes: Sizes) -> Iterator[Line]:
+    """A generated org and an occupied portal, all but loaded."""
+    seed = generated(sizes)
     prepare_folder(root, "salesforce-to-hubspot")
     plan = (root / "plan.yaml").read_text()
     plan = plan.replace('"env:LEGACY_"}', '"env:LEGACY_", clock: sandbox}')
@@ -97,6 +97,12 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         made = Line(root, running[1], environment(running[0], running[1]))
         for words in ("discover", "prepare", "extract", "transform"):
             made.run(words, codes=(0, 1))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    with prepared(tmp_path_factory.mktemp("rollback") / "workspace", SIZES) as made:
         yield made
 
 

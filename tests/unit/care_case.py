@@ -42,6 +42,13 @@ def made(root: Path, engine: Engine, *, accounts: int = 6, contacts: int = 6) ->
     return move
 
 
+def loaded(root: Path, engine: Engine) -> Move:
+    """A small one, extracted, transformed and loaded."""
+    move = made(root, engine, accounts=3, contacts=4)
+    move.move()
+    return move
+
+
 def segments(move: Move) -> list[Path]:
     """The journal's live files, in order."""
     return [Path(path) for path in move.workspace.journal.files()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +18,13 @@ from migrate.stages.care.backup import backup
 from migrate.stages.care.from_target import from_target
 from migrate.stages.care.fsck import fsck
 from migrate.stages.care.restore import restore
-from tests.unit.care_case import made
+from tests.unit.care_case import loaded, made
 from tests.unit.two_systems import Move
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine(folders=[tmp_path], temp_dir=tmp_path / "spill") as opened:
-        yield opened
-
-
-@pytest.fixture
 def move(tmp_path: Path, engine: Engine) -> Move:
-    move = made(tmp_path / "w", engine, accounts=3, contacts=4)
-    move.move()
-    return move
+    return loaded(tmp_path / "w", engine)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -20,12 +19,6 @@ from migrate.stages.care.fsck import FOLDER, Looked, fsck
 from migrate.workspace import COPY
 from tests.unit.care_case import flip, made, segments
 from tests.unit.two_systems import Move
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine(folders=[tmp_path], temp_dir=tmp_path / "spill") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import errno
 import os
 import random
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,6 @@ class Killed(BaseException):
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
     return Ledger(tmp_path / "ledger.db", HandClock())
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine(folders=[tmp_path], temp_dir=tmp_path / "spill") as opened:
-        yield opened
 
 
 def opened(ledger: Ledger) -> Journal:

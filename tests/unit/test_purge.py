@@ -31,12 +31,6 @@ ADOPTED, CREATED = "p1@old.test", "p2@old.test"  # contact C1 stood in the targe
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine(folders=[tmp_path], temp_dir=tmp_path / "spill") as opened:
-        yield opened
-
-
-@pytest.fixture
 def move(tmp_path: Path, engine: Engine) -> Move:
     """Loaded and validated; a note of a company names a person, too, in another spelling."""
     move = made(tmp_path / "w", engine, accounts=3, contacts=4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from migrate.errors import Damaged, JournalDamaged, UsageError
 from migrate.ledger import tables
 from migrate.stages.care.rebuild import Rebuilt, rebuild
 from migrate.workspace import COPY
-from tests.unit.care_case import flip, made, segments
+from tests.unit.care_case import flip, loaded, segments
 from tests.unit.fake_target import Fault, Killed
 from tests.unit.two_systems import Move
 
@@ -24,16 +23,8 @@ WHOLE = ("attempts", "checkpoints", "systems", "generations", "watermarks", "seg
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine(folders=[tmp_path], temp_dir=tmp_path / "spill") as opened:
-        yield opened
-
-
-@pytest.fixture
 def move(tmp_path: Path, engine: Engine) -> Move:
-    move = made(tmp_path / "w", engine, accounts=3, contacts=4)
-    move.move()
-    return move
+    return loaded(tmp_path / "w", engine)
 
 
 def state(move: Move) -> Path:

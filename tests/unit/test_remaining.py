@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,6 @@ WAITING = ObjectPlan.model_validate(
     PLAN.model_dump(by_alias=True, exclude_unset=True)
     | {"links": [{"to": "companies", "via": "AccountId", "label": "primary", "missing": "reject"}]}
 )
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine(folders=[tmp_path], temp_dir=tmp_path / "spill") as opened:
-        yield opened
 
 
 class Company(Case):

@@ -158,7 +158,7 @@ def test_what_stood_at_the_checkpoint_gets_the_values_of_then_and_what_came_late
         "k1", "restore", "update", {"name": "a"}
     )  # fmt: skip
     assert (second["key"], second["action"], second["op"]) == ("k2", "delete", "delete")
-    assert [row["id"] for row in book.engine.rows("SELECT id FROM undo_ends")] == ["1", "2"]
+    assert [row["id"] for row in book.engine.rows("SELECT id FROM undo_ends ORDER BY id")] == ["1", "2"]
     [standing] = [row for row in since(book, "undo_journal", position) if row["stays"]]
     assert standing["op"] == "create"
 

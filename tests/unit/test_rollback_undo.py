@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,12 +22,6 @@ from migrate.stages.checkpoint import Checkpoint
 from tests.unit.bench import HandClock, workspace
 from tests.unit.fake_target import CATALOG, FakeTarget, Fault, Killed
 from tests.unit.test_load_protocol import PLAN
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    with Engine(folders=[tmp_path], temp_dir=tmp_path / "spill") as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("fault", ["fine", "lost after", "killed after"])

@@ -11,18 +11,8 @@ from migrate.connector import Automation, Change, Told, Who
 from migrate.engine import Engine
 from migrate.stages.pipeline import checked
 from migrate.stages.undoable import WayBack, kinds_made, way_back
+from tests.unit.test_undo_plan import PLAN
 from tests.unit.two_systems import Move
-
-PLAN = """\
-- source: Account
-  target: companies
-  match: [name]
-  fields: {name: Name, note: {from: Note, wins: source}}
-- source: Contact
-  target: contacts
-  fields: {name: LastName, email: Email}
-  links: [{to: companies, via: AccountId}]
-"""
 
 
 @pytest.fixture

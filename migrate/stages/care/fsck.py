@@ -23,7 +23,7 @@ from migrate.stages.kept import PLANS, WHOLE
 from migrate.storage import at_once
 from migrate.store import Manifest
 from migrate.store.artifacts import MANIFEST
-from migrate.workspace import COPY
+from migrate.workspace import COPY, catalog_key
 
 if TYPE_CHECKING:
     from migrate.journal.flaws import Told
@@ -252,7 +252,7 @@ def _catalogs(workspace: Workspace, found: Looked) -> None:
     from migrate.catalog import Catalog
 
     storage = workspace.storage
-    wanted = {f"catalog/{row.label}-{row.catalog[:16]}.json" for row in _bound(workspace)}
+    wanted = {catalog_key(row.label, row.catalog) for row in _bound(workspace)}
     there = {key for key in storage.keys("catalog") if key.endswith(".json")}
     again = "Run `migrate discover` again."
     for key in sorted(wanted - there):
