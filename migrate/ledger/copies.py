@@ -18,13 +18,15 @@ from migrate.ledger import tables
 FORMAT = 1
 # What grows with the data: segments and batches come out of the journal, an extract under way begins anew.
 GROWING = frozenset({"batches", "segments", "extracts", "cursors"})
+# Who may come in is never brought back: a link that was used before a restore would be good again after it.
+DOORS = frozenset({"tokens", "sessions"})
 # A lease is renewed all the time, and ends with its process.
-QUIET = GROWING | {"leases"}
+QUIET = GROWING | DOORS | {"leases"}
 
 
 def kept() -> list[sa.Table]:
     """The tables that are copied, in an order in which they can be filled."""
-    return [table for table in tables.metadata.sorted_tables if table.name not in GROWING]
+    return [table for table in tables.metadata.sorted_tables if table.name not in GROWING | DOORS]
 
 
 def copy_of(connection: sa.Connection, head: str, at: str) -> bytes:

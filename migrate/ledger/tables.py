@@ -275,3 +275,23 @@ answers = Table(
     Column("at", String(32), nullable=False),  # when it was read
     Index("answers_record", "key", "field"),
 )
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # SHA-256 of the token, which only its person has
+    Column("purpose", String(255), nullable=False),
+    Column("person", String(255), nullable=False),
+    Column("made", String(32), nullable=False),
+    Column("until", String(32), nullable=False),
+    Column("used", String(32)),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # SHA-256 of the cookie, which only the browser has
+    Column("person", String(255), nullable=False),
+    Column("made", String(32), nullable=False),
+    Column("seen", String(32), nullable=False),
+)

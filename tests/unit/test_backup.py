@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from migrate_rollback import verify
 
+from migrate.cutover import tokens
 from migrate.engine import Engine
 from migrate.errors import Behind, Damaged, UsageError
 from migrate.ledger import tables
@@ -86,6 +88,14 @@ def test_what_is_restored_is_what_was_there_and_everything_goes_back(move: Move,
     assert fsck(move.workspace, deep=True).findings == []
     assert sum(sum(tally.values()) for tally in move.load().objects.values()) == 0
     back(move)
+
+
+def test_a_link_that_was_used_after_the_backup_is_not_good_again(move: Move, place: Path) -> None:
+    token = tokens.make(move.workspace.ledger, "console", "Ada Example", timedelta(hours=1))
+    backup(move.workspace, str(place))
+    assert tokens.redeem(move.workspace.ledger, token, "console") == "Ada Example"
+    restore(move.workspace, str(place), replace=True)
+    assert tokens.redeem(move.workspace.ledger, token, "console") is None
 
 
 def test_the_next_backup_copies_only_what_is_new(move: Move, place: Path) -> None:

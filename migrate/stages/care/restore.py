@@ -24,7 +24,7 @@ from migrate.errors import Damaged, UsageError
 from migrate.journal import Journal
 from migrate.ledger import Ledger, Transaction
 from migrate.ledger.leases import this_process
-from migrate.ledger.tables import leases, metadata, owner, systems
+from migrate.ledger.tables import leases, metadata, owner, sessions, systems, tokens
 from migrate.load.context import Progress, no_progress
 from migrate.load.proven import RESTORED
 from migrate.place import LEDGER
@@ -247,7 +247,9 @@ def _pour(source: Ledger, tx: Transaction) -> None:
 
 
 def _mark(tx: Transaction, made: Backup) -> None:
-    """Nobody holds a lease, and the next command that writes looks at the target first."""
+    """Nobody holds a lease, no link is open, and the next command that writes looks at the target first."""
+    for door in (sessions, tokens):
+        tx.sql.execute(door.delete())
     labels: dict[str, int] = {row.label: 0 for row in tx.sql.execute(sa.select(systems.c.label)).all()}
     labels |= {row.system: row.epoch for row in tx.sql.execute(sa.select(leases)).all()}
     for label, epoch in labels.items():
