@@ -1,0 +1,157 @@
+"""Which fields can bring a change back, and for which is a person asked?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from migrate.cutover.inverting import Inverse, analyse, asked, unknown_rules
+from migrate.engine import Engine
+from migrate.plan import load_plan
+from migrate.plan.reverse import ReversePlan, ReverseRule
+from migrate.stages.check import check
+from tests.unit.planning import HEAD, hubspot, salesforce, write
+
+PLAN = (
+    HEAD
+    + """\
+objects:
+  - source: Account
+    target: companies
+    fields:
+      name: Name
+      domain: lower(Website)
+      phone: "'tel ' || Phone"
+      description: concat(Name, ' of ', Phone)
+      industry: {from: Industry, picklist: industry.csv}
+      annualrevenue: AnnualRevenue
+      rating: "CAST(Score__c AS DECIMAL(18, 2))"
+      founded: "CAST(CreatedDate AS DATE)"
+      is_public: "true"
+      not_unique_key: Name
+      hubspot_owner_id: {from: OwnerId, owner: owners.csv, inactive: ops@example.com}
+    links:
+      - {to: companies, via: ParentId, label: parent}
+      - {to: contacts, through: AccountContactRole, left: AccountId, right: ContactId}
+  - source: Contact
+    target: contacts
+    fields: {email: Email, lastname: LastName}
+    links: [{to: companies, via: AccountId, label: primary}]
+"""
+)
+INDUSTRY = """\
+source,count,target,note
+Technology,10,COMPUTER_SOFTWARE,
+Agritech,5,FARMING,
+N/A,1,FARMING,
+"""
+OWNERS = """\
+source_id,source_email,source_name,active,target_email,note
+005A,ann@example.com,Ann,true,ann@example.com,
+005B,bob@example.com,Bob,false,,
+"""
+
+
+@pytest.fixture
+def inverses(tmp_path: Path) -> dict[str, Inverse]:
+    return {each.name: each for each in analysed(tmp_path)}
+
+
+def analysed(folder: Path, rules: dict[str, ReverseRule] | None = None) -> tuple[Inverse, ...]:
+    plan = load_plan(write(folder, PLAN, industry_csv=INDUSTRY, owners_csv=OWNERS))
+    counts = {("Account", "Industry"): {"Technology": 10, "Agritech": 5, "N/A": 1}}
+    found = check(plan, salesforce(), hubspot(), counts, connectors={"salesforce", "hubspot"})
+    return analyse(found, rules or {}, counts)
+
+
+def test_a_plain_field_and_a_reference_come_back_to_the_letter(inverses: dict[str, Inverse]) -> None:
+    for name, old in {
+        "companies.name": "Name",
+        "contacts.email": "Email",
+        "companies.annualrevenue": "AnnualRevenue",
+        "companies.links.0": "ParentId",
+        "contacts.links.0": "AccountId",
+    }.items():
+        each = inverses[name]
+        assert (each.verdict, each.old, each.asks, each.flows) == ("exact", old, False, True), each.words
+
+
+def test_what_loses_something_names_what_and_asks_for_a_rule(inverses: dict[str, Inverse]) -> None:
+    for name, why in {
+        "companies.domain": "capitals",
+        "companies.description": "`Name` and `Phone` were made one",
+        "companies.rating": "DECIMAL(18, 2)",
+        "companies.founded": "made DATE",
+        "companies.is_public": "no field of the old system",
+        "companies.phone": "without `tel …`",
+        "companies.links.1": "AccountContactRole",
+    }.items():
+        each = inverses[name]
+        assert each.asks, each.words
+        assert not each.flows
+        assert why in each.why, each.words
+
+
+def test_of_two_fields_that_are_made_of_one_only_the_first_leads(inverses: dict[str, Inverse]) -> None:
+    assert inverses["companies.name"].flows
+    second = inverses["companies.not_unique_key"]
+    assert second.asks
+    assert "takes its changes from `name`" in second.why
+
+
+def test_a_many_to_one_picklist_lists_the_values_with_their_records(inverses: dict[str, Inverse]) -> None:
+    found = inverses["companies.industry"]
+    assert (found.verdict, found.injective, found.total) == ("lossy", False, False)
+    lost = {each.value: (each.old, each.records) for each in found.losses}
+    assert lost["FARMING"] == (("Agritech", "N/A"), 6)
+    assert lost["X1"] == ((), None)
+    assert found.home == {"COMPUTER_SOFTWARE": "Technology"}
+    assert "`FARMING` ← Agritech, N/A" in found.words
+
+
+def test_an_owner_comes_back_by_address_and_who_is_nobody_is_named(inverses: dict[str, Inverse]) -> None:
+    found = inverses["companies.hubspot_owner_id"]
+    assert found.people == {"1": "005A"}
+    assert [each.value for each in found.losses] == ["ops@example.com"]
+    assert found.asks
+
+
+def test_a_constant_before_a_field_is_taken_away_again_and_nothing_else(tmp_path: Path) -> None:
+    found = {each.name: each for each in analysed(tmp_path)}["companies.phone"]
+    engine = Engine(threads=1)
+    try:
+        values = "(VALUES ('tel 12'), ('tel '), ('12'), (NULL), ('te')) AS t(value)"
+        rows = engine.rows(f"SELECT {found.sql} AS old FROM {values}")
+    finally:
+        engine.close()
+    assert [row["old"] for row in rows] == ["12", "", None, None, None]
+
+
+def test_a_rule_answers_the_question_and_a_rule_about_nothing_is_named(tmp_path: Path) -> None:
+    rules = {
+        "companies.domain": ReverseRule(lossy="accepted"),
+        "companies.description": ReverseRule(sql={"Name": "split_part(description, ' of ', 1)"}),
+        "companies.is_public": ReverseRule(keep="source"),
+        "companies.fax": ReverseRule(keep="source"),
+    }
+    inverses = analysed(tmp_path, rules)
+    found = {each.name: each for each in inverses}
+    assert not {"companies.domain", "companies.description", "companies.is_public"} & {
+        each.name for each in asked(inverses)
+    }
+    assert found["companies.domain"].flows
+    assert found["companies.description"].flows
+    assert not found["companies.is_public"].flows
+    assert unknown_rules(inverses, rules) == ["companies.fax"]
+
+
+@pytest.mark.parametrize("words", [{}, {"keep": "source", "lossy": "accepted"}, {"keep": "target"}])
+def test_a_rule_says_exactly_one_thing(words: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"keep|rule"):
+        ReverseRule.model_validate(words)
+
+
+def test_live_objects_without_the_mode_are_a_mistake() -> None:
+    with pytest.raises(ValueError, match="mode: live"):
+        ReversePlan.model_validate({"live": ["companies"]})
