@@ -20,7 +20,7 @@ from migrate.errors import Damaged, LeaseLost, UsageError
 from migrate.ledger import copies, tables
 from migrate.ledger.backends import DRIVER_ERRORS, Hold, backend_of
 
-HEAD = "0008"
+HEAD = "0009"
 
 
 def event_digest(previous: str, at: str, who: str, what: str, facts: str) -> str:

@@ -295,3 +295,22 @@ sessions = Table(
     Column("made", String(32), nullable=False),
     Column("seen", String(32), nullable=False),
 )
+
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("began", String(32), nullable=False),
+    Column("ended", String(32), nullable=False),
+    Column("facts", Text, nullable=False),  # JSON: what it read and sent, by object, and how it ended
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("state", String(8), nullable=False),  # open | over
+    Column("at", String(32), nullable=False),  # since when it is so
+    Column("words", Text, nullable=False),
+    Column("told", String(8), nullable=False),  # the state that the webhook has taken; empty: none
+)
