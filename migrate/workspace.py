@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from migrate.blobs import Blobs
     from migrate.catalog import Catalog
     from migrate.clock import Clock
-    from migrate.connector import Connector, Source, Target
+    from migrate.connector import CallCounts, Connector, Source, Target
     from migrate.engine import Engine
     from migrate.journal import Journal
     from migrate.ledger import Ledger
@@ -64,6 +64,7 @@ class Workspace:
     def __init__(self, where: Path | str, environment: Mapping[str, str] | None = None) -> None:
         self.environment = os.environ if environment is None else environment
         self.place = Place(where, self.environment)
+        self.calls: dict[str, CallCounts] = {}  # by system, of every connector that was made here
 
     # -- people's side ------------------------------------------------------------------------
 
@@ -295,7 +296,7 @@ class Workspace:
     def connector(self, role: Role) -> Any:
         """A new connector to a system; the caller closes it."""
         from migrate.clock import is_web_address
-        from migrate.connector import Settings
+        from migrate.connector import CallCounts, Settings
         from migrate.plugins import connect
 
         entry = self.system(role)
@@ -308,7 +309,10 @@ class Workspace:
                 )
         if entry.longest_call is not None:
             options["longest_call"] = entry.longest_call
-        return connect(entry.type, Settings(entry.system, self.credentials(role), options, self.clock))
+        counts = self.calls.setdefault(entry.system, CallCounts())
+        return connect(
+            entry.type, Settings(entry.system, self.credentials(role), options, self.clock, counts)
+        )
 
     def source(self) -> Source:
         """A connector to the source.

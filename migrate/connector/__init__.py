@@ -31,6 +31,7 @@ from migrate.connector.automations import (
     Told,
 )
 from migrate.connector.blobs import BlobRefused, ReadBlob, ReadsBlobs, TakesBlobs
+from migrate.connector.calls import CallCounts, Endpoint
 from migrate.connector.consent import ALL, CONSENT, KeepsConsent, OptOut, Stated
 from migrate.connector.exchanged import (
     RECORD,
@@ -84,10 +85,12 @@ __all__ = [
     "BatchRefused",
     "BlobRefused",
     "By",
+    "CallCounts",
     "Change",
     "Companion",
     "Connector",
     "CountsCalls",
+    "Endpoint",
     "ExplainsLinks",
     "FindsByValues",
     "FindsChanges",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from migrate.connector.calls import CallCounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -140,6 +142,7 @@ class Settings:
     credentials: Mapping[str, str]
     options: Mapping[str, object]
     clock: Clock
+    counts: CallCounts = field(default_factory=CallCounts)  # of the calls that are made
 
 
 def owners_by_email(owners: Sequence[Owner]) -> dict[str, Owner]:

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from migrate.clock import Clock, is_loopback
+from migrate.connector.calls import CallCounts
 from migrate.connectors.answers import (
     Classify,
     Judgement,
@@ -93,6 +94,7 @@ class Http:
             time-out, scaled by the clock's speed (never below a second).
         verify: True, False, or the path of a CA bundle.
         tries: attempts at one call before the work is parked.
+        counts: is told of every try, and of what replies say of the quota.
 
     `before_write` is called in the sending thread right before every try of a write; where it raises, nothing
     is sent.
@@ -111,6 +113,7 @@ class Http:
         longest_call: float,
         verify: bool | str = True,
         tries: int = 8,
+        counts: CallCounts | None = None,
     ) -> None:
         self.system, self.clock = system, clock
         self.before_write: Callable[[], None] = _nothing
@@ -118,6 +121,7 @@ class Http:
         self.calls_max: int | None = None
         self.server_date: datetime | None = None
         self.pace = Pace(clock, calls_per_second, concurrency)
+        self._counts = CallCounts() if counts is None else counts
         self._base_url = base_url.rstrip("/")
         self._auth, self._classify, self._tries = auth, classify, tries
         self._renewing = threading.Lock()
@@ -204,9 +208,11 @@ class Http:
                 except (httpx2.HTTPError, httpx2.StreamError) as error:
                     what = f"{method} {path}: no full answer ({type(error).__name__})"
                     if write and (sending is None or sending.whole):
+                        self._counts.note(method, path, error=True)
                         raise InDoubt(self.system, what) from None
                     response, failure = None, Judgement(Verdict.BROKEN, what)
             if response is None:
+                self._counts.note(method, path, error=True)
                 self._wait_after(failure, attempt, None)
                 continue
             reply = self._reply(method, path, response, write)
@@ -276,6 +282,7 @@ class Http:
                 if response is not None and response.status_code < 300:
                     try:
                         self._note_date(response)
+                        self._counts.note("GET", path)
                         self.pace.went_well()
                         yield Stream(self.system, path, response)
                         return
@@ -286,6 +293,9 @@ class Http:
                 response.close()
                 reply = self._reply("GET", path, response, False)
                 judgement = self._judge(reply)
+            else:
+                self._counts.note("GET", path, error=True)
+            if reply is not None:
                 if judgement.verdict is Verdict.EXPIRED and renewed == 0 and self._renew(generation):
                     renewed += 1
                     continue
@@ -336,6 +346,13 @@ class Http:
             self.calls_max = judgement.calls_max
         if judgement.calls_left is not None:
             self.calls_left = judgement.calls_left
+        self._counts.quota(judgement.calls_left, judgement.calls_max)
+        self._counts.note(
+            reply.method, reply.path,
+            error=judgement.verdict in (Verdict.BROKEN, Verdict.NOT_EXECUTED),
+            throttled=judgement.verdict is Verdict.THROTTLED,
+            refused=judgement.verdict in (Verdict.REFUSED, Verdict.EXHAUSTED),
+        )  # fmt: skip
         return judgement
 
     def _wait_after(self, judgement: Judgement, attempt: int, reply: Reply | None) -> None:

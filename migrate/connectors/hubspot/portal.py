@@ -89,6 +89,7 @@ class Portal:
             concurrency=flight,
             longest_call=longest,
             verify=verify,
+            counts=settings.counts,
         )
         self._pool = ThreadPoolExecutor(flight, thread_name_prefix=f"hubspot-{self.system}")
 

@@ -72,6 +72,7 @@ class Org:
         )
         self.before_write: Callable[[], None] = _nothing
         self._opened: Http | None = None
+        self._counts = settings.counts
         self._lock = threading.RLock()
         self._listed: dict[str, Mapping[str, Any]] | None = None
         self._raw: dict[str, Mapping[str, Any]] = {}
@@ -124,6 +125,7 @@ class Org:
             concurrency=CONCURRENCY,
             longest_call=self.limits.longest_call,
             verify=self._verify,
+            counts=self._counts,
         )
         self._opened.before_write = lambda: self.before_write()
         return self._opened
