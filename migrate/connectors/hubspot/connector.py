@@ -32,11 +32,13 @@ from migrate.connector import (
     Use,
     Version,
 )
+from migrate.connector.freezing import Instruction, Job, Level, Touch
 from migrate.connectors.hubspot import (
     associations,
     attached,
     consent,
     filing,
+    freezing,
     merged,
     owners,
     removing,
@@ -75,6 +77,7 @@ class HubSpotConnector:
 
     type = "hubspot"
     schema_kept_days = removing.KEPT_DAYS
+    freeze_lag = freezing.LAG
     extras = ("_source",)  # columns that a read gives beyond the catalog's fields, where asked
 
     def __init__(self, settings: Settings) -> None:
@@ -92,6 +95,7 @@ class HubSpotConnector:
         self._uploads = Uploads(self._filing)
         self._attached = Attached(self._portal, self._metadata, self._linking)
         self._automations = Automations(self._portal, self._metadata, self._reading)
+        self._freezing = freezing.Freezing(self._portal, self._metadata, self._reading)
         batch = settings.options.get("consent_batch")
         self._consent = consent.Preference(self._portal, None if batch is None else bool(batch))
         self._keys: dict[str, str] = {}
@@ -288,6 +292,18 @@ class HubSpotConnector:
 
     def made_by_automation(self, links: Sequence[Link]) -> set[Link]:
         return self._linking.made_by_automation(links)
+
+    def instructions(self, levels: Mapping[str, Level]) -> Sequence[Instruction]:
+        return freezing.instructions(levels)
+
+    def touches(self, object: str, since: datetime) -> Iterator[Sequence[Touch]] | None:
+        """None of owners, files and links, which have no author."""
+        if object in (OWNERS, FILES, ATTACHMENTS) or self._is_links(object):
+            return None
+        return self._freezing.touches(object, since)
+
+    def jobs(self, since: datetime) -> Sequence[Job]:
+        return self._freezing.jobs(since)
 
     def newest(self, objects: Sequence[str]) -> dict[str, str]:
         return self._automations.newest(objects)

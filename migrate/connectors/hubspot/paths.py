@@ -79,6 +79,9 @@ class Paths:
             + tail
         )
 
+    def imports(self) -> str:
+        return "/crm/v3/imports" if self._numbered else f"/crm/imports/{self.api}"
+
     def files(self, tail: str) -> str:
         """Of the files tool: `/files…` or `/folders…` below it."""
         return f"/files/{'v3' if self._numbered else self.api}{tail}"

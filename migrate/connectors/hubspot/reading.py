@@ -166,6 +166,12 @@ class Reading:
                 found[asked] = sorted(versions, key=lambda each: each.at, reverse=True)
         return found
 
+    def with_history(
+        self, object: str, names: Sequence[str], ids: Sequence[str], history: Sequence[str]
+    ) -> list[Record]:
+        """Live records as HubSpot gives them, with all versions that it keeps of these properties."""
+        return self._batch(object, names, ids, history=history)
+
     def _list(
         self, object: str, names: Sequence[str], *, archived: bool, after: str | None
     ) -> Iterator[tuple[list[Record], str | None]]:

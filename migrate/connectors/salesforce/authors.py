@@ -63,6 +63,11 @@ class Authors:
             found[id] = sorted(told, key=lambda each: each.at, reverse=True)
         return found
 
+    def people(self, users: Sequence[str]) -> dict[str, tuple[Who, str]]:
+        """What these users are, and their names, by the ids as they are given."""
+        self._learn(set(users))
+        return {user: self._people[user] for user in users}
+
     def _merged_into(self, object: str, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Records that somebody has merged into these, while they are in the recycle bin."""
         schema = self._org.schema(object)

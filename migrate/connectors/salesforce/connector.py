@@ -31,8 +31,9 @@ from migrate.connector import (
     Version,
     Write,
 )
+from migrate.connector.freezing import Instruction, Job, Level, Touch
 from migrate.connectors import wire
-from migrate.connectors.salesforce import blobs, companions, removing, totals, writing
+from migrate.connectors.salesforce import blobs, companions, freezing, removing, totals, writing
 from migrate.connectors.salesforce import rights as permissions
 from migrate.connectors.salesforce.authors import Authors
 from migrate.connectors.salesforce.hanging import Hanging
@@ -63,6 +64,7 @@ class SalesforceConnector:
 
     type = "salesforce"
     schema_kept_days = removing.KEPT_DAYS
+    freeze_lag = freezing.LAG
 
     def __init__(self, settings: Settings) -> None:
         self.system, self.clock = settings.system, settings.clock
@@ -71,6 +73,7 @@ class SalesforceConnector:
         self._looking = Looking(self._org)
         self._hanging = Hanging(self._org, self._looking)
         self._authors = Authors(self._org, self._looking)
+        self._freezing = freezing.Freezing(self._org, self._authors)
         self._preparing = Preparing(self._org)
         self._removing = removing.Removing(self._org, self._looking)
         self._uploads = Uploads(self._org)
@@ -236,6 +239,15 @@ class SalesforceConnector:
 
     def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:
         return self._authors.history(object, ids, fields)
+
+    def instructions(self, levels: Mapping[str, Level]) -> Sequence[Instruction]:
+        return freezing.instructions(levels)
+
+    def touches(self, object: str, since: datetime) -> Iterator[Sequence[Touch]] | None:
+        return self._freezing.touches(object, since)
+
+    def jobs(self, since: datetime) -> Sequence[Job]:
+        return self._freezing.jobs(since)
 
     def newest(self, objects: Sequence[str]) -> dict[str, str]:
         return self._stirring.newest(objects)

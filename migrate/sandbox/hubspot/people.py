@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from migrate.sandbox.hubspot import consent, file_people, links, merging, objects, records, writes
+from migrate.sandbox.hubspot import consent, file_people, imports, links, merging, objects, records, writes
 from migrate.sandbox.hubspot.call import Actor, Call, user
 from migrate.sandbox.hubspot.errors import ApiError
 from migrate.sandbox.hubspot.seeding import chosen_types
@@ -24,13 +24,14 @@ def actor(call: Call, name: str) -> Actor:
 
 
 def act(call: Call, action: Mapping[str, Any]) -> dict[str, Any]:
-    """Do what a user does; `do` is create, update, delete, undelete, merge, link, unlink or touch.
+    """Do what a user does: create, update, delete, undelete, merge, link, unlink, import, or touch (`do`).
 
     `fields` holds values; a create may name `on: {"object", "id"}` (or a list) to stand on; merge names the
     loser as `other`, or several as `losers`; link and unlink name `to_object`, `to` and perhaps `label` or
     `types`; touch gives all records of the object, or those of `ids`, one and the same modified date. For
     files and folders see `file_people.act`. On `consent`, whose `id` is an address, a user can subscribe and
     unsubscribe (from `subscription`, by default everything), and a mail can bounce, with a `reason`.
+    An import has `rows`, and takes `seconds`.
 
     Raises:
         ValueError: it can't be done.
@@ -84,6 +85,8 @@ def _act(call: Call, action: Mapping[str, Any]) -> dict[str, Any]:
                 raise ValueError(f"There is no live record {each} of {one}.")
         links.add(call, kind, target, [(id, to_id, chosen)])
         return {"linked": 1}
+    if do == "import":
+        return imports.begin(call, kind, action)
     if do == "touch":
         return {"touched": _touch(call, kind, [int(each) for each in action.get("ids") or []])}
     raise ValueError(f"`{do}` is nothing that a user does here.")

@@ -22,6 +22,7 @@ from migrate.sandbox.hubspot import (
     files,
     folders,
     hosting,
+    imports,
     labels,
     objects,
     owners,
@@ -41,7 +42,7 @@ from migrate.sandbox.vendor import Reply
 
 Work = Callable[[Call, Mapping[str, str]], Reply]
 _DATED: Final = r"20\d\d-\d\d"
-_AREAS: Final = "objects|properties|pipelines|owners|limits|property-validations|associations"
+_AREAS: Final = "objects|properties|pipelines|owners|limits|property-validations|associations|imports"
 _FORMS: Final = (
     re.compile(rf"/crm/(?P<area>{_AREAS})/(?P<family>{_DATED})(?:-beta)?(?P<rest>/.*)?"),
     re.compile(rf"/crm/(?P<family>v[34])/(?P<area>{_AREAS}|schemas)(?P<rest>/.*)?"),
@@ -62,7 +63,7 @@ FILE_SCOPES: Final = {
     FILES_DELETE: ["files", "files.delete"],
 }
 CONSENT_READ, CONSENT_WRITE, CONSENT_BATCH_READ, CONSENT_BATCH_WRITE = range(11, 15)
-FLOWS = 15
+FLOWS, IMPORTS = 15, 16
 _CONSENT: Final = "communication_preferences"
 CONSENT_SCOPES: Final = {
     CONSENT_READ: [f"{_CONSENT}.read", f"{_CONSENT}.read_write"],
@@ -260,6 +261,9 @@ TABLE: Final = (
     _route("GET", "/automation/flows", workflows.listing, FLOWS),
     _route("GET", "/automation/flows/{id}", workflows.get, FLOWS),
     _route("PUT", "/automation/flows/{id}", workflows.put, FLOWS),
+    _route("GET", "/imports", imports.listing, IMPORTS),
+    _route("GET", "/imports/{id}", imports.get, IMPORTS),
+    _route("POST", "/imports/{id}/cancel", imports.cancel, IMPORTS),
     _route("GET", "/account-info/details", account.details, NONE),
     _route("GET", "/account-info/api-usage/daily/private-apps", account.usage, NONE),
 )
@@ -312,6 +316,8 @@ def scopes(call: Call, route: Route, path: Mapping[str, str]) -> Sequence[Sequen
         return []
     if route.needs == FLOWS:
         return [["automation"]]
+    if route.needs == IMPORTS:
+        return [["crm.import"]]
     if route.needs in FILE_SCOPES:
         return [FILE_SCOPES[route.needs]]
     if route.needs in CONSENT_SCOPES:

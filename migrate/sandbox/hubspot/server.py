@@ -24,6 +24,7 @@ from migrate.sandbox.hubspot import (
     filing,
     folders,
     hosting,
+    imports,
     links,
     people,
     records,
@@ -115,7 +116,7 @@ class HubSpotVendor(Vendor):
 
     def setup(self, tx: Tx) -> None:
         """Create the tables and, in an empty store, a fresh portal."""
-        for statement in (workflows.MAIL_DDL, *tables.DDL, *filing.DDL, *consent.DDL):
+        for statement in (workflows.MAIL_DDL, *imports.DDL, *tables.DDL, *filing.DDL, *consent.DDL):
             tx.sql.execute(statement)
         if tables.get_meta(tx.sql, "schema") is None:
             seeding.fresh(tx.sql, int(self.settings["first_id"]))
@@ -260,6 +261,8 @@ class HubSpotVendor(Vendor):
             flow = workflows.WORKFLOWS[payload["workflow"]]
             actor = dataclasses.replace(automation(flow.name), source_id=f"flow:{flow.id}")
             workflows.run(self._call(tx, actor, strict=False), payload)
+        if kind == imports.KIND:
+            imports.advance(self._call(tx, user(0), strict=False), payload)
         if kind == filing.DROP:
             filing.drop(tx, payload["sha256"])
         if kind == filing.EXPIRE:
