@@ -11,7 +11,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from migrate.engine import Engine
     from migrate.journal import Journal
     from migrate.ledger import Ledger
+    from migrate.ledger.database import Appended
     from migrate.plan import Plan
     from migrate.plan.models import SystemPlan
     from migrate.storage import Storage
@@ -36,10 +37,12 @@ if TYPE_CHECKING:
 Role = Literal["source", "target"]
 _BINDING = "ledger.json"  # which ledger is this workspace's
 COPY = "ledger-copy.json"  # what of the ledger stands nowhere else; see `migrate.ledger.copies`
+TRAIL = "trail-head.json"  # the newest event of the trail; shows where its tail was cut
 GONE = (
     "Restore it from a backup, or run `migrate rebuild`: it makes the ledger anew out of the journal and the "
     "copy beside it. Nothing may be loaded before that."
 )
+LOST_HEADS = 100  # that are remembered
 MEMORY = "MIGRATE_MEMORY"  # the environment variable that bounds what the engine keeps in memory
 _SIZE = re.compile(r"[1-9][0-9]{0,5}[MG]B")
 
@@ -209,6 +212,7 @@ class Workspace:
         """A ledger whose small tables are copied beside the data, so that it can be made anew."""
         storage = self.storage
         ledger.keeper = lambda content: storage.write(COPY, content)
+        ledger.witness = lambda appended: _witness(ledger, storage, appended)
         if not storage.has(COPY):
             ledger.keep_copy()
         return ledger
@@ -414,6 +418,27 @@ class Workspace:
             if name in self.__dict__:
                 self.__dict__[name].close()
         self.place.close()
+
+
+def _witness(ledger: Ledger, storage: Storage, appended: Sequence[Appended]) -> None:
+    """Keep the trail's head beside the data. A head that was kept and is in the trail no more stays there
+    (`before`): a tail that was cut can't be covered up by going on."""
+    import sqlalchemy as sa
+
+    from migrate.ledger.tables import events
+
+    before: list[str] = []
+    with contextlib.suppress(FileNotFoundError):
+        kept = json.loads(storage.read(TRAIL)[0])
+        before, known = kept["before"], kept["digest"]
+        if any(each.what == "purge" for each in appended):
+            before = []  # the purge has made every digest anew, and says so
+        elif known != appended[0].previous and not ledger.read(
+            sa.select(events.c.number).where(events.c.digest == known)
+        ):
+            before = [*before, known]
+    content = {"digest": appended[-1].digest, "before": before[-LOST_HEADS:]}
+    storage.write(TRAIL, json.dumps(content).encode())
 
 
 def _must_have_owner(ledger: Ledger) -> None:

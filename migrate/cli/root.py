@@ -41,6 +41,7 @@ COMMANDS = {
     "automations": "migrate.cli.automations:automations",
     "repair": "migrate.cli.repair:repair",
     "rollback": "migrate.cli.rollback:rollback",
+    "cutover": "migrate.cli.cutover:cutover",
     "status": "migrate.cli.evidence:status",
     "backup": "migrate.cli.care:backup",
     "restore": "migrate.cli.care:restore",

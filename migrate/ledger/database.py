@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +29,15 @@ def event_digest(previous: str, at: str, who: str, what: str, facts: str) -> str
     return hashlib.sha256("\n".join([previous, at, who, what, facts]).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Appended:
+    """An event that a transaction appended to the trail: its kind, and the digests before it and its own."""
+
+    what: str
+    previous: str
+    digest: str
+
+
 class Epoch(Protocol):
     """What a transaction asks of the lease that it is made under (`leases.Lease` is one)."""
 
@@ -41,6 +51,7 @@ class Transaction:
     def __init__(self, connection: sa.Connection, clock: Clock) -> None:
         self.sql = connection
         self.at = stamp(clock.now())
+        self.appended: list[Appended] = []
 
     def put(self, table: sa.Table, **values: Any) -> None:
         """Insert a row, or replace the one with the same primary key. Portable: delete, then insert."""
@@ -61,6 +72,7 @@ class Transaction:
                 at=self.at, who=who, what=what, facts=text, previous=previous, digest=digest
             )
         )
+        self.appended.append(Appended(what, previous, digest))
 
 
 _CHANGED = "migrate: a table that is copied has changed"
@@ -90,6 +102,8 @@ class Ledger:
         """
         self.backend, self.clock = backend_of(place), clock
         self.keeper: Callable[[bytes], object] | None = None  # takes the copy; see `copies`
+        # Is told what was appended to the trail, after the commit: keeps its head outside the ledger.
+        self.witness: Callable[[list[Appended]], object] | None = None
         self._holds: list[Hold] = []
         self._engine = self.backend.engine()
         sa.event.listen(self._engine, "begin", self._on_begin)
@@ -152,6 +166,8 @@ class Ledger:
             if self.keeper is not None and connection.info.pop(_CHANGED, False):
                 # Before the commit, in which no other writer can be: copies come in the ledger's order.
                 self.keeper(copies.copy_of(connection, HEAD, tx.at))
+        if self.witness is not None and tx.appended:
+            self.witness(tx.appended)
 
     def keep_copy(self) -> None:
         """Write the copy now, whatever has changed.

@@ -1,21 +1,51 @@
-"""What does a plan say of the way back? How long it stays open, when to take it, and who is told.
+"""What does a plan say of the cutover and of the way back? Cohorts, freeze, gate, people, hooks, window.
 
-None of it decides what is written to a system, so only `window` counts in the plan's digest: who agrees on a
-trigger after the load needn't transform again.
+None of it decides what is loaded, so only `window` counts in the plan's digest: who agrees on a trigger after
+the load needn't transform again. All of it counts in `Plan.agreed`, which is what people sign.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic_core import core_schema
 
 from migrate.plan.shape import Shape
+from migrate.plan.terms import parse_span
 
 THRESHOLD = re.compile(r"^\s*(>=|<=|>|<)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,6})?)\s*$")
 Variable = Annotated[str, Field(pattern=r"^env:[A-Za-z_][A-Za-z0-9_]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def _span(words: str) -> str:
+    parse_span(words)
+    return words
+
+
+def _day(words: Any) -> str:
+    try:
+        return date.fromisoformat(str(words)).isoformat()
+    except ValueError as error:
+        raise ValueError(f"`{words}` is no day.", "Write it as `2026-12-24`.") from error
+
+
+Span = Annotated[str, BeforeValidator(_span), Field(json_schema_extra={"pattern": r"^\s*\d+\s+[a-z]+\s*$"})]
+Day = Annotated[str, BeforeValidator(_day), Field(json_schema_extra={"format": "date"})]
+
+
+class ModeOnly:
+    """Tells the JSON Schema that the mode alone is a short form."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"enum": ["journal", "live"]}, handler(schema)]}
 
 
 class TriggerPlan(Shape):
@@ -53,12 +83,202 @@ class NotifyPlan(Shape):
     secret: Variable | None = None  # signs what is sent
 
 
+class CohortPlan(Shape):
+    """Records that switch together. `where` is what `rollback --cohort` takes: `Account: Region = 'EMEA'`;
+    without it the cohort is everything that no cohort before it has."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+    where: str | None = None
+
+
+class FreezePlan(Shape):
+    """What takes no changes while the cohort is frozen, and for how long that is watched."""
+
+    levels: dict[str, Literal["data", "bulk", "configuration"]] = {}  # by source object; default: data
+    still: Span = "10 minutes"
+    allow: list[str] = []  # ids of users of the source whose writes break no freeze
+
+
+class IntakePlan(Shape):
+    """A door through which records come in, and what happens at it during the freeze."""
+
+    name: Name
+    object: str
+    door: Literal["form", "mail", "portal", "api"]
+    during: Literal["drain", "buffer"] = "drain"
+
+
+class GatePlan(Shape):
+    """Bounds of the gate: how old a rehearsal and a validation may be, and the part of the quota that
+    stays."""
+
+    rehearsal: Span = "14 days"
+    validation: Span = "12 hours"
+    quota: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+
+class BlackoutPlan(Shape):
+    """Days on which nobody switches, both included."""
+
+    from_: Annotated[Day, Field(alias="from")]
+    to: Day
+    why: Annotated[str, Field(min_length=1)]
+
+
+class CutoverCalendar(Shape):
+    """Days that bound the switch, in the calendar's zone."""
+
+    blackout: list[BlackoutPlan] = []
+    contract_ends: Day | None = None  # of the old system
+    api_ends: Day | None = None
+
+
+class SignerPlan(Shape):
+    """Who has to approve, and how: by a one-time link, an Ed25519 key, or a passkey."""
+
+    name: Name
+    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+    role: str = "sponsor"
+    by: Literal["link", "key", "passkey"] = "link"
+    key: str | None = None  # the public one
+
+    @model_validator(mode="after")
+    def _has_key(self) -> SignerPlan:
+        if self.by == "key" and not self.key:
+            raise ValueError(
+                f"`{self.name}` signs with a key, and none stands there.",
+                "Add `key: <the public Ed25519 key>`.",
+            )
+        return self
+
+
+class ActPlan(Shape):
+    """A command (its words, no shell) or a webhook (the variable that holds the address)."""
+
+    command: Annotated[list[str], Field(min_length=1)] | None = None
+    webhook: Variable | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> ActPlan:
+        if (self.command is None) == (self.webhook is None):
+            raise ValueError("An act is exactly one of `command` and `webhook`.", "Name one of them.")
+        return self
+
+
+class HookPlan(Shape):
+    """A step of the switch. `check` says whether it is done, `undo` takes it back."""
+
+    name: Name
+    do: ActPlan
+    undo: ActPlan
+    check: ActPlan | None = None
+    timeout: Span = "30 seconds"
+    retries: Annotated[int, Field(ge=0, le=20)] = 3
+    secret: Variable | None = None  # signs what webhooks get
+
+
+class RulePlan(Shape):
+    """How a field goes back: by an expression over the new system's fields, the old value kept, or as it is
+    with its loss accepted."""
+
+    sql: str | None = None
+    keep: Literal["source"] | None = None
+    lossy: Literal["accepted"] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> RulePlan:
+        if sum(each is not None for each in (self.sql, self.keep, self.lossy)) != 1:
+            raise ValueError("A rule is exactly one of `sql`, `keep` and `lossy`.", "Name one of them.")
+        return self
+
+
+class ReversePlan(Shape):
+    """How changes come back after the switch: kept in the journal, or at once for the objects under
+    `live`."""
+
+    mode: Literal["journal", "live"] = "journal"
+    live: list[str] = []  # objects of the target; none with `mode: live`: all
+    rules: dict[str, RulePlan] = {}  # by `object.field` of the target
+
+
+class InvariantPlan(Shape):
+    """What has to happen so often: a record of `object` so that `where`, in each span `every`."""
+
+    name: Name
+    object: str
+    where: str | None = None
+    every: Span
+
+
+class WatchPlan(Shape):
+    """What alerts, and who is told."""
+
+    invariants: list[InvariantPlan] = []
+    webhook: Variable | None = None
+    secret: Variable | None = None
+
+
+class PersonPlan(Shape):
+    """Who may use the console, as what, and in which zone times are shown."""
+
+    name: Name
+    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+    role: Literal["viewer", "approver", "operator"] = "viewer"
+    zone: str = "UTC"
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(
+                f"There is no time zone `{zone}`.", "Write `Europe/Berlin` or the like."
+            ) from error
+        return zone
+
+
+def _mode(value: Any) -> Any:
+    return {"mode": value} if isinstance(value, str) else value
+
+
 class CutoverPlan(Shape):
-    """Room for the cutover; `window` bounds rollback already."""
+    """The cutover: who switches when, what is frozen, who decides, and how long the way back stays open."""
 
     window: str = "10 working days"
     triggers: list[TriggerPlan] = []
     notify: NotifyPlan | None = None
     sponsors: list[str] = []
-    freeze: dict[str, Any] = {}
-    gate: dict[str, Any] = {}
+    profile: Literal["full", "small"] = "full"
+    cohorts: list[CohortPlan] = []  # none: one cohort `all`
+    lag: Span = "5 minutes"
+    freeze: FreezePlan = FreezePlan()
+    intake: list[IntakePlan] = []
+    gate: GatePlan = GatePlan()
+    calendar: CutoverCalendar = CutoverCalendar()
+    sign: list[SignerPlan] = []
+    hooks: list[HookPlan] = []
+    reverse: Annotated[ReversePlan, BeforeValidator(_mode), ModeOnly()] = ReversePlan()
+    watch: WatchPlan = WatchPlan()
+    people: list[PersonPlan] = []
+    messages: str | None = None  # folder of edited templates, beside the plan
+
+    @field_validator("cohorts")
+    @classmethod
+    def _told_apart(cls, cohorts: list[CohortPlan]) -> list[CohortPlan]:
+        names = [each.name for each in cohorts]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"The cohort `{twice[0]}` stands twice.", "Give each a name of its own.")
+        if any(each.where is None for each in cohorts[:-1]):
+            raise ValueError(
+                "Only the last cohort may lack a `where`: it is everything left.", "Give the others one."
+            )
+        return cohorts
+
+    @field_validator("hooks", "intake")
+    @classmethod
+    def _named_once(cls, found: list[Any]) -> list[Any]:
+        names = [each.name for each in found]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"`{twice[0]}` stands twice.", "Give each a name of its own.")
+        return found

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from migrate.errors import PlanError, PlanMistake, Position, UsageError
+from migrate.plan.cutover import CutoverPlan
 from migrate.plan.expressions import suggest
 from migrate.plan.maps import (
     Override,
@@ -33,7 +34,7 @@ from migrate.plan.yamltree import Tree
 
 _NOT_WRITTEN: Any = {
     "automations": True, "validate_": True, "objects": {"__all__": {"automations"}},
-    "cutover": {"triggers", "notify", "sponsors"},
+    "cutover": set(CutoverPlan.model_fields) - {"window"},
 }  # fmt: skip
 
 
@@ -193,6 +194,12 @@ class Plan:
             content = path.read_bytes() if path.is_file() else b""
             whole.update(f"\n{name}\n{hashlib.sha256(content).hexdigest()}".encode())
         return whole.hexdigest()
+
+    @cached_property
+    def agreed(self) -> str:
+        """SHA-256 over `digest` and all that the plan says of the cutover: what people sign."""
+        said = self.model.cutover.model_dump(mode="json", by_alias=True)
+        return hashlib.sha256(f"{self.digest}\n{json.dumps(said, sort_keys=True)}".encode()).hexdigest()
 
 
 def load_plan(path: Path) -> Plan:

@@ -41,6 +41,23 @@ def parse_window(text: str) -> Window:
     return Window(int(found[1]), " ".join(found[2].lower().split()))
 
 
+_SPAN = re.compile(r"^\s*(\d{1,6})\s+(second|minute|hour|day|week)s?\s*$", re.IGNORECASE)
+
+
+def parse_span(text: str) -> timedelta:
+    """Read `30 seconds`, `5 minutes`, `12 hours`, `14 days`.
+
+    Raises:
+        ValueError: it is none of these; carries the remedy as its second argument.
+    """
+    found = _SPAN.match(text) if isinstance(text, str) else None
+    if found is None or int(found[1]) == 0:
+        raise ValueError(
+            f"`{text}` isn't a length of time.", "Write `30 seconds`, `5 minutes`, `12 hours` or `14 days`."
+        )
+    return timedelta(**{found[2].lower() + "s": int(found[1])})
+
+
 @dataclass(frozen=True)
 class FiscalYear:
     """A business year: its first day, the first day after it, and what it is called."""

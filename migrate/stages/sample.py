@@ -25,13 +25,6 @@ def sampled(workspace: Workspace, number: int) -> int:
         for manifest in store.manifests("ready", each.name)
         for path in store.files(manifest)
     ]
-    links = [
-        path
-        for each in plans
-        for index in range(len(each.links))
-        for manifest in store.manifests("links", f"{each.name}.{index}")
-        for path in store.files(manifest)
-    ]
     first = belongs_sql(workspace.catalog("source").family, plans[0].name, "_key")
     engine.run("CREATE OR REPLACE TABLE sample (key VARCHAR PRIMARY KEY)")
     if not ready:
@@ -42,22 +35,40 @@ def sampled(workspace: Workspace, number: int) -> int:
           SELECT _key FROM (SELECT DISTINCT _key FROM read_parquet({ready!r})
           WHERE {first}) ORDER BY md5(_key) LIMIT {number})"""
     )
-    pairs = [f'SELECT "left", "right" FROM read_parquet({links!r}) WHERE NOT _deleted'] if links else []
-    pairs += [pair for each in plans for pair in _references(workspace, each)]
-    if pairs:
-        edges = f"(SELECT DISTINCT * FROM ({' UNION ALL '.join(pairs)}))"
+    edges = _edges(workspace)
+    if edges:
         engine.run(
             f"""INSERT INTO sample SELECT DISTINCT "left" FROM {edges}
             WHERE "right" IN (SELECT key FROM sample) AND "left" NOT IN (SELECT key FROM sample)"""
         )
-        before = -1
-        while (now := _size(workspace)) != before:
-            before = now
-            engine.run(
-                f"""INSERT INTO sample SELECT DISTINCT "right" FROM {edges}
-                WHERE "left" IN (SELECT key FROM sample) AND "right" NOT IN (SELECT key FROM sample)"""
-            )
+    return closed(workspace)
+
+
+def closed(workspace: Workspace) -> int:
+    """Add to the engine's table `sample` everything to which its records lead; returns how many it names."""
+    edges, before = _edges(workspace), -1
+    while edges and (now := _size(workspace)) != before:
+        before = now
+        workspace.engine.run(
+            f"""INSERT INTO sample SELECT DISTINCT "right" FROM {edges}
+            WHERE "left" IN (SELECT key FROM sample) AND "right" NOT IN (SELECT key FROM sample)"""
+        )
     return _size(workspace)
+
+
+def _edges(workspace: Workspace) -> str:
+    """A table expression ("left", "right"): every reference and link as staged; "" where there is none."""
+    store, plans = workspace.store, workspace.plan.model.objects
+    links = [
+        path
+        for each in plans
+        for index in range(len(each.links))
+        for manifest in store.manifests("links", f"{each.name}.{index}")
+        for path in store.files(manifest)
+    ]
+    pairs = [f'SELECT "left", "right" FROM read_parquet({links!r}) WHERE NOT _deleted'] if links else []
+    pairs += [pair for each in plans for pair in _references(workspace, each)]
+    return f"(SELECT DISTINCT * FROM ({' UNION ALL '.join(pairs)}))" if pairs else ""
 
 
 def _references(workspace: Workspace, plan: ObjectPlan) -> Iterator[str]:

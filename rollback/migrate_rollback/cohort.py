@@ -43,6 +43,25 @@ def select(workspace: Workspace, expression: str, attempt: int) -> Manifest:
     import pyarrow as pa
 
     engine, store, place = workspace.engine, workspace.store, folder(attempt)
+    members(workspace, expression)
+    store.discard(place)
+    with store.writer(place, pa.schema([("key", pa.string())])) as writer:
+        for batch in engine.stream("SELECT DISTINCT key FROM cohort_keys ORDER BY key"):
+            writer.write(batch)
+    rows_in_all = sum(part.rows for part in writer.parts)
+    facts = {"cohort": expression}
+    return store.publish(
+        Manifest(place, "rollback", str(attempt), 0, rows_in_all, tuple(writer.parts), facts=facts)
+    )
+
+
+def members(workspace: Workspace, expression: str) -> None:
+    """Make the engine's table `cohort_keys` (key): the records of a cohort.
+
+    Raises:
+        UsageError: as `select`.
+    """
+    engine = workspace.engine
     chosen = _chosen(workspace, expression)
     engine.run("CREATE OR REPLACE TABLE cohort_keys (key VARCHAR)")
     family = workspace.catalog("source").family
@@ -62,15 +81,6 @@ def select(workspace: Workspace, expression: str, attempt: int) -> Manifest:
     for entry in sorted(workspace.plan.model.objects, key=lambda each: steps.get(each.name, 0)):
         if steps.get(entry.name, 0):
             _hang(workspace, entry, steps)
-    store.discard(place)
-    with store.writer(place, pa.schema([("key", pa.string())])) as writer:
-        for batch in engine.stream("SELECT DISTINCT key FROM cohort_keys ORDER BY key"):
-            writer.write(batch)
-    rows_in_all = sum(part.rows for part in writer.parts)
-    facts = {"cohort": expression}
-    return store.publish(
-        Manifest(place, "rollback", str(attempt), 0, rows_in_all, tuple(writer.parts), facts=facts)
-    )
 
 
 def distances(plans: list[ObjectPlan], chosen: list[str]) -> dict[str, int]:

@@ -171,6 +171,7 @@ SECTIONS = {
     "MoneySide": "A side of `money`",
     "CutoverPlan": "`cutover`",
     "TriggerPlan": "A trigger",
+    "HookPlan": "A hook",
 }
 WITHIN = {
     "EmlPlan": ("A field", "eml"),
@@ -184,6 +185,19 @@ WITHIN = {
     "VendorWhere": ("A vendor's own figure", "where"),
     "WaivePlan": ("`automations`", "waive"),
     "NotifyPlan": ("`cutover`", "notify"),
+    "CohortPlan": ("`cutover`", "cohorts"),
+    "FreezePlan": ("`cutover`", "freeze"),
+    "IntakePlan": ("`cutover`", "intake"),
+    "GatePlan": ("`cutover`", "gate"),
+    "CutoverCalendar": ("`cutover`", "calendar"),
+    "BlackoutPlan": ("`cutover`", "calendar"),
+    "SignerPlan": ("`cutover`", "sign"),
+    "ReversePlan": ("`cutover`", "reverse"),
+    "RulePlan": ("`cutover`", "reverse"),
+    "WatchPlan": ("`cutover`", "watch"),
+    "InvariantPlan": ("`cutover`", "watch"),
+    "PersonPlan": ("`cutover`", "people"),
+    "ActPlan": ("A hook", "do"),
 }
 
 

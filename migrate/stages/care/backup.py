@@ -26,7 +26,7 @@ from migrate.load.context import Progress, no_progress
 from migrate.stages.copies import plan_files
 from migrate.storage import FolderStorage, Storage, drop, sha256_of, space
 from migrate.store.artifacts import MANIFEST
-from migrate.workspace import COPY
+from migrate.workspace import COPY, TRAIL
 
 if TYPE_CHECKING:
     from migrate.workspace import Workspace
@@ -36,7 +36,7 @@ BACKUPS = "backups"
 TRIES = 5  # while a compaction takes segments away, or a stage is written anew
 LEDGER_KEY = "ledger.db"
 _APART = ("stage/", "blobs/", "journal/", "spill/", "purging")  # copied in their own way, or not at all
-_MADE = frozenset({"ledger.json", COPY})  # made anew where it is restored
+_MADE = frozenset({"ledger.json", COPY, TRAIL})  # made anew where it is restored
 _DAMAGED = "Run `migrate fsck --deep`, mend what it names, and take the backup again."
 
 

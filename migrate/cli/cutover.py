@@ -1,0 +1,70 @@
+"""The group of cutover commands, each imported when it is asked for, and the options that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COMMANDS = {
+    # One line a command, in the order in which one uses them; each part's in a module of its own.
+    "start": "migrate.cli.cutover_start:start",
+    "cancel": "migrate.cli.cutover_start:cancel",
+    "status": "migrate.cli.cutover_start:status",
+    "log": "migrate.cli.cutover_start:log",
+}
+
+
+class Steps(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names, in the order in which one uses them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        where = COMMANDS.get(cmd_name)
+        if where is None:
+            return None
+        module, _, name = where.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=Steps, short_help="Rehearse, freeze, switch, and a way back that loses nothing.")
+def cutover() -> None:
+    """Bring a cohort over to the new system: step by step, each step guarded and recorded.
+
+    \b
+    migrate cutover start       load the cohort
+    migrate cutover status      where it stands, what the next step needs, who must act
+    migrate cutover log         who did what; `--verify` finds tampering
+    """
+
+
+def cohort_option(command: F) -> F:
+    """`--cohort NAME`; None: the only one, or the one under way (`machine.chosen`)."""
+    return click.option(
+        "--cohort",
+        metavar="NAME",
+        help="A cohort of the plan.  [default: the only one, or the one under way]",
+    )(command)
+
+
+def actor_option(command: F) -> F:
+    """`--as NAME`, handed over as `who`: the acting person as the trail names him, user@host without it."""
+
+    def named(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str:
+        from migrate.cutover.trail import actor
+
+        return actor(value)
+
+    return click.option(
+        "--as", "who", metavar="NAME", callback=named,
+        help="Who acts, as the trail shall name them.  [default: user@host]",
+    )(command)  # fmt: skip

@@ -1,0 +1,71 @@
+"""Where does a cutover stand, what does its next step need, and who must act? Read from the workspace
+alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from migrate.cutover import homes
+from migrate.cutover.cohorts import names
+from migrate.cutover.machine import NEXT, Cutover, Line
+from migrate.cutover.states import MOVES, State, forward
+from migrate.workspace import Workspace
+
+ACTS = {
+    "verified": "approver",
+    "switched": "operator, or nobody: the new system is in use",
+    "sealed": "nobody",
+}  # by state: who leads on; else the operator
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A cohort at a glance. Instants are stamps (UTC).
+
+    `next`: the state that leads on ("" where none does); `command`: what brings it there; `needs`: what
+    stands in its way, or would; `acts`: whose turn it is; `records`: of the cohort, None before it starts.
+    """
+
+    cohort: str
+    state: State
+    since: str
+    next: str
+    command: str
+    acts: str
+    needs: tuple[Line, ...] = ()
+    records: int | None = None
+    window_end: str | None = None
+    last_safe_start: str | None = None
+    window: str = ""
+    facts: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def red(self) -> tuple[Line, ...]:
+        """What stands in the way of the next step."""
+        return tuple(each for each in self.needs if not each.ok)
+
+
+def standing(workspace: Workspace, cohort: str) -> Standing:
+    """Gather it for one cohort.
+
+    Raises:
+        UsageError: the plan has no such cohort.
+    """
+    from migrate_rollback.returning import current
+
+    cutover = Cutover(workspace, cohort)
+    state = cutover.state
+    ahead = next((to for to in MOVES[state] if forward(state, to)), None)
+    published = homes.published(workspace, cohort)
+    window = current(workspace.ledger, workspace.clock)
+    return Standing(
+        cohort, state, cutover.since, ahead or "", NEXT[state], ACTS.get(state, "operator"),
+        tuple(cutover.lines(ahead)) if ahead else (), published.rows if published else None,
+        window.ends if window else None, window.last_safe_start if window else None,
+        window.words if window else "",
+    )  # fmt: skip
+
+
+def everywhere(workspace: Workspace) -> list[Standing]:
+    """Every cohort, in the plan's order."""
+    return [standing(workspace, each) for each in names(workspace)]

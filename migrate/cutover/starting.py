@@ -1,0 +1,150 @@
+"""How does a cohort's cutover begin, and how is it given up before the switch?
+
+`start` extracts and transforms what isn't there yet, publishes the cohort's keys, and loads the cohort: its
+records, and whatever they refer to. It goes on where it was stopped; what a `migrate load` has loaded before
+is taken note of, not loaded again. It doesn't run `prepare`: what is made in the target's schema is a
+person's act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from migrate.cutover import homes, trail
+from migrate.cutover.cohorts import cohorts
+from migrate.cutover.machine import Cutover, Line, guard
+from migrate.cutover.states import State
+from migrate.cutover.trail import Event
+from migrate.errors import UsageError
+from migrate.load.context import Progress, no_progress
+from migrate.stages.extract import objects_needed
+from migrate.stages.load import Loaded, load
+from migrate.stages.sample import closed
+from migrate.workspace import Workspace
+
+REHEARSED = "cutover rehearsed"
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a start did. `records`: of the cohort; `shared`: with each other cohort, where any."""
+
+    cohort: str
+    state: State
+    records: int
+    shared: dict[str, int]
+    loaded: Loaded
+
+
+def start(cutover: Cutover, *, who: str, progress: Progress = no_progress) -> Started:
+    """Load a cohort, from wherever it was stopped; afterwards it is syncing.
+
+    Raises:
+        UsageError: it is beyond that, or hasn't been rehearsed.
+        PlanError, Parked, SystemRefused, Damaged, LeaseHeld: as extract, transform and load.
+    """
+    workspace = cutover.workspace
+    state = cutover.need("planned", "rehearsed", "loading", "reverted", "cancelled")
+    if state in ("reverted", "cancelled"):
+        cutover.move("planned", who=who)
+    if cutover.state == "planned":
+        _rehearsed(cutover, who)
+    if cutover.state == "rehearsed":
+        ready(workspace, progress)
+        published = homes.publish(workspace, cutover.cohort)
+        cutover.move("loading", who=who, plan=workspace.plan.digest, records=published.rows)
+    loaded = load_scope(workspace, progress)
+    cutover.move("syncing", who=who, refused=loaded.refused, blocked=sum(loaded.blocked.values()))
+    found = homes.published(workspace, cutover.cohort)
+    both = {
+        (a if b == cutover.cohort else b): number
+        for (a, b), number in homes.shared(workspace).items()
+        if cutover.cohort in (a, b)
+    }
+    return Started(cutover.cohort, cutover.state, found.rows if found else 0, both, loaded)
+
+
+def _rehearsed(cutover: Cutover, who: str) -> None:
+    """Take note of a rehearsal of this plan; a small profile asks for none before the load.
+
+    Raises:
+        UsageError: there was none.
+    """
+    workspace = cutover.workspace
+    digest = workspace.plan.digest
+    found = [each for each in trail.events(workspace.ledger, REHEARSED) if each.facts.get("plan") == digest]
+    if found:
+        cutover.move("rehearsed", who=who, evidence=found[-1].evidence, rehearsal=found[-1].digest)
+    elif workspace.plan.model.cutover.profile == "small":
+        cutover.move("rehearsed", who=who, profile="small")
+    else:
+        raise UsageError(
+            f"The cutover of `{cutover.cohort}` hasn't been rehearsed with this plan.",
+            "Run `migrate cutover rehearse --on twin`, or say `profile: small` under `cutover` in the plan.",
+        )
+
+
+def ready(workspace: Workspace, progress: Progress = no_progress) -> None:
+    """Extract and transform what isn't there yet.
+
+    Raises:
+        PlanError, Parked, SystemRefused, Damaged: as the stages.
+    """
+    from migrate.stages.extract import extract
+    from migrate.stages.pipeline import transform
+
+    store = workspace.store
+    if any(not store.manifests("source", each) for each in objects_needed(workspace)):
+        extract(workspace, progress=progress)
+    newest = [store.manifests("ready", each.name)[-1:] for each in workspace.plan.model.objects]
+    if any(not each or each[0].facts.get("plan") != workspace.plan.digest for each in newest):
+        transform(workspace, progress)
+
+
+def load_scope(workspace: Workspace, progress: Progress = no_progress) -> Loaded:
+    """Load what the started cohorts may write now.
+
+    Raises:
+        As `load`.
+    """
+    from migrate_rollback.returning import tighten
+
+    found = load(workspace, progress=progress, sample=scoped(workspace))
+    tighten(workspace)
+    return found
+
+
+def scoped(workspace: Workspace) -> bool:
+    """Make the engine's table `sample` (key): what may be written to the target now. The records of every
+    cohort that has started, and all to which they refer, without those whose home is the target.
+
+    Returns:
+        Whether the load is bounded by it; False where everything may be written: one cohort, not yet
+        switched.
+    """
+    if len(cohorts(workspace)) == 1 and homes.elsewhere(workspace) == "source":
+        return False
+    home = homes.home(workspace)
+    workspace.engine.run(f"CREATE OR REPLACE TABLE sample AS SELECT key FROM {home} WHERE side = 'source'")
+    closed(workspace)
+    workspace.engine.run(f"DELETE FROM sample WHERE key IN (SELECT key FROM {home} WHERE side = 'target')")
+    return True
+
+
+def cancel(cutover: Cutover, *, who: str, reason: str) -> Event:
+    """Give a cutover up before its switch; what was loaded stays until `migrate rollback run`.
+
+    Raises:
+        UsageError: it is switching or beyond, or hasn't begun.
+    """
+    return cutover.move("cancelled", who=who, reason=reason)
+
+
+@guard("loading")
+def _keys(cutover: Cutover) -> Sequence[Line]:
+    found = homes.published(cutover.workspace, cutover.cohort)
+    if found is None:
+        return [Line("keys", False, "The cohort's keys aren't published.", "`migrate cutover start`")]
+    words = f"The cohort has {found.rows:,} records."
+    return [Line("keys", found.rows > 0, words, "" if found.rows else "Mend its `where` in the plan.")]
