@@ -102,7 +102,7 @@ def test_a_guard_of_a_move_forward_holds_nobody_on_the_way_back(workspace: Works
 
 
 def test_what_a_guard_has_looked_at_is_what_stands_when_the_move_is_made(workspace: Workspace) -> None:
-    looks = []
+    looks: list[bool] = []
 
     @guard("loading")
     def _voided_meanwhile(cutover: Cutover) -> Sequence[Line]:
