@@ -53,7 +53,7 @@ def diff(session: Session, old: str | None, new: str | None) -> Result:
     Both make what they make of the present extract. OLD and NEW are each a folder, a plan.yaml, or the first
     characters of the digest of a plan that was loaded. OLD is by default the plan that was loaded last, NEW
     the one in the workspace. Ends with 1 where anything differs. Next: `migrate repair`, or
-    `migrate transform`.
+    `migrate plan accept`, `migrate transform`.
 
     \b
     migrate plan diff
@@ -69,6 +69,42 @@ def diff(session: Session, old: str | None, new: str | None) -> Result:
     return Result("plan diff", document(found), diff_text(found, stage), int(not found.same))
 
 
+@plan.command(short_help="Accept by name what another plan changes.")
+@click.option("--as", "who", required=True, metavar="NAME", help="Who accepts it.")
+@click.option("--reason", required=True, help="Why, for the trail.")
+@click.option("--diff", "seen", default="", metavar="DIGEST", help="The difference that you have looked at.")
+@click.option("--yes", is_flag=True, help="Accept it without asking.")
+@click.pass_obj
+def accept(session: Session, who: str, reason: str, seen: str, yes: bool) -> Result:
+    """Accept by name what the workspace's plan changes of what was loaded, so that a load may go on under it.
+
+    Compares both plans anew, shows what differs, and asks. Both plans' digests and that of the difference go
+    onto the trail; a difference that has changed since must be accepted again. Next: `migrate transform`,
+    `migrate load`.
+
+    \b
+    migrate plan accept --as "Ada Example" --reason "amounts came without tax"
+    """
+    from migrate.errors import UsageError
+    from migrate.stages import accepted, kept
+    from migrate.stages.plan_diff import compare
+
+    with session.workspace() as workspace, session.bars() as bars:
+        former = kept.of_record(workspace.ledger)
+        if former == workspace.plan.digest:
+            raise UsageError("The plan is the one that was loaded.", "There is nothing to accept.")
+        found = compare(workspace, kept.kept(workspace, former), workspace.plan, bars)
+        if not yes and not session.as_json:
+            session.say(diff_text(found, workspace.store.storage.address()))
+            asking.yes("Accept this?")
+        told = accepted.accept(workspace, found, who=who, reason=reason, seen=seen)
+    text = (
+        f"{told.who} has accepted the difference `{told.evidence[:12]}` ({told.rows:,} values) between the "
+        f"plans `{told.old[:12]}` and `{told.new[:12]}`. Next: `migrate transform`, then `migrate load`."
+    )
+    return Result("plan accept", {"acceptance": told}, text)
+
+
 def diff_text(found: PlanDiff, stage: str) -> str:
     """What differs between two plans, for people: figures by field, and a few values of each."""
     if found.same:
@@ -79,7 +115,7 @@ def diff_text(found: PlanDiff, stage: str) -> str:
         if each.field:
             lines.append(f"{each.entry} {each.field}, {each.what}:")
             lines += [f"  {s.key}: {_shown(s.old)} -> {_shown(s.new)}" for s in each.samples]
-    lines.append(f"Every value: {stage}/{found.folder}")
+    lines.append(f"Every value: {stage}/{found.folder}; the difference's digest: {found.digest[:12]}")
     return "\n".join(lines)
 
 

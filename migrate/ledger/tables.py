@@ -36,7 +36,7 @@ attempts = Table(
     Column("state", String(16), nullable=False),  # open | rolling_back | rolled_back
     Column("opened", String(32), nullable=False),
     Column("closed", String(32)),
-    Column("plan", String(64)),  # digest of the plan that is loaded; a resume with another one is refused
+    Column("plan", String(64)),  # digest of the plan that is loaded; another one must be accepted first
 )
 
 generations = Table(

@@ -185,11 +185,19 @@ class Plan:
         What it says of the target's automations, of validation and of who is told decides nothing of what is
         written and doesn't count, nor do comments: who accepts an automation needn't transform again.
         """
+        return self._digest(self.names())
+
+    @cached_property
+    def rules_digest(self) -> str:
+        """The same without the overrides: two plans that share it differ in corrections of records only."""
+        return self._digest([name for name in self.names() if name != self.model.overrides])
+
+    def _digest(self, names: Sequence[str]) -> str:
         said = self.model.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_WRITTEN)
         if not said.get("cutover", True):
             del said["cutover"]  # nothing in it but what doesn't count
         whole = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
-        for name in self.names():
+        for name in names:
             path = self.folder / name
             content = path.read_bytes() if path.is_file() else b""
             whole.update(f"\n{name}\n{hashlib.sha256(content).hexdigest()}".encode())

@@ -127,17 +127,24 @@ def of_record(ledger: Ledger) -> str:
         UsageError: nothing has been loaded in this attempt.
     """
     number = ledger.attempt()
-    digest = ledger.value(sa.select(attempts.c.plan).where(attempts.c.number == number))
-    if digest is None:
-        back = sa.select(rollbacks.c.checkpoint).where(rollbacks.c.attempt == number - 1)
-        if (name := ledger.value(back)) is not None:
-            digest = checkpoint.named(ledger, str(name)).facts.get("plan")
+    digest = standing(ledger)
     if digest is None:
         raise UsageError(
             f"Nothing has been loaded in attempt {number}, so no plan is on record.",
             "Run `migrate load` first, or name both plans: `migrate plan diff OLD NEW`.",
         )
-    return str(digest)
+    return digest
+
+
+def standing(ledger: Ledger) -> str | None:
+    """The same, or None where nothing has been loaded in this attempt."""
+    number = ledger.attempt()
+    digest = ledger.value(sa.select(attempts.c.plan).where(attempts.c.number == number))
+    if digest is None:
+        back = sa.select(rollbacks.c.checkpoint).where(rollbacks.c.attempt == number - 1)
+        if (name := ledger.value(back)) is not None:
+            digest = checkpoint.named(ledger, str(name)).facts.get("plan")
+    return None if digest is None else str(digest)
 
 
 def on_record(loading: Loading) -> None:

@@ -45,7 +45,7 @@ from migrate.plan.models import ObjectPlan
 from migrate.plan.needs import always_written, written_fields
 from migrate.plan.waves import Waves
 from migrate.rewriting import rewritten_fields, shows_images
-from migrate.stages import checkpoint, drift, kept, pipeline
+from migrate.stages import accepted, checkpoint, drift, kept, pipeline
 from migrate.stages.admitting import must_be_open, no_repair_in_doubt, open_attempt, verify, waves_of
 from migrate.stages.blocked import blocked_links, blocked_records, unfilled
 from migrate.stages.checkpoint import Checkpoint
@@ -108,7 +108,8 @@ def load(
         sample: only records that the engine's table `sample` names.
 
     Raises:
-        UsageError: nothing is ready, or a rollback is under way.
+        UsageError: nothing is ready, a rollback is under way, or the plan isn't the one that was loaded and
+            nobody has accepted what it would change.
         LeaseHeld, LeaseLost: another operator writes to the target.
         Damaged: an artifact differs from its digest; nothing was written.
         Drifted: picklists have changed since the rows were made; nothing was written.
@@ -136,6 +137,7 @@ def load(
         must_be_open(workspace, attempt)
         no_repair_in_doubt(workspace)
         verify(workspace, plans)
+        accepted.admit(loading)
         kept.keep(workspace)
         loaded.drift = drift.before_load(workspace, target)
         proven.must_be(loading)

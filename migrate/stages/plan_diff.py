@@ -65,13 +65,17 @@ class Changed:
 
 @dataclass(frozen=True)
 class PlanDiff:
-    """What differs between two plans' rows. `folder`: of the Parquet with one row for each value."""
+    """What differs between two plans' rows. `folder`: of the Parquet with one row for each value.
+
+    `digest`: of these rows, so that who accepts them can't be taken to have accepted others.
+    """
 
     old: str
     new: str
     folder: str
     rows: int
     changes: tuple[Changed, ...]
+    digest: str
 
     @property
     def same(self) -> bool:
@@ -183,7 +187,7 @@ def _published(workspace: Workspace, old: Plan, new: Plan, before: Overlay, afte
         for name, each in entries.items():
             for query in (*_records(workspace, before, after, name), *_links(old, new, before, after, name)):
                 wanted = f"""SELECT {text(name)} AS entry, {text(each.target)} AS object, * FROM ({query})
-                    ORDER BY key, field"""
+                    ORDER BY key, field, what, old, new"""  # wholly ordered: equal rows, equal digest
                 for batch in engine.stream(wanted):
                     writer.write(batch)
         for batch in engine.stream(_opt_outs(before, after)):
@@ -191,7 +195,7 @@ def _published(workspace: Workspace, old: Plan, new: Plan, before: Overlay, afte
     rows = sum(part.rows for part in writer.parts)
     facts = {"old": old.digest, "new": new.digest}
     manifest = store.publish(Manifest(folder, STAGE, "", 0, rows, tuple(writer.parts), facts=facts))
-    return PlanDiff(old.digest, new.digest, folder, rows, _summary(workspace, manifest))
+    return PlanDiff(old.digest, new.digest, folder, rows, _summary(workspace, manifest), manifest.digest())
 
 
 def _summary(workspace: Workspace, manifest: Manifest) -> tuple[Changed, ...]:
@@ -301,7 +305,7 @@ def _opt_outs(before: Overlay, after: Overlay) -> str:
         SELECT key, field, '{GOES}' AS what, value AS old, NULL::VARCHAR AS new
         FROM ({named[0]} EXCEPT {named[1]})
         UNION ALL SELECT key, field, '{COMES}', NULL, value FROM ({named[1]} EXCEPT {named[0]}))
-        ORDER BY key, field"""
+        ORDER BY key, field, what, old, new"""
 
 
 def changed_keys(workspace: Workspace, found: PlanDiff, entry: str, fields: Sequence[str]) -> str:
@@ -318,4 +322,4 @@ def changed_keys(workspace: Workspace, found: PlanDiff, entry: str, fields: Sequ
 def document(found: PlanDiff) -> dict[str, Any]:
     """As JSON's facts."""
     return {"old": found.old, "new": found.new, "rows": found.rows, "changes": found.changes,
-            "folder": found.folder}  # fmt: skip
+            "folder": found.folder, "digest": found.digest}  # fmt: skip

@@ -28,7 +28,7 @@ from migrate.load.mending import FIELDS, PHASE, MendCutter, Mender
 from migrate.load.switches import quiet
 from migrate.load.work import RecordWork, crosswalk, crosswalk_table
 from migrate.plan.models import ObjectPlan
-from migrate.stages import checkpoint, drift, kept, pipeline, repair_lists, repairs
+from migrate.stages import accepted, checkpoint, drift, kept, pipeline, repair_lists, repairs
 from migrate.stages.admitting import must_be_open, open_attempt, verify, waves_of
 from migrate.stages.old_links import addresses_for
 from migrate.stages.plan_diff import CHANGES, Changed, PlanDiff, compare, compared
@@ -114,8 +114,8 @@ def repair(
         why: the reason, for the trail.
 
     Raises:
-        UsageError: nothing was loaded, a rollback, a load in doubt or another repair is under way, or a name
-            is wrong.
+        UsageError: nothing was loaded, a rollback, a load in doubt or another repair is under way, a name is
+            wrong, or the plan changes more than the named fields and nobody has accepted that.
         PlanError, Drifted: the plan isn't sound, or picklists have changed.
         LeaseHeld, LeaseLost: another operator writes to the target.
         Parked, SystemRefused, InDoubt: the target; what was done is kept, run again.
@@ -133,6 +133,9 @@ def repair(
             raise UsageError(
                 f"Both plans make the same of {', '.join(names)}.", "Look at `migrate plan diff`."
             )
+        if (where or _parted(found, fields)[1]) and (record := kept.standing(workspace.ledger)):
+            # The edited plan goes on record, and the next load brings what this repair leaves.
+            accepted.must_be(workspace, record, progress)
         kept.keep(workspace)
         pipeline.transform(workspace, progress)
     with (

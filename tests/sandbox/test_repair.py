@@ -148,6 +148,7 @@ def test_a_killed_repair_goes_on_and_leaves_what_else_the_plan_changes(
     names = named(line)
     edit(line, GROSS, GROSS.replace("+ 1", "+ 2"))
     edit(line, "      dealname: Name\n", "      dealname: upper(Name)\n")
+    line.run("plan", "accept", "--as", "Ada", "--reason", "names in capitals are wanted")
     line.fault("deals/batch/update", "hold", at="after_commit")
     process = line.start("repair", "--fields", "deals.amount", "--yes")
     line.hubspot.control.wait_held(1, 120)

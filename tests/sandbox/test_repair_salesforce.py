@@ -67,7 +67,7 @@ def test_a_record_with_a_dead_letter_of_its_own_is_left_out_and_counted(org: Org
     org.act("update", "Account", id=org.keyed("Account")[edited]["Id"], fields={"Industry": "Energy"})
     industry = "      Industry: Industry\n", "      Industry: \"'Media'\"\n"
     plan(org, *industry)
-    org.must("transform")
+    org.must("plan accept --as Ada --reason media", "transform")
     org.run("load", 1)  # it is held: somebody has changed it
     text = (org.root / "plan.yaml").read_text()
     (org.root / "plan.yaml").write_text(text.replace(REVENUE, "      AnnualRevenue: AnnualRevenue + 1\n"))
@@ -84,6 +84,7 @@ def test_a_condition_chooses_among_the_records(org: Orgs) -> None:
     before = revenue(org)
     plan(org, REVENUE, "      AnnualRevenue: AnnualRevenue * 1000\n")
 
+    org.must("plan accept --as Ada --reason thousands")  # the condition leaves a part to the next load
     seen = org.run("repair --fields Account.AnnualRevenue --where AnnualRevenue>20000 --dry-run")
     done = org.run("repair --fields Account.AnnualRevenue --where AnnualRevenue>20000 --yes", 0)
 
@@ -122,6 +123,7 @@ def test_nobody_is_opted_in_and_no_stamp_of_a_new_record_is_touched(org: Orgs) -
     )
     assert "only when a record is made" in org.run("repair --fields Account.CreatedDate --yes", 2)["message"]
     assert "where a record came from" in org.run("repair --fields Account.Old_Id__c --yes", 2)["message"]
+    org.must("plan accept --as Ada --reason a-test")
     nobody = "repair --fields Contact.HasOptedOutOfEmail --where HasOptedOutOfEmail --yes"
     assert "No record that was loaded would change" in org.run(nobody, 2)["message"]
     assert "doesn't fill" in org.run("repair --fields Account.Fax --yes", 2)["message"]

@@ -226,6 +226,7 @@ def test_an_object_that_has_gone_out_of_the_plan_is_put_back_all_the_same(line: 
     whole = (line.root / "plan.yaml").read_text()
     (line.root / "plan.yaml").write_text(without_deals(whole))
     try:
+        line.run("plan", "accept", "--as", "Ada", "--reason", "deals stay behind")
         line.run("transform", codes=(0, 1))
         line.run("load", codes=(0, 1))
         line.back()
@@ -246,6 +247,7 @@ def test_an_object_that_comes_into_the_plan_later_is_verified_too(line: Line) ->
         line.run("load", codes=(0, 1))
     finally:
         (line.root / "plan.yaml").write_text(whole)
+    line.run("plan", "accept", "--as", "Ada", "--reason", "deals come, too")
     line.run("transform", codes=(0, 1))
     line.run("load", codes=(0, 1))
     held = line.truth("deals")[line.ours("deals")[0]]["properties"]
