@@ -27,7 +27,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orgs]:
 
 
 @pytest.fixture
-def org(started: Orgs, capsys: pytest.CaptureFixture[str]) -> Iterator[Orgs]:
+def org(started: Orgs, capsys: pytest.CaptureFixture[str]) -> Orgs:
     """Both orgs with the first plan's load; each test begins there."""
     started.capsys = capsys
     if not (started.base / "loaded").exists():
