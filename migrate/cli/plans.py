@@ -108,12 +108,15 @@ def check(session: Session, live: bool) -> Result:
     Names every mistake at once, with file, line and remedy. After an extract it counts the records
     behind each value without a home. With --live it also tells which picklist values have changed since
     the last discover. What a rollback couldn't put back later is listed, and a window that is longer than
-    the target's memory is a warning. Next: `migrate prepare`.
+    the target's memory is a warning. Where the plan has a cutover, the fields are listed whose later changes
+    can't come back to the letter, and those that need a rule. Next: `migrate prepare`.
 
     \b
     migrate check --live
     """
     from migrate.cli.automations import told_text
+    from migrate.cutover.inverses import has_cutover
+    from migrate.cutover.inverses import way_back as reverse_of
     from migrate.stages.automations import listed
     from migrate.stages.drift import since_discover
     from migrate.stages.live import prove
@@ -126,6 +129,7 @@ def check(session: Session, live: bool) -> Result:
         told = listed(workspace) if live else None
         back = way_back(workspace, found, told)
         drift = since_discover(workspace) if live else []
+        reverse = reverse_of(workspace, found) if has_cutover(workspace) else None
     lines = [
         f"{len(found.objects)} objects, {sum(len(o.fields) for o in found.objects.values())} fields: sound."
     ]
@@ -146,6 +150,9 @@ def check(session: Session, live: bool) -> Result:
     odd = bool(found.warnings or back.warning) or any(each.rule != "default" for each in found.unmapped)
     if back.words:
         lines.append(back.words)
+    if reverse is not None and reverse.words:
+        lines.append(reverse.words)
+        odd = odd or bool(reverse.asked or reverse.unknown)
     if told is not None:
         lines.append(told_text(told))
     for proof in proved:
@@ -162,6 +169,7 @@ def check(session: Session, live: bool) -> Result:
         "live": proved,
         "automations": told,
         "way_back": _way_back(back),
+        "reverse": reverse,
         "drift": drift,
     }
     refused = any(proof.rights.missing for proof in proved)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from typing import Literal
 
 from migrate.catalog import Field
@@ -55,7 +56,13 @@ class Inverse:
     sql: str | None = None
     home: Mapping[str, str] | None = None
     people: Mapping[str, str] | None = None
+    leads: Mapping[str, tuple[str, ...]] = dataclass_field(default_factory=dict)
     reference: bool = False
+    entries: tuple[str, ...] = ()
+    label: str = ""
+    labels: Mapping[str, str] | None = None
+    far: str = ""
+    same: bool = False
     guarded: bool = False
     rule: ReverseRule | None = None
 
@@ -203,7 +210,10 @@ def _reference(found: Inverse, one: CheckedField) -> Inverse:
         return replace(
             found, verdict="none", old=None, total=False, why="it is gathered out of other records"
         )
-    return replace(found, verdict="exact", reference=True, form="reference", injective=True, total=True)
+    return replace(
+        found, verdict="exact", reference=True, form="reference", injective=True, total=True,
+        entries=tuple(one.plan.entries),
+    )  # fmt: skip
 
 
 def _picklist(found: Inverse, each: CheckedObject, one: CheckedField, counts: PicklistCounts) -> Inverse:
@@ -243,7 +253,8 @@ def _picklist(found: Inverse, each: CheckedObject, one: CheckedField, counts: Pi
     )
     return replace(
         found, verdict="exact" if injective and total else "lossy", form="picklist", injective=injective,
-        total=total, losses=losses, home=back, why=why,
+        total=total, losses=losses, home=back, why=why, same=one.plan.unmapped == "add",
+        leads={to: tuple(values) for to, values in leads.items() if len(values) > 1},
     )  # fmt: skip
 
 
@@ -279,7 +290,7 @@ def _link(checked: Checked, each: CheckedObject, link: CheckedLink) -> Inverse:
     """A reference became a link, or a link stayed one; junctions of the old system are records."""
     found = Inverse(
         each.plan.name, each.plan.target, f"links.{link.index}", link.right.name, "exact", "link", True, True,
-        reference=True,
+        reference=True, entries=link.entries, label=link.label or "", far=link.plan.to,
     )  # fmt: skip
     if link.plan.on is not None:
         why = "its far end was found by a value"
@@ -296,14 +307,15 @@ def _link(checked: Checked, each: CheckedObject, link: CheckedLink) -> Inverse:
         why = f"records of `{link.through.name}` are made by hand"
         return replace(found, verdict="none", old=None, total=False, why=why)
     if link.labels is None:
-        return replace(found, old=link.through.name)
+        return replace(found, old=link.through.name, form="association", labels={})
     leads: dict[str, list[str]] = {}
     for value, to in link.labels.items():
         if to is not None:
             leads.setdefault(to, []).append(value)
     many = tuple(Loss(to, tuple(values)) for to, values in leads.items() if len(values) > 1)
     return replace(
-        found, old=link.through.name, verdict="lossy" if many else "exact", injective=not many, losses=many,
-        home={to: values[0] for to, values in leads.items() if len(values) == 1},
+        found, old=link.through.name, form="association", verdict="lossy" if many else "exact",
+        injective=not many, losses=many,
+        labels={to: values[0] for to, values in leads.items() if len(values) == 1},
         why="several old labels became one" if many else "",
     )  # fmt: skip

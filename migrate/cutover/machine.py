@@ -26,6 +26,7 @@ MOVED = "cutover moved"
 GUARDS = (
     # One line a module, each part's own.
     "migrate.cutover.starting",
+    "migrate.cutover.inverses",
 )
 TRIES = 5  # of a move, while others write to the trail
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic_core import core_schema
 
+from migrate.plan.reverse import ReversePlan
 from migrate.plan.shape import Shape
 from migrate.plan.terms import parse_span
 
@@ -175,30 +176,6 @@ class HookPlan(Shape):
     timeout: Span = "30 seconds"
     retries: Annotated[int, Field(ge=0, le=20)] = 3
     secret: Variable | None = None  # signs what webhooks get
-
-
-class RulePlan(Shape):
-    """How a field goes back: by an expression over the new system's fields, the old value kept, or as it is
-    with its loss accepted."""
-
-    sql: str | None = None
-    keep: Literal["source"] | None = None
-    lossy: Literal["accepted"] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> RulePlan:
-        if sum(each is not None for each in (self.sql, self.keep, self.lossy)) != 1:
-            raise ValueError("A rule is exactly one of `sql`, `keep` and `lossy`.", "Name one of them.")
-        return self
-
-
-class ReversePlan(Shape):
-    """How changes come back after the switch: kept in the journal, or at once for the objects under
-    `live`."""
-
-    mode: Literal["journal", "live"] = "journal"
-    live: list[str] = []  # objects of the target; none with `mode: live`: all
-    rules: dict[str, RulePlan] = {}  # by `object.field` of the target
 
 
 class InvariantPlan(Shape):

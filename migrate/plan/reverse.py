@@ -6,9 +6,9 @@ the load needn't transform again.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from migrate.plan.shape import Shape
 
@@ -57,18 +57,3 @@ class ReversePlan(Shape):
         if self.live and self.mode != "live":
             raise ValueError("`live` goes with `mode: live`.", "Write `mode: live`, or remove `live`.")
         return self
-
-
-def mode_form(value: Any) -> Any:
-    """A plain word is the mode."""
-    return {"mode": value} if isinstance(value, str) else value
-
-
-class ModeForm:
-    """Tells the JSON Schema of the short form."""
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        return {"anyOf": [{"enum": ["journal", "live"]}, handler(schema)]}
-
-
-Reverse = Annotated[ReversePlan, BeforeValidator(mode_form), ModeForm()]

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from migrate.cli.root import cli
-from migrate.plan import cutover, fields, figures, models, optouts, validation
+from migrate.plan import cutover, fields, figures, models, optouts, reverse, validation
 from migrate.plan.loading import load_plan
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +132,7 @@ def test_every_runnable_page_is_listed_in_an_index(page: Path) -> None:
 def kinds() -> dict[str, set[str]]:
     """The plan's models, each with its keys as they are written."""
     found: dict[str, set[str]] = {}
-    parts = (models, fields, optouts, validation, figures, cutover)
+    parts = (models, fields, optouts, validation, figures, cutover, reverse)
     named = {part.__name__ for part in parts}
     for each in (each for part in parts for each in vars(part).values()):
         if isinstance(each, type) and issubclass(each, BaseModel) and each.__module__ in named:
@@ -193,7 +193,7 @@ WITHIN = {
     "BlackoutPlan": ("`cutover`", "calendar"),
     "SignerPlan": ("`cutover`", "sign"),
     "ReversePlan": ("`cutover`", "reverse"),
-    "RulePlan": ("`cutover`", "reverse"),
+    "ReverseRule": ("`cutover`", "reverse"),
     "WatchPlan": ("`cutover`", "watch"),
     "InvariantPlan": ("`cutover`", "watch"),
     "PersonPlan": ("`cutover`", "people"),

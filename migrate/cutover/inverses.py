@@ -1,0 +1,93 @@
+"""What can't come back by itself? The list that `check` prints and that approvers see before they sign."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from migrate.cutover.inverting import Inverse, analyse, asked, unknown_rules
+from migrate.cutover.machine import Cutover, Line, guard
+from migrate.stages.check import check
+from migrate.stages.checked import Checked, PicklistCounts
+from migrate.stages.count import count_values
+from migrate.stages.pipeline import checked, extracted, source_objects
+from migrate.workspace import Workspace
+
+ELSEWHERE = frozenset({"window", "triggers", "notify", "sponsors"})  # a plan that only rolls back has these
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """Every field's way back. `unknown`: rules about fields that the plan doesn't fill."""
+
+    inverses: tuple[Inverse, ...]
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> tuple[Inverse, ...]:
+        """Those for which the plan needs a rule."""
+        return asked(self.inverses)
+
+    @property
+    def lossy(self) -> tuple[Inverse, ...]:
+        """Those of which something is lost, with or without a rule: what approvers must know."""
+        return tuple(each for each in self.inverses if each.verdict != "exact")
+
+    @property
+    def words(self) -> str:
+        """For people: what doesn't come back to the letter; "" where all does."""
+        lines = [f"  {each.words}" for each in self.lossy]
+        lines += [f"  {name}: a rule stands there, but the plan fills no such field" for name in self.unknown]
+        if not lines:
+            return ""
+        if self.asked:
+            lines.append(
+                f"  Write what becomes of `{self.asked[0].name}` under `cutover: {{reverse: {{rules: …}}}}`: "
+                "`{sql: …}`, `{keep: source}` or `{lossy: accepted}`; the same for the others."
+            )
+        return "\n".join(["The way back isn't exact for:", *lines])
+
+
+def has_cutover(workspace: Workspace) -> bool:
+    """Whether the plan says more of a cutover than until when one may roll back."""
+    return bool(workspace.plan.model.cutover.model_fields_set - ELSEWHERE)
+
+
+def way_back(workspace: Workspace, found: Checked | None = None) -> WayBack:
+    """The analysis, with the counts of what was extracted.
+
+    Raises:
+        PlanError: the plan isn't sound.
+        Damaged: a part of the extract isn't what its manifest says.
+    """
+    found = found or checked(workspace)
+    plan, source = found.plan, found.source
+    files = extracted(workspace, source_objects(plan)).files
+    counts = count_values(plan, source, files, workspace.engine) if any(files.values()) else None
+    return _of(found, counts)
+
+
+def quick(workspace: Workspace) -> WayBack:
+    """The same without counts: reads the plan and the catalogs alone."""
+    found = check(workspace.plan, workspace.catalog("source"), workspace.catalog("target"))
+    return _of(found, None)
+
+
+def _of(found: Checked, counts: PicklistCounts | None) -> WayBack:
+    rules = found.plan.model.cutover.reverse.rules
+    inverses = analyse(found, rules, counts)
+    return WayBack(inverses, tuple(unknown_rules(inverses, rules)))
+
+
+@guard("verified")
+def _ruled(cutover: Cutover) -> Sequence[Line]:
+    found = quick(cutover.workspace)
+    names = ", ".join(f"`{each.name}`" for each in found.asked[:6])
+    more = f" and {len(found.asked) - 6:,} more" if len(found.asked) > 6 else ""
+    words = (
+        f"Nobody has said what becomes of changes in {names}{more} on the way back."
+        if found.asked
+        else f"Every field has a way back or a rule; {len(found.lossy):,} lose something."
+    )
+    remedy = "Add rules under `cutover: {reverse: {rules: …}}`; `migrate check` lists what each loses."
+    return [Line("way back", not found.asked, words, remedy if found.asked else "")]
