@@ -13,6 +13,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 COMMANDS = {
     # One line a command, in the order in which one uses them; each part's in a module of its own.
     "start": "migrate.cli.cutover_start:start",
+    "gate": "migrate.cli.cutover_gate:gate",
+    "waive": "migrate.cli.cutover_gate:waive",
+    "invite": "migrate.cli.cutover_gate:invite",
     "cancel": "migrate.cli.cutover_start:cancel",
     "status": "migrate.cli.cutover_start:status",
     "log": "migrate.cli.cutover_start:log",

@@ -42,6 +42,8 @@ COMMANDS = {
     "repair": "migrate.cli.repair:repair",
     "rollback": "migrate.cli.rollback:rollback",
     "cutover": "migrate.cli.cutover:cutover",
+    "approve": "migrate.cli.cutover_gate:approve",
+    "override": "migrate.cli.cutover_gate:override",
     "status": "migrate.cli.evidence:status",
     "backup": "migrate.cli.care:backup",
     "restore": "migrate.cli.care:restore",

@@ -27,6 +27,7 @@ GUARDS = (
     # One line a module, each part's own.
     "migrate.cutover.starting",
     "migrate.cutover.inverses",
+    "migrate.cutover.gate",
 )
 TRIES = 5  # of a move, while others write to the trail
 

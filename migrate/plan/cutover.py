@@ -110,11 +110,12 @@ class IntakePlan(Shape):
 
 
 class GatePlan(Shape):
-    """Bounds of the gate: how old a rehearsal and a validation may be, and the part of the quota that
-    stays."""
+    """Bounds of the gate: how old a rehearsal, a validation and the gate's own answer may be, and the part of
+    the quota that stays."""
 
     rehearsal: Span = "14 days"
     validation: Span = "12 hours"
+    fresh: Span = "30 minutes"  # of the gate's last answer, when the switch begins
     quota: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 

@@ -1,0 +1,281 @@
+"""Does the gate open for nothing but fresh evidence and signatures, and close when something changes?"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from migrate.cutover import excusing, trail
+from migrate.cutover import gate as gates
+from migrate.cutover.gates.calendar import problems
+from migrate.cutover.gates.lines import GateLine
+from migrate.cutover.machine import MoveRefused
+from migrate.engine import Engine
+from migrate.errors import UsageError
+from migrate.ledger.leases import Lease
+from migrate.ledger.tables import events
+from migrate.plan import load_plan
+from tests.unit.gate_case import ADA, MAX, TERMS, Case
+
+
+@pytest.fixture
+def case(tmp_path: Path, engine: Engine) -> Case:
+    return Case(tmp_path / "w", engine)
+
+
+def test_a_drained_cohort_with_fresh_proof_is_verified_and_waits_for_signatures_alone(case: Case) -> None:
+    found = case.gate()
+
+    assert [each.id for each in found.red] == ["signatures"]
+    assert found.state == case.cutover.state == "verified"
+    assert found.code in (case.workspace.storage.read(f"reports/{_report(case)}/index.html")[0]).decode()
+    recorded = gates.last(case.cutover)
+    assert recorded is not None
+    assert recorded.evidence == found.evidence.digest
+    assert list(recorded.facts["red"]) == ["signatures"]
+
+
+def _report(case: Case) -> str:
+    return str(json.loads(case.workspace.storage.read("reports/latest.json")[0])["folder"])
+
+
+def test_a_look_writes_nothing(case: Case) -> None:
+    before = trail.head(case.workspace.ledger)
+
+    assert not gates.look(case.cutover).passed
+
+    assert trail.head(case.workspace.ledger) == before
+    assert case.cutover.state == "drained"
+
+
+def test_with_everybody_s_signature_the_cohort_is_approved_and_may_switch(case: Case) -> None:
+    case.signed()
+
+    assert case.cutover.state == "approved"
+    assert case.gate().passed
+    approval = gates.approval(case.cutover)
+    assert approval.evidence == gates.current(case.cutover).digest
+    assert len(approval.signatures) == 2
+    case.cutover.move("switching", who=MAX, approval=approval.document())
+
+
+def test_nothing_moves_on_without_a_gate(case: Case) -> None:
+    with pytest.raises(MoveRefused, match="never asked"):
+        case.cutover.move("verified", who=MAX)
+
+
+def test_a_gate_that_has_grown_old_opens_nothing(case: Case) -> None:
+    case.signed()
+    case.clock.sleep(31 * 60)
+
+    with pytest.raises(MoveRefused, match="may be 30 minutes old"):
+        case.cutover.move("switching", who=MAX)
+
+    case.gate()
+    case.cutover.move("switching", who=MAX)
+
+
+def test_a_switch_uses_its_approval_up(case: Case) -> None:
+    case.signed()
+    case.cutover.move("switching", who=MAX)
+    for state in ("frozen", "drained"):
+        case.moved(state)
+    case.clock.sleep(60)
+    case.validate()
+
+    assert case.gate().state == "verified"
+    assert set(case.standing().values()) == {"the switch has used it"}
+
+
+# -- each line ------------------------------------------------------------------------------------
+
+
+def test_another_write_after_the_validation_makes_it_stale(case: Case) -> None:
+    case.source.put("Account", "0019", Name="Late")
+    case.move(delta=True)
+
+    assert "validation" in case.red()
+    case.clock.sleep(60)
+    case.validate()
+    assert "validation" not in case.red()
+
+
+def test_a_validation_before_the_drain_or_older_than_the_bound_is_stale(case: Case) -> None:
+    case.clock.sleep(13 * 3600)
+    assert "validation" in case.red()
+    case.validate()
+    assert "validation" not in case.red()
+    case.clock.sleep(60)
+    for state in ("holding", "frozen", "drained"):
+        case.moved(state)
+    assert "validation" in case.red()
+
+
+def test_a_record_that_somebody_changed_in_the_target_is_a_red_line_of_its_check(case: Case) -> None:
+    case.target.edit(case.there("Account", "0011").id, "name", "Other")
+    case.clock.sleep(60)
+    case.validate()
+
+    assert any(each.startswith("check:rows") for each in case.red())
+
+
+def test_the_plan_that_is_signed_is_the_one_that_was_loaded(case: Case) -> None:
+    case.plan("- source: Account\n  target: companies\n  fields: {name: upper(Name)}\n")
+
+    assert "plan" in case.red()
+    with pytest.raises(UsageError, match="can't be overridden"):
+        case.gate()
+        gates.override(case.cutover, ["plan"], who=ADA, reason="it is fine")
+
+
+def test_a_rehearsal_of_another_plan_or_too_long_ago_doesn_t_count(case: Case) -> None:
+    trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan="0" * 64)
+    assert "rehearsal" in case.red()
+
+    trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan=case.workspace.plan.digest)
+    assert "rehearsal" not in case.red()
+    case.clock.sleep(15 * 86_400)
+    assert "rehearsal" in case.red()
+
+
+def test_somebody_who_writes_to_the_target_holds_the_gate_shut(case: Case) -> None:
+    workspace = case.workspace
+    Lease.take(workspace.ledger, "new", 600)
+    with workspace.ledger.write() as tx:
+        tx.sql.execute(sa.text("UPDATE leases SET pid = 1, host = 'elsewhere'"))
+
+    assert "lease" in case.red()
+
+
+def test_a_trail_that_somebody_touched_holds_the_gate_shut(case: Case) -> None:
+    workspace = case.workspace
+    with workspace.ledger.write() as tx:
+        tx.sql.execute(events.update().where(events.c.number == 2).values(who="eve"))
+
+    assert "trail" in case.red()
+
+
+def test_a_rollback_that_doesn_t_fit_into_the_window_holds_it_shut(tmp_path: Path, engine: Engine) -> None:
+    case = Case(tmp_path / "w", engine, TERMS + "  window: 1 hour\n")
+
+    assert "window" in case.red()
+
+
+def test_too_few_signers_or_one_person_twice_hold_it_shut(tmp_path: Path, engine: Engine) -> None:
+    one = Case(tmp_path / "one", engine, sign="  sign: [{name: Ada, email: ada@example.com}]\n")
+    twice = Case(
+        tmp_path / "twice", engine,
+        sign="  sign: [{name: Ada, email: ada@x.test}, {name: A. Lovelace, email: ADA+crm@x.test}]\n",
+    )  # fmt: skip
+
+    assert "signers" in one.red()
+    lines = {each.id: each for each in gates.look(twice.cutover).red}
+    assert "the same person" in lines["signers"].words
+
+
+def test_days_without_a_switch_are_those_of_the_plan_s_zone(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(
+        """version: 1
+source: {system: old, type: salesforce, credentials: "env:OLD_"}
+target: {system: new, type: hubspot, credentials: "env:NEW_"}
+calendar: {zone: Pacific/Auckland}
+objects: [{source: Account, target: companies, fields: {name: Name}}]
+cutover:
+  window: 5 days
+  calendar:
+    blackout: [{from: 2026-12-24, to: 2026-12-26, why: holidays}]
+    contract_ends: 2027-01-31
+    api_ends: 2027-01-29
+""",
+        encoding="utf-8",
+    )
+    plan = load_plan(tmp_path / "plan.yaml").model
+
+    def at(day: int, hour: int, month: int = 12, year: int = 2026) -> list[str]:
+        return problems(plan, datetime(year, month, day, hour, tzinfo=UTC))
+
+    assert at(23, 10) == []  # still the 23rd in Auckland
+    assert "holidays" in at(23, 12)[0]  # already the 24th there
+    assert "holidays" in at(26, 10)[0]
+    assert at(26, 12) == []
+    assert "API ends on 2027-01-29" in at(25, 0, 1, 2027)[0]
+    assert len(at(27, 0, 1, 2027)) == 2
+
+
+# -- waivers and overrides ------------------------------------------------------------------------
+
+
+def test_an_override_needs_name_reason_and_red_lines_and_is_void_once_the_evidence_changes(
+    case: Case,
+) -> None:
+    case.target.edit(case.there("Account", "0011").id, "name", "Other")
+    case.clock.sleep(60)
+    case.validate()
+    found = case.gate()
+    (line,) = [each.id for each in found.red if each.id.startswith("check:rows")]
+    red = [each.id for each in found.red if each.id != "signatures"]
+    for who, reason, lines in (
+        ("", "why", [line]),
+        (ADA, " ", [line]),
+        ("Eve", "why", [line]),
+        (ADA, "why", []),
+    ):
+        with pytest.raises(UsageError):
+            gates.override(case.cutover, lines, who=who, reason=reason)
+    with pytest.raises(UsageError, match="isn't a red line"):
+        gates.override(case.cutover, ["drift"], who=ADA, reason="why")
+
+    gates.override(case.cutover, red, who=ADA, reason="renamed by hand, on purpose")
+    opened = case.gate()
+
+    assert opened.state == "verified"
+    assert {each.state for each in opened.lines if each.id in red} == {"overridden"}
+    case.clock.sleep(60)
+    case.validate()  # another report: other evidence
+    assert line in [each.id for each in case.gate().red]
+    assert case.cutover.state == "drained"
+    assert [each.reason for each in excusing.all_of(case.cutover)] == ["renamed by hand, on purpose"]
+
+
+def test_who_signed_before_an_override_has_signed_something_else(case: Case) -> None:
+    case.signed()
+    recorded = gates.last(case.cutover)
+    assert recorded is not None
+    excusing.override(
+        case.cutover, [GateLine("quota", "red", "Little is left.", about="x")], ["quota"],
+        str(recorded.facts["core"]), who=ADA, reason="it is renewed at midnight",
+    )  # fmt: skip
+
+    assert set(case.standing().values()) == {"the evidence has changed since"}
+
+
+def test_missing_signatures_can_be_overridden_by_name_and_the_others_stand(case: Case) -> None:
+    case.gate(request=True)
+    case.by_link(case.invited())
+    case.gate()
+    gates.override(case.cutover, ["signatures"], who=ADA, reason="Ben is on a plane until Monday")
+
+    assert case.gate().state == "approved"
+    assert case.standing() == {ADA: ""}
+    assert len(gates.approval(case.cutover).overrides) == 1
+
+
+def test_a_waiver_covers_what_was_red_until_its_day_and_nothing_that_comes_later(case: Case) -> None:
+    trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan="0" * 64)
+    case.gate()
+    day = f"{case.clock.now() + timedelta(days=2):%Y-%m-%d}"
+    with pytest.raises(UsageError, match="can't be waived"):
+        gates.waive(case.cutover, "lease", who=ADA, reason="why", until=day)
+    gates.waive(case.cutover, "rehearsal", who=ADA, reason="only a label changed", until=day)
+    assert "rehearsal" not in case.red()
+
+    trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan="1" * 64)
+    assert "rehearsal" in case.red()
+    trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan="0" * 64)
+    assert "rehearsal" not in case.red()
+    case.clock.sleep(4 * 86_400)
+    assert "rehearsal" in case.red()
