@@ -13,7 +13,7 @@ from migrate.journal import CROSSWALK, REFUSED
 from migrate.plan import Plan
 from migrate.plan.keys import id_sql, key_sql
 from migrate.plan.models import ObjectPlan
-from migrate.stages.departed import MERGED, survivors
+from migrate.stages.departed import DELETED, MERGED, RETURNED, survivors
 from migrate.store import Manifest, Store
 
 LOADED = ("created", "updated", "adopted")
@@ -82,12 +82,16 @@ def current_ids(store: Store, object: str, stamp: str | None) -> str:
     """
     seen = {"_id": "VARCHAR"} | ({stamp: "TIMESTAMPTZ"} if stamp else {})
     rows = rows_of(store, store.manifests("source", object), seen, generation=True)
-    gone = []
+    gone: list[Manifest] = []
+    back: list[Manifest] = []
     for manifest in store.manifests("source", object):
-        deleted = store.manifest(f"{manifest.folder}-deleted")
-        if deleted is not None and store.files(deleted):
-            gone.append(deleted)
+        for told, suffix in ((gone, DELETED), (back, RETURNED)):
+            found = store.manifest(manifest.folder + suffix)
+            if found is not None and store.files(found):
+                told.append(found)
     dead = rows_of(store, gone, {"_id": "VARCHAR", "_at": "TIMESTAMPTZ"}, generation=True)
+    again = rows_of(store, back, {"_id": "VARCHAR"}, generation=True)
+    dead = f"""(SELECT d.* FROM {dead} AS d ANTI JOIN {again} AS b ON b._id = d._id AND b._gen >= d._gen)"""
     last = f"max({identifier(stamp)})" if stamp else "NULL::TIMESTAMPTZ"
     return f"""(SELECT s._id FROM (SELECT _id, {last} AS last, max(_gen) AS gen FROM {rows} GROUP BY _id) AS s
         LEFT JOIN (SELECT _id, max(_at) AS at, max(_gen) AS gen FROM {dead} GROUP BY _id) AS d USING (_id)

@@ -4,6 +4,9 @@ Deletions come from the vendor's log. Where the log is shorter than the gap, or 
 some deletions, the ids that earlier generations hold are compared with those that are there. An object
 without a stamp is read whole each time, so its own new generation is that list of ids. An id that was
 told before, and wasn't seen since, isn't told again.
+
+A record that somebody brought back may bear its old stamp, so that no window shows it. Wherever ids are
+compared, those that are there again are told, too, and their records read.
 """
 
 from __future__ import annotations
@@ -16,13 +19,13 @@ from migrate.clock import stamp
 from migrate.connector import HidesDeletions, Merges, Query, Source
 from migrate.engine import parquet
 from migrate.errors import GapTooLong
-from migrate.store import Manifest, Part, generation_folder
+from migrate.store import Manifest, Part, Store, generation_folder
 from migrate.workspace import Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DELETED, MERGED = "-deleted", "-merged"  # of a generation's folder
+DELETED, MERGED, RETURNED = "-deleted", "-merged", "-returned"  # of a generation's folder
 
 
 def tombstones(
@@ -34,6 +37,8 @@ def tombstones(
     parts: Sequence[Part],
 ) -> int:
     """Publish the deletions since the generation before as `gNNNN-deleted`: `_id`, `_at`; how many.
+
+    Where ids are compared, those that are there again go into `gNNNN-returned`: `_id`.
 
     Args:
         parts: of this generation, written and not yet published.
@@ -65,9 +70,61 @@ def tombstones(
             )
             for batch in _vanished(workspace, query, generation, parts, told, now):
                 writer.write(batch)
+            if schema.stamp is not None:
+                _returned(workspace, query, generation, told, now)
     rows = sum(part.rows for part in writer.parts)
     store.publish(Manifest(folder, "source-deleted", query.object, generation, rows, tuple(writer.parts)))
     return rows
+
+
+def _returned(
+    workspace: Workspace, query: Query, generation: int, told: Sequence[str], now: Sequence[str]
+) -> None:
+    """Publish the ids that were told as deleted, weren't seen since, and are there again."""
+    import pyarrow as pa
+
+    store = workspace.store
+    folder = generation_folder("source", query.object, generation) + RETURNED
+    store.discard(folder)
+    seen, dead = _seen_and_dead(store, query.object)
+    dead.append((generation, list(told)))
+    again = workspace.engine.stream(
+        f"""SELECT d._id FROM (SELECT _id, max(_gen) AS _gen FROM ({_ids(dead)}) GROUP BY _id) AS d
+        LEFT JOIN (SELECT _id, max(_gen) AS _gen FROM ({_ids(seen)}) GROUP BY _id) AS s USING (_id)
+        WHERE (s._id IS NULL OR s._gen <= d._gen) AND _id IN ({_ids([(0, now)], "_id")}) ORDER BY d._id"""
+    )
+    with store.writer(folder, pa.schema([("_id", pa.string())])) as writer:
+        for batch in again:
+            writer.write(batch)
+    rows = sum(part.rows for part in writer.parts)
+    store.publish(Manifest(folder, "source-returned", query.object, generation, rows, tuple(writer.parts)))
+
+
+def returned(
+    workspace: Workspace, source: Source, query: Query, parts: Sequence[Part], generation: int
+) -> Iterator[pa.RecordBatch]:
+    """The records that were brought back and aren't among the generation's own, each as it is now.
+
+    Their whole object is read for it: no source is asked for records by their ids, and few come back.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    store = workspace.store
+    told = store.manifest(_folder(query, generation) + RETURNED)
+    if told is None or not told.rows:
+        return
+    own = parquet(files) if (files := store.paths(_folder(query, generation), parts)) else ""
+    missing = f"SELECT _id FROM {parquet(store.files(told))}"
+    missing += f" WHERE _id NOT IN (SELECT _id FROM {own})" if own else ""
+    ids = workspace.engine.stream(missing).read_all().column(0)
+    if not len(ids):
+        return
+    wanted = pa.array(ids.to_pylist(), pa.string())
+    for page in source.read(Query(query.object, query.fields), after=None):
+        chosen = page.batch.filter(pc.is_in(page.batch.column("_id"), value_set=wanted))
+        if chosen.num_rows:
+            yield chosen
 
 
 def merges(workspace: Workspace, source: Source, query: Query, generation: int, parts: Sequence[Part]) -> int:
@@ -156,12 +213,7 @@ def _vanished(
 ) -> Any:
     """Ids that were seen and are neither there now nor told as deleted since they were seen last."""
     store = workspace.store
-    seen, dead = [], []
-    for manifest in store.manifests("source", query.object):
-        seen.append((manifest.generation, store.files(manifest)))
-        gone = store.manifest(manifest.folder + DELETED)
-        if gone is not None:
-            dead.append((manifest.generation, store.files(gone)))
+    seen, dead = _seen_and_dead(store, query.object)
     seen.append((generation, store.paths(_folder(query, generation), parts)))
     dead.append((generation, list(told)))
     at = stamp(workspace.clock.now())
@@ -171,6 +223,20 @@ def _vanished(
         LEFT JOIN (SELECT _id, max(_gen) AS _gen FROM ({_ids(dead)}) GROUP BY _id) AS d USING (_id)
         WHERE (d._id IS NULL OR d._gen < s._gen) AND _id NOT IN ({_ids([(0, now)], "_id")})"""
     )
+
+
+def _seen_and_dead(
+    store: Store, object: str
+) -> tuple[list[tuple[int, Sequence[str]]], list[tuple[int, Sequence[str]]]]:
+    """By published generation, the files of its records and of its deletions."""
+    seen: list[tuple[int, Sequence[str]]] = []
+    dead: list[tuple[int, Sequence[str]]] = []
+    for manifest in store.manifests("source", object):
+        seen.append((manifest.generation, store.files(manifest)))
+        gone = store.manifest(manifest.folder + DELETED)
+        if gone is not None:
+            dead.append((manifest.generation, store.files(gone)))
+    return seen, dead
 
 
 def _ids(files: Sequence[tuple[int, Sequence[str]]], names: str = "_id, _gen") -> str:

@@ -26,7 +26,7 @@ from migrate.ledger.tables import cursors, extracts, generations
 from migrate.load.context import Progress, no_progress
 from migrate.plan.keys import split_entry
 from migrate.plan.models import PlanModel
-from migrate.stages.departed import merges, tombstones
+from migrate.stages.departed import merges, returned, tombstones
 from migrate.stages.files import Fetched, fetch_files
 from migrate.stages.pipeline import alone
 from migrate.stages.related import objects as related_objects
@@ -144,6 +144,8 @@ def _object(
         _forget(store, ledger, folder, keep_query=True)
         parts, started = _read(workspace, source, query, schema, folder, progress)
     deleted = tombstones(workspace, source, query, schema, generation, parts) if known else 0
+    if known:
+        parts = _with_returned(workspace, source, query, schema, folder, parts, generation)
     merges(workspace, source, query, generation, parts)
     rows = sum(part.rows for part in parts)
     manifest = Manifest(
@@ -252,6 +254,20 @@ def _read(
             _keep(ledger, folder, writer, len(parts), None)
             parts.append(writer.parts[-1])
     return parts, str(state.started)
+
+
+def _with_returned(
+    workspace: Workspace, source: Source, query: Query, schema: ObjectSchema, folder: str,
+    parts: list[Part], generation: int,
+) -> list[Part]:  # fmt: skip
+    """The parts of a delta, and one more with the records that were brought back, if there are any."""
+    with workspace.store.writer(
+        folder, arrow_schema(schema, query.fields), part_rows=1 << 62, first=len(parts)
+    ) as writer:
+        for batch in returned(workspace, source, query, parts, generation):
+            writer.write(batch)
+        _keep(workspace.ledger, folder, writer, len(parts), None)
+        return [*parts, *writer.parts]
 
 
 def _keep(ledger: Ledger, folder: str, writer: PartWriter, number: int, cursor: str | None) -> None:

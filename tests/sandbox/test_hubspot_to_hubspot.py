@@ -242,6 +242,41 @@ def test_a_delta_brings_what_changed_went_was_merged_and_was_unlinked(
     assert {name for name, each in again.items() if each["deleted"]} == {"contacts"}
 
 
+def test_a_delta_brings_back_what_came_back_from_the_bin(portals: Portals) -> None:
+    """HubSpot's lists show a restored record with its old stamp, and no window has it."""
+    ids, company = portals.ids, portals.ids["daughter"]
+    portals.act(do="update", object="companies", id=company, fields={"phone": "+49 7"})
+    portals.act(do="delete", object="companies", id=company)
+    for words in ("extract --since-watermark", "transform", "load"):
+        portals.run(words)
+    assert "daughter" not in portals.there("companies", "name")
+    portals.act(do="undelete", object="companies", id=company)
+    portals.act(do="undelete", object="contacts", id=ids["dan"])
+
+    extracted = {each["object"]: each for each in portals.run("extract --since-watermark")["objects"]}
+    for words in ("transform", "load"):
+        portals.run(words)
+
+    assert extracted["companies"]["rows"] >= 1
+    assert portals.there("companies", "name") == {"mother", "daughter", "other"}
+    assert portals.there("contacts", "lastname") == {"ada", "bob", "cyd", "dan"}
+    family = {(one, other) for one, other, _ in portals.links("companies", "companies")}
+    assert ("daughter", "mother") in family
+
+    for words in ("extract --since-watermark", "transform", "load"):  # and it stays, and isn't made twice
+        portals.run(words)
+    live = [
+        row for row in portals.new.control.ndjson("/truth/companies")
+        if row["properties"].get("name") == "daughter" and not row["archived"]
+    ]  # fmt: skip
+    assert len(live) == 1
+
+    portals.act(do="delete", object="companies", id=company)
+    for words in ("extract --since-watermark", "transform", "load"):
+        portals.run(words)
+    assert "daughter" not in portals.there("companies", "name")
+
+
 def purge(portal: Running, id: str) -> None:
     """A permanent delete, as for a person who wants to be forgotten: it is in no list any more."""
     import httpx2

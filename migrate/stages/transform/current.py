@@ -2,13 +2,13 @@
 
 Deltas overlap, so a record may be there several times: the version with the latest stamp counts
 (the later generation on a tie). A record counts as deleted when its deletion isn't older than its
-latest version; one that was brought back has a later stamp and counts again.
+latest version; one that was brought back has a later stamp, or is told as returned, and counts again.
 """
 
 from __future__ import annotations
 
 from migrate.engine import identifier
-from migrate.stages.departed import DELETED, MERGED, survivors
+from migrate.stages.departed import DELETED, MERGED, RETURNED, survivors
 from migrate.stages.transform.files import join_files
 from migrate.stages.transform.work import Work
 from migrate.store import generation_folder
@@ -35,7 +35,7 @@ def current(work: Work, object: str) -> str:
         name: duckdb_type(field.kind, field.precision, field.scale) for name, field in schema.fields.items()
     }
     extracts = [(0, work.needed(generation_folder("source", object, 0), f"extract --object {object}"))]
-    deletions, merged = [], []
+    deletions, merged, returns = [], [], []
     # Every published extract counts, however many ready generations have been made of them.
     newest = max(work.store.generations("source", object), default=0)
     for number in range(newest + 1):
@@ -45,16 +45,23 @@ def current(work: Work, object: str) -> str:
             merged += work.store.files(folded)
         if gone := work.manifest(generation_folder("source", object, number) + DELETED):
             deletions.append((number, gone))
+        if told := work.manifest(generation_folder("source", object, number) + RETURNED):
+            returns.append((number, told))
 
     deleted = " UNION ALL ".join(
         f"SELECT _id, TRY_CAST(_at AS TIMESTAMPTZ) AS _at, {number} AS _gen "
         f"FROM {work.scan(manifest, {'_id': 'VARCHAR', '_at': 'VARCHAR'})}"
         for number, manifest in deletions
     )
+    back = " UNION ALL ".join(
+        f"SELECT _id, {number} AS _gen FROM {work.scan(manifest, {'_id': 'VARCHAR'})}"
+        for number, manifest in returns
+    )
+    none = "SELECT NULL::VARCHAR AS _id, NULL::TIMESTAMPTZ AS _at, 0 AS _gen WHERE false"
     work.run(
-        f"CREATE TABLE {view}_dead AS SELECT _id, max(_at) AS _at, max(_gen) AS _gen FROM ("
-        + (deleted or "SELECT NULL::VARCHAR AS _id, NULL::TIMESTAMPTZ AS _at, 0 AS _gen WHERE false")
-        + ") GROUP BY _id"
+        f"""CREATE TABLE {view}_dead AS SELECT d._id, max(d._at) AS _at, max(d._gen) AS _gen
+        FROM ({deleted or none}) AS d ANTI JOIN ({back or none}) AS b
+        ON b._id = d._id AND b._gen >= d._gen GROUP BY d._id"""
     )
     stamp = (
         f"CAST({identifier(schema.stamp)} AS TIMESTAMPTZ)" if schema.stamp in types else "NULL::TIMESTAMPTZ"
