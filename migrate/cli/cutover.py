@@ -17,6 +17,7 @@ COMMANDS = {
     "waive": "migrate.cli.cutover_gate:waive",
     "invite": "migrate.cli.cutover_gate:invite",
     "cancel": "migrate.cli.cutover_start:cancel",
+    "delta": "migrate.cli.cutover_delta:delta",
     "status": "migrate.cli.cutover_start:status",
     "log": "migrate.cli.cutover_start:log",
 }
@@ -45,6 +46,7 @@ def cutover() -> None:
 
     \b
     migrate cutover start       load the cohort
+    migrate cutover delta       bring what has changed since; `--watch` keeps on
     migrate cutover status      where it stands, what the next step needs, who must act
     migrate cutover log         who did what; `--verify` finds tampering
     """

@@ -130,6 +130,8 @@ def _object(
         )
     fields = tuple(field.name for field in schema.fields.values() if field.kind is not Kind.BINARY)
     query = Query(name, fields, since=since)
+    if begun and not _read_from(ledger, folder):
+        begun = ""  # nothing was read yet: it begins now, so that its watermark isn't older than it has to be
     if begun and begun != _window(since, fields):
         # Discovered anew meanwhile: parts of one generation have the same columns, so it begins again.
         _forget(store, ledger, folder, keep_query=False)
@@ -195,6 +197,13 @@ def _begun(ledger: Ledger, name: str, generation: int) -> str:
     """The window and fields of an extract that was begun; "" where none was."""
     folder = generation_folder("source", name, generation)
     return str(ledger.value(sa.select(cursors.c.query).where(cursors.c.folder == folder)) or "")
+
+
+def _read_from(ledger: Ledger, folder: str) -> bool:
+    """Whether an extract that was begun has kept a part, or a place to go on from."""
+    cursor = ledger.value(sa.select(cursors.c.cursor).where(cursors.c.folder == folder))
+    parts = ledger.value(sa.select(sa.func.count()).where(extracts.c.folder == folder))
+    return cursor is not None or bool(parts)
 
 
 def _forget(store: Store, ledger: Ledger, folder: str, *, keep_query: bool) -> None:

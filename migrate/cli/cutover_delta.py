@@ -1,0 +1,69 @@
+"""Commands that keep the target close to a source in which people work."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from migrate.cli.cutover import actor_option, cohort_option
+from migrate.cli.output import Result, Session, show
+from migrate.cli.watching import Span
+
+if TYPE_CHECKING:
+    from migrate.cutover.deltas import Step
+    from migrate.workspace import Workspace
+
+
+@click.command(short_help="Bring what has changed since, until the target has caught up.")
+@cohort_option
+@actor_option
+@click.option(
+    "--watch", is_flag=True, help="Go on until interrupted, through the source's outages; a round at a time."
+)
+@click.option(
+    "--every", type=Span(), default="1m", show_default=True, help="With --watch: from one round to the next."
+)
+@click.option("--rounds", type=click.IntRange(1), metavar="N", help="At most N rounds.")
+@click.pass_obj
+def delta(
+    session: Session, cohort: str | None, who: str, watch: bool, every: timedelta, rounds: int | None
+) -> Result:
+    """Bring what has changed in the source since: inserts, updates, deletes, undeletes, merges, links, files.
+
+    Rounds follow each other until the lag is under the plan's bound (`cutover: lag`); a cutover that is
+    syncing is holding then. With `--watch` rounds go on, a system that is away or out of quota is waited for,
+    and a lag that grows over the bound takes the cutover back to syncing, with a warning. Each round is a
+    line; with `--json`, a document in one line. Next: `migrate cutover freeze`.
+
+    Ends with 1 while the lag is over the bound, or something was held or refused; with 3 where a system kept
+    the last round from its end.
+
+    \b
+    migrate cutover delta
+    migrate cutover delta --watch --every 5m
+    """
+    from migrate.cutover.deltas import follow
+    from migrate.cutover.machine import chosen
+
+    with session.workspace() as workspace:
+        name = chosen(workspace, cohort)
+
+    def told(_workspace: Workspace, step: Step) -> None:
+        if step.next_at is not None:  # the last one is the command's result
+            show(_result(step), session.as_json)
+
+    with session.bars() as bars:
+        last = follow(
+            session.workspace, cohort=name, who=who, told=told, rounds=rounds,
+            every=every if watch else None, progress=bars,
+        )  # fmt: skip
+    return _result(last)
+
+
+def _result(step: Step) -> Result:
+    one = step.round
+    clean = one.caught_up and not (one.letters or one.conflicts or one.blocked)
+    code = 3 if one.error else int(not clean)
+    return Result("cutover delta", step.document(), step.text(), code)
