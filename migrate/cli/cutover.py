@@ -13,11 +13,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 COMMANDS = {
     # One line a command, in the order in which one uses them; each part's in a module of its own.
     "start": "migrate.cli.cutover_start:start",
+    "delta": "migrate.cli.cutover_delta:delta",
     "gate": "migrate.cli.cutover_gate:gate",
     "waive": "migrate.cli.cutover_gate:waive",
     "invite": "migrate.cli.cutover_gate:invite",
+    "switch": "migrate.cli.cutover_switch:switch",
+    "seal": "migrate.cli.cutover_switch:seal",
     "cancel": "migrate.cli.cutover_start:cancel",
-    "delta": "migrate.cli.cutover_delta:delta",
     "status": "migrate.cli.cutover_start:status",
     "log": "migrate.cli.cutover_start:log",
 }

@@ -19,15 +19,18 @@ from migrate.cutover.cohorts import known, names
 from migrate.cutover.states import MOVES, State, forward
 from migrate.cutover.trail import Event
 from migrate.errors import UsageError
+from migrate.ledger import cutovers
 from migrate.ledger.database import Transaction
 from migrate.workspace import Workspace
 
-MOVED = "cutover moved"
+MOVED = cutovers.MOVED
 GUARDS = (
     # One line a module, each part's own.
     "migrate.cutover.starting",
     "migrate.cutover.inverses",
     "migrate.cutover.gate",
+    "migrate.cutover.switching",
+    "migrate.cutover.sealing",
 )
 TRIES = 5  # of a move, while others write to the trail
 
@@ -159,11 +162,15 @@ class Cutover:
         """What the guards of a move say now."""
         return [line for each in guards_of(self.state, to) for line in each(self)]
 
-    def move(self, to: State, *, who: str, evidence: str = "", **facts: Any) -> Event:
+    def move(
+        self, to: State, *, who: str, evidence: str = "",
+        within: Callable[[Transaction], None] | None = None, **facts: Any,
+    ) -> Event:  # fmt: skip
         """Make a move, if nothing stands against it.
 
         Args:
             evidence: digest of what it rests on.
+            within: what happens in the move's own transaction, beside it.
             facts: more for the trail, JSON's types.
 
         Raises:
@@ -185,6 +192,8 @@ class Cutover:
                 # What the guards looked at is what stands now: else they look again.
                 if trail.head_within(tx) != seen:
                     continue
+                if within is not None:
+                    within(tx)
                 return self._record(tx, state, to, who, evidence, facts)
         raise UsageError(
             f"The cohort `{self.cohort}` can't become {to}: others were writing to the trail all the time.",

@@ -9,6 +9,7 @@ from migrate.cutover import homes
 from migrate.cutover.cohorts import names
 from migrate.cutover.machine import NEXT, Cutover, Line
 from migrate.cutover.states import MOVES, State, forward
+from migrate.cutover.window import back_window
 from migrate.workspace import Workspace
 
 ACTS = {
@@ -57,12 +58,13 @@ def standing(workspace: Workspace, cohort: str) -> Standing:
     state = cutover.state
     ahead = next((to for to in MOVES[state] if forward(state, to)), None)
     published = homes.published(workspace, cohort)
-    window = current(workspace.ledger, workspace.clock)
+    window, back = current(workspace.ledger, workspace.clock), back_window(cutover)
     return Standing(
         cohort, state, cutover.since, ahead or "", NEXT[state], ACTS.get(state, "operator"),
         tuple(cutover.lines(ahead)) if ahead else (), published.rows if published else None,
-        window.ends if window else None, window.last_safe_start if window else None,
-        window.words if window else "",
+        back.ends if back else window.ends if window else None,
+        None if back else window.last_safe_start if window else None,
+        back.words if back else window.words if window else "",
     )  # fmt: skip
 
 

@@ -18,7 +18,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from migrate.clock import parse_stamp, stamp
+from migrate.cutover.states import MOVES, State
 from migrate.ledger import Ledger, copies
+from migrate.ledger.cutovers import MOVED
 from migrate.ledger.database import Transaction, event_digest
 from migrate.ledger.leases import this_process
 from migrate.ledger.tables import events as table
@@ -163,6 +165,7 @@ def verify(workspace: Workspace, heads: Collection[str] = ()) -> list[str]:
                 f"event {row.number} (`{row.what}` by {row.who}) covers a trail whose head {covered[:12]} is "
                 "not there: what stood before it was made anew."
             )
+    flaws += _strayed(workspace.ledger)
     flaws += [
         f"{place} keeps the head {digest[:12]}, which is not in the trail: its tail was cut."
         for place, digest in _kept(workspace, purge)
@@ -174,6 +177,20 @@ def verify(workspace: Workspace, heads: Collection[str] = ()) -> list[str]:
         if not _names(each, known)
     ]
     return flaws
+
+
+def _strayed(ledger: Ledger) -> Iterator[str]:
+    """Moves that the design's graph doesn't have: nobody but a hand in the ledger makes them."""
+    states: dict[str, State] = {}
+    for each in events(ledger, MOVED):
+        state = states.get(each.cohort, "planned")
+        came_from, to = each.facts["from"], each.facts["to"]
+        if came_from != state or to not in MOVES[state]:
+            yield (
+                f"event {each.number} (by {each.who}, {each.at}) takes the cohort `{each.cohort}` from "
+                f"{came_from} to {to}; it was {state}, and no such move leads on from there."
+            )
+        states[each.cohort] = to
 
 
 def _names(head: str, known: Collection[str]) -> bool:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from migrate.clock import Clock, parse_stamp, stamp
 from migrate.connector import limits_for, restoring_of
 from migrate.ledger import Ledger
+from migrate.ledger.cutovers import past_the_switch
 from migrate.ledger.leases import this_process
 from migrate.ledger.tables import checkpoints
 from migrate.plugins import load
@@ -51,6 +52,8 @@ def tighten(workspace: Workspace) -> Window | None:
     ledger = workspace.ledger
     found, window = _point(ledger), current(ledger, workspace.clock)
     if found is None or window is None or window.state not in ("open", "late"):
+        return window
+    if past_the_switch(ledger):  # what a vendor's bin keeps is of no use to a `cutover back`
         return window
     point = found[0]
     table = restoring_of(load(workspace.system("target").type))

@@ -41,6 +41,7 @@ from migrate_rollback.model import PHASE, RolledBack
 from migrate_rollback.scope import Scope
 from migrate_rollback.undo import RecordUndo
 from migrate_rollback.unlink import LinkUndo
+from migrate_rollback.window import must_be_before_the_switch
 from migrate_rollback.worklist import Lot
 
 PASSES = 5
@@ -59,12 +60,13 @@ def run(
         late: what somebody has confirmed to be lost, where the window is over.
 
     Raises:
-        UsageError: nothing was loaded, the scope means nothing, another rollback is unfinished, the window is
-            over, or a later load has begun.
+        UsageError: a cohort is switched, nothing was loaded, the scope means nothing, another rollback is
+            unfinished, the window is over, or a later load has begun.
         Damaged: the checkpoint's baseline isn't whole.
         LeaseHeld, LeaseLost: another operator writes to the target.
         Parked, SystemRefused, InDoubt: the target; what was done is kept, run again.
     """
+    must_be_before_the_switch(workspace.ledger)
     scoping.must_make_sense(workspace, scope)
     chosen = attempts.choose(workspace.ledger, scope)
     if decided is not None and chosen.state == "open":
@@ -81,6 +83,7 @@ def run(
                 "Another operator has loaded or rolled back meanwhile.",
                 "Look at `migrate rollback plan` again.",
             )
+        must_be_before_the_switch(workspace.ledger)
         started = loading.clock.now()
         target.bind(checkpoint.key_fields(workspace, chosen.point))
         done = RolledBack(chosen.number, chosen.number + 1, scope=chosen.scope)

@@ -1,9 +1,9 @@
 """How long is there a way back, how much of that time is gone, and has everybody been told?
 
-The window opens at the first load. Its end is promised then, by the plan; it comes nearer where the vendor
-keeps something that we have changed for a shorter time, and never moves away (`returning`). Whoever starts
-after the *last safe start* may not come to the end of a rollback within it. Each warning is told once: it is
-an event of the ledger's trail.
+The window opens at the first load, and anew at a switch. Its end is promised then, by the plan; it comes
+nearer where the vendor keeps something that we have changed for a shorter time, and never moves away
+(`returning`). Whoever starts after the *last safe start* may not come to the end of a rollback within it.
+Each warning is told once: it is an event of the ledger's trail.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from migrate.clock import parse_stamp, stamp
 from migrate.errors import UsageError
 from migrate.ledger import Ledger
+from migrate.ledger.cutovers import past_the_switch
 from migrate.ledger.leases import this_process
 from migrate.ledger.tables import attempts, events, measures
 from migrate.stages.checkpoint import Checkpoint
@@ -102,9 +103,13 @@ def moment(at: str | None) -> str:
     return f"{parse_stamp(at):%-d %b %Y, %H:%M} UTC" if at else "not known"
 
 
-def opened(point: Checkpoint) -> datetime:
-    """When the window opens: with the first load, whose checkpoint this is. The only place that knows."""
-    return parse_stamp(point.at)
+def opened(ledger: Ledger, point: Checkpoint) -> datetime:
+    """When the window opens: with the first load, whose checkpoint this is; once a cohort is switched, with
+    its switch. The only place that knows."""
+    switches = [
+        each.switched for each in past_the_switch(ledger) if each.switched and each.switched > point.at
+    ]
+    return parse_stamp(min(switches, default=point.at))
 
 
 def of_point(
@@ -117,7 +122,7 @@ def of_point(
         stands: that attempt's state, if it isn't the ledger's: a part of it may be left to undo.
     """
     seconds, measured = took(ledger)
-    begin, safe = opened(point), last_safe_start(point.window_end, seconds or 0.0)
+    begin, safe = opened(ledger, point), last_safe_start(point.window_end, seconds or 0.0)
     end = parse_stamp(point.window_end) if point.window_end else None
     share = 0.0
     if end is not None:
@@ -164,6 +169,21 @@ def last_safe_start(end: str | None, seconds: float) -> str | None:
     if end is None:
         return None
     return stamp(parse_stamp(end) - timedelta(seconds=seconds * ROOM) - MARGIN)
+
+
+def must_be_before_the_switch(ledger: Ledger) -> None:
+    """Refuse where a cohort is switched: its people work in the target, and their records are no leftovers.
+
+    Raises:
+        UsageError: one is, or is about to be; names what leads back.
+    """
+    if found := past_the_switch(ledger):
+        names = ", ".join(f"`{each.cohort}` is {each.state}" for each in found)
+        raise UsageError(
+            f"The cohort {names}: a rollback would take away what people work with.",
+            "`migrate cutover back` returns to the old system with everything entered since; "
+            "`migrate cutover switch --undo` gives up a switch that was stopped.",
+        )
 
 
 def must_be_open(window: Window) -> None:

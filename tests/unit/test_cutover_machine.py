@@ -11,6 +11,7 @@ from migrate.cutover import machine, trail
 from migrate.cutover.machine import Cutover, Line, MoveRefused, chosen, guard
 from migrate.cutover.states import MOVES, STATES, State
 from migrate.errors import UsageError
+from migrate.ledger.cutovers import MOVED
 from migrate.workspace import Workspace
 from tests.unit.test_cli import PLAN
 
@@ -75,6 +76,16 @@ def test_a_move_that_the_graph_lacks_is_refused_and_says_what_leads_on(workspace
 
     assert "cutover start" in refused.value.remedy
     assert cutover.state == "rehearsed"
+
+
+def test_a_move_that_somebody_wrote_into_the_trail_by_hand_shows(workspace: Workspace) -> None:
+    brought_to(workspace, "rehearsed", "loading")
+    assert trail.verify(workspace) == []
+
+    forged = {"from": "loading", "to": "approved"}
+    trail.append(workspace.ledger, "Eve", MOVED, cohort="pilot", **forged)
+
+    assert any("from loading to approved" in flaw for flaw in trail.verify(workspace))
 
 
 def test_a_red_line_stops_a_move_and_names_its_remedy(workspace: Workspace) -> None:
