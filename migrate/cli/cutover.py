@@ -14,6 +14,8 @@ COMMANDS = {
     # One line a command, in the order in which one uses them; each part's in a module of its own.
     "start": "migrate.cli.cutover_start:start",
     "delta": "migrate.cli.cutover_delta:delta",
+    "freeze": "migrate.cli.cutover_freeze:freeze",
+    "thaw": "migrate.cli.cutover_freeze:thaw",
     "gate": "migrate.cli.cutover_gate:gate",
     "waive": "migrate.cli.cutover_gate:waive",
     "invite": "migrate.cli.cutover_gate:invite",

@@ -37,6 +37,9 @@ def delta(
     and a lag that grows over the bound takes the cutover back to syncing, with a warning. Each round is a
     line; with `--json`, a document in one line. Next: `migrate cutover freeze`.
 
+    Where the cohort is frozen it brings the last delta, up to the final watermark and beyond; the cohort is
+    drained then. Next: `migrate validate`, `migrate cutover gate`.
+
     Ends with 1 while the lag is over the bound, or something was held or refused; with 3 where a system kept
     the last round from its end.
 
@@ -45,10 +48,13 @@ def delta(
     migrate cutover delta --watch --every 5m
     """
     from migrate.cutover.deltas import follow
-    from migrate.cutover.machine import chosen
+    from migrate.cutover.machine import Cutover, chosen
+    from migrate.cutover.states import STANDSTILL
 
     with session.workspace() as workspace:
         name = chosen(workspace, cohort)
+        if Cutover(workspace, name).state in STANDSTILL and not watch:
+            return _last(session, workspace, name, who)
 
     def told(_workspace: Workspace, step: Step) -> None:
         if step.next_at is not None:  # the last one is the command's result
@@ -60,6 +66,21 @@ def delta(
             every=every if watch else None, progress=bars,
         )  # fmt: skip
     return _result(last)
+
+
+def _last(session: Session, workspace: Workspace, cohort: str, who: str) -> Result:
+    """The last delta of a frozen cohort."""
+    from migrate.cutover.freezing import drain
+    from migrate.cutover.machine import Cutover
+
+    with session.bars() as bars:
+        found = drain(Cutover(workspace, cohort), who=who, progress=bars)
+    text = (
+        f"The cohort `{cohort}` is drained: every object was read up to {found.through}, beyond the final "
+        f"watermark {found.watermark}. Dead letters left: {found.refused:,}. Next: `migrate cutover gate`."
+    )
+    document = {"drained": found, "state": "drained"}
+    return Result("cutover delta", document, text, int(bool(found.refused)))
 
 
 def _result(step: Step) -> Result:

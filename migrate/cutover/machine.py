@@ -27,6 +27,7 @@ MOVED = cutovers.MOVED
 GUARDS = (
     # One line a module, each part's own.
     "migrate.cutover.starting",
+    "migrate.cutover.freezing",
     "migrate.cutover.inverses",
     "migrate.cutover.gate",
     "migrate.cutover.switching",

@@ -97,16 +97,24 @@ class FreezePlan(Shape):
 
     levels: dict[str, Literal["data", "bulk", "configuration"]] = {}  # by source object; default: data
     still: Span = "10 minutes"
-    allow: list[str] = []  # ids of users of the source whose writes break no freeze
+    allow: list[str] = []  # users and apps of the source whose writes break no freeze: id, name or e-mail
 
 
 class IntakePlan(Shape):
-    """A door through which records come in, and what happens at it during the freeze."""
+    """A door through which records come in, and what happens at it during the freeze.
+
+    `drain`: it goes on into the source, and the last delta brings it. `buffer`: it leads to our receiver
+    (`migrate cutover intake serve`), whose posts are loaded once it is known where the records are at home.
+    """
 
     name: Name
-    object: str
+    object: str  # of the source, an entry of the plan
     door: Literal["form", "mail", "portal", "api"]
     during: Literal["drain", "buffer"] = "drain"
+    by: list[str] = []  # who writes through it into the source, as in `allow`; none: whoever makes a record
+    fields: dict[str, str] = {}  # field of the source object by the name that is posted, where they differ
+    id: str | None = None  # the posted name that tells one post from the next; none: what is posted, and when
+    most: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000  # posts that wait at once, before it says no
 
 
 class GatePlan(Shape):
