@@ -12,6 +12,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 COMMANDS = {
     # One line a command, in the order in which one uses them; each part's in a module of its own.
+    "rehearse": "migrate.cli.cutover_rehearse:rehearse",
     "start": "migrate.cli.cutover_start:start",
     "delta": "migrate.cli.cutover_delta:delta",
     "freeze": "migrate.cli.cutover_freeze:freeze",

@@ -50,13 +50,18 @@ def drill(
     from migrate_rollback.drilling import ROWS, Options
     from migrate_rollback.drilling import drill as run
 
-    options = Options(None if whole else rows or ROWS, speed, latency, _settings(limits), keep)
+    options = Options(None if whole else rows or ROWS, speed, latency, settings(limits), keep)
     with session.workspace() as workspace, session.bars() as bars:
         found = run(workspace, options, bars)
     return Result("rollback drill", _document(found), _text(found), 0 if found.clean else 1)
 
 
-def _settings(limits: tuple[str, ...]) -> dict[str, Any]:
+def settings(limits: tuple[str, ...]) -> dict[str, Any]:
+    """Limits of a tenant as they were typed, NAME=VALUE each.
+
+    Raises:
+        UsageError: one is no such pair.
+    """
     found: dict[str, Any] = {}
     for each in limits:
         name, equals, value = each.partition("=")
@@ -87,7 +92,7 @@ def _text(found: Drilled) -> str:
     ]
     rows = [
         (
-            each.name, _span(each.whole), sum(each.calls.values()), each.throttled,
+            each.name, span(each.whole), sum(each.calls.values()), each.throttled,
             ", ".join(f"{name} {count:,}" for name, count in each.calls.items()),
         )
         for each in found.phases
@@ -100,8 +105,8 @@ def _text(found: Drilled) -> str:
             "A lower `--speed` comes nearer to its times."
         )
     lines.append(
-        f"Load, rollback with half as much again, and an hour: {_span(found.needed)}. The window: "
-        f"{_span(found.window)}. " + ("That is enough." if found.enough else "That is NOT enough.")
+        f"Load, rollback with half as much again, and an hour: {span(found.needed)}. The window: "
+        f"{span(found.window)}. " + ("That is enough." if found.enough else "That is NOT enough.")
     )
     if found.verdict == "pass":
         lines.append("The twin is again as it was: verified.")
@@ -123,7 +128,8 @@ def _text(found: Drilled) -> str:
     return "\n".join(lines)
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A length of time, in the unit that suits it."""
     if not isfinite(seconds):
         return "without end"
     if seconds < 60:

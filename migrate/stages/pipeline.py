@@ -118,7 +118,8 @@ def alone(workspace: Workspace, what: str, *, with_others: bool = False) -> Iter
     """
     with workspace.ledger.alone(what, shared=with_others) as ours:
         if not ours:
-            others = {"ready": "a transform or a load", "plan-diff": "a plan diff", "drill": "a drill"}
+            others = {"ready": "a transform or a load", "plan-diff": "a plan diff", "drill": "a drill",
+                      "rehearsal": "a rehearsal"}  # fmt: skip
             other = others.get(what, f"an {what}")
             raise UsageError(
                 f"Another process is busy with {other} in this workspace.",

@@ -40,12 +40,15 @@ class CopiedWorkspace:
     unlike: Mapping[Role, tuple[str, ...]]
 
 
-def twin_workspace(real: Workspace, root: Path, twins: Mapping[Role, Standing]) -> CopiedWorkspace:
+def twin_workspace(
+    real: Workspace, root: Path, twins: Mapping[Role, Standing], *, extracted: bool = True
+) -> CopiedWorkspace:
     """Copy plan and extract, bind the copy to the twins, and see how like they are.
 
     Args:
         root: a folder that isn't there yet.
         twins: both of them, stood up from the catalogs of `real`.
+        extracted: take the extract over; without, the copy extracts from the source's twin.
 
     Raises:
         Damaged: a part of the extract is missing or differs from its digest.
@@ -61,16 +64,18 @@ def twin_workspace(real: Workspace, root: Path, twins: Mapping[Role, Standing]) 
         environment[MEMORY] = real.environment[MEMORY]
     copy = Workspace(root, environment)
     copy.place.make()
-    for stage in COPIED:
-        _link(real.storage.below(f"stage/{stage}"), root / STATE / "stage" / stage)
-    _link(real.storage.below("blobs"), root / STATE / "blobs")
+    if extracted:
+        for stage in COPIED:
+            _link(real.storage.below(f"stage/{stage}"), root / STATE / "stage" / stage)
+        _link(real.storage.below("blobs"), root / STATE / "blobs")
     unlike: dict[Role, tuple[str, ...]] = {}
     for role in PREFIX:
         discover(copy, (role,))
         twins[role].hide(copy.catalog(role))
         discover(copy, (role,))
         unlike[role] = tuple(drift_between(real.catalog(role), copy.catalog(role)))
-    _bind(copy, "source", real.catalog("source"))
+    if extracted:
+        _bind(copy, "source", real.catalog("source"))
     return CopiedWorkspace(copy, unlike)
 
 

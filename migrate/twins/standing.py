@@ -7,7 +7,7 @@ or slowed; from then on every call takes the twin's latency.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +78,26 @@ class Standing:
         if self.twin.latency:
             order = {"kind": "slow", "seconds": self.twin.latency}
             self.control.post("/faults", [{"id": "latency", "on": {"times": None}, "do": order}])
+
+    def act(self, do: str, object: str, id: str = "", *, who: str = "", **fields: Any) -> str:
+        """Let a user of the twin do something to a record, as in the vendor's pages; the record's id.
+
+        Args:
+            do: create, update, delete.
+            who: the id of one of its people; "": its administrator.
+
+        Raises:
+            ControlError: the twin refuses, as the vendor would.
+        """
+        order = {"do": do, "object": object, "fields": fields}
+        order |= {name: value for name, value in (("id", id), ("as", who)) if value}
+        told = self.control.post("/act", order)
+        return str(told.get("id") or id)
+
+    def made(self) -> tuple[Mapping[str, int], int]:
+        """Calls by kind since this or `calls` was asked last, and how many were throttled."""
+        found = self.calls()
+        return found.by_kind, found.throttled
 
     def calls(self) -> Calls:
         """What was asked since this was asked last."""

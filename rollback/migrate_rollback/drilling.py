@@ -131,7 +131,7 @@ def drill(workspace: Workspace, options: Options, progress: Progress = no_progre
         SystemRefused: a twin refused what the real system may well have taken; names the phase.
         Damaged: a part of the extract differs from its digest.
     """
-    _must_be_extracted(workspace)
+    must_be_extracted(workspace)
     if options.keep and workspace.place.remote:
         raise UsageError(
             "A workspace on S3 has no folder of its own in which a drill could stay.", "Leave out `--keep`."
@@ -167,13 +167,13 @@ def _rehearsed(
     copied = twin_workspace(real, folder / "workspace", twins)
     copy = copied.workspace
     try:
-        stood = _baseline(real)
-        planted = _plant(real, copy, twins["target"], stood, progress)
+        stood = stood_before(real)
+        planted = plant_before(real, copy, twins["target"], stood, progress)
         with _told("prepare"):
             prepare(copy)
             extract(copy, progress=progress)
             pipeline.transform(copy, progress)
-        of, trees = _ready(copy, options.rows)
+        of, trees = ready_for(copy, options.rows)
         records = of if trees is None else sampled(copy, trees)
         factor = of / records if records else 1.0
         for each in twins.values():
@@ -203,7 +203,12 @@ def _rehearsed(
 # -- what goes in ---------------------------------------------------------------------------------
 
 
-def _must_be_extracted(workspace: Workspace) -> None:
+def must_be_extracted(workspace: Workspace) -> None:
+    """There is an extract of every object.
+
+    Raises:
+        UsageError: of one there is none.
+    """
     sources = dict.fromkeys(each.source for each in workspace.plan.model.objects)
     missing = [name for name in sources if not workspace.store.manifests("source", name)]
     if missing:
@@ -213,7 +218,7 @@ def _must_be_extracted(workspace: Workspace) -> None:
         )
 
 
-def _baseline(workspace: Workspace) -> tuple[str, dict[str, tuple[Manifest, Manifest | None]]]:
+def stood_before(workspace: Workspace) -> tuple[str, dict[str, tuple[Manifest, Manifest | None]]]:
     """What stood in the target before us, and where that is known from: by object, records and links."""
     store, point = workspace.store, _untouched(workspace)
     found: dict[str, tuple[Manifest, Manifest | None]] = {}
@@ -239,13 +244,18 @@ def _untouched(workspace: Workspace) -> Checkpoint | None:
     return since[0] if since else (points[-1] if points else None)
 
 
-def _plant(
+def plant_before(
     real: Workspace,
     copy: Workspace,
     standing: Standing,
     stood: tuple[str, dict[str, tuple[Manifest, Manifest | None]]],
     progress: Progress,
 ) -> Planted:
+    """Put what stood in the target before us into its twin.
+
+    Args:
+        stood: as `stood_before` tells it.
+    """
     done, baseline = Planted(), stood[1]
     with closing(copy.target()) as target:
         catalog = copy.catalog("target")
@@ -266,7 +276,7 @@ def _left_out(done: Planted, found: Planted) -> None:
     done.why = done.why or found.why
 
 
-def _ready(copy: Workspace, rows: int | None) -> tuple[int, int | None]:
+def ready_for(copy: Workspace, rows: int | None) -> tuple[int, int | None]:
     """How many records are ready, and how many trees make about `rows` of them; None: all."""
     counts = []
     for plan in copy.plan.model.objects:

@@ -1,0 +1,105 @@
+"""The command that plays the whole cutover on twins of both systems, or on the vendors' sandboxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from migrate.cli.cutover import actor_option
+from migrate.cli.drill import settings, span
+from migrate.cli.output import Result, Session, table
+
+if TYPE_CHECKING:
+    from migrate.cutover.rehearsal.projecting import Interval
+    from migrate.cutover.rehearsal.running import Rehearsed
+
+
+@click.command(short_help="Play the whole cutover on twins of both systems.")
+@click.option("--on", type=click.Choice(["twin"]), default="twin", show_default=True, help="Where.")
+@click.option(
+    "--sample", type=click.IntRange(min=1), default=None, help="About so many records, in whole trees."
+)
+@click.option(
+    "--latency", type=click.FloatRange(min=0), default=0.25, show_default=True,
+    help="Seconds that the vendor takes for a call.",
+)  # fmt: skip
+@click.option(
+    "--speed", type=click.FloatRange(min=0.1), default=4.0, show_default=True,
+    help="Seconds of the vendor's clock in one of this machine's.",
+)  # fmt: skip
+@click.option(
+    "--limit", "limits", multiple=True, metavar="NAME=VALUE",
+    help="A limit of the target's tenant, such as `tier=enterprise` or `daily_limit=200000`.",
+)  # fmt: skip
+@click.option("--keep", is_flag=True, help="Leave the twins' stores and the workspace on the disk.")
+@actor_option
+@click.pass_obj
+def rehearse(
+    session: Session, on: str, sample: int | None, latency: float, speed: float, limits: tuple[str, ...],
+    keep: bool, who: str,
+) -> Result:  # fmt: skip
+    """Play the whole cutover on local twins: load, edits by people, deltas, validation, and the way back.
+
+    Says what the vendor would refuse, how long each step takes and what it asks of the quota, with an
+    interval, and what it did not prove. No real system is read or written. Ends with 1 where something was
+    refused, lost or differs. Next: `migrate cutover start`, `migrate cutover runbook`.
+
+    \b
+    migrate cutover rehearse --on twin --sample 500
+    """
+    from migrate.cutover.rehearsal.running import Options
+    from migrate.cutover.rehearsal.running import rehearse as run
+
+    options = Options(sample, speed, latency, settings(limits), keep)
+    with session.workspace() as workspace, session.bars() as bars:
+        found = run(workspace, options, who=who, progress=bars)
+    document: dict[str, Any] = {"rehearsal": found, "on": on, "clean": found.clean}
+    return Result("cutover rehearse", document, rehearsed_text(found), 0 if found.clean else 1)
+
+
+def rehearsed_text(found: Rehearsed) -> str:
+    """What a rehearsal showed, for people."""
+    lines = [f"{found.records:,} of {found.of:,} records, on a {found.on}. Validation: {found.verdict}."]
+    projection = found.projection
+    rows = [
+        (each.title, span(each.seconds), _seconds(ahead.seconds), each.asked("target"), _number(ahead.calls))
+        for each, ahead in zip(found.steps, projection.steps, strict=True)
+    ]
+    lines.append(table(rows, ("step", "took here", "will take", "calls here", "calls then")))
+    lines.append(f"Intervals: {projection.method}.")
+    if projection.quota:
+        days = projection.days_of_quota or 0
+        lines.append(
+            f"Calls to the new system: {_number(projection.calls)}; its quota is {projection.quota:,} a day, "
+            f"so they take {days:.1f} days of it."
+        )
+    lines.append(f"Records to write: {_number(projection.records)}; files: {projection.bytes:,} bytes.")
+    lines += [
+        f"Refused: {each.count:,} {each.kind}s of `{each.object}`: {each.reason} "
+        f"(such as {', '.join(each.keys)})"
+        for each in found.refusals
+    ]
+    arrived = found.edits - len(found.lost)
+    lines.append(f"People's edits: {arrived} of {found.edits} arrived. The way back: {found.back}.")
+    lines += [f"Lost: {each}" for each in found.lost]
+    lines += [f"Look at: {each}" for each in found.findings]
+    if found.left_out:
+        lines.append(f"The twins left out {found.left_out:,} records: {found.left_out_why}")
+    for role, differences in found.unlike.items():
+        if differences:
+            lines.append(f"The {role}'s twin differs in {len(differences)}: {'; '.join(differences[:5])}")
+    lines.append("Not proved by it:")
+    lines += [f"  {each}" for each in found.not_proved]
+    lines.append(f"Evidence: {found.evidence}" + (f"; kept: {found.folder}" if found.folder else ""))
+    return "\n".join(lines)
+
+
+def _seconds(found: Interval) -> str:
+    return f"{span(found.low)} to {span(found.high)}, likely {span(found.likely)}"
+
+
+def _number(found: Interval) -> str:
+    if found.low == found.high:
+        return f"{found.likely:,.0f}"
+    return f"{found.low:,.0f} to {found.high:,.0f}"

@@ -1,0 +1,78 @@
+"""A rehearsal plays the whole cutover on twins, and touches no real system.
+
+Commands are processes of their own; the real systems are switched off once they have been extracted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrate.demo.generated import generated
+from migrate.demo.run import SETTINGS, environment, prepare_folder
+from migrate.demo.shape import Sizes
+from migrate.sandbox.server import Running, launch
+from tests.sandbox.test_rollback import Line
+
+TINY = Sizes(accounts=6, parents=2, opportunities=12, companies=6, known=2, contacts=4)
+
+
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    """A workspace whose real systems were extracted, and are switched off."""
+    root = tmp_path_factory.mktemp("rehearsal") / "workspace"
+    seed = generated(TINY)
+    prepare_folder(root, "salesforce-to-hubspot")
+    with ExitStack() as stack:
+        running: list[Running] = [
+            stack.enter_context(launch(name, root.parent / name, settings=SETTINGS[name]))
+            for name in ("salesforce", "hubspot")
+        ]
+        for each, document in zip(running, (seed.salesforce, seed.hubspot), strict=True):
+            each.control.post("/seed", document)
+        line = Line(root, running[1], environment(running[0], running[1]))
+        for words in ("discover", "extract"):
+            line.run(words, codes=(0, 1))
+    yield line
+
+
+@pytest.fixture
+def line(extracted: Line, tmp_path: Path) -> Line:
+    shutil.copytree(extracted.root, tmp_path / "workspace")
+    return Line(tmp_path / "workspace", extracted.hubspot, extracted.variables)
+
+
+def events(line: Line, what: str) -> list[dict[str, Any]]:
+    with sqlite3.connect(line.root / ".migrate" / "ledger.db") as ledger:
+        rows = ledger.execute("SELECT facts FROM events WHERE what = ? ORDER BY number", (what,)).fetchall()
+    return [json.loads(facts) for (facts,) in rows]
+
+
+def test_a_rehearsal_plays_the_cutover_without_any_real_system_and_the_trail_covers_what_it_saw(
+    line: Line,
+) -> None:
+    told = line.run("cutover", "rehearse", "--speed", "20", "--latency", "0.05", "--as", "Ada", codes=(0, 1))
+
+    seen = told["rehearsal"]
+    assert (seen["back"], seen["lost"], seen["findings"]) == ("pass", [], []), seen
+    assert seen["edits"] > 0
+    assert seen["records"] == seen["of"] > 0
+    steps = {each["id"]: each for each in seen["steps"]}
+    assert steps["load"]["calls"]["target"]["creates"] > 0
+    assert steps["delta"]["rows"] >= seen["edits"]
+    assert "automations" in seen["not_proved"][0]
+    assert not (line.root / ".migrate" / "rehearsal").exists(), "people's data don't stay behind"
+
+    [event] = events(line, "cutover rehearsed")
+    content = (line.root / ".migrate" / "cutover" / "rehearsals" / event["file"]).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == event["evidence"] == seen["evidence"]
+    [moved] = events(line, "cutover moved")
+    assert (moved["from"], moved["to"], moved["evidence"]) == ("planned", "rehearsed", event["evidence"])
