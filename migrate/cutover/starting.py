@@ -110,7 +110,7 @@ def load_scope(workspace: Workspace, progress: Progress = no_progress) -> Loaded
     """
     from migrate_rollback.returning import tighten
 
-    found = load(workspace, progress=progress, sample=scoped(workspace))
+    found = load(workspace, progress=progress, scoped=scoped(workspace))
     tighten(workspace)
     return found
 

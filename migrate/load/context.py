@@ -61,6 +61,7 @@ class Loading:
     keep_going: bool = False  # even where the target refuses all
     later: Mapping[str, Collection[str]] = field(default_factory=dict)  # by entry: fields of a second pass
     withheld: str = ""  # table of keys whose record may not be created yet; see `migrate.load.consent`
+    scoped: bool = False  # what isn't in the engine's table `sample` is others', and isn't missed
     addresses: Addresses | None = None  # new addresses for old ones in texts, where the plan rewrites any
     baseline: dict[str, list[str]] = field(
         default_factory=dict

@@ -56,7 +56,8 @@ class Cutter:
                 may bear the unique value of the one that goes.
         """
         size = self.loading.target.limits.records_of(self.plan.target)
-        many = None if self.sample else jobs.limits(self.loading, self.plan.target, manifest.rows)
+        few = self.sample and not self.loading.scoped
+        many = None if few else jobs.limits(self.loading, self.plan.target, manifest.rows)
         for part in manifest.parts:
             done = book.rows_done(self.loading.ledger, self.loading.attempt, manifest.folder, part.name)
             if len(done) >= part.rows:

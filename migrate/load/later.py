@@ -121,6 +121,7 @@ class LaterCutter:
         lacks = [_lacks(lead, f"x{number}") for number, lead in enumerate(once)]
         lacks += [f"p.{identifier(lead.name)} IS NOT NULL" for lead in many]
         lacks += [self._old(name) for name in texts]
+        within = "AND p._key IN (SELECT key FROM sample)" if self.loading.scoped else ""
         joins = " ".join(
             f"LEFT JOIN crosswalk AS x{number} ON x{number}.key = p.{identifier(lead.name)}"
             for number, lead in enumerate(once)
@@ -132,7 +133,7 @@ class LaterCutter:
             FROM read_parquet({text(path)}, file_row_number=true) AS p
             JOIN crosswalk AS c ON c.key = p._key
             LEFT JOIN {self.staged.images(path)} AS held ON held.seq = c.told_seq {joins}
-            WHERE NOT p._deleted AND p._key NOT IN (SELECT key FROM tried)
+            WHERE NOT p._deleted AND p._key NOT IN (SELECT key FROM tried) {within}
             AND ({" OR ".join(f"({each})" for each in lacks)}) {stale}"""
         )
         over = self.staged.over(manifest, part) if found else {}

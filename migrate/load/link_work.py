@@ -91,7 +91,7 @@ class LinkCutter:
             if len(done) < part.rows:
                 items = (
                     item
-                    for item in self._resolved(manifest, part.name)
+                    for item in self._resolved(manifest, part.name, within=self._within())
                     if item.row not in done and (item.deleted or not removing)
                 )
                 yield from self._cut(manifest, part.name, items)
@@ -144,7 +144,7 @@ class LinkCutter:
         )
         return LinkWork(batch, tuple(items))
 
-    def _resolved(self, manifest: Manifest, part: str) -> Iterator[LinkItem]:
+    def _resolved(self, manifest: Manifest, part: str, *, within: str = "") -> Iterator[LinkItem]:
         """Rows of a part that can be carried out, in its order: those to be made whose two ends are in the
         crosswalk, and those to be removed, for what has no end in the target any more is gone."""
         path = self.loading.workspace.store.path(manifest, part)
@@ -159,8 +159,8 @@ class LinkCutter:
             LEFT JOIN crosswalk AS r ON r.key = links."right"
             LEFT JOIN ({self._later(manifest)}) AS later ON later."left" = links."left"
               AND later."right" = links."right" AND later.label = links.label
-            WHERE links._deleted OR coalesce(later.gone, false)
-              OR (l.target_id IS NOT NULL AND {far} IS NOT NULL)
+            WHERE (links._deleted OR coalesce(later.gone, false)
+              OR (l.target_id IS NOT NULL AND {far} IS NOT NULL)) {within}
             ORDER BY links.file_row_number"""
         )
         for batch in reader:
@@ -168,6 +168,14 @@ class LinkCutter:
                 link = Link(row["lo"], row["lid"], row["ro"], row["rid"], row["label"])
                 key = link_key(row["lk"], row["rk"], row["label"])
                 yield LinkItem(row["row"], key, link, bool(row["gone"]), bool(row["over"]))
+
+    def _within(self) -> str:
+        """A condition: where a load has a scope, one end of the link is in it."""
+        if not self.loading.scoped:
+            return ""
+        return (
+            """AND (links."left" IN (SELECT key FROM sample) OR links."right" IN (SELECT key FROM sample))"""
+        )
 
     def _later(self, manifest: Manifest) -> str:
         """SQL: what the generations after this one say of a link last. `gone`: it is to be removed."""

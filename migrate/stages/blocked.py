@@ -55,8 +55,14 @@ def blocked_records(loading: Loading, plan: ObjectPlan) -> int:
             ORDER BY w.field || ': its record ' || a.why),
             CASE WHEN {waits} THEN {text(NO_OPT_OUT)} ELSE {text(NOT_SENT)} END) AS cause,
           coalesce(min(w.parent), '') AS parent
-        FROM waiting_rows AS w LEFT JOIN absent AS a ON a.key = w.parent GROUP BY _key ORDER BY _key""",
+        FROM waiting_rows AS w LEFT JOIN absent AS a ON a.key = w.parent
+        WHERE {_within(loading, "_key")} GROUP BY _key ORDER BY _key""",
     )  # fmt: skip
+
+
+def _within(loading: Loading, key: str) -> str:
+    """A condition: a key is in the load's scope, where it has one."""
+    return f"{key} IN (SELECT key FROM sample)" if loading.scoped else "true"
 
 
 def unfilled(loading: Loading, plan: ObjectPlan) -> int:
@@ -80,7 +86,8 @@ def unfilled(loading: Loading, plan: ObjectPlan) -> int:
     return _publish(
         loading, "unfilled", plan.name,
         """SELECT w._key, w.field, w.parent, w.field || ': its record ' || a.why AS cause
-        FROM waiting_rows AS w JOIN absent AS a ON a.key = w.parent ORDER BY ALL""",
+        FROM waiting_rows AS w JOIN absent AS a ON a.key = w.parent
+        WHERE """ + _within(loading, "w._key") + " ORDER BY ALL",
     )  # fmt: skip
 
 
@@ -145,7 +152,8 @@ def blocked_links(loading: Loading, name: str) -> int:
           CASE WHEN l.key IS NULL THEN b."left" ELSE b."right" END || ' is not in the target' AS cause
         FROM read_parquet({text(path)}, file_row_number=true) AS b
         LEFT JOIN crosswalk AS l ON l.key = b."left" LEFT JOIN crosswalk AS r ON r.key = b."right"
-        WHERE file_row_number IN ({", ".join(map(str, rows))})"""
+        WHERE file_row_number IN ({", ".join(map(str, rows))})
+        AND ({_within(loading, 'b."left"')})"""
         for path, rows in _pending(loading, loading.workspace.store.manifests("links", name))
     ]
     none = """SELECT ''::VARCHAR AS "left", ''::VARCHAR AS "right", ''::VARCHAR AS label, ''::VARCHAR AS cause

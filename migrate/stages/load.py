@@ -99,6 +99,7 @@ def load(
     dry_run: bool = False,
     progress: Progress = no_progress,
     sample: bool = False,
+    scoped: bool = False,
     keep_going: bool = False,
 ) -> Loaded:
     """Load what is ready and not yet done.
@@ -106,6 +107,8 @@ def load(
     Args:
         keep_going: don't stop where the target refuses every record of an object alike.
         sample: only records that the engine's table `sample` names.
+        scoped: the same, and links and references are others' where they are outside: neither carried, nor
+            told as blocked.
 
     Raises:
         UsageError: nothing is ready, a rollback is under way, or the plan isn't the one that was loaded and
@@ -116,7 +119,7 @@ def load(
         Parked, SystemRefused: the target; what was done is kept, run again.
         CanaryStopped: the target did more than was asked with the first record of an entry.
     """
-    plan = waves_of(workspace)
+    plan, sample = waves_of(workspace), sample or scoped
     plans, named = plan.order, workspace.plan.chosen(objects)
     chosen = [each for each in plans if each in named]
     attempt = open_attempt(workspace, write=not dry_run)
@@ -132,7 +135,7 @@ def load(
         ) as loading,
         ExitStack() as stack,
     ):
-        loading.later = plan.waiting
+        loading.later, loading.scoped = plan.waiting, scoped
         loading.addresses = addresses_for(loading)
         must_be_open(workspace, attempt)
         no_repair_in_doubt(workspace)
