@@ -58,8 +58,8 @@ prove-rollback: $(VENV)/.dev ## show every claim of the rollback at full size, w
 	$(BIN)/python -u -m tests.proofs rollback
 
 lock: ## renew the locked requirements
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox --extra postgres --extra sign pyproject.toml -q -o requirements.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox --extra postgres --extra sign pyproject.toml --group dev -q -o requirements-dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox --extra console --extra postgres --extra sign pyproject.toml -q -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox --extra console --extra postgres --extra sign pyproject.toml --group dev -q -o requirements-dev.txt
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .demo .proof

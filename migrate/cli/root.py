@@ -44,6 +44,7 @@ COMMANDS = {
     "cutover": "migrate.cli.cutover:cutover",
     "approve": "migrate.cli.cutover_gate:approve",
     "override": "migrate.cli.cutover_gate:override",
+    "console": "migrate.cli.console:console",
     "status": "migrate.cli.evidence:status",
     "backup": "migrate.cli.care:backup",
     "restore": "migrate.cli.care:restore",

@@ -48,7 +48,7 @@ def _pid_space() -> str:
         return ""
 
 
-def _start_of(pid: int) -> str | None:
+def start_of(pid: int) -> str | None:
     """Start of a process in clock ticks since boot; None if it doesn't run (or can't be told)."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
@@ -66,7 +66,7 @@ def this_process() -> Process:
     except (KeyError, OSError):
         user = str(os.getuid())
     boot = _boot_id()
-    return Process(user, socket.gethostname(), boot + _pid_space() if boot else "", pid, _start_of(pid) or "")
+    return Process(user, socket.gethostname(), boot + _pid_space() if boot else "", pid, start_of(pid) or "")
 
 
 def proved_dead(row: Any, *, one_host: bool) -> bool:
@@ -83,7 +83,7 @@ def proved_dead(row: Any, *, one_host: bool) -> bool:
         return one_host
     if bracket + space != _pid_space():
         return False  # its number means another process here
-    return bool(_start_of(row.pid) != row.process)
+    return bool(start_of(row.pid) != row.process)
 
 
 class Lease:

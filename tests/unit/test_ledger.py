@@ -248,7 +248,7 @@ def held_by(ledger: Ledger, **facts: Any) -> None:
     me = this_process()
     row = {
         "system": "new", "epoch": 7, "holder": "bob", "host": me.host, "boot": me.boot, "pid": 1,
-        "process": leases._start_of(1), "since": "s",
+        "process": leases.start_of(1), "since": "s",
         "until": stamp(ledger.clock.now() + timedelta(minutes=5)),
     }  # fmt: skip
     with ledger.write() as tx:

@@ -35,7 +35,8 @@ FORMAT = 1
 BACKUPS = "backups"
 TRIES = 5  # while a compaction takes segments away, or a stage is written anew
 LEDGER_KEY = "ledger.db"
-_APART = ("stage/", "blobs/", "journal/", "spill/", "purging")  # copied in their own way, or not at all
+# Copied in their own way, or not at all.
+_APART = ("stage/", "blobs/", "journal/", "spill/", "purging", "console/")
 _MADE = frozenset({"ledger.json", COPY, TRAIL})  # made anew where it is restored
 _DAMAGED = "Run `migrate fsck --deep`, mend what it names, and take the backup again."
 

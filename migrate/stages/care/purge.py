@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 WHY = "lost: erased at the person's request; what it held before can't be put back"
 _TEXTS = (".json", ".csv", ".txt")
 _PAGES = (".html", ".xml", ".xlsx")
+_CUT = (".backup-", "ledger.db.lost-", "ledger.db.fresh", "console/")  # the last: what commands printed
 _LONG = 8  # letters of a name that is taken for theirs wherever a report shows it
 _SECONDS = 3600.0
 
@@ -247,7 +248,7 @@ class _Purging:
         write_aside(self.root / MOVES, json.dumps(self.moves).encode())
 
     def _keys(self) -> list[str]:
-        skipped = ("spill/", f"{ASIDE}/", "blobs/", "catalog/")
+        skipped = ("spill/", f"{ASIDE}/", "blobs/", "catalog/", "console/")
         return [key for key in self.workspace.storage.keys("") if not key.startswith(skipped)]
 
     def _parquet(self, key: str, told: dict[bytes, bytes] | None = None) -> None:
@@ -363,7 +364,7 @@ class _Purging:
         """What was set aside or cut short, and ledgers that were replaced: they go unseen."""
         for path in self.root.rglob("*"):
             key = path.relative_to(self.root).as_posix()
-            cut = key.startswith((".backup-", "ledger.db.lost-", "ledger.db.fresh")) or ".aside" in path.name
+            cut = key.startswith(_CUT) or ".aside" in path.name
             if path.is_file() and (path.name.endswith(".damaged") or cut):
                 self.moves["remove"].append(key)
 

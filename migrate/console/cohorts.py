@@ -1,0 +1,45 @@
+"""Where does each cohort stand, as the page shows it: its path, its timers, and what may be done next?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from migrate.console.acts import ACTS, OFFERED, Act
+from migrate.cutover.standing import Standing, everywhere
+from migrate.cutover.states import PATH
+from migrate.workspace import Workspace
+
+TONES = {"switched": "pass", "sealed": "pass", "approved": "pass", "verified": "pass", "reverted": "warn",
+         "reversing": "warn", "switching": "warn", "cancelled": "warn"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A cohort on the page. `at`: how many states of `path` lie behind it; `timers`: words and stamps."""
+
+    stands: Standing
+    path: tuple[str, ...]
+    at: int
+    timers: tuple[tuple[str, str], ...]
+    offered: tuple[Act, ...]
+
+    @property
+    def tone(self) -> str:
+        """Its colour: red while something stands in the way of the next step."""
+        return "fail" if self.stands.red else TONES.get(self.stands.state, "known")
+
+
+def cohorts(workspace: Workspace) -> list[Cohort]:
+    """Every cohort, in the plan's order; asks no system."""
+    return [_cohort(each) for each in everywhere(workspace)]
+
+
+def _cohort(stands: Standing) -> Cohort:
+    state = stands.state
+    path: tuple[str, ...] = PATH if state in PATH else (*PATH[: PATH.index("switched") + 1], state)
+    if state == "cancelled":
+        path = ("planned", "cancelled")
+    timers = [("Last safe start", stands.last_safe_start), ("The way back closes", stands.window_end)]
+    shown = tuple((word, at) for word, at in timers if at) if state not in ("planned", "sealed") else ()
+    offered = tuple(ACTS[name] for name in OFFERED.get(state, ()))
+    return Cohort(stands, path, path.index(state), shown, offered)

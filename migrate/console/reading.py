@@ -1,0 +1,149 @@
+"""What do the pages show? Gathered from the workspace, as the same functions tell the command line.
+
+Nothing here writes. A workspace is opened for one question and closed again, so that no page shows what isn't
+so any more; one question at a time, for the engine's memory is bounded. What takes long is kept for seconds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import sqlalchemy as sa
+
+from migrate.errors import MigrateError, PlanError
+from migrate.ledger.tables import events
+from migrate.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate_rollback.window import Window
+
+    from migrate.stages.status import Status
+
+T = TypeVar("T")
+SHORT, LONG = 3.0, 60.0  # seconds for which an answer is kept
+
+
+class Desk:
+    """Opens the workspace, one question at a time.
+
+    Args:
+        where: a folder, or `s3://bucket/prefix`.
+    """
+
+    def __init__(self, where: Path | str) -> None:
+        self.where = where
+        self._lock = threading.Lock()
+        self._kept: dict[Hashable, tuple[float, str, Any]] = {}
+
+    @contextmanager
+    def open(self) -> Iterator[Workspace]:
+        """The workspace as it is now, closed at the end."""
+        workspace = Workspace(self.where)
+        try:
+            yield workspace
+        except PlanError as error:
+            raise workspace.place.told(error) from error
+        finally:
+            workspace.close()
+
+    def ask(self, name: Hashable, question: Callable[[Workspace], T], *, keep: float = 0.0) -> T:
+        """The answer to a question.
+
+        Args:
+            keep: seconds for which an answer holds, as long as nothing happens in the trail.
+        """
+        with self._lock, self.open() as workspace:
+            at = head(workspace)
+            known = self._kept.get(name)
+            if known is not None and known[1] == at and time.monotonic() - known[0] < keep:
+                answer: T = known[2]
+                return answer
+            answer = question(workspace)
+            if keep:
+                self._kept[name] = (time.monotonic(), at, answer)
+            return answer
+
+
+def head(workspace: Workspace) -> str:
+    """The digest of the trail's last event, "" before any."""
+    query = sa.select(events.c.digest).order_by(events.c.number.desc()).limit(1)
+    return str(workspace.ledger.value(query) or "")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The last validation in a few words. `code`: the evidence's short name; `at`: when it ended, a stamp."""
+
+    verdict: str
+    title: str
+    summary: str
+    code: str
+    at: str
+    masked: bool
+    part: bool
+
+
+@dataclass(frozen=True)
+class Now:
+    """Where everything stands. `status`, `verdict`, `window`: None before there is any; `why_no_status`: what
+    kept it from being told."""
+
+    source: str
+    target: str
+    status: Status | None
+    why_no_status: str
+    verdict: Verdict | None
+    window: Window | None
+
+
+def now(workspace: Workspace) -> Now:
+    """Gather it; asks no system."""
+    from migrate_rollback import returning
+
+    from migrate.stages.status import status
+
+    model = workspace.plan.model
+    found, why = None, ""
+    try:
+        found = status(workspace)
+    except MigrateError as error:
+        why = str(error)
+    window = returning.current(workspace.ledger, workspace.clock)
+    return Now(model.source.system, model.target.system, found, why, verdict(workspace), window)
+
+
+def verdict(workspace: Workspace) -> Verdict | None:
+    """Of the last validation that was written; None before there is any."""
+    document = report(workspace)
+    if document is None:
+        return None
+    from migrate_validators.page import code_of
+
+    return Verdict(
+        document["verdict"], document["title"], document["summary"], code_of(document["digest"]),
+        str(document.get("ended") or document.get("started") or ""), bool(document["masked"]),
+        bool(document.get("scope", {}).get("part")),
+    )  # fmt: skip
+
+
+def report(workspace: Workspace) -> dict[str, Any] | None:
+    """report.json of the last validation, compared with its digest; None before there is any.
+
+    Raises:
+        Damaged: it isn't what it was when it was written.
+    """
+    from migrate_validators.report import last_written
+
+    from migrate.errors import UsageError
+
+    try:
+        found = last_written(workspace)
+    except UsageError:
+        return None
+    return found.document()
