@@ -214,7 +214,7 @@ class Console:
         found = None
         if needle:
             found = self.desk.ask("trace", lambda workspace: looking.way(workspace, needle, masked=masked))
-        return self.page("trace.html.j2", asked, needle=needle, masked=masked, found=found)
+        return self.page("trace.html.j2", asked, needle=needle, found=found)
 
     def trail(self, asked: Asked) -> Response:
         """The trail, and whether it is what it was."""

@@ -193,45 +193,7 @@ def way(workspace: Workspace, needle: str, *, masked: bool) -> Trace:
     found = trace(workspace, needle)
     if not masked:
         return found
-    mask = _masking(workspace)
-    ways = []
-    for each in found.ways:
-        steps = [replace(step, facts=mask.facts(each.object, step.facts)) for step in each.steps]
-        ways.append(replace(each, steps=steps))
-    return replace(found, ways=ways)
+    from migrate.console.masking import Mask
 
-
-def _masking(workspace: Workspace) -> _Mask:
-    from migrate_validators.personal import Holds, of_schema
-
-    personal: dict[str, dict[str, Holds]] = {}
-    source, target = workspace.catalog("source"), workspace.catalog("target")
-    for entry in workspace.plan.model.objects:
-        for schema in (source.objects.get(entry.source), target.objects.get(entry.target)):
-            personal.setdefault(entry.name, {}).update(of_schema(schema))
-    return _Mask(personal)
-
-
-class _Mask:
-    """Masks facts of records as the report does; what looks like a phone number counts as one."""
-
-    def __init__(self, personal: dict[str, Any]) -> None:
-        from migrate_validators.masking import Masking
-
-        self._personal = personal
-        self._masking = Masking(personal, lambda names, phones: (names, phones))
-
-    def facts(self, entry: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-        from migrate_validators.masking import EMAIL
-        from migrate_validators.personal import Holds, by_name
-
-        made: dict[str, Any] = {}
-        for name, value in facts.items():
-            kind = self._personal.get(entry, {}).get(name) or by_name(name)
-            if kind is not None and value is not None:
-                made[name] = self._masking.value(str(value), kind)
-            elif isinstance(value, str):
-                made[name] = EMAIL.sub(lambda found: str(self._masking.value(found[0], Holds.EMAIL)), value)
-            else:
-                made[name] = value
-        return made
+    mask = Mask.of(workspace)
+    return replace(found, ways=[mask.way(each) for each in found.ways])

@@ -1,4 +1,4 @@
-"""Runs one command for the console, and notes how it ended. `python -m migrate.console.runner FOLDER`.
+"""How did a command of the console end? This process stands beside it, and writes that down.
 
 It stands beside the command so that the console may go, be killed and come again meanwhile.
 """
@@ -51,7 +51,3 @@ def _heeds_signals() -> None:
     for heeded in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(heeded, signal.SIG_DFL)
     os.setpgid(0, 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

@@ -36,6 +36,12 @@ REQUEST, PROCESS, END, OUT, ERR = "request.json", "process.json", "end.json", "s
 KEPT = 200  # runs that are kept
 TAIL = 4_000  # bytes of what a command says that are shown
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+# A child of nobody's: it outlives us, and isn't left to us to bury.
+_APART = """import os, sys
+if os.fork(): os._exit(0)
+from pathlib import Path
+from migrate.console.runner import main
+main(Path(sys.argv[1]))"""
 _BEGINS = 30.0  # seconds until one that hasn't begun never will
 State = Literal["running", "done", "look", "failed", "lost"]
 STATES: Mapping[State, str] = {
@@ -114,8 +120,8 @@ class Runs:
             "where": str(self.where),
         }  # fmt: skip
         write_aside(place / REQUEST, json.dumps(facts).encode())
-        subprocess.Popen(
-            [sys.executable, "-P", "-m", "migrate.console.runner", str(place)],
+        subprocess.run(
+            [sys.executable, "-P", "-c", _APART, str(place)], check=False,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={**os.environ, **(more or {}), "LOGNAME": person}, start_new_session=True,
         )  # fmt: skip

@@ -43,7 +43,6 @@ class Browser:
     """A browser without scripts: cookies, pages, forms."""
 
     base: str
-    person: str
     http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,7 +67,9 @@ class Browser:
     def send(self, path: str, values: Mapping[str, str], **more: Any) -> httpx2.Response:
         return self.http.post(path, data=dict(values), **more)
 
-    def do(self, page: str, act: str, values: Mapping[str, str] | None = None, **hidden: str) -> httpx2.Response:
+    def do(
+        self, page: str, act: str, values: Mapping[str, str] | None = None, **hidden: str
+    ) -> httpx2.Response:
         """Fill in a page's form and send it."""
         form = self.form(page, f"/acts/{act}", **hidden)
         return self.send(f"/acts/{act}", {**form, **(values or {})})
@@ -80,6 +81,7 @@ class Served:
 
     root: Path
     url: str
+    browsers: list[Browser] = field(default_factory=list)
 
     @property
     def runs(self) -> Runs:
@@ -92,9 +94,16 @@ class Served:
             token = tokens.make(workspace.ledger, PURPOSE, person, timedelta(hours=1), who="test")
         return link(self.url, token)
 
+    def browser(self, cookies: Mapping[str, str] | None = None) -> Browser:
+        """A new one, in which nobody has logged in."""
+        made = Browser(self.url)
+        made.http.cookies.update(dict(cookies or {}))
+        self.browsers.append(made)
+        return made
+
     def come(self, person: str) -> Browser:
         """Somebody who has logged in."""
-        browser = Browser(self.url, person)
+        browser = self.browser()
         token = self.invited(person).rpartition("/")[2]
         answer = browser.send("/in", {"token": token})
         assert answer.status_code == 303, answer.text
@@ -125,9 +134,12 @@ def serving(root: Path) -> Iterator[Served]:
     thread.start()
     while not made.started:
         time.sleep(0.01)
+    found = Served(root, listening.url(port))
     try:
-        yield Served(root, listening.url(port))
+        yield found
     finally:
+        for each in found.browsers:
+            each.http.close()
         made.should_exit = True
         thread.join()
         taken.close()
