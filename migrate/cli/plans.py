@@ -108,7 +108,8 @@ def check(session: Session, live: bool) -> Result:
     Names every mistake at once, with file, line and remedy. After an extract it counts the records
     behind each value without a home. With --live it also tells which picklist values have changed since
     the last discover. What a rollback couldn't put back later is listed, and a window that is longer than
-    the target's memory is a warning. Where the plan has a cutover, the fields are listed whose later changes
+    the target's memory is a warning. Where the plan has cohorts, the records that they share come first.
+    Where the plan has a cutover, the fields are listed whose later changes
     can't come back to the letter, and those that need a rule. Next: `migrate prepare`.
 
     \b
@@ -117,6 +118,7 @@ def check(session: Session, live: bool) -> Result:
     from migrate.cli.automations import told_text
     from migrate.cutover.inverses import has_cutover
     from migrate.cutover.inverses import way_back as reverse_of
+    from migrate.cutover.overlap import overlap
     from migrate.stages.automations import listed
     from migrate.stages.drift import since_discover
     from migrate.stages.live import prove
@@ -130,7 +132,9 @@ def check(session: Session, live: bool) -> Result:
         back = way_back(workspace, found, told)
         drift = since_discover(workspace) if live else []
         reverse = reverse_of(workspace, found) if has_cutover(workspace) else None
-    lines = [
+        both = overlap(workspace)
+    lines = list(both.lines) if both is not None else []
+    lines += [
         f"{len(found.objects)} objects, {sum(len(o.fields) for o in found.objects.values())} fields: sound."
     ]
     lines += [str(warning) for warning in found.warnings]
@@ -170,6 +174,7 @@ def check(session: Session, live: bool) -> Result:
         "automations": told,
         "way_back": _way_back(back),
         "reverse": reverse,
+        "cohorts": both.document() if both is not None else None,
         "drift": drift,
     }
     refused = any(proof.rights.missing for proof in proved)

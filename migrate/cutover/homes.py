@@ -52,7 +52,7 @@ def publish(workspace: Workspace, cohort: str) -> Manifest:
     import pyarrow as pa
 
     former = published(workspace, cohort)
-    _members(workspace, known(workspace, cohort))
+    members(workspace, known(workspace, cohort))
     engine, store = workspace.engine, workspace.store
     if files := keys(workspace, cohort):
         engine.run(f"INSERT INTO cohort_keys SELECT key FROM {parquet(files)}")
@@ -74,18 +74,18 @@ def publish(workspace: Workspace, cohort: str) -> Manifest:
     return made
 
 
-def _members(workspace: Workspace, cohort: CohortPlan) -> None:
+def members(workspace: Workspace, cohort: CohortPlan) -> None:
     """Make the engine's table `cohort_keys` (key): the records of a cohort; not yet each once."""
-    from migrate_rollback.cohort import members
+    from migrate_rollback.cohort import members as hanging
 
     engine = workspace.engine
     if cohort.where is not None:
-        members(workspace, cohort.where)
+        hanging(workspace, cohort.where)
         return
     others = [each for each in cohorts(workspace) if each.name != cohort.name]
     engine.run("CREATE OR REPLACE TABLE cohort_others (key VARCHAR)")
     for each in others:
-        _members(workspace, each)
+        members(workspace, each)
         engine.run("INSERT INTO cohort_others SELECT key FROM cohort_keys")
         if files := keys(workspace, each.name):
             engine.run(f"INSERT INTO cohort_others SELECT key FROM {parquet(files)}")
@@ -144,7 +144,7 @@ def shared(workspace: Workspace) -> dict[tuple[str, str], int]:
     engine.run("CREATE OR REPLACE TABLE cohort_all (cohort VARCHAR, key VARCHAR)")
     named = [each for each in cohorts(workspace) if each.where is not None]
     for each in named:
-        _members(workspace, each)
+        members(workspace, each)
         engine.run(f"INSERT INTO cohort_all SELECT DISTINCT {text(each.name)}, key FROM cohort_keys")
     order = {each.name: index for index, each in enumerate(named)}
     rows = engine.rows(

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from migrate.cli import main
 from migrate.cutover import homes, trail
 from migrate.cutover.machine import states
 from migrate.demo.generated import generated
@@ -102,6 +103,41 @@ def test_cohorts_start_one_after_the_other(company: Company) -> None:
     assert states(workspace) == {"pilot": "syncing", "rest": "syncing"}
     assert trail.verify(workspace) == []
     workspace.close()
+
+
+def test_check_says_first_how_many_records_cohorts_share(company: Company) -> None:
+    plan = company.root / "plan.yaml"
+    before = plan.read_text()
+    everything = '{name: second, where: "Account: Name IS NOT NULL"}, {name: rest}'
+    try:
+        plan.write_text(before.replace("{name: rest}", everything))
+        code, told = company.run("check")
+        assert company.capsys is not None
+        main(["-w", str(company.root), "check"])
+        said = company.capsys.readouterr().out
+    finally:
+        plan.write_text(before)
+
+    assert code in (0, 1), told
+    pilot = keys(company, "pilot")
+    assert told["cohorts"]["records"]["pilot"] == len(pilot)
+    assert told["cohorts"]["shared"] == [{"cohorts": ["pilot", "second"], "records": len(pilot)}]
+    assert said.startswith("Records by cohort: `pilot` ")
+    assert f"{len(pilot):,} records are in both `pilot` and `second`" in said
+
+
+def test_a_cohort_that_can_not_be_read_is_a_mistake_of_the_plan_with_its_place(company: Company) -> None:
+    plan = company.root / "plan.yaml"
+    before = plan.read_text()
+    try:
+        plan.write_text(before.replace("Account: Name <", "Account: Nmae <"))
+        code, told = company.run("check")
+    finally:
+        plan.write_text(before)
+
+    assert (code, told["error"]) == (2, "PlanError")
+    assert "plan.yaml:" in told["message"]
+    assert "Nmae" in told["message"]
 
 
 def test_the_log_tells_who_did_what_and_is_whole(company: Company) -> None:
