@@ -20,7 +20,9 @@ class Entry:
     the address, its `label` the subscription type.
     `before` and `after`: wire values; an absent field is null. `version`: the source's stamp
     of what was written. `stamp`: the target's stamp right after our write, "" where somebody may
-    have written in between. `outcome`: intent, done, refused, conflict, held, lost_edit, side.
+    have written in between. `outcome`: intent, done, refused, conflict, held, decided, lost_edit, side. Of a
+    record that somebody had changed (held, decided) `before` is what stands there, `after` what the source
+    would have, `label` who changed it.
     """
 
     attempt: int

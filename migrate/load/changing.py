@@ -13,6 +13,7 @@ from migrate.connector import Held, Operation, Version, Who
 from migrate.journal import Entry
 from migrate.load.apart import Apart
 from migrate.load.context import Loading
+from migrate.load.meeting import Meeting
 from migrate.load.outcomes import landing
 from migrate.load.sending import Sent
 from migrate.load.wanted import Spared, Wanted
@@ -35,7 +36,7 @@ class Changer(Apart):
                  wins: dict[str, str], always: Sequence[str], only: Collection[str]) -> None:  # fmt: skip
         """Args: as `RecordProtocol`."""
         super().__init__(loading, object, fields)
-        self.only = frozenset(only)
+        self.only, self.meeting = frozenset(only), Meeting(loading, object, fields)
         self.wanted = Wanted(self, conflict, Wins(loading, object, wins), set(always), self.only)
 
     def entries(self, work: RecordWork) -> list[Entry]:
@@ -53,6 +54,7 @@ class Changer(Apart):
         writes: dict[str, Item] = {}
         images: dict[str, Held] = {}
         landed: dict[str, dict[str, str | None]] = {}
+        met: dict[str, list[str]] = {}
         for key, item in items.items():
             record = records.get(str(item.id))
             if record is None or record.id != item.id:
@@ -71,6 +73,8 @@ class Changer(Apart):
                     writes[key] = left
                     images[key] = replace(record, values=earlier.whole.before, stamp=earlier.whole.stamp)
                 continue
+            if work.operation == "update" and self.loading.phase != "repair":
+                met[key] = self.wanted.theirs(work, item, record, taken.get(key, ()))
             try:
                 wanted = self.wanted.fields_of(work, item, record, taken.get(key, ()))
             except Spared as why:
@@ -81,6 +85,11 @@ class Changer(Apart):
                 continue
             images[key] = record
             writes[key] = replace(item, values=wanted)
+        if met := {key: names for key, names in met.items() if names}:
+            seen = {key: records[str(items[key].id)] for key in met}
+            if (rule := self.wanted.conflict) != "hold":
+                entries.extend(self.meeting.of_rule(work, rule, met, items, seen))
+            entries = self.meeting.by_whom(entries, met, seen)
         self.loading.journal.append(
             self._entry(work, items[key], "intent", target_id=images[key].id,
                         before=self._before(images[key]), after=writes[key].values, stamp=images[key].stamp)

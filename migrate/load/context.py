@@ -25,6 +25,7 @@ from migrate.errors import InDoubt, MigrateError, SystemRefused
 from migrate.journal import Entry, Journal
 from migrate.ledger import BatchRow, Lease, Ledger
 from migrate.ledger import batches as book
+from migrate.load.homes import Away
 from migrate.rewriting import Addresses
 from migrate.workspace import Workspace
 
@@ -62,6 +63,7 @@ class Loading:
     later: Mapping[str, Collection[str]] = field(default_factory=dict)  # by entry: fields of a second pass
     withheld: str = ""  # table of keys whose record may not be created yet; see `migrate.load.consent`
     scoped: bool = False  # what isn't in the engine's table `sample` is others', and isn't missed
+    away: Away | None = None  # records at home in the target, of which nothing is written
     addresses: Addresses | None = None  # new addresses for old ones in texts, where the plan rewrites any
     baseline: dict[str, list[str]] = field(
         default_factory=dict

@@ -18,7 +18,7 @@ from migrate.ledger import batches as book
 from migrate.load import jobs
 from migrate.load.context import Loading
 from migrate.load.staged import Staged, part_of
-from migrate.load.work import ERASED, NONE, Item, RecordWork, batch_name, digest_of
+from migrate.load.work import ERASED, NONE, STAYS, Item, RecordWork, batch_name, digest_of
 from migrate.plan.keys import entry_sql, itself_sql
 from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest, Part
@@ -65,12 +65,15 @@ class Cutter:
             grouped: dict[str, list[Item]] = {}
             weight = 0
             blocked = self._blocked(manifest, part) | self._outside(part, manifest)
-            over = self.staged.over(manifest, part)
+            over, stays = self.staged.over(manifest, part), self._stays(manifest, part)
             for item in self.staged.items(manifest, part):
                 if item.row in done:
                     continue
-                operation = self._operation(item)
-                if item.key in over and operation in ("create", "adopt"):
+                operation = STAYS if item.key in stays else self._operation(item)
+                if operation == STAYS:
+                    if tombstones:
+                        continue
+                elif item.key in over and operation in ("create", "adopt"):
                     if not over[item.key]:
                         continue
                     operation = NONE  # deleted at the source before it ever got here
@@ -107,14 +110,14 @@ class Cutter:
                 if not open_keys:
                     return
                 grouped: dict[str, list[Item]] = {}
-                over = self.staged.over(manifest, part)
+                over, stays = self.staged.over(manifest, part), self._stays(manifest, part)
                 for item in self.staged.items(manifest, part):
                     if item.key in open_keys:
                         open_keys.discard(item.key)
-                        operation = self._operation(item)
+                        operation = STAYS if item.key in stays else self._operation(item)
                         if item.key in over and operation in ("create", "adopt"):
                             continue  # deleted, rejected or merged since: its newest version isn't to be sent
-                        if item.waits and operation != NONE:
+                        if item.waits and operation not in (NONE, STAYS):
                             continue  # its parent is gone; the next load tells it as blocked
                         if operation == "adopt" and item.key in vanished:
                             operation, item = "create", replace(item, id=None)
@@ -179,6 +182,17 @@ class Cutter:
         within = f"SELECT _key FROM read_parquet({text(self.staged.path(manifest, part))})"
         engine = self.loading.workspace.engine
         return {row["key"] for _, query in self.parents(within) for row in engine.rows(query)}
+
+    def _stays(self, manifest: Manifest, part: Part) -> set[str]:
+        """Keys of a part whose record is at home in the target."""
+        away = self.loading.away
+        if away is None:
+            return set()
+        path = text(self.staged.path(manifest, part))
+        rows = self.loading.workspace.engine.rows(
+            f"SELECT _key FROM read_parquet({path}) WHERE {away.condition('_key')}"
+        )
+        return {row["_key"] for row in rows}
 
     def _outside(self, part: Part, manifest: Manifest) -> set[str]:
         """Keys of a part that are not in the sample, where only a sample is to be loaded."""

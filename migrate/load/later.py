@@ -133,7 +133,7 @@ class LaterCutter:
             FROM read_parquet({text(path)}, file_row_number=true) AS p
             JOIN crosswalk AS c ON c.key = p._key
             LEFT JOIN {self.staged.images(path)} AS held ON held.seq = c.told_seq {joins}
-            WHERE NOT p._deleted AND p._key NOT IN (SELECT key FROM tried) {within}
+            WHERE NOT p._deleted AND p._key NOT IN (SELECT key FROM tried) {within} {self._here()}
             AND ({" OR ".join(f"({each})" for each in lacks)}) {stale}"""
         )
         over = self.staged.over(manifest, part) if found else {}
@@ -149,6 +149,11 @@ class LaterCutter:
             for row in found
             if row["key"] not in over
         }
+
+    def _here(self) -> str:
+        """A condition: the record isn't at home in the target."""
+        away = self.loading.away
+        return "" if away is None else f"AND NOT {away.condition('p._key')}"
 
     def _old(self, name: str) -> str:
         """A condition: the text, as we left it in the target, may hold an old address."""

@@ -26,7 +26,8 @@ from migrate.store import Manifest
 class LinkItem:
     """One staged link, resolved to target ids; "" for an end that isn't in the target.
 
-    `deleted`: it is to be removed. `over`: a later generation removes it, so it isn't made any more.
+    `deleted`: it is to be removed. `over`: a later generation removes it, so it isn't made any more. `stays`:
+    its left record is at home in the target, so nothing is done.
     """
 
     row: int
@@ -34,10 +35,13 @@ class LinkItem:
     link: Link
     deleted: bool = False
     over: bool = False
+    stays: bool = False
 
     @property
     def operation(self) -> str:
         """What its batch does."""
+        if self.stays:
+            return "stays"
         return "unlink" if self.deleted else "keep" if self.over else "link"
 
 
@@ -148,12 +152,14 @@ class LinkCutter:
         """Rows of a part that can be carried out, in its order: those to be made whose two ends are in the
         crosswalk, and those to be removed, for what has no end in the target any more is gone."""
         path = self.loading.workspace.store.path(manifest, part)
+        away = self.loading.away
+        stays = away.condition('links."left"') if away else "false"
         far = f"""coalesce(r.target_id, {itself_sql('links."right"')})"""
         reader = self.loading.workspace.engine.stream(
             f"""SELECT links.file_row_number AS row, links."left" AS lk, links."right" AS rk,
               links.left_object AS lo, links.right_object AS ro, links.label AS label,
               links._deleted AS gone, coalesce(l.target_id, '') AS lid, coalesce({far}, '') AS rid,
-              NOT links._deleted AND coalesce(later.gone, false) AS over
+              NOT links._deleted AND coalesce(later.gone, false) AS over, {stays} AS stays
             FROM read_parquet({text(str(path))}, file_row_number=true) AS links
             LEFT JOIN crosswalk AS l ON l.key = links."left"
             LEFT JOIN crosswalk AS r ON r.key = links."right"
@@ -167,15 +173,18 @@ class LinkCutter:
             for row in batch.to_pylist():
                 link = Link(row["lo"], row["lid"], row["ro"], row["rid"], row["label"])
                 key = link_key(row["lk"], row["rk"], row["label"])
-                yield LinkItem(row["row"], key, link, bool(row["gone"]), bool(row["over"]))
+                yield LinkItem(
+                    row["row"], key, link, bool(row["gone"]), bool(row["over"]), bool(row["stays"])
+                )
 
     def _within(self) -> str:
         """A condition: where a load has a scope, one end of the link is in it."""
         if not self.loading.scoped:
             return ""
-        return (
-            """AND (links."left" IN (SELECT key FROM sample) OR links."right" IN (SELECT key FROM sample))"""
-        )
+        ends = [f"links.{end} IN (SELECT key FROM sample)" for end in ('"left"', '"right"')]
+        if away := self.loading.away:
+            ends.append(away.condition('links."left"'))  # told as a conflict, whatever the scope
+        return f"AND ({' OR '.join(ends)})"
 
     def _later(self, manifest: Manifest) -> str:
         """SQL: what the generations after this one say of a link last. `gone`: it is to be removed."""

@@ -41,7 +41,9 @@ class LinkProtocol:
         tally: Tally = Counter()
         if work.doubt:
             self.loading.doubted(work.batch.deadline)
-        does = {"link": self._make, "unlink": self._remove, "keep": self._keep}[work.batch.operation]
+        does = {"link": self._make, "unlink": self._remove, "keep": self._keep, "stays": self._stay}[
+            work.batch.operation
+        ]
         with self.loading.batch(work.batch):
             entries = does(work)
             self.loading.settle(work.batch, entries, tally)
@@ -72,6 +74,20 @@ class LinkProtocol:
     def _keep(self, work: LinkWork) -> list[Entry]:
         reason = "not made: a later generation takes it away"
         return [replace(self._entry(work, item, "kept", reason=reason), op="link") for item in work.items]
+
+    def _stay(self, work: LinkWork) -> list[Entry]:
+        """Hold what the source did to a link of a record that is at home in the target."""
+        return [
+            replace(
+                self._entry(
+                    work, item, "held",
+                    reason=f"home: {'removed' if item.deleted else 'made'} in the source, and its record is "
+                    "at home in the target",
+                ),
+                op="unlink" if item.deleted else "link",
+            )
+            for item in work.items
+        ]  # fmt: skip
 
     def _make(self, work: LinkWork) -> list[Entry]:
         links = [item.link for item in work.items]

@@ -14,7 +14,8 @@ from migrate.load.changing import Changer
 from migrate.load.context import Loading, Tally
 from migrate.load.creating import Creator
 from migrate.load.removing import Remover
-from migrate.load.work import NONE, RecordWork
+from migrate.load.staying import Stayer
+from migrate.load.work import NONE, STAYS, RecordWork
 
 
 class RecordProtocol:
@@ -32,6 +33,7 @@ class RecordProtocol:
         """
         self.loading = loading
         self.create, self.remove = Creator(loading, object, fields), Remover(loading, object, fields)
+        self.stay = Stayer(loading, object, fields)
         self.change = Changer(
             loading, object, fields, conflict=conflict, wins=wins or {}, always=always, only=only
         )
@@ -51,7 +53,9 @@ class RecordProtocol:
         tally["_rows"] = len(work.items)
         return tally
 
-    def _way(self, operation: str) -> Creator | Remover | Changer:
+    def _way(self, operation: str) -> Creator | Remover | Changer | Stayer:
+        if operation == STAYS:
+            return self.stay
         if operation == "create":
             return self.create
         return self.remove if operation == "delete" else self.change

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Spared(Exception):
     """The record is left alone. Its text is the reason; `outcome`: conflict, held or kept.
 
-    `before`, `after`: of the fields at issue, what we had left there, and what was to be written.
+    `before`, `after`: of the fields at issue, what stands there (of a repair: what we had left there), and
+    what was to be written.
     """
 
     def __init__(
@@ -35,6 +36,11 @@ class Spared(Exception):
         super().__init__(reason)
         self.outcome, self.target_id = outcome, target_id
         self.before, self.after = dict(before or {}), dict(after or {})
+
+
+def changed(names: Sequence[str]) -> str:
+    """The reason of a record that isn't as we left it."""
+    return f"changed: {', '.join(names)} changed in the target since our last write"
 
 
 class Wanted:
@@ -73,19 +79,12 @@ class Wanted:
                 raise Spared(f"adopted: the record carries the key {holder}", "conflict")
             return {n: v for n, v in self._survivors(item, record).items() if n not in once}
         known = item.known
-        left = known.after if known else {}
-        theirs = [
-            name
-            for name in self.fields
-            if name in left
-            and name not in once
-            and left[name] != record.values.get(name)
-            and not self._said_no(name, record)
-        ]
-        theirs += taken
+        theirs = self.theirs(work, item, record, taken)
         if theirs and self.conflict == "hold":
-            reason = f"changed: {', '.join(theirs)} changed in the target since our last write"
-            raise Spared(reason, "held", record.id)
+            raise Spared(
+                changed(theirs), "held", record.id, {name: record.values.get(name) for name in theirs},
+                {name: item.values[name] for name in theirs if name in item.values},
+            )  # fmt: skip
         keep = once | (set(theirs) if self.conflict == "target" else set())
         if known and known.origin == "adopt":
             keep |= {
@@ -98,6 +97,19 @@ class Wanted:
             for name, value in item.values.items()
             if name not in keep and self.sender.held(name, value) != record.values.get(name)
         }
+
+    def theirs(self, work: RecordWork, item: Item, record: Held, taken: Sequence[str]) -> list[str]:
+        """Fields that somebody else has changed since our last write."""
+        left = item.known.after if item.known else {}
+        found = [
+            name
+            for name in self.fields
+            if name in left
+            and name not in work.plan.insert_only
+            and left[name] != record.values.get(name)
+            and not self._said_no(name, record)
+        ]
+        return [*found, *taken]
 
     def _said_no(self, name: str, record: Held) -> bool:
         """Whether somebody opted out in the target since: nothing that a write of ours could undo."""

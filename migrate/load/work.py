@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from migrate.workspace import Workspace
 
 ERASED = "1970-01-01T00:00:00.000000Z"  # the version of a row whose person was erased: it is never sent
+STAYS = "stays"  # nothing to send: its record is at home in the target
 NONE = "none"  # nothing to send: a tombstone of what was never loaded, or an older version
 
 

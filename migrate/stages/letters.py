@@ -23,6 +23,7 @@ from migrate.load.canary import Canaries
 from migrate.load.consent import open_table
 from migrate.load.context import Progress, Tally, no_progress
 from migrate.load.cutting import Cutter
+from migrate.load.homes import away
 from migrate.load.link_work import LinkCutter
 from migrate.load.switches import quiet
 from migrate.load.work import RecordWork, crosswalk_table
@@ -276,6 +277,7 @@ def _resend(workspace: Workspace, progress: Progress) -> dict[str, Tally]:
         crosswalk_table(loading)
         plan = waves_of(workspace)
         loading.later, loading.addresses = plan.waiting, addresses_for(loading)
+        loading.away = away(workspace)
         canaries = Canaries(loading, plan.order, partial(_alone, loading, found))
         for each in plan.order:
             keys = _keys(workspace, each.name, attempt)

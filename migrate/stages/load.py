@@ -36,6 +36,7 @@ from migrate.load.canary import Canaries
 from migrate.load.consent import ConsentCutter, ConsentWork, consent_left, open_table
 from migrate.load.context import Progress, no_progress
 from migrate.load.cutting import Cutter
+from migrate.load.homes import away
 from migrate.load.later import LaterCutter
 from migrate.load.link_work import LinkCutter
 from migrate.load.strays import Swept
@@ -135,7 +136,7 @@ def load(
         ) as loading,
         ExitStack() as stack,
     ):
-        loading.later, loading.scoped = plan.waiting, scoped
+        loading.later, loading.scoped, loading.away = plan.waiting, scoped, away(workspace)
         loading.addresses = addresses_for(loading)
         must_be_open(workspace, attempt)
         no_repair_in_doubt(workspace)
