@@ -15,6 +15,7 @@ COMMANDS = {
     "rehearse": "migrate.cli.cutover_rehearse:rehearse",
     "start": "migrate.cli.cutover_start:start",
     "delta": "migrate.cli.cutover_delta:delta",
+    "conflicts": "migrate.cli.cutover_delta:conflicts",
     "freeze": "migrate.cli.cutover_freeze:freeze",
     "thaw": "migrate.cli.cutover_freeze:thaw",
     "gate": "migrate.cli.cutover_gate:gate",
@@ -52,6 +53,7 @@ def cutover() -> None:
     \b
     migrate cutover start       load the cohort
     migrate cutover delta       bring what has changed since; `--watch` keeps on
+    migrate cutover conflicts   what was changed on the wrong side
     migrate cutover status      where it stands, what the next step needs, who must act
     migrate cutover log         who did what; `--verify` finds tampering
     """

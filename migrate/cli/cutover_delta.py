@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from migrate.cli.cutover import actor_option, cohort_option
-from migrate.cli.output import Result, Session, show
+from migrate.cli.output import Result, Session, show, table
 from migrate.cli.watching import Span
 
 if TYPE_CHECKING:
     from migrate.cutover.deltas import Step
+    from migrate.stages.handing_out import Format
     from migrate.workspace import Workspace
+
+FORMATS: dict[str, Format] = {".xlsx": "xlsx", ".db": "sqlite", ".sqlite": "sqlite", ".parquet": "parquet"}
 
 
 @click.command(short_help="Bring what has changed since, until the target has caught up.")
@@ -88,3 +92,40 @@ def _result(step: Step) -> Result:
     clean = one.caught_up and not (one.letters or one.conflicts or one.blocked)
     code = 3 if one.error else int(not clean)
     return Result("cutover delta", step.document(), step.text(), code)
+
+
+@click.command(short_help="List what was changed on the wrong side, with both values.")
+@click.option("--open", "only_open", is_flag=True, help="Only those that nothing has settled since.")
+@click.option("--limit", default=50, show_default=True, help="Most rows to show.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False),
+    help="Write all of them into a file: .xlsx, .csv, .parquet or .db.",
+)  # fmt: skip
+@click.pass_obj
+def conflicts(session: Session, only_open: bool, limit: int, out: Path | None) -> Result:
+    """List what was changed on the side where a record isn't at home: the value there, the value here, who
+    changed it and when, and what became of it.
+
+    A change on the wrong side never flows. Whoever wants it enters it on the record's home side. Ends with 1
+    while any is open.
+
+    \b
+    migrate cutover conflicts
+    migrate cutover conflicts --out conflicts.xlsx
+    """
+    from migrate.cutover import conflicts as module
+
+    with session.workspace() as workspace:
+        found = module.conflicts(workspace, limit=limit, only_open=only_open)
+        written = module.export(workspace, out, FORMATS.get(out.suffix.lower(), "csv")) if out else None
+    rows = [
+        (each.object, each.key, each.field, each.home, each.there, each.here, each.who, each.at, each.decided)
+        for each in found.rows
+    ]  # fmt: skip
+    head = ("object", "key", "field", "home", "there", "here", "who", "at", "decided")
+    lines = [table(rows, head)] if rows else []
+    lines.append(f"{found.total:,} conflicts, {found.open:,} of them open.")
+    if out is not None:
+        lines.append(f"{written:,} rows in {out}.")
+    document = {**module.document(found), "file": out, "rows": written}
+    return Result("cutover conflicts", document, "\n".join(lines), int(bool(found.open)))

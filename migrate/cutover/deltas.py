@@ -25,8 +25,6 @@ from migrate.errors import Parked
 from migrate.load.context import no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from migrate.clock import Clock
     from migrate.load.context import Progress
     from migrate.workspace import Workspace
@@ -35,7 +33,6 @@ FLOWS: tuple[State, ...] = ("syncing", "holding", "frozen")  # states in which d
 EVERY = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=10)  # for a system that is away and doesn't say until when
 PATIENCE = 3  # rounds after which a forecast of `never` is believed
-Look = Callable[["Workspace"], int]
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,6 @@ def follow(
     told: Callable[[Workspace, Step], None],
     rounds: int | None = None,
     every: timedelta | None = None,
-    after: Sequence[Look] = (),
     progress: Progress = no_progress,
 ) -> Step:
     """Carry rounds of deltas.
@@ -97,7 +93,7 @@ def follow(
         with opened() as workspace:
             clock = _clock(workspace, clock)
             Cutover(workspace, cohort).need(*FLOWS)
-            one = run_round(workspace, progress=progress, after=after)
+            one = run_round(workspace, who=who, progress=progress)
             count += 1
             failures = failures + 1 if one.error else 0
             warning = _moved(workspace, cohort, who, one)

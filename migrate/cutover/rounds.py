@@ -8,17 +8,17 @@ is kept too, with the time to come again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from migrate.clock import parse_stamp, stamp
-from migrate.cutover import homes
+from migrate.cutover import homes, trail
 from migrate.cutover.forecast import Forecast, Past, forecast
 from migrate.cutover.lag import Lag, lags, longest, marks
-from migrate.cutover.machine import states
+from migrate.cutover.machine import MOVED, states
 from migrate.cutover.starting import load_scope
 from migrate.errors import Busy, InDoubt, LeaseHeld, Parked, Retriable
 from migrate.ledger.rounds import RoundRow, keep_round, last_rounds
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 AWAY = (Parked, Retriable, InDoubt, Busy, LeaseHeld)  # nothing for a person to mend: the next round goes on
 GROWING = ("loading", "syncing", "holding", "frozen")  # states in which a cohort takes in new records
+FOUND = "cutover conflicts found"
 NOT_SENT = ("unchanged", "_rows", "changed_at_landing", "lost_edit", "side")
 
 
@@ -45,7 +46,8 @@ class Round:
     `read`, `deleted`: by source object, records of the extract (those of the overlap of two windows are read
     twice) and tombstones. `arrived`: rows and links that were new to us. `sent`: by operation, what became of
     them in the target. `blocked`: rows that wait for another. `letters`: dead letters in all. `marks`: by
-    source object the watermark up to which everything that may flow is in the target. `error`: what kept the
+    source object the watermark up to which everything that may flow is in the target. `looked`: by target
+    object, when its look began. `error`: what kept the
     round from its end; `resume_at`: when to come again, where the system said so.
     """
 
@@ -67,6 +69,7 @@ class Round:
     forecast: Forecast
     attempt: int
     marks: dict[str, str] = field(default_factory=dict)
+    looked: dict[str, str] = field(default_factory=dict)
     calls: dict[str, dict[str, Any]] = field(default_factory=dict)
     error: str = ""
     kind: str = ""
@@ -115,18 +118,17 @@ class _Work:
     loaded: Loaded | None = None
     conflicts: int = 0
     marks: dict[str, str] = field(default_factory=dict)
+    looked: dict[str, str] = field(default_factory=dict)
 
 
 def run_round(
-    workspace: Workspace,
-    *,
-    progress: Progress = no_progress,
-    after: Sequence[Callable[[Workspace], int]] = (),
+    workspace: Workspace, *, who: str = "", progress: Progress = no_progress, looks: bool = True
 ) -> Round:
     """Carry one round, and keep its figures.
 
     Args:
-        after: looks that follow the load; each returns how many conflicts it found.
+        who: who runs it, as the trail shall name them where conflicts are found.
+        looks: look at what people have changed in the target, too.
 
     Returns:
         The round; one that a system kept from its end has an `error`.
@@ -139,7 +141,9 @@ def run_round(
     clock, work = workspace.clock, _Work()
     began = clock.now()
     try:
-        _carry(workspace, work, progress, after)
+        _carry(workspace, work, progress)
+        if looks:
+            _look(workspace, work, who)
     except AWAY as error:
         return _keep(workspace, work, began, error)
     except MigrateError as error:
@@ -148,32 +152,55 @@ def run_round(
     return _keep(workspace, work, began, None)
 
 
-def _carry(
-    workspace: Workspace, work: _Work, progress: Progress, after: Sequence[Callable[[Workspace], int]]
-) -> None:
+def _carry(workspace: Workspace, work: _Work, progress: Progress) -> None:
     from migrate.stages.extract import extract
     from migrate.stages.pipeline import transform
 
-    @contextmanager
-    def timed(stage: str) -> Iterator[None]:
-        start = workspace.clock.now()
-        try:
-            yield
-        finally:
-            work.stages[stage] = (workspace.clock.now() - start).total_seconds()
-
-    with timed("extract"):
+    with _timed(workspace, work, "extract"):
         work.extracted = extract(workspace, since_watermark=True, progress=progress)
-    with timed("transform"):
+    with _timed(workspace, work, "transform"):
         work.transformed = transform(workspace, progress)
         for cohort, state in states(workspace).items():
             if state in GROWING:
                 homes.publish(workspace, cohort)  # with the records that have come since
-    with timed("load"):
+    with _timed(workspace, work, "load"):
         work.loaded = load_scope(workspace, progress)
     work.marks = marks(workspace)
-    with timed("look"):
-        work.conflicts = sum(look(workspace) for look in after)
+
+
+@contextmanager
+def _timed(workspace: Workspace, work: _Work, stage: str) -> Iterator[None]:
+    start = workspace.clock.now()
+    try:
+        yield
+    finally:
+        work.stages[stage] = (workspace.clock.now() - start).total_seconds()
+
+
+def _look(workspace: Workspace, work: _Work, who: str) -> None:
+    """Look at the target; what is found goes into the trail by its counts and digests, without values."""
+    from migrate.cutover.looking import look
+
+    with _timed(workspace, work, "look"):
+        former = _last(workspace)
+        found = look(workspace, former.get("looked", {}), _began_to_sync(workspace))
+        work.looked, work.conflicts = found.marks, found.total
+        if found.total:
+            trail.append(
+                workspace.ledger, who or trail.actor(), FOUND, records=found.records, digests=found.digests
+            )
+
+
+def _last(workspace: Workspace) -> dict[str, Any]:
+    """Facts of the last round that came to its end."""
+    ended = (row.facts for row in reversed(last_rounds(workspace.ledger)) if not row.facts["error"])
+    return next(ended, {})
+
+
+def _began_to_sync(workspace: Workspace) -> str:
+    """When the first cohort of the cutover under way had been loaded."""
+    moves = trail.events(workspace.ledger, MOVED)
+    return next((each.at for each in moves if each.facts["to"] == "syncing"), stamp(workspace.clock.now()))
 
 
 def _keep(workspace: Workspace, work: _Work, began: datetime, error: Exception | None) -> Round:
@@ -199,7 +226,7 @@ def _keep(workspace: Workspace, work: _Work, began: datetime, error: Exception |
         loaded.refused if loaded else 0,
         work.conflicts + sent.get("held", 0) + sent.get("decided", 0),
         lag, bound, forecast(past or _past(former), bound, ended), ledger.attempt(), work.marks,
-        _calls(workspace),
+        work.looked, _calls(workspace),
         "" if error is None else str(error).splitlines()[0],
         "" if error is None else type(error).__name__,
         stamp(resume) if resume else None,
