@@ -65,6 +65,9 @@ def text(found: Gate) -> str:
             f"- {each.id}: {each.remedy}" + ("" if each.overridable else "  (can't be overridden)")
             for each in found.red
         ]
+    if found.losses:
+        lines += ["", "Lost on the way back, for those who sign to know:"]
+        lines += [f"- {each}" for each in found.losses]
     for one in found.signatures:
         state = f"VOID: {one.void}" if one.void else "stands"
         lines.append(f"Signed by {one.name} ({one.kind}) at {one.at}: {state}")

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from migrate.clock import parse_stamp, stamp
 from migrate.cutover import excusing, people, signing, trail
 from migrate.cutover.excusing import Excuse
-from migrate.cutover.gates import calendar, proof, standing, systems
+from migrate.cutover.gates import calendar, proof, standing, systems, way_back
 from migrate.cutover.gates.evidence import Evidence, gather
 from migrate.cutover.gates.lines import GateLine
 from migrate.cutover.machine import Cutover, Line, guard
 from migrate.cutover.signing import Signature
-from migrate.errors import UsageError
+from migrate.errors import Damaged, UsageError
 from migrate.plan.terms import parse_span
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ AGAIN = "migrate cutover gate"
 # In the order in which one mends them.
 PARTS: tuple[Callable[[Cutover], Iterable[GateLine]], ...] = (
     standing.plan, standing.check, standing.rehearsal, standing.doubt, standing.letters, proof.lines,
-    systems.lines, standing.window, calendar.lines, standing.lease, standing.history,
+    systems.lines, way_back.lines, standing.window, calendar.lines, standing.lease, standing.history,
 )  # fmt: skip
 
 
@@ -41,7 +41,8 @@ PARTS: tuple[Callable[[Cutover], Iterable[GateLine]], ...] = (
 class Gate:
     """What was found. `at`: a stamp; `code`: as printed on the report's first page, "" without a report.
 
-    `requested`: who asked for the approval of this evidence, "" while nobody has.
+    `requested`: who asked for the approval of this evidence, "" while nobody has. `losses`: what is lost on
+    the way back, a sentence each.
     """
 
     cohort: str
@@ -52,6 +53,7 @@ class Gate:
     excuses: tuple[Excuse, ...]
     signatures: tuple[Signature, ...]
     requested: str
+    losses: tuple[str, ...] = ()
 
     @property
     def red(self) -> tuple[GateLine, ...]:
@@ -82,6 +84,7 @@ class Gate:
             "lines": [each.document() for each in self.lines],
             "excuses": [each.document() for each in self.excuses],
             "signatures": [each.document() for each in self.signatures], "facts": self.evidence.document,
+            "losses": list(self.losses),
         }  # fmt: skip
 
 
@@ -133,6 +136,7 @@ def _gate(cutover: Cutover, lines: Sequence[GateLine]) -> Gate:
     return Gate(
         cutover.cohort, cutover.state, stamp(cutover.workspace.clock.now()), evidence, tuple(judged),
         tuple(excuses), tuple(signing.signatures(cutover, evidence)), asked.who if asked else "",
+        way_back.losses(cutover),
     )  # fmt: skip
 
 
@@ -169,7 +173,7 @@ def _record(cutover: Cutover, found: Gate, who: str) -> Event:
         core=found.evidence.core, code=found.code, lines={each.id: each.state for each in found.lines},
         red={each.id: {"words": each.words, "about": each.about} for each in found.red},
     )  # fmt: skip
-    folder = f"cutover/{cutover.cohort}/gate-{event.number:06d}"
+    folder = _folder(cutover, event)
     content = json.dumps({**found.document(), "event": event.digest}, indent=1, ensure_ascii=False)
     cutover.workspace.storage.write(f"{folder}/gate.json", content.encode())
     trail.note(cutover.workspace, folder)
@@ -203,6 +207,30 @@ def last(cutover: Cutover) -> Event | None:
     """The newest recorded gate of the cohort."""
     found = trail.events(cutover.workspace.ledger, GATE, cutover.cohort)
     return found[-1] if found else None
+
+
+def recorded(cutover: Cutover) -> dict[str, Any] | None:
+    """The newest recorded gate as `Gate.document`, with `event`; None before the first. Asks no system.
+
+    Raises:
+        Damaged: its file isn't there, or isn't that event's.
+    """
+    event = last(cutover)
+    if event is None:
+        return None
+    key = f"{_folder(cutover, event)}/gate.json"
+    try:
+        told: dict[str, Any] = json.loads(cutover.workspace.storage.read(key)[0])
+    except (OSError, ValueError):
+        told = {}
+    if told.get("event") != event.digest:
+        place = cutover.workspace.storage.address(key)
+        raise Damaged(place, "is missing, or isn't what the trail says", f"Run `{AGAIN}` again.")
+    return told
+
+
+def _folder(cutover: Cutover, event: Event) -> str:
+    return f"cutover/{cutover.cohort}/gate-{event.number:06d}"
 
 
 def override(cutover: Cutover, names: Sequence[str], *, who: str, reason: str) -> Event:

@@ -139,7 +139,10 @@ def _credential(passkey: Passkey) -> AttestedCredentialData:
     from fido2.cose import CoseKey
     from fido2.webauthn import Aaguid, AttestedCredentialData
 
-    key = CoseKey.parse(cast("Mapping[int, Any]", cbor.decode(passkey.public)))
+    told = cast("Mapping[int, Any]", cbor.decode(passkey.public))
+    if cbor.encode(dict(told)) != passkey.public:  # the reader takes one that was cut
+        raise ValueError("the public key isn't whole")
+    key = CoseKey.parse(told)
     return AttestedCredentialData.create(Aaguid.NONE, passkey.id, key)
 
 

@@ -8,6 +8,7 @@ for the approval, and where a key's signature doesn't check against the key that
 from __future__ import annotations
 
 import base64
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -73,6 +74,7 @@ def request(cutover: Cutover, evidence: Evidence, *, who: str) -> Event:
     return trail.append(
         cutover.workspace.ledger, name, REQUESTED, cohort=cutover.cohort, evidence=evidence.digest,
         code=evidence.code, plan=cutover.workspace.plan.agreed,
+        nonce=secrets.token_hex(16),  # no other request, of no other workspace, has its digest
         keys={each.name: people.fingerprint(each) for each in people.signers(cutover) if each.by != "link"},
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from migrate.workspace import Workspace
 
 FORMAT = "migrate approval 1"
+SAYS = "I approve the switch of this cohort on this evidence."
 _LONGEST = 65_536  # bytes
 
 
@@ -43,7 +44,7 @@ class Statement:
     name: str
     email: str
     at: str
-    says: str = "I approve the switch of this cohort on this evidence."
+    says: str = SAYS
     format: str = FORMAT
 
     def content(self) -> bytes:
@@ -59,7 +60,7 @@ def read(content: bytes) -> Statement:
     """
     try:
         found = Statement(**json.loads(content[:_LONGEST]))
-        same = found.format == FORMAT and found.content() == content
+        same = (found.format, found.says) == (FORMAT, SAYS) and found.content() == content
     except (ValueError, TypeError, AttributeError) as error:
         raise _no_statement() from error
     if not same:

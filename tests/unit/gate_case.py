@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,10 @@ TERMS = """\
 """
 
 
+def _nothing() -> None:
+    """Before a write of the target's."""
+
+
 def public(key: Ed25519PrivateKey) -> str:
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
@@ -48,6 +54,15 @@ class Case(Move):
             self.source.put("Account", f"001{number}", Name=f"Firm {number}")
         self.move()
         self.ready()
+
+    def copied(self, root: Path, engine: Engine) -> Case:
+        """The same once more, with a workspace and systems of its own: each test begins where this stands."""
+        shutil.copytree(self.root, root)
+        found = copy.copy(self)
+        found.root, found.engine = root, engine
+        self.target.before_write = _nothing  # left behind by the last load, with all that it holds
+        found.clock, found.source, found.target = copy.deepcopy((self.clock, self.source, self.target))
+        return found
 
     def plan(self, text: str) -> None:
         said = HEAD + textwrap.indent(text, "  ") + f"cutover:\n{self.terms}{self.sign}"

@@ -22,9 +22,16 @@ from migrate.plan import load_plan
 from tests.unit.gate_case import ADA, MAX, TERMS, Case
 
 
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    root = tmp_path_factory.mktemp("ready")
+    with Engine(folders=[root], temp_dir=root / "spill") as engine:
+        return Case(root / "w", engine)
+
+
 @pytest.fixture
-def case(tmp_path: Path, engine: Engine) -> Case:
-    return Case(tmp_path / "w", engine)
+def case(tmp_path: Path, engine: Engine, ready: Case) -> Case:
+    return ready.copied(tmp_path / "w", engine)
 
 
 def test_a_drained_cohort_with_fresh_proof_is_verified_and_waits_for_signatures_alone(case: Case) -> None:
