@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from migrate.clock import parse_stamp, stamp
 from migrate.cutover import excusing, people, signing, trail
 from migrate.cutover.excusing import Excuse
-from migrate.cutover.gates import calendar, proof, standing, systems, way_back
+from migrate.cutover.gates import calendar, frozen, proof, standing, systems, way_back
 from migrate.cutover.gates.evidence import Evidence, gather
 from migrate.cutover.gates.lines import GateLine
 from migrate.cutover.machine import Cutover, Line, guard
@@ -32,7 +32,8 @@ GATE = "cutover gate"
 AGAIN = "migrate cutover gate"
 # In the order in which one mends them.
 PARTS: tuple[Callable[[Cutover], Iterable[GateLine]], ...] = (
-    standing.plan, standing.check, standing.rehearsal, standing.doubt, standing.letters, proof.lines,
+    standing.plan, standing.check, standing.rehearsal, standing.doubt, standing.letters,
+    frozen.lines, proof.lines,
     systems.lines, way_back.lines, standing.window, calendar.lines, standing.lease, standing.history,
 )  # fmt: skip
 
@@ -242,7 +243,7 @@ def override(cutover: Cutover, names: Sequence[str], *, who: str, reason: str) -
     """
     recorded = _fresh(cutover)
     if isinstance(recorded, Line):
-        raise UsageError(recorded.words, f"Run `{recorded.remedy}` first.")
+        raise UsageError(recorded.words, f"Run {recorded.remedy} first.")
     red = [
         GateLine(id, "red", str(told["words"]), about=str(told["about"]))
         for id, told in recorded.facts["red"].items()
@@ -279,6 +280,16 @@ def approval(cutover: Cutover) -> Approval:
     )
 
 
+def _told(line: GateLine) -> Line:
+    """A line as guards have it: commands in backticks."""
+    plain = line.remedy and "`" not in line.remedy
+    return Line(line.id, line.ok, line.words, f"`{line.remedy}`" if plain else line.remedy)
+
+
+def _again() -> str:
+    return f"`{AGAIN}`"
+
+
 # -- guards ---------------------------------------------------------------------------------------
 
 
@@ -286,15 +297,15 @@ def _fresh(cutover: Cutover) -> Event | Line:
     """The newest gate, if it can be gone by: young, and on what stands now. Else why not."""
     recorded = last(cutover)
     if recorded is None:
-        return Line("gate", False, "The gate was never asked.", AGAIN)
+        return Line("gate", False, "The gate was never asked.", _again())
     bound = cutover.workspace.plan.model.cutover.gate.fresh
     age = cutover.workspace.clock.now() - parse_stamp(recorded.at)
     if age > parse_span(bound):
-        return Line("gate", False, f"The gate was asked at {recorded.at}; it may be {bound} old.", AGAIN)
+        return Line("gate", False, f"The gate was asked at {recorded.at}; it may be {bound} old.", _again())
     evidence, _ = _current(cutover)
     if recorded.facts["core"] != evidence.core:
         return Line(
-            "gate", False, f"The evidence has changed since the gate was asked at {recorded.at}.", AGAIN
+            "gate", False, f"The evidence has changed since the gate was asked at {recorded.at}.", _again()
         )
     return recorded
 
@@ -313,12 +324,12 @@ def _green(cutover: Cutover) -> Iterator[Line]:
     ]
     red = [each for each in excusing.applied(told, excuses) if not each.ok]
     for each in red:
-        yield Line(f"gate:{each.id}", False, each.words, AGAIN)
+        yield Line(f"gate:{each.id}", False, each.words, _again())
     # What a record once excused may have run out since.
     once = [id for id, state in recorded.facts["lines"].items() if state in ("waived", "overridden")]
     lapsed = [id for id in once if id != signing.ID and not any(id in each.lines for each in excuses)]
     for id in lapsed:
-        yield Line(f"gate:{id}", False, f"What let `{id}` stand is over.", AGAIN)
+        yield Line(f"gate:{id}", False, f"What let `{id}` stand is over.", _again())
     if not red and not lapsed:
         yield Line("gate", True, f"Asked at {recorded.at}.")
 
@@ -326,7 +337,7 @@ def _green(cutover: Cutover) -> Iterator[Line]:
 def _signed(cutover: Cutover) -> Line:
     evidence, excuses = _current(cutover)
     found = excusing.applied([signing.line(cutover, evidence)], excuses)[0]
-    return Line(found.id, found.ok, found.words, found.remedy)
+    return _told(found)
 
 
 @guard("verified")
@@ -345,4 +356,4 @@ def _switching(cutover: Cutover) -> list[Line]:
     parts = (standing.plan, standing.lease, standing.history, calendar.lines)
     _, excuses = _current(cutover)
     anew = excusing.applied([line for part in parts for line in part(cutover)], excuses)
-    return [*_green(cutover), _signed(cutover), *(Line(e.id, e.ok, e.words, e.remedy) for e in anew)]
+    return [*_green(cutover), _signed(cutover), *map(_told, anew)]

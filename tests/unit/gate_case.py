@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from migrate.cutover import gate as gates
-from migrate.cutover import signing, trail
+from migrate.cutover import freezing, signing, starting, trail
 from migrate.cutover.gate import Gate
 from migrate.cutover.machine import MOVED, Cutover
-from migrate.cutover.states import STATES, State
+from migrate.cutover.states import State
 from migrate.engine import Engine
 from migrate.ledger.tables import measures
 from tests.unit.two_systems import HEAD, Move
@@ -52,7 +52,6 @@ class Case(Move):
         super().__init__(root, engine, ENTRIES)
         for number in range(3):
             self.source.put("Account", f"001{number}", Name=f"Firm {number}")
-        self.move()
         self.ready()
 
     def copied(self, root: Path, engine: Engine) -> Case:
@@ -74,13 +73,23 @@ class Case(Move):
         return Cutover(self.workspace)
 
     def ready(self) -> None:
-        """Rehearsed, drilled, frozen, drained, validated."""
+        """Rehearsed, drilled, loaded, frozen, drained, validated."""
         ledger = self.workspace.ledger
         trail.append(ledger, "max", "cutover rehearsed", plan=self.workspace.plan.digest)
         with ledger.write() as tx:
             tx.put(measures, name="rollback drill", value=600.0, at=tx.at)
-        for state in STATES[1 : STATES.index("drained") + 1]:
-            self.moved(state)
+        starting.start(self.cutover, who="max")
+        self.moved("holding")
+        self.frozen()
+
+    def frozen(self) -> None:
+        """Frozen, drained and validated by those who do it."""
+        freezing.freeze(self.cutover, who="max", wait=3600)
+        self.drained()
+
+    def drained(self) -> None:
+        """Drained, and validated after that."""
+        freezing.drain(self.cutover, who="max")
         self.clock.sleep(60)
         self.validate()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from migrate.cutover import excusing, trail
+from migrate.cutover import excusing, freezing, trail
 from migrate.cutover import gate as gates
 from migrate.cutover.gates.calendar import problems
 from migrate.cutover.gates.lines import GateLine
@@ -89,10 +89,8 @@ def test_a_gate_that_has_grown_old_opens_nothing(case: Case) -> None:
 def test_a_switch_uses_its_approval_up(case: Case) -> None:
     case.signed()
     case.cutover.move("switching", who=MAX)
-    for state in ("frozen", "drained"):
-        case.moved(state)
-    case.clock.sleep(60)
-    case.validate()
+    case.moved("frozen")
+    case.drained()
 
     assert case.gate().state == "verified"
     assert set(case.standing().values()) == {"the switch has used it"}
@@ -111,14 +109,22 @@ def test_another_write_after_the_validation_makes_it_stale(case: Case) -> None:
     assert "validation" not in case.red()
 
 
+def test_somebody_who_writes_after_the_freeze_is_named_and_holds_the_gate_shut(case: Case) -> None:
+    case.source.put("Account", "0019", Name="Late")
+
+    lines = {each.id: each for each in gates.look(case.cutover).red}
+    assert "0019" in lines["frozen"].words
+    assert "thaw" in lines["frozen"].remedy
+
+
 def test_a_validation_before_the_drain_or_older_than_the_bound_is_stale(case: Case) -> None:
     case.clock.sleep(13 * 3600)
     assert "validation" in case.red()
     case.validate()
     assert "validation" not in case.red()
     case.clock.sleep(60)
-    for state in ("holding", "frozen", "drained"):
-        case.moved(state)
+    case.moved("frozen")
+    freezing.drain(case.cutover, who="max")
     assert "validation" in case.red()
 
 

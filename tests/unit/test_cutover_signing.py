@@ -294,10 +294,8 @@ def test_a_signature_is_taken_once_and_not_again_after_a_thaw(case: Case) -> Non
     with pytest.raises(UsageError, match="Nobody signs twice"):
         case.by_key(content, proof)
 
-    for state in ("holding", "frozen", "drained"):
-        case.moved(state)
-    case.clock.sleep(60)
-    case.validate()
+    case.moved("holding")
+    case.frozen()
     case.gate(request=True)
     with pytest.raises(UsageError, match="another evidence"):
         case.by_key(content, proof)
