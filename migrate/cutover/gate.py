@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from migrate.clock import parse_stamp, stamp
 from migrate.cutover import excusing, people, signing, trail
 from migrate.cutover.excusing import Excuse
-from migrate.cutover.gates import calendar, frozen, proof, standing, systems, way_back
+from migrate.cutover.gates import calendar, frozen, proof, rehearsed, standing, systems, way_back
 from migrate.cutover.gates.evidence import Evidence, gather
 from migrate.cutover.gates.lines import GateLine
-from migrate.cutover.machine import Cutover, Line, guard
+from migrate.cutover.machine import Cutover, Line, MoveRefused, guard
 from migrate.cutover.signing import Signature
 from migrate.errors import Damaged, UsageError
 from migrate.plan.terms import parse_span
@@ -32,7 +32,7 @@ GATE = "cutover gate"
 AGAIN = "migrate cutover gate"
 # In the order in which one mends them.
 PARTS: tuple[Callable[[Cutover], Iterable[GateLine]], ...] = (
-    standing.plan, standing.check, standing.rehearsal, standing.doubt, standing.letters,
+    standing.plan, standing.check, rehearsed.lines, standing.doubt, standing.letters,
     frozen.lines, proof.lines,
     systems.lines, way_back.lines, standing.window, calendar.lines, standing.lease, standing.history,
 )  # fmt: skip
@@ -165,6 +165,18 @@ def run(cutover: Cutover, *, who: str, request: bool = False) -> Gate:
             )
         signing.request(cutover, found.evidence, who=who)
     return _gate(cutover, [each for each in found.lines if each.id != signing.ID])
+
+
+def must_pass(cutover: Cutover, *, who: str) -> Gate:
+    """Ask the gate anew, for a step that must not go by an older answer.
+
+    Raises:
+        MoveRefused: a line is red; the cohort is moved back accordingly.
+    """
+    found = run(cutover, who=who)
+    if not found.passed:
+        raise MoveRefused(cutover.cohort, "switching", [_told(each) for each in found.lines])
+    return found
 
 
 def _record(cutover: Cutover, found: Gate, who: str) -> Event:

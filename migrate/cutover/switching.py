@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from migrate.clock import parse_stamp, stamp
 from migrate.cutover import homes
-from migrate.cutover.gate import approval
+from migrate.cutover.gate import approval, must_pass
 from migrate.cutover.machine import Cutover, Line, guard
 from migrate.cutover.states import State
 from migrate.cutover.steps import Step, Steps, Told, recorded
@@ -122,6 +122,7 @@ def take_back(cutover: Cutover, *, who: str, told: Told = lambda _: None) -> lis
 
 def _begin(cutover: Cutover, who: str) -> None:
     workspace = cutover.workspace
+    must_pass(cutover, who=who)  # asked once more: its last answer may be as old as the plan's bound
     homes.publish(workspace, cutover.cohort)  # its last: what came in since is in it
     used = approval(cutover)
     _unused(cutover, used.signatures)

@@ -11,8 +11,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from migrate.cutover import gate as gates
 from migrate.cutover import freezing, signing, starting, trail
+from migrate.cutover import gate as gates
 from migrate.cutover.gate import Gate
 from migrate.cutover.machine import MOVED, Cutover
 from migrate.cutover.states import State
@@ -75,7 +75,7 @@ class Case(Move):
     def ready(self) -> None:
         """Rehearsed, drilled, loaded, frozen, drained, validated."""
         ledger = self.workspace.ledger
-        trail.append(ledger, "max", "cutover rehearsed", plan=self.workspace.plan.digest)
+        trail.append(ledger, "max", "cutover rehearsed", plan=self.workspace.plan.digest, clean=True)
         with ledger.write() as tx:
             tx.put(measures, name="rollback drill", value=600.0, at=tx.at)
         starting.start(self.cutover, who="max")

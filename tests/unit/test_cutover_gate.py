@@ -9,17 +9,21 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from migrate.connector import Rights
 from migrate.cutover import excusing, freezing, trail
 from migrate.cutover import gate as gates
 from migrate.cutover.gates.calendar import problems
 from migrate.cutover.gates.lines import GateLine
 from migrate.cutover.machine import MoveRefused
 from migrate.engine import Engine
-from migrate.errors import UsageError
+from migrate.errors import Parked, UsageError
 from migrate.ledger.leases import Lease
 from migrate.ledger.tables import events
 from migrate.plan import load_plan
+from migrate.stages.discover import discover
 from tests.unit.gate_case import ADA, MAX, TERMS, Case
+from tests.unit.test_drift import with_picklists
+from tests.unit.two_systems import TARGET
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +48,22 @@ def test_a_drained_cohort_with_fresh_proof_is_verified_and_waits_for_signatures_
     assert recorded is not None
     assert recorded.evidence == found.evidence.digest
     assert list(recorded.facts["red"]) == ["signatures"]
+
+
+class Drifting(Case):
+    """The target's `tier` is a picklist to which the plan leads every company."""
+
+    def picklist(self, *words: str) -> None:
+        self.target.catalog = with_picklists(TARGET, "companies", tier=words)
+
+    def plan(self, text: str) -> None:
+        self.target.catalog = with_picklists(TARGET, "companies", tier=("gold=Gold", "silver=Silver"))
+        (self.root / "tier.csv").write_text("source,count,target,note\nFirm 0,1,silver,\n", encoding="utf-8")
+        mapped = text.replace(
+            "{name: Name}",
+            "{name: Name, tier: {from: Name, picklist: tier.csv, unmapped: default, default: gold}}",
+        )
+        super().plan(mapped)
 
 
 def _report(case: Case) -> str:
@@ -149,7 +169,10 @@ def test_a_rehearsal_of_another_plan_or_too_long_ago_doesn_t_count(case: Case) -
     trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan="0" * 64)
     assert "rehearsal" in case.red()
 
-    trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan=case.workspace.plan.digest)
+    digest = case.workspace.plan.digest
+    trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan=digest, clean=False, lost=2)
+    assert "rehearsal" in case.red()
+    trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan=digest, clean=True)
     assert "rehearsal" not in case.red()
     case.clock.sleep(15 * 86_400)
     assert "rehearsal" in case.red()
@@ -217,6 +240,67 @@ cutover:
     assert at(26, 12) == []
     assert "API ends on 2027-01-29" in at(25, 0, 1, 2027)[0]
     assert len(at(27, 0, 1, 2027)) == 2
+
+
+def test_a_field_or_a_picklist_that_went_after_the_rehearsal_is_red_and_once_mended_green(
+    tmp_path: Path, engine: Engine
+) -> None:
+    case = Drifting(tmp_path / "w", engine)
+    assert "drift" not in case.red()
+
+    case.picklist("gold=Gold")  # silver is gone
+    lines = {each.id: each for each in gates.look(case.cutover).red}
+    assert "silver" in lines["drift"].words
+    assert "migrate discover" in lines["drift"].remedy
+    discover(case.workspace)  # by itself it mends nothing
+    assert "drift" in case.red()
+    case.picklist("gold=Gold", "silver=Silver")
+    discover(case.workspace)
+    assert "drift" not in case.red()
+
+    fields = case.target.catalog.objects["companies"].fields
+    del fields["tier"]
+    assert "drift" in case.red()
+
+
+def test_a_system_that_is_away_is_red_and_no_crash(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise Parked("new", "it doesn't answer")
+
+    monkeypatch.setattr(case.target, "discover", away)
+
+    lines = {each.id: each for each in gates.look(case.cutover).red}
+    assert {"drift", "quota"} <= set(lines)
+    assert "doesn't answer" in lines["drift"].words
+
+
+@pytest.mark.parametrize(
+    ("left", "need", "said"), [(10, 0, "less than 20%"), (500, 600, "take up to 600"), (700, 600, "")]
+)
+def test_a_quota_has_to_last_for_a_delta_and_a_rollback(
+    case: Case, monkeypatch: pytest.MonkeyPatch, left: int, need: int, said: str
+) -> None:
+    told = {"projection": {"steps": [{"id": "rollback", "calls": {"high": need}, "seconds": {"high": 60}}]}}
+    case.workspace.storage.write("cutover/rehearsals/r.json", json.dumps(told).encode())
+    digest = case.workspace.plan.digest
+    trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan=digest, clean=True, file="r.json")
+    monkeypatch.setattr(
+        case.target, "rights", lambda *_, **__: Rights("max", (), (), (), calls_left=left, calls_max=1000)
+    )
+
+    lines = {each.id: each for each in gates.look(case.cutover).lines}
+    assert lines["quota"].ok == (not said)
+    assert said in lines["quota"].words
+    assert f"{left} of 1,000" in lines["quota"].figure
+
+
+def test_a_switch_asks_the_gate_once_more_and_is_refused_by_what_changed_since(case: Case) -> None:
+    case.signed()
+    case.source.put("Account", "0019", Name="Late")
+
+    with pytest.raises(MoveRefused, match="0019"):
+        gates.must_pass(case.cutover, who=MAX)
+    assert case.cutover.state == "drained"
 
 
 # -- waivers and overrides ------------------------------------------------------------------------

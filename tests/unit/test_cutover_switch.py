@@ -83,6 +83,7 @@ def stand_in(patch: Callable[[Any, str, Any], None], path: ReversePath) -> None:
     patch(machine, "_guards", mine)
     patch(homes, "publish", lambda *_: SimpleNamespace(rows=1))
     patch(switching, "_reverse", lambda: path)
+    patch(switching, "must_pass", lambda *_, **__: None)
     patch(switching, "approval", lambda cutover: SimpleNamespace(
         evidence="e" * 64, gate="g" * 64, signatures=[f"s{len(cutover.moves())}"], overrides=[]
     ))  # fmt: skip

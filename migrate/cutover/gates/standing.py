@@ -11,23 +11,21 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from migrate_rollback import returning
-from migrate_rollback.window import MARGIN, ROOM, moment, took
+from migrate_rollback.window import MARGIN, ROOM, took
 
-from migrate.clock import parse_stamp
 from migrate.cutover import trail
 from migrate.cutover.gates.lines import GateLine, green, red
+from migrate.cutover.gates.rehearsed import projected
 from migrate.errors import PlanError
 from migrate.journal import REFUSED
 from migrate.ledger import batches as book
 from migrate.ledger.leases import this_process
 from migrate.ledger.tables import attempts
-from migrate.plan.terms import parse_span, parse_window
+from migrate.plan.terms import parse_window
 from migrate.stages.status import holders
 
 if TYPE_CHECKING:
     from migrate.cutover.machine import Cutover
-
-REHEARSED = "cutover rehearsed"
 
 
 def plan(cutover: Cutover) -> Iterator[GateLine]:
@@ -43,31 +41,6 @@ def plan(cutover: Cutover) -> Iterator[GateLine]:
         yield red("plan", words, "migrate plan diff; migrate plan accept; migrate load")
     else:
         yield green("plan", "The plan is the one that was loaded.", ran[:12])
-
-
-def rehearsal(cutover: Cutover) -> Iterator[GateLine]:
-    """The whole cutover was rehearsed with this plan, and not too long ago; a small profile asks for none."""
-    workspace = cutover.workspace
-    terms = workspace.plan.model.cutover
-    if terms.profile == "small":
-        yield green("rehearsal", "The plan's small profile asks for none.")
-        return
-    again, bound = "migrate cutover rehearse --on twin", terms.gate.rehearsal
-    found = [
-        each for each in trail.events(workspace.ledger, REHEARSED) if each.cohort in ("", cutover.cohort)
-    ]
-    if not found:
-        yield red("rehearsal", "The cutover was never rehearsed.", again)
-        return
-    last = found[-1]
-    ran, age = str(last.facts.get("plan", "")), workspace.clock.now() - parse_stamp(last.at)
-    figure = f"{moment(last.at)}, at most {bound} ago"
-    if ran != workspace.plan.digest:
-        yield red("rehearsal", f"The last rehearsal was of plan {ran[:12] or '?'}.", again, figure)
-    elif age > parse_span(bound):
-        yield red("rehearsal", "The last rehearsal is too old.", again, figure, about=last.digest)
-    else:
-        yield green("rehearsal", "Rehearsed with this plan.", figure)
 
 
 def letters(cutover: Cutover) -> Iterator[GateLine]:
@@ -105,6 +78,8 @@ def window(cutover: Cutover) -> Iterator[GateLine]:
     workspace = cutover.workspace
     terms, now = workspace.plan.model, workspace.clock.now()
     seconds, measured = took(workspace.ledger)
+    if seconds is None:
+        seconds, measured = projected(cutover, "rollback", "seconds"), "the rehearsal"
     current = returning.current(workspace.ledger, workspace.clock)
     if current is None:
         yield red(

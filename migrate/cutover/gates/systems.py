@@ -16,6 +16,7 @@ from migrate_validators.reading import fields_filled, fields_read
 
 from migrate.connector import Connector, Rights
 from migrate.cutover.gates.lines import GateLine, green, red
+from migrate.cutover.gates.rehearsed import projected
 from migrate.errors import Drifted, InDoubt, Parked, Retriable, SystemRefused
 from migrate.stages.drift import before_load
 from migrate.stages.pipeline import source_objects
@@ -82,25 +83,31 @@ def _fields(cutover: Cutover, source: Connector, target: Connector) -> list[str]
 
 
 def _quota(cutover: Cutover, source: Connector, target: Connector) -> GateLine:
-    """Red where less is left than the plan's share, in either system."""
+    """Red where less is left than the plan's share, or than a delta and a rollback take by the rehearsal."""
     plan = cutover.workspace.plan
     share = plan.model.cutover.gate.quota
-    sides = ((source, source_objects(plan)), (target, [each.target for each in plan.model.objects]))
-    told, short, unknown = [], [], []
-    for system, objects in sides:
-        rights: Rights = system.rights(objects, write=system is target)
+    need = sum(projected(cutover, step, "calls") or 0.0 for step in ("delta", "rollback"))
+    sides = (
+        (source, source_objects(plan), False, 0.0),
+        (target, [each.target for each in plan.model.objects], True, need),
+    )
+    told, short = [], []
+    for system, objects, write, least in sides:
+        rights: Rights = system.rights(objects, write=write)
         if rights.calls_left is None or not rights.calls_max:
-            unknown.append(system.system)
+            told.append(f"{system.system}: not told")
             continue
         figure = f"{system.system}: {rights.calls_left:,} of {rights.calls_max:,} calls left"
         told.append(figure)
         if rights.calls_left < share * rights.calls_max:
-            short.append(figure)
-    figure = "; ".join([*told, *(f"{each}: not told" for each in unknown)])
+            short.append(f"{figure}, less than {share:.0%}")
+        elif rights.calls_left < least:
+            short.append(f"{figure}, and a delta and a rollback take up to {least:,.0f}")
     if short:
-        words = f"Less than {share:.0%} of the quota is left for deltas and a way back: {'; '.join(short)}."
-        return red(QUOTA, words, "migrate cutover gate (after the quota's renewal)", figure, about=QUOTA)
-    return green(QUOTA, f"At least {share:.0%} of each quota that is told is left.", figure)
+        words = f"Too little is left for deltas and a way back: {'; '.join(short)}."
+        remedy = "migrate cutover gate (after the quota's renewal)"
+        return red(QUOTA, words, remedy, "; ".join(told), about=QUOTA)
+    return green(QUOTA, f"At least {share:.0%} of each quota that is told is left.", "; ".join(told))
 
 
 def _few(parts: list[str], most: int = 3) -> str:
