@@ -12,7 +12,6 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from fido2 import cbor
-from fido2.cose import ES256
 
 from migrate.cutover import passkeys
 from migrate.cutover.keys import BadSignature
@@ -26,6 +25,12 @@ PRESENT, VERIFIED, ATTESTED = 1, 4, 64  # flags of authenticator data (WebAuthn,
 
 def text(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def _cose(public: ec.EllipticCurvePublicKey) -> dict[int, Any]:
+    """RFC 9053: an ES256 key on P-256."""
+    numbers = public.public_numbers()
+    return {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
 
 
 class Authenticator:
@@ -43,7 +48,7 @@ class Authenticator:
         return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin}).encode()
 
     def create(self, options: dict[str, Any]) -> bytes:
-        public = cbor.encode(dict(ES256.from_cryptography_key(self.private.public_key())))
+        public = cbor.encode(dict(_cose(self.private.public_key())))
         credential = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + public
         data = self._data(PRESENT | VERIFIED | ATTESTED, credential)
         attested = cbor.encode({"fmt": "none", "attStmt": {}, "authData": data})

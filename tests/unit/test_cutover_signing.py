@@ -6,7 +6,7 @@ import base64
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from migrate.cutover import gate as gates
-from migrate.cutover import keys, signing, tokens, trail
+from migrate.cutover import keys, people, signing, statements, tokens, trail
 from migrate.cutover.keys import BadSignature
 from migrate.cutover.signing import SIGNED
 from migrate.engine import Engine
@@ -305,12 +305,13 @@ def test_a_signature_is_taken_once_and_not_again_after_a_thaw(case: Case) -> Non
 # -- who holds the workspace ----------------------------------------------------------------------
 
 
-def rewritten(case: Case, change: dict[str, object]) -> None:
+def rewritten(case: Case, change: Mapping[str, object]) -> None:
     """Put an event into the trail as the ledger itself would, and make the whole chain anew: nothing of the
     workspace is out of reach of who does this."""
     ledger = case.workspace.ledger
     with ledger.write() as tx:
-        tx.event(str(change.pop("who")), SIGNED, **change)
+        facts = {name: value for name, value in change.items() if name != "who"}
+        tx.event(str(change["who"]), SIGNED, **facts)
         previous = ""
         for row in tx.sql.execute(sa.select(events).order_by(events.c.number)).all():
             digest = event_digest(previous, row.at, row.who, row.what, row.facts)
@@ -382,8 +383,8 @@ def test_the_private_key_is_nowhere_in_the_workspace(case: Case) -> None:
 def test_two_who_sign_at_once_for_one_person_leave_one_signature(case: Case) -> None:
     content = case.statement()
     evidence = gates.current(case.cutover)
-    said = signing.statements.read(content)
-    signer = signing.people.named(case.cutover, BEN)
+    said = statements.read(content)
+    signer = people.named(case.cutover, BEN)
     proof = base64.b64encode(case.private.sign(content)).decode()
     signing._record(case.cutover, evidence, signer, said, "key", signature=proof)
 
