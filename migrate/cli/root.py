@@ -46,6 +46,7 @@ COMMANDS = {
     "override": "migrate.cli.cutover_gate:override",
     "console": "migrate.cli.console:console",
     "status": "migrate.cli.evidence:status",
+    "anonymize": "migrate.cli.anonymize:anonymize",
     "backup": "migrate.cli.care:backup",
     "restore": "migrate.cli.care:restore",
     "fsck": "migrate.cli.care:fsck",

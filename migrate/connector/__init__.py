@@ -69,6 +69,7 @@ from migrate.connector.restoring import (
     row_for,
 )
 from migrate.connector.roles import ENTRY_POINTS, Connector, Settings, Source, Target, owners_by_email
+from migrate.connector.spelling import SpellsIds
 from migrate.connector.totals import OTHER, Answer, AnswersTotals, By, NotAnswered, Question, Total, Where
 
 __all__ = [
@@ -126,6 +127,7 @@ __all__ = [
     "Settings",
     "ShowsNew",
     "Source",
+    "SpellsIds",
     "Stated",
     "SwitchesAutomations",
     "TakesBlobs",

@@ -36,6 +36,13 @@ _SAME: tuple[frozenset[str], ...] = tuple(
     )
 )
 
+# What companies call their legal form, in the tongues of those who use CRMs most; dots are gone already.
+LEGAL_FORMS = (
+    "inc", "incorporated", "corp", "corporation", "co", "company", "llc", "llp", "ltd", "limited", "plc",
+    "gmbh", "mbh", "ag", "kg", "kgaa", "ohg", "ug", "se", "ev", "sa", "sas", "sarl", "srl", "spa", "sl",
+    "bv", "nv", "oy", "ab", "as", "aps", "pty", "pte", "kk", "holding", "group", "the", "und", "and",
+)  # fmt: skip
+
 
 def pair(left: Mapping[str, str], right: Mapping[str, str], least: float) -> dict[str, str]:
     """Names of `left` to names of `right` (both: label by name), each at most once, best first."""

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from rapidfuzz import fuzz, process
 
 from migrate.engine import Engine, text
+from migrate.plan.likeness import LEGAL_FORMS
 
 EMAIL, PHONE, DOMAIN, NAME = "email", "phone", "domain", "name"
 ASPECTS = (EMAIL, PHONE, DOMAIN, NAME)
@@ -33,13 +34,6 @@ THRESHOLD = 92.0
 WEIGHTS = {EMAIL: 4, DOMAIN: 3, PHONE: 2}  # beside the name's, which is 2
 _NAME_WEIGHT = 2
 BLOCKS = ("email", "phone", "domain", "words of the name", "sound of the name")
-# What companies call their legal form, in the tongues of those who use CRMs most; dots are gone already.
-SUFFIXES = (
-    "inc", "incorporated", "corp", "corporation", "co", "company", "llc", "llp", "ltd", "limited", "plc",
-    "gmbh", "mbh", "ag", "kg", "kgaa", "ohg", "ug", "se", "ev", "sa", "sas", "sarl", "srl", "spa", "sl",
-    "bv", "nv", "oy", "ab", "as", "aps", "pty", "pte", "kk", "holding", "group", "the", "und", "and",
-)  # fmt: skip
-
 Tables = Callable[[str, str], str]
 
 
@@ -99,7 +93,7 @@ def normal(aspect: str, value: str, *, company: bool = False, gmail_dots: bool =
     )
     words = f"list_filter(string_split({plain}, ' '), lambda w: w <> '')"
     if company:
-        listed = ", ".join(map(text, SUFFIXES))
+        listed = ", ".join(map(text, LEGAL_FORMS))
         short = f"list_filter({words}, lambda w: w NOT IN ({listed}))"
         words = f"CASE WHEN len({short}) > 0 THEN {short} ELSE {words} END"
     return f"nullif(array_to_string(list_sort({words}), ' '), '')"

@@ -33,7 +33,7 @@ from migrate.connector import (
 )
 from migrate.connector.freezing import Instruction, Job, Level, Touch
 from migrate.connectors import wire
-from migrate.connectors.salesforce import blobs, companions, freezing, removing, totals, writing
+from migrate.connectors.salesforce import blobs, companions, freezing, ids, removing, totals, writing
 from migrate.connectors.salesforce import rights as permissions
 from migrate.connectors.salesforce.authors import Authors
 from migrate.connectors.salesforce.hanging import Hanging
@@ -65,6 +65,8 @@ class SalesforceConnector:
     type = "salesforce"
     schema_kept_days = removing.KEPT_DAYS
     freeze_lag = freezing.LAG
+    id_pattern = ids.PATTERN
+    other_id = staticmethod(ids.other_id)
 
     def __init__(self, settings: Settings) -> None:
         self.system, self.clock = settings.system, settings.clock

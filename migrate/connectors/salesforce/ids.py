@@ -12,9 +12,15 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+PATTERN = r"(?<![A-Za-z0-9])[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?(?![A-Za-z0-9])"
+_OWN = 6  # before it: three letters of the object, and three of the pod and for later use
+# Where nothing is spelled out, a word with digits must not be taken for an id: the third of these is a zero.
+_BEGINS = re.compile(r"(?:[0-9][0-9A-Za-z]{2}|[a-z][0-9][0-9A-Za-z])[0-9A-Za-z]{2}0")
 _SHORT = re.compile(r"[A-Za-z0-9]{15}")
 _LONG = re.compile(r"[A-Za-z0-9]{18}")
 
@@ -48,3 +54,17 @@ def long_ids(ids: pa.Array) -> pa.Array:
     return pa.array(
         [long_id(id) if id is not None and len(id) == 15 else id for id in ids.to_pylist()], pa.string()
     )
+
+
+def other_id(id: str, draw: Callable[[str], str]) -> str | None:
+    """An id of the same object and the same length; see `SpellsIds`."""
+    if _LONG.fullmatch(id):
+        short = id[:15]
+        if id != short + suffix(short):
+            return None
+    elif _SHORT.fullmatch(id) and _BEGINS.match(id):
+        short = id
+    else:
+        return None
+    other = short[:_OWN] + draw(short[_OWN:])
+    return other if len(id) == 15 else other + suffix(other)
