@@ -21,7 +21,7 @@ from migrate.ledger.leases import Lease
 from migrate.ledger.tables import events
 from migrate.plan import load_plan
 from migrate.stages.discover import discover
-from tests.unit.gate_case import ADA, MAX, TERMS, Case
+from tests.unit.gate_case import ADA, BEN, MAX, TERMS, Case
 from tests.unit.test_drift import with_picklists
 from tests.unit.two_systems import TARGET
 
@@ -376,3 +376,24 @@ def test_a_waiver_covers_what_was_red_until_its_day_and_nothing_that_comes_later
     assert "rehearsal" not in case.red()
     case.clock.sleep(4 * 86_400)
     assert "rehearsal" in case.red()
+
+
+def test_the_report_names_who_signs_and_every_override_for_ever(case: Case) -> None:
+    trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan="0" * 64)
+    case.gate()
+    gates.override(case.cutover, ["rehearsal"], who=ADA, reason="only a label changed since")
+    case.clock.sleep(60)
+    case.validate()
+
+    sections = json.loads(case.workspace.storage.read(f"reports/{_report(case)}/report.json")[0])["screen"]
+    (told,) = [each for each in sections if each["id"] == "signatures"]
+    assert told["verdict"] == "warn"
+    tables = {each["title"]: each["rows"] for each in told["tables"]}
+    assert [row[0] for row in tables["Who signs"]] == [ADA, BEN]
+    assert tables["Red lines that were overridden"][0][1:] == [
+        ADA,
+        "all",
+        "rehearsal",
+        "only a label changed since",
+    ]
+    assert "rehearsal" in case.red()  # of other evidence: void

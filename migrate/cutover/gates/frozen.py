@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from migrate.cutover.machine import Cutover
 
 ID = "frozen"
+_NAME = re.compile(" “[^”]*”")  # what a record is called: the gate goes into the trail, which holds no value
 
 
 def lines(cutover: Cutover) -> Iterator[GateLine]:
@@ -23,4 +25,5 @@ def lines(cutover: Cutover) -> Iterator[GateLine]:
         told = str(error).splitlines()[0]
         yield red(ID, f"The source couldn't be asked: {told}", "migrate check --live", about=ID)
         return
-    yield green(found.id, found.words) if found.ok else red(found.id, found.words, found.remedy)
+    words = _NAME.sub("", found.words)
+    yield green(found.id, words) if found.ok else red(found.id, words, found.remedy)
