@@ -89,6 +89,20 @@ def _cutover(*words: str, more: tuple[str, ...] = ()) -> Callable[[Values, Perso
     return arguments
 
 
+def _acting(*words: str) -> Callable[[Values, Person], list[str]]:
+    return lambda _values, person: [*words, f"--as={person.name}"]
+
+
+def _gate_waive(values: Values, person: Person) -> list[str]:
+    options = [f"--{name}={values[name]}" for name in ("cohort", "reason", "until")]
+    return ["cutover", "waive", f"--as={person.name}", *options, "--", values["line"]]
+
+
+def _override(values: Values, person: Person) -> list[str]:
+    options = [f"--{name}={values[name]}" for name in ("cohort", "reason")]
+    return ["override", "--yes", f"--as={person.name}", *options, f"--lines={values['line']}"]
+
+
 _WHAT = Box("what", kind="fixed")
 _GROUP = Box("group", kind="fixed")
 _COHORT = Box("cohort", kind="fixed")
@@ -116,8 +130,36 @@ ACTS: Mapping[str, Act] = {
         Act("hold-force", "Undo all the same", "operator",
             "What others wrote on these records goes with them. That can't be taken back.",
             _hold("force", yes=True), (_GROUP,), typed="target"),
+        Act("rehearse", "Rehearse on twins", "operator", "Plays the whole cutover, the way back included, on "
+            "local twins of both systems. Reads and writes no real system.", _acting("cutover", "rehearse")),
         Act("start", "Start", "operator", "Extracts, transforms and loads the cohort's records, and all that "
             "they refer to. Goes on where it was stopped.", _cutover("start"), (_COHORT,)),
+        Act("delta", "Bring what has changed", "operator", "Rounds of deltas until the lag is under the "
+            "plan's bound; in a freeze, the last one.", _cutover("delta"), (_COHORT,)),
+        Act("watch", "Keep watch", "operator", "A round of deltas a minute, until it is stopped.",
+            _cutover("delta", "--watch"), (_COHORT,)),
+        Act("freeze", "Freeze", "operator", "Says what people have to do, then looks until the old system "
+            "stands still, for 12 hours at most.", _cutover("freeze", "--wait"), (_COHORT,)),
+        Act("thaw", "Thaw", "operator", "People may work on in the old system; approvals that were given "
+            "are void.", _cutover("thaw", more=("reason",)), (_COHORT, _REASON)),
+        Act("gate", "Ask the gate", "operator", "Asks both systems, the ledger and the trail whether the "
+            "cohort may switch, and records it.", _cutover("gate"), (_COHORT,)),
+        Act("request", "Ask for the approval", "operator", "Asks the gate, and then those who sign. Who asks "
+            "can't approve.", _cutover("gate", "--request"), (_COHORT,)),
+        Act("gate-waive", "Let it stand until a day", "approver", "Only what is red under this line now; "
+            "what comes later is red again.", _gate_waive,
+            (_COHORT, Box("line", kind="fixed"), _REASON, Box("until", "Until", "date")), quick=True),
+        Act("override", "Override the gate", "approver", "Opens the gate for this line, with your name, for "
+            "ever. Void once the evidence changes.", _override, (_COHORT, Box("line", kind="fixed"), _REASON),
+            quick=True, typed="cohort"),
+        Act("switch", "Switch", "operator", "The plan's hooks in order, then a canary. Uses up the approval. "
+            "Where anything fails, what was done is undone.", _cutover("switch", "--yes"), (_COHORT,),
+            typed="cohort"),
+        Act("switch-undo", "Give the switch up", "operator", "Undoes the steps of a switch that was stopped, "
+            "last first; the cohort is frozen again.", _cutover("switch", "--undo", "--yes"), (_COHORT,),
+            typed="cohort"),
+        Act("seal", "Seal", "operator", "Ends the way back of this cohort, for ever.",
+            _cutover("seal", "--yes"), (_COHORT,), typed="cohort"),
         Act("cancel", "Cancel the cutover", "operator",
             "Gives it up before its switch. What was loaded stays until a rollback takes it back.",
             _cutover("cancel", more=("reason",)), (_COHORT, _REASON), quick=True),
@@ -134,11 +176,17 @@ ACTS: Mapping[str, Act] = {
 
 # By state: what leads on from there, or back. Whether it may, the command decides, never the page.
 OFFERED: Mapping[str, tuple[str, ...]] = {
-    "planned": ("start", "cancel"),
-    "rehearsed": ("start", "cancel"),
+    "planned": ("rehearse", "start", "cancel"),
+    "rehearsed": ("start", "rehearse", "cancel"),
     "loading": ("start", "cancel"),
-    "syncing": ("cancel",),
-    "holding": ("cancel",),
+    "syncing": ("delta", "cancel"),
+    "holding": ("freeze", "watch", "delta", "cancel"),
+    "frozen": ("delta", "thaw", "cancel"),
+    "drained": ("gate", "thaw", "cancel"),
+    "verified": ("request", "gate", "thaw", "cancel"),
+    "approved": ("switch", "gate", "thaw", "cancel"),
+    "switching": ("switch", "switch-undo"),
+    "switched": ("seal",),
     "reverted": ("start",),
     "cancelled": ("start",),
 }

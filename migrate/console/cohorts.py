@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migrate.console.acts import ACTS, OFFERED, Act
+from migrate.cutover.deltas import FLOWS
 from migrate.cutover.standing import Standing, everywhere
 from migrate.cutover.states import PATH
+from migrate.ledger.rounds import last_rounds
 from migrate.workspace import Workspace
 
 TONES = {"switched": "pass", "sealed": "pass", "approved": "pass", "verified": "pass", "reverted": "warn",
@@ -15,13 +17,17 @@ TONES = {"switched": "pass", "sealed": "pass", "approved": "pass", "verified": "
 
 @dataclass(frozen=True)
 class Cohort:
-    """A cohort on the page. `at`: how many states of `path` lie behind it; `timers`: words and stamps."""
+    """A cohort on the page. `at`: how many states of `path` lie behind it; `timers`: words and stamps.
+
+    `lag`: how far the target is behind, by the last round of deltas; "" where none flow.
+    """
 
     stands: Standing
     path: tuple[str, ...]
     at: int
     timers: tuple[tuple[str, str], ...]
     offered: tuple[Act, ...]
+    lag: str = ""
 
     @property
     def tone(self) -> str:
@@ -31,10 +37,25 @@ class Cohort:
 
 def cohorts(workspace: Workspace) -> list[Cohort]:
     """Every cohort, in the plan's order; asks no system."""
-    return [_cohort(each) for each in everywhere(workspace)]
+    lag = _lag(workspace)
+    return [_cohort(each, lag) for each in everywhere(workspace)]
 
 
-def _cohort(stands: Standing) -> Cohort:
+def _lag(workspace: Workspace) -> str:
+    rounds = last_rounds(workspace.ledger, 1)
+    if not rounds:
+        return ""
+    facts = rounds[0].facts
+    longest, bound = facts.get("longest"), facts.get("bound")
+    behind = (
+        "The base isn't there yet" if longest is None else f"Lag {longest:,.0f} s of at most {bound:,.0f} s"
+    )
+    error = f" It stopped: {facts['error']}" if facts.get("error") else ""
+    conflicts = f" {facts['conflicts']:,} conflicts." if facts.get("conflicts") else ""
+    return f"{behind} as of round {rounds[0].number}.{conflicts}{error}"
+
+
+def _cohort(stands: Standing, lag: str) -> Cohort:
     state = stands.state
     path: tuple[str, ...] = PATH if state in PATH else (*PATH[: PATH.index("switched") + 1], state)
     if state == "cancelled":
@@ -42,4 +63,4 @@ def _cohort(stands: Standing) -> Cohort:
     timers = [("Last safe start", stands.last_safe_start), ("The way back closes", stands.window_end)]
     shown = tuple((word, at) for word, at in timers if at) if state not in ("planned", "sealed") else ()
     offered = tuple(ACTS[name] for name in OFFERED.get(state, ()))
-    return Cohort(stands, path, path.index(state), shown, offered)
+    return Cohort(stands, path, path.index(state), shown, offered, lag if state in FLOWS else "")

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 SIGNS = {"pass": "✓", "warn": "!", "fail": "✕", "error": "✕", "empty": "○", "known": "·"}
 TONES = {"done": "pass", "look": "warn", "failed": "fail", "lost": "fail", "running": "known"}
 PAGES = (
-    ("/", "Now"), ("/report", "Report"), ("/decisions", "Holds and waivers"), ("/maps", "Maps"),
-    ("/runbook", "Runbook"), ("/trace", "Trace"), ("/runs", "Commands"), ("/trail", "Trail"),
+    ("/", "Now"), ("/report", "Report"), ("/sign", "Sign-off"), ("/decisions", "Holds and waivers"),
+    ("/conflicts", "Conflicts"), ("/maps", "Maps"), ("/runbook", "Runbook"), ("/trace", "Trace"),
+    ("/runs", "Commands"), ("/trail", "Trail"),
 )  # fmt: skip
 _TYPES = {"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8"}
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from migrate_rollback import HoldGroup
     from migrate_validators import Trace
 
+    from migrate.cutover.conflicts import Conflicts
     from migrate.plan.maps import OwnerRow, PicklistRow
 
 SHOWN = 300  # rows of a map on the page; the file has them all
@@ -122,6 +123,26 @@ def _letters(workspace: Workspace) -> tuple[tuple[str, int], ...]:
         f"SELECT object, count(*) AS n FROM ({refused}) WHERE attempt = {attempt} GROUP BY ALL ORDER BY ALL"
     )
     return tuple((str(row["object"]), int(row["n"])) for row in rows)
+
+
+MOST = 200  # conflicts on the page; `migrate cutover conflicts --out` writes them all
+
+
+def conflicted(workspace: Workspace, *, masked: bool) -> Conflicts:
+    """What was changed on the wrong side, with both values; asks no system.
+
+    Args:
+        masked: values of persons, and who changed them, are taken out.
+    """
+    from migrate.cutover.conflicts import conflicts
+
+    found = conflicts(workspace, limit=MOST)
+    if not masked:
+        return found
+    from migrate.console.masking import Mask
+
+    mask = Mask.of(workspace)
+    return replace(found, rows=tuple(mask.conflict(each) for each in found.rows))
 
 
 @dataclass(frozen=True)

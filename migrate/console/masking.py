@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from migrate_validators.masking import EMAIL, Masking
+from migrate_validators.masking import EMAIL, Masking, initials
 from migrate_validators.personal import Holds, by_name, is_of_persons, of_schema, plain
 
 if TYPE_CHECKING:
     from migrate_validators.trace import Way
 
+    from migrate.cutover.conflicts import Conflict
     from migrate.workspace import Workspace
 
 _TOLD = frozenset({Holds.NAME, Holds.EMAIL, Holds.PHONE})
@@ -39,13 +40,15 @@ class Mask:
         """By a workspace's catalogs."""
         source, target = workspace.catalog("source"), workspace.catalog("target")
         personal: dict[str, dict[str, Holds]] = {}
-        persons = set()
+        persons: set[str] = set()
         for entry in workspace.plan.model.objects:
             schemas = (source.objects.get(entry.source), target.objects.get(entry.target))
             for schema in schemas:
-                personal.setdefault(entry.name, {}).update(of_schema(schema))
+                # A fact is told of an entry, or of the target's object.
+                for name in (entry.name, entry.target):
+                    personal.setdefault(name, {}).update(of_schema(schema))
             if any(map(is_of_persons, schemas)):
-                persons.add(entry.name)
+                persons |= {entry.name, entry.target}
         return cls(personal, frozenset(persons))
 
     def way(self, way: Way) -> Way:
@@ -68,6 +71,14 @@ class Mask:
             for step in way.steps
         ]
         return replace(way, steps=steps)
+
+    def conflict(self, one: Conflict) -> Conflict:
+        """A conflict without a person's values, and without the name of who changed it."""
+        kind = self._kind(one.object, one.field)
+        return replace(
+            one, who=initials(one.who) if one.who else "",
+            **{side: self._fact(kind, getattr(one, side), {}) for side in ("there", "here", "was")},
+        )  # fmt: skip
 
     def _kind(self, entry: str, name: str) -> Holds | None:
         if entry in self._persons and plain(name) == "name":

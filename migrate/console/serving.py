@@ -125,7 +125,8 @@ def server(where: Path | str, listening: Listening, port: int) -> uvicorn.Server
     """The server, not started yet."""
     import uvicorn
 
-    from migrate.console.app import Console, application
+    from migrate.console.app import application
+    from migrate.console.pages import Console
 
     console = Console(where, port, listening.secure)
     config = uvicorn.Config(

@@ -90,6 +90,13 @@ def redeem(ledger: Ledger, token: str, purpose: str) -> str | None:
     return person
 
 
+def spent(ledger: Ledger, token: str) -> None:
+    """Let a token open nothing any more, whether it was used or not; no event, for nothing was opened."""
+    with ledger.write() as tx:
+        unused = (tokens.c.digest == digest_of(token)) & tokens.c.used.is_(None)
+        tx.sql.execute(tokens.update().where(unused).values(used=tx.at))
+
+
 def withdraw(ledger: Ledger, person: str, *, who: str) -> int:
     """End all unused tokens of a person; how many there were."""
     with ledger.write() as tx:

@@ -123,6 +123,14 @@ class Served:
             return [(each.who, each.what) for each in events(workspace.ledger)]
 
 
+def own_token(browser: Browser, action: str) -> str:
+    """The token that the session would give a form of this action, had its page one."""
+    from migrate.console.sessions import Session
+
+    cookie = next(value for name, value in browser.http.cookies.items() if name.startswith("migrate-"))
+    return Session(cookie, "", "").form(action)
+
+
 @contextmanager
 def serving(root: Path) -> Iterator[Served]:
     """A console in a thread of this process."""

@@ -17,12 +17,15 @@ from tests.harness.console import (
     VIEWER,
     Browser,
     Served,
+    own_token,
     people,
     serving,
 )
 from tests.unit.care_case import loaded
 
-PAGES = ("/", "/report", "/decisions", "/maps", "/runbook", "/trace", "/runs", "/trail")
+PAGES = (
+    "/", "/report", "/sign", "/decisions", "/conflicts", "/maps", "/runbook", "/trace", "/runs", "/trail",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +102,13 @@ def test_a_command_that_knows_no_actor_bears_the_persons_name_all_the_same(
 
 
 ROLES = {
-    "waive": APPROVER, "take-back": APPROVER, "hold-keep": OPERATOR, "hold-merge": OPERATOR,
-    "hold-force": OPERATOR, "validate": OPERATOR, "rollback-plan": OPERATOR, "tick": OPERATOR,
-    "untick": OPERATOR, "start": OPERATOR, "cancel": OPERATOR,
+    **dict.fromkeys(("waive", "take-back", "gate-waive", "override"), APPROVER),
+    **dict.fromkeys(
+        ("hold-keep", "hold-merge", "hold-force", "validate", "rollback-plan", "tick", "untick", "rehearse",
+         "start", "delta", "watch", "freeze", "thaw", "gate", "request", "switch", "switch-undo", "seal",
+         "cancel"),
+        OPERATOR,
+    ),
 }  # fmt: skip
 
 
@@ -112,7 +119,7 @@ def test_nobody_does_what_is_anothers_role(served: Served, person: str) -> None:
     before = len(served.runs.all())
     for act in (act for act, whose in ROLES.items() if whose != role):
         values = {
-            "_form": _own_token(browser, f"/acts/{act}"),
+            "_form": own_token(browser, f"/acts/{act}"),
             "_once": _fresh(),
             "what": "D-1",
             "reason": "r",
@@ -131,14 +138,6 @@ def test_every_act_is_somebodys_and_the_table_of_this_test_knows_it() -> None:
     } == ROLES
 
 
-def _own_token(browser: Browser, action: str) -> str:
-    """The token that the session would give a form of this action, had its page one."""
-    from migrate.console.sessions import Session
-
-    cookie = next(value for name, value in browser.http.cookies.items() if name.startswith("migrate-"))
-    return Session(cookie, "", "").form(action)
-
-
 def test_a_form_that_is_sent_twice_runs_once(served: Served, operator: Browser) -> None:
     form = operator.form("/runbook", "/acts/tick", step="Look; nothing is changed")
     before = len(served.runs.all())
@@ -149,7 +148,7 @@ def test_a_form_that_is_sent_twice_runs_once(served: Served, operator: Browser) 
 
 def test_what_destroys_wants_the_systems_name_typed(served: Served, operator: Browser) -> None:
     before = len(served.runs.all())
-    token = _own_token(operator, "/acts/hold-force")
+    token = own_token(operator, "/acts/hold-force")
     values = {"_form": token, "_once": "y" * 20, "group": "companies.edited", "typed": "old"}
     answer = operator.send("/acts/hold-force", values)
     assert answer.status_code == 400
@@ -159,7 +158,7 @@ def test_what_destroys_wants_the_systems_name_typed(served: Served, operator: Br
 
 @pytest.mark.parametrize("value", ["--take-back", "-h", "D-1 --by=Eve", "$(id)", "`id`", "D-1;id"])
 def test_a_value_is_never_an_option_nor_a_shells(served: Served, approver: Browser, value: str) -> None:
-    token = _own_token(approver, "/acts/waive")
+    token = own_token(approver, "/acts/waive")
     values = {"_form": token, "_once": _fresh(), "what": value, "reason": value, "until": "2126-01-01"}
     run = served.ended(approver.send("/acts/waive", values))
     assert run.state == "failed"
@@ -169,7 +168,7 @@ def test_a_value_is_never_an_option_nor_a_shells(served: Served, approver: Brows
 @pytest.mark.parametrize("value", ["", "   ", "a\x00b", "a\x1bb", "x" * 2_001])
 def test_a_value_that_cant_be_one_begins_nothing(served: Served, approver: Browser, value: str) -> None:
     before = len(served.runs.all())
-    token = _own_token(approver, "/acts/waive")
+    token = own_token(approver, "/acts/waive")
     values = {"_form": token, "_once": _fresh(), "what": "D-1", "reason": value, "until": "2126-01-01"}
     assert approver.send("/acts/waive", values).status_code == 400
     assert len(served.runs.all()) == before
@@ -190,8 +189,8 @@ def test_a_request_without_a_token_does_nothing(served: Served, operator: Browse
     for token in (
         "",
         "0" * 64,
-        _own_token(operator, "/acts/untick"),
-        _own_token(served.come(OPERATOR), "/acts/tick"),
+        own_token(operator, "/acts/untick"),
+        own_token(served.come(OPERATOR), "/acts/tick"),
     ):
         answer = operator.send("/acts/tick", {**form, "_form": token, "_once": _fresh()})
         assert answer.status_code == 403
@@ -264,7 +263,7 @@ def test_logging_in_again_ends_the_former_session_and_logging_out_ends_this_one(
     assert served.browser(former).get("/").status_code == 303
     now = dict(browser.http.cookies.items())
     assert served.browser(now).get("/").status_code == 200
-    token = _own_token(browser, "/out")
+    token = own_token(browser, "/out")
     assert browser.send("/out", {"_form": token}).status_code == 303
     assert served.browser(now).get("/").status_code == 303
 

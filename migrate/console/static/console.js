@@ -30,3 +30,18 @@ document.addEventListener("submit", (event) => {
   if (button) button.setAttribute("aria-busy", "true");
 });
 addEventListener("pageshow", () => { for (const form of document.forms) delete form.dataset.sent; });
+// A passkey answers for the statement before the form is sent.
+for (const form of document.querySelectorAll("form[data-passkey]")) {
+  form.addEventListener("submit", async (event) => {
+    if (form.elements.proof.value) return;
+    event.preventDefault();
+    event.stopPropagation();
+    try {
+      const asked = JSON.parse(form.dataset.passkey);
+      const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(asked.publicKey ?? asked);
+      const answer = await navigator.credentials.get({ publicKey });
+      form.elements.proof.value = JSON.stringify(answer.toJSON());
+      form.requestSubmit();
+    } catch { form.querySelector("[role=alert]").hidden = false; }
+  });
+}
