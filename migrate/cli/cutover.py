@@ -22,6 +22,7 @@ COMMANDS = {
     "waive": "migrate.cli.cutover_gate:waive",
     "invite": "migrate.cli.cutover_gate:invite",
     "switch": "migrate.cli.cutover_switch:switch",
+    "back": "migrate.cli.cutover_back:back",
     "seal": "migrate.cli.cutover_switch:seal",
     "cancel": "migrate.cli.cutover_start:cancel",
     "status": "migrate.cli.cutover_start:status",
@@ -54,6 +55,7 @@ def cutover() -> None:
     migrate cutover start       load the cohort
     migrate cutover delta       bring what has changed since; `--watch` keeps on
     migrate cutover conflicts   what was changed on the wrong side
+    migrate cutover back        go home to the old system, with everything entered since
     migrate cutover status      where it stands, what the next step needs, who must act
     migrate cutover log         who did what; `--verify` finds tampering
     """

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from migrate.cutover.inverting import Inverse, analyse, asked, unknown_rules
-from migrate.cutover.machine import Cutover, Line, guard
 from migrate.stages.check import check
 from migrate.stages.checked import Checked, PicklistCounts
 from migrate.stages.count import count_values
@@ -77,17 +75,3 @@ def _of(found: Checked, counts: PicklistCounts | None) -> WayBack:
     rules = found.plan.model.cutover.reverse.rules
     inverses = analyse(found, rules, counts)
     return WayBack(inverses, tuple(unknown_rules(inverses, rules)))
-
-
-@guard("verified")
-def _ruled(cutover: Cutover) -> Sequence[Line]:
-    found = quick(cutover.workspace)
-    names = ", ".join(f"`{each.name}`" for each in found.asked[:6])
-    more = f" and {len(found.asked) - 6:,} more" if len(found.asked) > 6 else ""
-    words = (
-        f"Nobody has said what becomes of changes in {names}{more} on the way back."
-        if found.asked
-        else f"Every field has a way back or a rule; {len(found.lossy):,} lose something."
-    )
-    remedy = "Add rules under `cutover: {reverse: {rules: …}}`; `migrate check` lists what each loses."
-    return [Line("way back", not found.asked, words, remedy if found.asked else "")]

@@ -28,7 +28,6 @@ GUARDS = (
     # One line a module, each part's own.
     "migrate.cutover.starting",
     "migrate.cutover.freezing",
-    "migrate.cutover.inverses",
     "migrate.cutover.gate",
     "migrate.cutover.switching",
     "migrate.cutover.sealing",

@@ -60,6 +60,7 @@ class Loading:
     progress: Progress = no_progress
     canary: bool = False  # one record goes ahead, alone
     keep_going: bool = False  # even where the target refuses all
+    gives_back: bool = False  # to a system from which the records came: a deletion goes for adopted ones, too
     later: Mapping[str, Collection[str]] = field(default_factory=dict)  # by entry: fields of a second pass
     withheld: str = ""  # table of keys whose record may not be created yet; see `migrate.load.consent`
     scoped: bool = False  # what isn't in the engine's table `sample` is others', and isn't missed

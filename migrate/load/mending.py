@@ -19,7 +19,7 @@ from migrate.ledger import batches as book
 from migrate.load.changing import Changer
 from migrate.load.context import Loading, Tally
 from migrate.load.cutting import cut
-from migrate.load.staged import Staged, part_of
+from migrate.load.staged import FIELDS, Staged, part_of
 from migrate.load.wanted import Spared, Wanted
 from migrate.load.wins import Wins
 from migrate.load.work import Item, RecordWork
@@ -27,7 +27,6 @@ from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest, Part
 
 PHASE = "repair"
-FIELDS = "_fields"  # column of a work list: the fields of the row that are to be written
 # What a held record's reason begins with; the words that a rollback's holds use, where it has them.
 EDITED, CONSENT, BLOCKED, SAME, THEIRS = "edited", "consent", "blocked", "same", "theirs"
 

@@ -34,7 +34,7 @@ class Remover(Outcomes):
             elif record.id != item.id:
                 reason = f"merged: deleted at the source, but its target record is now {record.id}"
                 entries.append(self._entry(work, item, "held", target_id=item.id, reason=reason))
-            elif known is None or known.origin != "create":
+            elif known is None or (known.origin != "create" and not self.loading.gives_back):
                 reason = "adopted: deleted at the source, but we didn't create it"
                 entries.append(self._entry(work, item, "held", target_id=item.id, reason=reason))
             elif any(
@@ -63,6 +63,8 @@ class Remover(Outcomes):
             record.id
             for item in work.items
             if item.known
+            # What people wrote there before it came over is no edit since.
+            and item.known.origin == "create"
             and (record := live.get(str(item.id)))
             and not (record.stamp and record.stamp == item.known.stamp)
         ]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 SLICE = 500  # rows whose values are in memory as Python's own
+FIELDS = "_fields"  # column that a part may have: the fields of each row that are to be written; null: all
 OPT_OUT = "its opt-out"  # what a record waits for whose address the target wouldn't opt out
 
 
@@ -110,11 +111,15 @@ class Staged:
     ) -> Iterator[Item]:
         keys, ids = batch.column("_key").to_pylist(), batch.column("_target_id").to_pylist()
         versions, deleted = batch.column("_version").to_pylist(), batch.column("_deleted").to_pylist()
+        bounded = FIELDS in batch.schema.names
+        only: list[Any] = batch.column(FIELDS).to_pylist() if bounded else [None] * len(keys)
         known = self._with_images([crosswalk[key] for key in keys if key in crosswalk])
         for index, key in enumerate(keys):
             wire, waits = values[index], []
+            if only[index] is not None:
+                wire = {name: wire[name] for name in only[index] if name in wire}
             for lead in self.leads:
-                if first + index not in resolved.absent.get(lead.name, ()):
+                if lead.name not in wire or first + index not in resolved.absent.get(lead.name, ()):
                     continue
                 if not lead.later:
                     waits.append(lead.name)

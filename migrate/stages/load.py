@@ -102,11 +102,13 @@ def load(
     sample: bool = False,
     scoped: bool = False,
     keep_going: bool = False,
+    gives_back: bool = False,
 ) -> Loaded:
     """Load what is ready and not yet done.
 
     Args:
         keep_going: don't stop where the target refuses every record of an object alike.
+        gives_back: the records came from this target, so that a deletion deletes what we didn't create.
         sample: only records that the engine's table `sample` names.
         scoped: the same, and links and references are others' where they are outside: neither carried, nor
             told as blocked.
@@ -132,8 +134,14 @@ def load(
         pipeline.alone(workspace, "ready", with_others=True),
         closing(workspace.target()) as target,
         Loading(
-            workspace, target, workspace.guarded(), attempt, progress=progress, keep_going=keep_going
-        ) as loading,
+            workspace,
+            target,
+            workspace.guarded(),
+            attempt,
+            progress=progress,
+            keep_going=keep_going,
+            gives_back=gives_back,
+        ) as loading,  # fmt: skip
         ExitStack() as stack,
     ):
         loading.later, loading.scoped, loading.away = plan.waiting, scoped, away(workspace)

@@ -24,7 +24,8 @@ from migrate.ledger.leases import this_process
 from migrate.load import Loading, Tally
 from migrate.load.canary import Canaries
 from migrate.load.context import Progress, no_progress
-from migrate.load.mending import FIELDS, PHASE, MendCutter, Mender
+from migrate.load.mending import PHASE, MendCutter, Mender
+from migrate.load.staged import FIELDS
 from migrate.load.switches import quiet
 from migrate.load.work import RecordWork, crosswalk, crosswalk_table
 from migrate.plan.models import ObjectPlan

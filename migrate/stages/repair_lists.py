@@ -26,7 +26,8 @@ from migrate.ledger import BatchRow
 from migrate.ledger import batches as book
 from migrate.ledger.tables import batches
 from migrate.load import Loading
-from migrate.load.mending import BLOCKED, CONSENT, EDITED, FIELDS, PHASE
+from migrate.load.mending import BLOCKED, CONSENT, EDITED, PHASE
+from migrate.load.staged import FIELDS
 from migrate.plan import parse_expression
 from migrate.plan.models import ObjectPlan
 from migrate.plan.needs import expected
