@@ -377,11 +377,19 @@ class Journal:
 
 
 def _pieces(paths: Iterable[Path]) -> Iterator[pa.Table]:
-    """What segments hold, in order: a small one as it is, a joined one in pieces that fit into memory."""
+    """What segments hold, in order, in pieces that fit into memory: small ones together, a large one cut."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
     for path in paths:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=PIECE_ROWS):
-                yield pa.Table.from_batches([batch])
+                if waiting and rows + batch.num_rows > PIECE_ROWS:
+                    yield pa.Table.from_batches(waiting)
+                    waiting, rows = [], 0
+                waiting.append(batch)
+                rows += batch.num_rows
+    if waiting:
+        yield pa.Table.from_batches(waiting)

@@ -100,6 +100,7 @@ def run(
                 break
             done.passes += 1
             _pass(loading, look, chosen, manifest, done)
+            loading.journal.compact()  # hundreds of small files, all open at once, cost memory in each query
             # What a kill left of another list is finished first, and isn't what was asked for.
             if decided is not None and manifest.facts.get("decided") == list(decided):
                 break

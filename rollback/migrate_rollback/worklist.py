@@ -173,7 +173,8 @@ def build(
         ]
     reader = workspace.engine.stream(
         f"""SELECT * EXCLUDE (seq) FROM ({" UNION ALL ".join(selects)})
-        ORDER BY step, object, action, kind, seq DESC, key, id"""
+        ORDER BY step, object, action, kind, seq DESC, key, id""",
+        rows=READ_ROWS,
     )
     with store.writer(folder, schema(), part_rows=PART_ROWS) as writer:
         for batch in reader:
