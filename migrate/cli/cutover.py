@@ -18,6 +18,7 @@ COMMANDS = {
     "conflicts": "migrate.cli.cutover_delta:conflicts",
     "freeze": "migrate.cli.cutover_freeze:freeze",
     "thaw": "migrate.cli.cutover_freeze:thaw",
+    "intake": "migrate.cli.cutover_intake:intake",
     "gate": "migrate.cli.cutover_gate:gate",
     "waive": "migrate.cli.cutover_gate:waive",
     "invite": "migrate.cli.cutover_gate:invite",

@@ -113,8 +113,10 @@ class IntakePlan(Shape):
     during: Literal["drain", "buffer"] = "drain"
     by: list[str] = []  # who writes through it into the source, as in `allow`; none: whoever makes a record
     fields: dict[str, str] = {}  # field of the source object by the name that is posted, where they differ
+    key: str | None = None  # a unique field of the source that takes the id of a post that is made there
     id: str | None = None  # the posted name that tells one post from the next; none: what is posted, and when
     most: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000  # posts that wait at once, before it says no
+    thanks: Annotated[str, Field(pattern=r"^https?://")] | None = None  # where a browser is sent afterwards
 
 
 class GatePlan(Shape):

@@ -13,6 +13,7 @@ Functions that end in `_sql` give SQL for the engine.
 from __future__ import annotations
 
 TILDE = "~"
+POSTED = "intake-"  # begins the id in the key of a record that came in as a post
 ITSELF = "="
 
 
@@ -64,6 +65,11 @@ def entry_sql(key: str) -> str:
     """The name of the entry that a key belongs to."""
     part = f"'{TILDE}' || split_part({key}, '{TILDE}', 2)"
     return f"(split_part({key}, '.', 2) || CASE WHEN contains({key}, '{TILDE}') THEN {part} ELSE '' END)"
+
+
+def posted_sql(key: str) -> str:
+    """A condition: the key is of a record that came in as a post; the source never had it."""
+    return f"starts_with(split_part({key}, '.', 3), '{POSTED}')"
 
 
 def itself_sql(key: str) -> str:

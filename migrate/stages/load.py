@@ -103,10 +103,13 @@ def load(
     scoped: bool = False,
     keep_going: bool = False,
     gives_back: bool = False,
+    apart: bool = False,
 ) -> Loaded:
     """Load what is ready and not yet done.
 
     Args:
+        apart: what is ready lies in a store of its own and stands for no extract: no watermark moves, and
+            the target isn't swept.
         keep_going: don't stop where the target refuses every record of an object alike.
         gives_back: the records came from this target, so that a deletion deletes what we didn't create.
         sample: only records that the engine's table `sample` names.
@@ -172,10 +175,14 @@ def load(
         for each in chosen:
             for index in range(len(each.links)):
                 _links(loading, f"{each.name}.{index}", loaded, points)
-        _look_around(loading, base, plans, loaded)
-        _finish(loading, chosen, loaded, sample=sample)
+        if apart:
+            _wait_for_calls(loading)
+        else:
+            _look_around(loading, base, plans, loaded)
+            _finish(loading, chosen, loaded, sample=sample)
         points.end()
-        kept.on_record(loading)
+        if not apart:
+            kept.on_record(loading)
         loaded.canaries = flown(loading.ledger, attempt)
     return loaded
 
@@ -347,10 +354,7 @@ def _look_around(
     loading: Loading, base: Checkpoint | None, plans: Sequence[ObjectPlan], loaded: Loaded
 ) -> None:
     """Twins, strays and sides, once the target's own automations have had their time."""
-    last = book.last_deadline(loading.ledger, loading.system)
-    if last is not None:
-        loading.wait_landing(last)
-    loading.wait_all_landed()
+    _wait_for_calls(loading)
     loading.clock.sleep(loading.target.limits.settle)
     crosswalk_table(loading)
     loaded.companions = companions.write_down(loading, plans)
@@ -359,6 +363,14 @@ def _look_around(
         loaded.swept.append(strays.sweep(loading, object, keys[object], files))
     for object in loading.baseline:
         loaded.side_links += strays.side_links(loading, object)
+
+
+def _wait_for_calls(loading: Loading) -> None:
+    """No call of ours can land any more."""
+    last = book.last_deadline(loading.ledger, loading.system)
+    if last is not None:
+        loading.wait_landing(last)
+    loading.wait_all_landed()
 
 
 def _finish(loading: Loading, plans: Sequence[ObjectPlan], loaded: Loaded, *, sample: bool) -> None:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from migrate.engine import identifier, text
 from migrate.held import held_sql
+from migrate.plan.keys import posted_sql
 from migrate.plan.needs import always_written, written_fields
 from migrate.stages.crosswalk import latest_ready
 from migrate.stages.readback import from_wire
@@ -153,7 +154,7 @@ def _sides(evidence: Evidence, each: ObjectPlan) -> Sides:
     found = evidence.table(
         f"found {each.name}",
         f"""SELECT _key, _id{listed} FROM {evidence.found(each.target)} AS t
-        WHERE {evidence.owns(each, "_key")}""",
+        WHERE {evidence.owns(each, "_key")} AND NOT {posted_sql("_key")}""",
     )
     return Sides(expected, found, tuple(columns), tuple(unsure))
 
