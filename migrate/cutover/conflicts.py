@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from migrate.cutover.looking import STAGE, looked
+from migrate.cutover.looking import BY_AUTOMATION, STAGE, looked
 from migrate.engine import identifier, parquet, text
 from migrate.journal import REFUSED
 from migrate.load.homes import away
@@ -137,7 +137,7 @@ def _met(workspace: Workspace) -> str:
 
 
 def _seen(workspace: Workspace) -> str:
-    """A query of what looks found in the target; open until our own write comes after it."""
+    """A query of what looks found in the target and no load met; open until our own write comes after it."""
     files = [
         path
         for name in dict.fromkeys(each.target for each in workspace.plan.model.objects)
@@ -149,13 +149,17 @@ def _seen(workspace: Workspace) -> str:
         empty = ", ".join(f"'' AS {identifier(name)}" for name in names)
         return f"SELECT {empty}, false AS open, '' AS found WHERE false"
     journal = workspace.journal.source()
+    automation = f"ends_with(s.who, {text(BY_AUTOMATION)})"
     return f"""SELECT s.object, s.key, s.target_id, s.field, s.there, s.was AS here, s.was, s.who, s."at",
-          'the source has not changed it: nothing was written' AS decided,
-          coalesce(w."at" < s.found, true) AS open, s.found
+          CASE WHEN {automation} THEN 'an automation of the target wrote it: nothing to decide'
+            ELSE 'the source has not changed it: nothing was written' END AS decided,
+          NOT {automation} AND coalesce(w."at" < s.found, true) AS open, s.found
         FROM {parquet(files)} AS s LEFT JOIN (
           SELECT key, max("at") AS "at" FROM {journal}
           WHERE kind = 'record' AND outcome IN ('done', 'held', 'decided') GROUP BY key
-        ) AS w ON w.key = s.key"""
+        ) AS w ON w.key = s.key
+        ANTI JOIN ({_met(workspace)}) AS m
+          ON m.key = s.key AND m.field = s.field AND m.there IS NOT DISTINCT FROM s.there"""
 
 
 def document(found: Conflicts) -> dict[str, Any]:

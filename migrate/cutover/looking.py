@@ -40,12 +40,14 @@ if TYPE_CHECKING:
 STAGE = "conflicts"
 AT_ONCE = 500  # records whose values are in memory as Python's own
 COLUMNS = ("key", "object", "target_id", "field", "was", "there", "who", "at", "found")
+BY_AUTOMATION = f"({Who.AUTOMATION})"  # how `who` ends where nobody but the target's own automations wrote
 DELETED = "deleted"  # what stands there of a record that somebody deleted; its `field` is empty
 
 
 @dataclass
 class Looked:
-    """What one look found that none before it had. `marks`: by target object, when it began."""
+    """What one look found that none before it had: `records` that people changed, by target object. `marks`:
+    when each look began."""
 
     records: dict[str, int] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
@@ -89,7 +91,7 @@ def look(workspace: Workspace, since: Mapping[str, str], begin: str) -> Looked:
             mark = stamp(target.now())
             manifest = one.look(parse_stamp(since.get(name, begin)) - OVERLAP)
             found.marks[name] = mark
-            if manifest is not None:
+            if manifest is not None and manifest.facts["records"]:
                 found.records[name] = int(manifest.facts["records"])
                 found.digests[name] = manifest.digest()
     return found
@@ -127,7 +129,8 @@ class _Object:
         with self.store.writer(folder, _columns()) as writer:
             writer.write(pa.Table.from_pylist(rows, schema=_columns()))
         number = sum(part.rows for part in writer.parts)
-        facts = {"at": now, "records": len({row["key"] for row in rows})}
+        people = {row["key"] for row in rows if not row["who"].endswith(BY_AUTOMATION)}
+        facts = {"at": now, "records": len(people)}
         return self.store.publish(
             Manifest(
                 folder, STAGE, self.name, max(numbers, default=-1) + 1, number, tuple(writer.parts),
@@ -253,7 +256,7 @@ def _written(versions: Sequence[Version], name: str, at: str) -> dict[str, str]:
     last = next((each for each in versions if each.field == name and each.who is not Who.OURS), None)
     if last is None:
         return {"who": "", "at": at}
-    return {"who": f"{last.name} ({last.who})" if last.name else str(last.who), "at": last.at}
+    return {"who": f"{last.name} ({last.who})".strip(), "at": last.at}
 
 
 def _columns() -> pa.Schema:

@@ -64,5 +64,5 @@ def author(names: Sequence[str], versions: Mapping[str, Sequence[Version]]) -> s
     for name in names:
         last = next((each for each in versions.get(name, ()) if each.who is not Who.OURS), None)
         if last is not None:
-            found[f"{last.name} ({last.who})" if last.name else str(last.who)] = last.at
+            found[f"{last.name} ({last.who})".strip()] = last.at
     return ", ".join(f"{who} at {at}" for who, at in found.items())
