@@ -10,7 +10,7 @@ import click
 
 from migrate.cli.output import Result, Session, table
 from migrate.cli.stages import objects_option
-from migrate.cli.watching import Span, keep_watch, result
+from migrate.cli.watching import Span, keep_looking, keep_watch, result
 
 if TYPE_CHECKING:
     from migrate_validators import Report
@@ -227,19 +227,31 @@ def redirects(session: Session, file: Path, server: Server) -> Result:
 
 
 @click.command(short_help="Say where everything stands.")
+@click.option(
+    "--watch", "every", type=Span(),
+    help="Look at the cutover every so often, as 1m: lag, errors, quota, invariants; alerts are told once.",
+)  # fmt: skip
 @click.pass_obj
-def status(session: Session) -> Result:
+def status(session: Session, every: timedelta | None) -> Result:
     """Say where everything stands: stages, the attempt, who writes, batches in doubt, the way back.
 
     Asks no system. It warns, once each, when 50%, 80% and 95% of the rollback window are gone, in the log and
     by the plan's webhook; while a warning is open it ends with 1, so that a line of cron can watch.
 
+    With `--watch` it looks at the cutover until it is interrupted: the lag of each object, errors by
+    endpoint, dead letters, what is left of the quotas, and the plan's invariants. An alert is told once when
+    it begins and once when it is over, in the log and by the webhook under `cutover: watch`.
+
     \b
     migrate status
+    migrate status --watch 1m
     """
     from migrate_rollback.notifying import notice
 
     from migrate.stages.status import status as run
+
+    if every is not None:
+        keep_looking(session, every)
 
     with session.workspace() as workspace:
         found = run(workspace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -40,6 +41,24 @@ class Span(click.ParamType[timedelta]):
 def result(found: Report) -> Result:
     """A validation's outcome as the command tells it."""
     return Result("validate", found.document(), found.text(), 0 if found.verdict == "pass" else 1)
+
+
+def keep_looking(session: Session, every: timedelta) -> NoReturn:
+    """Look how the cutover is every so often until a signal comes; a text, or one line of JSON, each time."""
+    from migrate.cutover.watching import look
+    from migrate.errors import Parked
+
+    while True:
+        try:
+            with session.workspace() as workspace:
+                clock, found = workspace.clock, look(workspace)
+        except Parked as error:  # a sandbox whose clock we go by is away
+            fail(type(error).__name__, str(error), error.exit_code, session.as_json, error=error)
+            time.sleep(every.total_seconds())
+            continue
+        code = int(bool(found.alerts))
+        show(Result("status", {"watch": found.document()}, found.text(), code), session.as_json)
+        clock.sleep(every.total_seconds())
 
 
 def keep_watch(session: Session, every: timedelta, validate: Callable[[Workspace], Report]) -> NoReturn:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from migrate.clock import parse_stamp, stamp
 from migrate.cutover.machine import Cutover
 from migrate.cutover.rounds import Round, run_round
 from migrate.cutover.states import State
+from migrate.cutover.watching import Watched, look
 from migrate.errors import Parked
 from migrate.load.context import no_progress
 
@@ -37,18 +38,26 @@ PATIENCE = 3  # rounds after which a forecast of `never` is believed
 
 @dataclass(frozen=True)
 class Step:
-    """A round, what it did to the cutover's state, and when the next one begins; None: there is none."""
+    """A round, what it did to the cutover's state, and when the next one begins; None: there is none.
+
+    `watched`: what the look after it saw, and which alerts began or ended.
+    """
 
     round: Round
     state: str
     warning: str
     next_at: datetime | None
+    watched: Watched
 
     def document(self) -> dict[str, Any]:
         """For programs."""
         return {
             "round": self.round.document(), "state": self.state, "warning": self.warning,
             "next_at": stamp(self.next_at) if self.next_at else None,
+            "alerts": [asdict(each) for each in self.watched.alerts],
+            "fresh": [asdict(each) for each in self.watched.fresh],
+            "invariants": [asdict(each) for each in self.watched.invariants],
+            "webhook": self.watched.webhook,
         }  # fmt: skip
 
     def text(self) -> str:
@@ -56,6 +65,7 @@ class Step:
         lines = [self.round.text(), f"State: {self.state}."]
         if self.warning:
             lines.append(f"Warning: {self.warning}")
+        lines += [f"{each.state.upper()}: {each.name}: {each.words}" for each in self.watched.fresh]
         if self.next_at:
             lines.append(f"Next round at {self.next_at:%Y-%m-%d %H:%M:%S} UTC.")
         return "\n".join(lines)
@@ -99,7 +109,7 @@ def follow(
             warning = _moved(workspace, cohort, who, one)
             over = _over(one, count, rounds, every)
             next_at = None if over else _next(one, clock, failures, every)
-            step = Step(one, Cutover(workspace, cohort).state, warning, next_at)
+            step = Step(one, Cutover(workspace, cohort).state, warning, next_at, look(workspace))
             told(workspace, step)
         if next_at is None:
             return step

@@ -263,13 +263,15 @@ def _row(former: Sequence[RoundRow], arrived: int, seconds: float, began: dateti
 
 
 def _calls(workspace: Workspace) -> dict[str, dict[str, Any]]:
-    """By system, its calls by endpoint and what is left of its quota, since the workspace was opened."""
+    """By system, its calls by endpoint and what is left of its quota; the next round counts anew."""
+    counted = dict(workspace.calls)
+    workspace.calls.clear()
     return {
         system: {
             "left": counts.left, "most": counts.most,
             "endpoints": {name: asdict(each) for name, each in sorted(counts.endpoints.items())},
         }
-        for system, counts in workspace.calls.items()
+        for system, counts in counted.items()
     }  # fmt: skip
 
 

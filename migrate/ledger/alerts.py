@@ -15,6 +15,9 @@ from migrate.ledger.database import Ledger
 from migrate.ledger.tables import alerts
 
 OPEN, OVER = "open", "over"
+_ALL = sa.select(
+    alerts.c.name, alerts.c.state, alerts.c.at, alerts.c.words, alerts.c.told
+).order_by(alerts.c.name)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,7 @@ class Alert:
 
 def all_alerts(ledger: Ledger) -> list[Alert]:
     """Every alert that there ever was, open or over, by name."""
-    query = sa.select(
-        alerts.c.name, alerts.c.state, alerts.c.at, alerts.c.words, alerts.c.told
-    ).order_by(alerts.c.name)  # fmt: skip
-    return [Alert(*row) for row in ledger.read(query)]
+    return [Alert(*row) for row in ledger.read(_ALL)]
 
 
 def note(ledger: Ledger, breaches: Mapping[str, str], looked_at: frozenset[str]) -> list[Alert]:
@@ -44,9 +44,9 @@ def note(ledger: Ledger, breaches: Mapping[str, str], looked_at: frozenset[str])
         looked_at: names, or beginnings of names up to a colon, that this look could judge. An alert that it
             couldn't judge stays as it is.
     """
-    known = {each.name: each for each in all_alerts(ledger)}
     moved: list[Alert] = []
     with ledger.write() as tx:
+        known = {row.name: Alert(*row) for row in tx.sql.execute(_ALL)}
         for name, words in sorted(breaches.items()):
             former = known.get(name)
             if former is not None and former.state == OPEN:

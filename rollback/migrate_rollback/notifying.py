@@ -6,12 +6,12 @@ A delivery (`migrate.webhooks`) never fails a command: what went wrong is return
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from migrate import webhooks
+from migrate.logs import logger
 from migrate.plan.cutover import NotifyPlan
 from migrate.workspace import Workspace
 from migrate_rollback import returning
@@ -86,13 +86,7 @@ def body(workspace: Workspace, window: Window, warned: Warned) -> dict[str, Any]
 
 
 def _log(workspace: Workspace, window: Window, warned: Warned) -> None:
-    import structlog
-
-    log = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
-        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
-    )
-    log.warning(**body(workspace, window, warned))
+    logger().warning(**body(workspace, window, warned))
 
 
 def deliver(notify: NotifyPlan, document: Mapping[str, Any], environment: Mapping[str, str]) -> str:

@@ -198,8 +198,8 @@ def test_a_watch_outlives_an_outage_and_a_kill_and_nothing_is_lost_nor_twice(com
     made_after = company.act("create", "Contact", fields=_person("after"))
     _until(watch, lambda step: step["round"]["sent"].get("create"))
 
-    os.kill(watch.pid, signal.SIGKILL)
-    watch.wait()
+    watch.kill()
+    watch.communicate()
     made_late = company.act("create", "Contact", fields=_person("late"))
     code, found = company.run("cutover delta")
     assert code in (0, 1), found
