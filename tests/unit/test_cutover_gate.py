@@ -263,6 +263,20 @@ def test_a_field_or_a_picklist_that_went_after_the_rehearsal_is_red_and_once_men
     assert "drift" in case.red()
 
 
+def test_what_was_red_for_a_while_and_is_mended_is_verified_again_without_another_validation(
+    case: Case,
+) -> None:
+    case.gate()
+    trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan="0" * 64)
+    case.clock.sleep(60)
+    assert case.gate().state == "drained"
+
+    trail.append(
+        case.workspace.ledger, "max", "cutover rehearsed", plan=case.workspace.plan.digest, clean=True
+    )
+    assert case.gate().state == "verified"
+
+
 def test_a_system_that_is_away_is_red_and_no_crash(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> None:
         raise Parked("new", "it doesn't answer")

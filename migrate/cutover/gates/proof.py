@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from migrate_validators.report import Report, last_written
 
 from migrate.clock import parse_stamp
+from migrate.cutover import trail
+from migrate.cutover.freezing import DRAINED
 from migrate.cutover.gates.evidence import last_write
 from migrate.cutover.gates.lines import GateLine, green, red
 from migrate.errors import Damaged, UsageError
@@ -73,8 +75,9 @@ def _stale(cutover: Cutover, bound: str) -> str:
 
 
 def _drained(cutover: Cutover) -> str:
-    moved = cutover.last("drained")
-    return moved.at if moved else ""
+    """When the freeze's last delta ended. The move won't do: a red gate moves back to drained as well."""
+    found = trail.events(cutover.workspace.ledger, DRAINED, cutover.cohort)
+    return found[-1].at if found else ""
 
 
 def _of(cutover: Cutover, report: Report, document: dict[str, Any], again: str) -> GateLine:
