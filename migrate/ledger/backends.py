@@ -24,6 +24,7 @@ from migrate.ledger import tables
 
 LOCK = 0x6D696772617465  # "migrate": the key of the advisory lock
 IDLE_MS = 60_000  # a transaction whose host has vanished ends after this time, and its lock with it
+TIMEOUT = 60.0  # seconds that a connection to a SQLite file waits for another writer
 CHECK_SECONDS = 1.0  # how old the knowledge may be that a session's lock is still there
 NO_SPACE, CORRUPT = "53100", ("XX001", "XX002")  # SQLSTATEs: PostgreSQL, "Error Codes"
 
@@ -92,7 +93,7 @@ class SqliteFile:
     def engine(self) -> sa.Engine:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         engine = sa.create_engine(
-            f"sqlite:///{self.path}", connect_args={"timeout": 60.0, "check_same_thread": False}
+            f"sqlite:///{self.path}", connect_args={"timeout": TIMEOUT, "check_same_thread": False}
         )
         sa.event.listen(engine, "connect", _on_connect)
         return engine
@@ -269,5 +270,24 @@ DRIVER_ERRORS = (DatabaseError, InterfaceError, sqlite3.OperationalError)
 def _on_connect(connection: Any, record: Any) -> None:  # noqa: ARG001
     # The driver must not begin transactions by itself: `begin` says how.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _write_ahead(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Turn on the write-ahead log, which a new file hasn't.
+
+    Of several who do that at once SQLite tells all but one that the file is locked, without the wait that the
+    connection's timeout asks for (its busy handler isn't called here).
+    """
+    until = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
