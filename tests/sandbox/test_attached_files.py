@@ -20,6 +20,8 @@ from tests.sandbox.files_rig import (
     two_sandboxes,
 )
 
+pytestmark = pytest.mark.long
+
 OTHER, CONTACT, LEAD = mint("001", 900), mint("003", 900), mint("00Q", 900)
 PLAN = """\
 version: 1

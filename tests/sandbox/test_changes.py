@@ -85,6 +85,7 @@ def person(eye: Eye, do: str, id: str, **more: Any) -> None:
     eye.vendor.running.control.post("/act", action)
 
 
+@pytest.mark.long
 def test_rounds_of_random_work_are_seen_as_a_whole_look_sees_them(eye: Eye) -> None:
     chance = random.Random(7)  # noqa: S311 - a seed for work, not a secret
     create(eye, *(f"r{number}" for number in range(12)))

@@ -12,6 +12,8 @@ import pytest
 from migrate.sandbox.server import launch
 from tests.sandbox.files_rig import NOISE, Files, in_process
 
+pytestmark = pytest.mark.long
+
 SPEED = 20.0
 PLAN = """\
 version: 1

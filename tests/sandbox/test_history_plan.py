@@ -22,6 +22,8 @@ from migrate.sandbox.salesforce.ids import normal_id
 from tests.sandbox.files_rig import Files, credentials, in_process
 from tests.sandbox.history_rig import EMAILS, USER, by_source, extra, history, instant, seeded
 
+pytestmark = pytest.mark.long
+
 LIMIT = 65_536
 BERLIN = ZoneInfo("Europe/Berlin")
 SEED = seeded()["records"]

@@ -16,6 +16,8 @@ from migrate.sandbox.salesforce.ids import normal_id
 from migrate.workspace import Workspace
 from tests.sandbox.files_rig import LINE, Files, bytes_of, in_process, sha, two_sandboxes
 
+pytestmark = pytest.mark.long
+
 MAIL = 'source: {system: mail, type: mime, credentials: "env:MAIL_", archive: test-mail}\n'
 TO_HUBSPOT = (
     'target: {system: new, type: hubspot, credentials: "env:NEW_", clock: sandbox, longest_call: 5}\n'

@@ -19,6 +19,8 @@ from migrate.sandbox.server import launch
 from tests.sandbox.files_rig import NOISE, Files
 from tests.sandbox.history_rig import by_source, instant
 
+pytestmark = pytest.mark.long
+
 REAL = Path(os.environ.get("SHARED_DATA") or Path(__file__).parents[3] / "shared" / "data") / "mime"
 PEOPLE = ("barry@python.org", "bbb@ddd.com", "cust@b.example")
 BIG = "<p>Zeile \U0001f600</p>\n" * 9_000

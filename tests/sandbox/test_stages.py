@@ -599,6 +599,7 @@ def test_a_flipped_byte_in_a_staged_part_stops_the_load_until_it_is_made_anew(co
 # -- a sample ---------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_sample_is_whole_trees_and_nothing_else(company: Company) -> None:
     root = company.workspace("sample")
     path = root / "plan.yaml"
@@ -655,6 +656,7 @@ def test_a_value_that_was_switched_off_in_hubspot_stops_every_load_until_it_is_o
     assert (code in (0, 1), found.get("drift")) == (True, [])
 
 
+@pytest.mark.long
 def test_a_value_that_was_added_in_salesforce_stops_a_load_once_a_record_without_a_home_has_it(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:

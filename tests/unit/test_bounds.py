@@ -55,6 +55,7 @@ def test_the_finite_bound_is_what_counting_every_draw_gives(data: st.DataObject)
     assert bound(population, looked, differing).most == wanted
 
 
+@pytest.mark.long
 def test_large_populations_are_bounded_exactly_and_absurd_ones_by_the_binomial_law() -> None:
     assert bound(1_000_000, 100_000, 0).exact
     assert bound(1_000_000, 100_000, 0).most == 28

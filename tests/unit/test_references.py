@@ -308,6 +308,7 @@ LATE = (
 )
 
 
+@pytest.mark.long
 @settings(max_examples=4, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(
     refused=st.sets(st.sampled_from(["parent", "main", "file_ids"]), min_size=1),

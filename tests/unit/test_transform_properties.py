@@ -65,6 +65,7 @@ def numbered(letter: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"Id": f"{letter}{number}", **row} for number, row in enumerate(rows)]
 
 
+@pytest.mark.long
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(accounts=ACCOUNTS, contacts=CONTACTS, later=ACCOUNTS)
 def test_every_record_has_one_end_in_every_generation_and_reruns_agree(
