@@ -43,7 +43,7 @@ FIRST = 9_000  # the generation of a run, beside those of the workspace: work do
 RUNS = 999
 REPLAYED = "cutover intake replayed"
 STAGED = "staged/posts/g0000"  # an empty artifact: a run's rows are ready
-SHARED = frozenset({"target", "files", "baseline", "blobs"})  # stages that are the workspace's
+SHARED = frozenset({"target", "files", "baseline", "cutover"})  # stages that are the workspace's
 
 
 @dataclass

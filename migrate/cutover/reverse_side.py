@@ -23,7 +23,7 @@ from migrate.errors import UsageError
 from migrate.journal import CROSSWALK
 from migrate.load.work import crosswalk
 from migrate.place import LEDGER, STATE
-from migrate.plan.keys import entry_sql, key_prefix, split_entry
+from migrate.plan.keys import entry_sql, key_prefix, posted_sql, split_entry
 from migrate.stages.changes import Following, Look
 from migrate.stages.snapshot import link_schema, snapshot_links
 from migrate.store import Manifest, Store, generation_folder
@@ -267,7 +267,8 @@ class Side:
         crosswalk(forward)
         home, other = homes.home(forward), homes.elsewhere(forward)
         query = f"""SELECT c.key, c.object, c.target_id AS id, coalesce(h.side, {text(other)}) AS side
-            FROM crosswalk AS c LEFT JOIN {home} AS h ON h.key = c.key"""
+            FROM crosswalk AS c LEFT JOIN {home} AS h ON h.key = c.key
+            WHERE NOT {posted_sql("c.key")}"""  # the old system never had these: they go there as new ones
         engine.run("CREATE OR REPLACE TABLE known (key VARCHAR, object VARCHAR, id VARCHAR, side VARCHAR)")
         import pyarrow as pa
 

@@ -108,8 +108,8 @@ def load(
     """Load what is ready and not yet done.
 
     Args:
-        apart: what is ready lies in a store of its own and stands for no extract: no watermark moves, and
-            the target isn't swept.
+        apart: what is ready lies in a store of its own and stands for no extract: no watermark moves, the
+            target isn't swept, and that a record is at home in the target keeps none of it back.
         keep_going: don't stop where the target refuses every record of an object alike.
         gives_back: the records came from this target, so that a deletion deletes what we didn't create.
         sample: only records that the engine's table `sample` names.
@@ -147,7 +147,8 @@ def load(
         ) as loading,  # fmt: skip
         ExitStack() as stack,
     ):
-        loading.later, loading.scoped, loading.away = plan.waiting, scoped, away(workspace)
+        loading.later, loading.scoped = plan.waiting, scoped
+        loading.away = None if apart else away(workspace)
         loading.addresses = addresses_for(loading)
         must_be_open(workspace, attempt)
         no_repair_in_doubt(workspace)

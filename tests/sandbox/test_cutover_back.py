@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from migrate.cutover.machine import Cutover
+from migrate.cutover.posts import opened
+from migrate.cutover.replaying import replay
 from migrate.cutover.returning import back
+from migrate.errors import UsageError
 from tests.sandbox.back_rig import LABELS, LIKE, OTHER, OWNERS, PERSON, Rig, portals
 
 SEED = {
@@ -114,3 +118,35 @@ def test_going_back_brings_every_change_home_and_lists_what_has_no_way_back(rig:
     )  # fmt: skip
     assert [(each.field, each.old_value) for each in found.edited] == [("jobtitle", "chief")]
     assert {Path(each).name for each in found.sheets} >= {f"{PERSON}.xlsx", f"{OTHER}.xlsx"}
+
+
+def test_posts_that_came_in_during_the_freeze_go_back_with_everything_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    door = "journal, intake: [{name: form, object: contacts, door: form, during: buffer}]"
+    plan = LIKE.replace("MODE", door)
+    with portals(tmp_path, plan, {"labels.csv": LABELS, "owners.csv": OWNERS}) as rig:
+        rig.capsys = capsys
+        rig.old.control.post("/seed", SEED)
+        rig.to_approved()
+        with rig.workspace() as workspace, closing(opened(workspace)) as posts:
+            for name in ("gus", "hal"):
+                posts.take(
+                    workspace.plan.model.cutover.intake[0],
+                    {"lastname": name, "email": f"{name}@example.com", "phone": "+49 3"},
+                )
+            with pytest.raises(UsageError, match="isn't known yet"):
+                replay(workspace)
+        rig.switch()
+        with rig.workspace() as workspace:
+            done = replay(workspace)
+        assert (done.side, done.counts["form"]["created"]) == ("target", 2)
+        gus = rig.named("new", "contacts", "gus")["_id"]
+        rig.act("new", "update", "contacts", id=gus, fields={"phone": "+49 4"})
+
+        with rig.workspace() as workspace:
+            back(Cutover(workspace), who="Ada")
+
+        people = {row["lastname"]: row for row in rig.truth("old", "contacts").values()}
+        assert (people["gus"]["phone"], people["hal"]["phone"]) == ("+49 4", "+49 3")
+        assert len(people) == 7
