@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from migrate.clock import parse_stamp, stamp
 from migrate.cutover import excusing, people, signing, trail
 from migrate.cutover.excusing import Excuse
-from migrate.cutover.gates import calendar, frozen, proof, rehearsed, standing, systems, way_back
+from migrate.cutover.gates import calendar, frozen, intake, proof, rehearsed, standing, systems, way_back
 from migrate.cutover.gates.evidence import Evidence, gather
 from migrate.cutover.gates.lines import GateLine
 from migrate.cutover.machine import Cutover, Line, MoveRefused, guard
@@ -33,7 +33,8 @@ AGAIN = "migrate cutover gate"
 # In the order in which one mends them.
 PARTS: tuple[Callable[[Cutover], Iterable[GateLine]], ...] = (
     standing.plan, standing.check, rehearsed.lines, standing.doubt, standing.letters,
-    frozen.lines, proof.lines,
+    frozen.lines,
+    intake.lines, proof.lines,
     systems.lines, way_back.lines, standing.window, calendar.lines, standing.lease, standing.history,
 )  # fmt: skip
 

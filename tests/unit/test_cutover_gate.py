@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from migrate.connector import Rights
-from migrate.cutover import excusing, freezing, trail
+from migrate.cutover import excusing, freezing, posts, trail
 from migrate.cutover import gate as gates
 from migrate.cutover.gates.calendar import problems
 from migrate.cutover.gates.lines import GateLine
@@ -275,6 +276,30 @@ def test_what_was_red_for_a_while_and_is_mended_is_verified_again_without_anothe
         case.workspace.ledger, "max", "cutover rehearsed", plan=case.workspace.plan.digest, clean=True
     )
     assert case.gate().state == "verified"
+
+
+def test_posts_that_wait_are_in_nobody_s_way_and_those_that_were_refused_are(
+    tmp_path: Path, engine: Engine
+) -> None:
+    intake = "  intake: [{name: form, object: Account, door: form, during: buffer, most: 10}]\n"
+    case = Case(tmp_path / "w", engine, TERMS + intake)
+    door = case.workspace.plan.model.cutover.intake[0]
+
+    def line() -> GateLine:
+        return next(each for each in gates.look(case.cutover).lines if each.id == "intake")
+
+    assert line().ok
+    with closing(posts.opened(case.workspace)) as kept:
+        taken = [kept.take(door, {"name": f"Firm {number}"}).id for number in range(8)]
+    assert (line().ok, line().figure) == (True, "8 received, 8 wait, 0 refused")
+    with closing(posts.opened(case.workspace)) as kept:
+        kept.take(door, {"name": "Firm 9"})
+    assert "nearly full" in line().words
+    with closing(posts.opened(case.workspace)) as kept:
+        kept.assign(["form"], 1, "target")
+        kept.settle([(taken[0], "refused", "k", "", "the name is taken")])
+    assert not line().ok
+    assert "1 posts were refused" in line().words
 
 
 def test_a_system_that_is_away_is_red_and_no_crash(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
