@@ -52,7 +52,7 @@ def _way_back(workspace: Workspace, where: Path | str) -> list[Book]:
     name = f"rollback {found.attempt}"
     steps = tuple(
         BookStep(
-            step.title, step.command, f"takes {step.takes}",
+            step.title, step.command, step.takes if step.seconds is None else f"takes {step.takes}",
             (*((f"Type `{step.typed}`. {step.note}",) if step.typed else ()),
              "You see: " + " or ".join(f"“{each}”" for each in step.see), f"Fails? {step.fails}"),
         )

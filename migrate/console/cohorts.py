@@ -1,4 +1,4 @@
-"""Where does each cohort stand, as the page shows it: its path, its timers, and what may be done next?"""
+"""Where does each cohort stand, as the page shows it: its path, its lag, and what may be done next?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TONES = {"switched": "pass", "sealed": "pass", "approved": "pass", "verified": "
 
 @dataclass(frozen=True)
 class Cohort:
-    """A cohort on the page. `at`: how many states of `path` lie behind it; `timers`: words and stamps.
+    """A cohort on the page. `at`: how many states of `path` lie behind it.
 
     `lag`: how far the target is behind, by the last round of deltas; "" where none flow.
     """
@@ -25,14 +25,13 @@ class Cohort:
     stands: Standing
     path: tuple[str, ...]
     at: int
-    timers: tuple[tuple[str, str], ...]
     offered: tuple[Act, ...]
     lag: str = ""
 
     @property
     def tone(self) -> str:
-        """Its colour: red while something stands in the way of the next step."""
-        return "fail" if self.stands.red else TONES.get(self.stands.state, "known")
+        """The colour of its state."""
+        return TONES.get(self.stands.state, "known")
 
 
 def cohorts(workspace: Workspace) -> list[Cohort]:
@@ -60,7 +59,5 @@ def _cohort(stands: Standing, lag: str) -> Cohort:
     path: tuple[str, ...] = PATH if state in PATH else (*PATH[: PATH.index("switched") + 1], state)
     if state == "cancelled":
         path = ("planned", "cancelled")
-    timers = [("Last safe start", stands.last_safe_start), ("The way back closes", stands.window_end)]
-    shown = tuple((word, at) for word, at in timers if at) if state not in ("planned", "sealed") else ()
     offered = tuple(ACTS[name] for name in OFFERED.get(state, ()))
-    return Cohort(stands, path, path.index(state), shown, offered, lag if state in FLOWS else "")
+    return Cohort(stands, path, path.index(state), offered, lag if state in FLOWS else "")

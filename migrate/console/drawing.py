@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -31,6 +31,8 @@ PAGES = (
     ("/conflicts", "Conflicts"), ("/maps", "Maps"), ("/runbook", "Runbook"), ("/trace", "Trace"),
     ("/runs", "Commands"), ("/trail", "Trail"),
 )  # fmt: skip
+_STAMP = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _TYPES = {"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8"}
 
 
@@ -42,10 +44,12 @@ def _environment() -> Environment:
         loader=PackageLoader("migrate.console"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=StrictUndefined,
     )  # fmt: skip
-    made.filters |= {
-        "n": number, "code": code, "sign": lambda state: SIGNS.get(state, "·"),
-        "tone": lambda state: TONES.get(state, "known"), "pretty": pretty,
+    ours: dict[str, Callable[..., object]] = {
+        "n": number, "sign": lambda state: SIGNS.get(state, "·"),
+        "tone": lambda state: TONES.get(state, "known"), "pretty": pretty, "short": short,
+        "is_stamp": lambda words: bool(_STAMP.fullmatch(words)),
     }  # fmt: skip
+    made.filters |= ours
     return made
 
 
@@ -61,6 +65,7 @@ def drawn(template: str, *, clock: datetime, zone: str = "UTC", masked: bool = T
     made.filters = {
         **made.filters,
         "at": lambda at: moment(at, zone),
+        "code": lambda words: code(words, zone),
         "until": lambda at: until(at, clock, zone),
         "whom": lambda name: _initials(name) if masked else name,
     }
@@ -85,10 +90,18 @@ def number(value: int | None) -> str:
     return "not known" if value is None else f"{value:,}"
 
 
-def code(words: Any) -> Markup:
-    """What stands in backticks, as code."""
+def code(words: Any, zone: str) -> Markup:
+    """Words of a function: what stands in backticks as code, stamps as people read them."""
     shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words)))
+    shown = _STAMP.sub(lambda found: str(moment(found[0], zone)), shown)
     return Markup(shown)  # noqa: S704 - escaped just now
+
+
+def short(value: str) -> Markup:
+    """A fact of the trail: of a digest its beginning."""
+    if not _DIGEST.fullmatch(value):
+        return escape(value)
+    return Markup('<code title="{}">{}…</code>').format(value, value[:12])
 
 
 def pretty(document: Mapping[str, Any]) -> str:

@@ -109,12 +109,7 @@ class Console:
     def report(self, asked: Asked) -> Response:
         """The last report in short."""
         document = self.desk.ask("report", reading.report)
-        from migrate_validators.page import code_of
-
-        code = code_of(document["digest"]) if document else ""
-        return self.page(
-            "report.html.j2", asked, report=document, evidence=code, hidden=_hidden(document, asked)
-        )
+        return self.page("report.html.j2", asked, report=document, hidden=_hidden(document, asked))
 
     def report_page(self, asked: Asked) -> Response:
         """The report itself, drawn anew from the evidence, in a place where it can reach nothing of ours."""

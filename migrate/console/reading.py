@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
+from migrate.clock import stamp
 from migrate.errors import MigrateError, PlanError
 from migrate.ledger.tables import events
+from migrate.plan.terms import instant_of
 from migrate.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -78,12 +80,11 @@ def head(workspace: Workspace) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The last validation in a few words. `code`: the evidence's short name; `at`: when it ended, a stamp."""
+    """The last validation in a few words. `at`: when it ended, a stamp."""
 
     verdict: str
     title: str
     summary: str
-    code: str
     at: str
     masked: bool
     part: bool
@@ -92,7 +93,9 @@ class Verdict:
 @dataclass(frozen=True)
 class Now:
     """Where everything stands. `status`, `verdict`, `window`: None before there is any; `why_no_status`: what
-    kept it from being told."""
+    kept it from being told. `calendar`: days that bound the switch, in words, with their instants; those that
+    have passed are left out, but for the ends of the old contract and its API.
+    """
 
     source: str
     target: str
@@ -100,6 +103,7 @@ class Now:
     why_no_status: str
     verdict: Verdict | None
     window: Window | None
+    calendar: tuple[tuple[str, str], ...]
 
 
 def now(workspace: Workspace) -> Now:
@@ -115,7 +119,22 @@ def now(workspace: Workspace) -> Now:
     except MigrateError as error:
         why = str(error)
     window = returning.current(workspace.ledger, workspace.clock)
-    return Now(model.source.system, model.target.system, found, why, verdict(workspace), window)
+    return Now(
+        model.source.system, model.target.system, found, why, verdict(workspace), window,
+        tuple(_calendar(workspace)),
+    )  # fmt: skip
+
+
+def _calendar(workspace: Workspace) -> Iterator[tuple[str, str]]:
+    terms, zone = workspace.plan.model.cutover.calendar, workspace.plan.model.calendar.zone
+    now = workspace.clock.now()
+    for each in terms.blackout:
+        if instant_of(each.to, zone, end=True) > now:
+            yield f"Nobody switches ({each.why})", stamp(instant_of(each.from_, zone))
+            yield f"Over ({each.why})", stamp(instant_of(each.to, zone, end=True))
+    for word, day in (("The old API ends", terms.api_ends), ("The old contract ends", terms.contract_ends)):
+        if day:
+            yield word, stamp(instant_of(day, zone, end=True))
 
 
 def verdict(workspace: Workspace) -> Verdict | None:
@@ -123,10 +142,8 @@ def verdict(workspace: Workspace) -> Verdict | None:
     document = report(workspace)
     if document is None:
         return None
-    from migrate_validators.page import code_of
-
     return Verdict(
-        document["verdict"], document["title"], document["summary"], code_of(document["digest"]),
+        document["verdict"], document["title"], document["summary"],
         str(document.get("ended") or document.get("started") or ""), bool(document["masked"]),
         bool(document.get("scope", {}).get("part")),
     )  # fmt: skip

@@ -301,7 +301,7 @@ def test_every_answer_forbids_foreign_scripts_frames_and_caches(served: Served, 
         assert "frame-ancestors 'none'" in policy
         assert headers["cache-control"] == "no-store"
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
         assert "server" not in headers
 
 
