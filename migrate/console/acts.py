@@ -158,6 +158,9 @@ ACTS: Mapping[str, Act] = {
         Act("switch-undo", "Give the switch up", "operator", "Undoes the steps of a switch that was stopped, "
             "last first; the cohort is frozen again.", _cutover("switch", "--undo", "--yes"), (_COHORT,),
             typed="cohort"),
+        Act("back", "Go back to the old system", "operator", "Undoes the switch's hooks, then brings home "
+            "what was entered or changed since. What has no way back stands in a sheet for each owner.",
+            _cutover("back", "--yes"), (_COHORT,), typed="cohort"),
         Act("seal", "Seal", "operator", "Ends the way back of this cohort, for ever.",
             _cutover("seal", "--yes"), (_COHORT,), typed="cohort"),
         Act("cancel", "Cancel the cutover", "operator",
@@ -186,7 +189,8 @@ OFFERED: Mapping[str, tuple[str, ...]] = {
     "verified": ("request", "gate", "thaw", "cancel"),
     "approved": ("switch", "gate", "thaw", "cancel"),
     "switching": ("switch", "switch-undo"),
-    "switched": ("seal",),
+    "switched": ("back", "seal"),
+    "reversing": ("back",),
     "reverted": ("start",),
     "cancelled": ("start",),
 }

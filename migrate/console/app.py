@@ -77,6 +77,7 @@ def application(console: Console, hosts: list[str]) -> Guard:
         page("/sign", c.sign),
         page("/sign/link", c.sign_link, "approver", post=True),
         page("/sign/key", c.sign_key, "approver", post=True),
+        page("/sign/register", c.register, "approver", post=True),
         page("/trail", c.trail),
         page("/runs", c.run_list),
         page("/runs/{id}", c.run_page),
@@ -103,6 +104,7 @@ async def _answer(console: Console, request: Request, handler: Handler, role: Ro
     asked = Asked(
         request.url.path, request.query_params,
         {name: str(value) for name, value in request.path_params.items()}, form, session, person,
+        f"{'https' if console.secure else 'http'}://{request.headers['host']}",
     )  # fmt: skip
 
     def answer() -> Response:

@@ -11,7 +11,7 @@ from migrate.console.sessions import Session
 
 @dataclass(frozen=True)
 class Asked:
-    """A request of somebody who is logged in."""
+    """A request of somebody who is logged in. `origin`: how their browser calls this console."""
 
     path: str
     query: Mapping[str, str]
@@ -19,6 +19,7 @@ class Asked:
     form: Mapping[str, str]
     session: Session
     person: Person
+    origin: str = ""
 
     @property
     def inside(self) -> bool:

@@ -143,4 +143,4 @@ def span(time: timedelta) -> str:
 def _initials(name: str) -> str:
     from migrate_validators.masking import initials
 
-    return initials(name.partition("(")[0].partition("<")[0])
+    return name if name == "nobody" else initials(name.partition("(")[0].partition("<")[0])

@@ -6,6 +6,7 @@ facts, and draws them. Nothing is done by a page.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class Console:
     secure: bool = False
     desk: Desk = field(init=False)
     runs: Runs = field(init=False)
+    registering: dict[str, tuple[str, Any]] = field(default_factory=dict)  # passkeys that were asked for
 
     def __post_init__(self) -> None:
         self.desk, self.runs = Desk(self.where), Runs(self.where)
@@ -222,7 +224,36 @@ class Console:
         """What is to be signed, and by whom."""
         found = self.desk.ask("sign", lambda workspace: signoffs(workspace, asked.person.name))
         told = asked.query.get("signed", "")
-        return self.page("sign.html.j2", asked, signoffs=found, told=told if told in SIGNED else "")
+        told = told if told in SIGNED else ""
+        return self.page(
+            "sign.html.j2", asked, signoffs=found, told=told, registering=self._registering(asked),
+            registered="",
+        )  # fmt: skip
+
+    def _registering(self, asked: Asked) -> str:
+        """What the browser is asked for, where the plan lacks this person's passkey; JSON, else ""."""
+        name = asked.person.name
+        if not self.desk.ask("passkey", lambda workspace: signoff.lacks_passkey(workspace, name)):
+            return ""
+        from migrate.cutover import passkeys
+
+        try:
+            options, state = passkeys.register(asked.origin, name)
+        except ValueError:  # browsers give none to this address
+            return ""
+        self.registering[asked.session.person] = (asked.origin, state)
+        return json.dumps(options)
+
+    def register(self, asked: Asked) -> Response:
+        """A new passkey: the line for the plan. Nothing is changed by it."""
+        from migrate.cutover import passkeys
+
+        known = self.registering.pop(asked.session.person, None)
+        if known is None:
+            raise Refused(400, "Nobody asked for a passkey", "Load the page of the sign-off again.")
+        made = passkeys.registered(*known, asked.form.get("proof", "").encode())
+        found = self.desk.ask("sign", lambda workspace: signoffs(workspace, asked.person.name))
+        return self.page("sign.html.j2", asked, signoffs=found, told="", registering="", registered=str(made))
 
     def sign_link(self, asked: Asked) -> Response:
         """A signature by who came in by a link: typed name, code, and that they mean it."""

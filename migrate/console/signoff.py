@@ -121,6 +121,14 @@ def _challenge(key: str | None, content: bytes) -> str:
     return json.dumps(passkeys.ask(passkeys.read(key or ""), content))
 
 
+def lacks_passkey(workspace: Workspace, name: str) -> bool:
+    """Whether the plan wants this person's passkey, and doesn't have it."""
+    return any(
+        each.name == name and each.by == "passkey" and not each.key
+        for each in workspace.plan.model.cutover.sign
+    )
+
+
 def sign_by_link(workspace: Workspace, cohort: str, *, person: str, name: str, code: str) -> str:
     """Sign for the cohort; what is still missing, in words, "" where it is approved.
 

@@ -45,12 +45,19 @@ def deciding(root: Path, engine: Engine) -> Move:
         move.target.write(move.there("Account", f"A{number}"), {"name": f"Renamed {number}"}, Who.PERSON)
     report = move.validate()
     found = [row["difference"] for result in report.values() for row in result["sample"]]
-    waive(move.workspace.ledger, found[:1], who=APPROVER, reason="entered anew", until="2099-01-01T00:00:00.000000Z")
+    waive(
+        move.workspace.ledger,
+        found[:1],
+        who=APPROVER,
+        reason="entered anew",
+        until="2099-01-01T00:00:00.000000Z",
+    )
     move.roll_back()
     (root / "picklists").mkdir()
     (root / "picklists" / "kind.csv").write_text(
         "source,count,target,note\n"
-        '<script>alert(1)</script>,1204,,"who knows?"\nBanking,300,FINANCE,agreed with sales\nOther,7,(nothing),\n'
+        "<script>alert(1)</script>,1204,,who knows?\nBanking,300,FINANCE,agreed with sales\n"
+        "Other,7,(nothing),\n"
     )
     plan = root / "plan.yaml"
     text = plan.read_text().replace(

@@ -30,18 +30,23 @@ document.addEventListener("submit", (event) => {
   if (button) button.setAttribute("aria-busy", "true");
 });
 addEventListener("pageshow", () => { for (const form of document.forms) delete form.dataset.sent; });
-// A passkey answers for the statement before the form is sent.
+// A passkey answers for the statement, or is made, before the form is sent.
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   form.addEventListener("submit", async (event) => {
     if (form.elements.proof.value) return;
     event.preventDefault();
     event.stopPropagation();
     try {
-      const asked = JSON.parse(form.dataset.passkey);
-      const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(asked.publicKey ?? asked);
-      const answer = await navigator.credentials.get({ publicKey });
+      const asked = JSON.parse(form.dataset.passkey).publicKey;
+      const answer = form.dataset.deed === "create"
+        ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(asked) })
+        : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(asked) });
       form.elements.proof.value = JSON.stringify(answer.toJSON());
       form.requestSubmit();
-    } catch { form.querySelector("[role=alert]").hidden = false; }
+    } catch (error) {
+      const told = form.querySelector("[role=alert]");
+      told.textContent = `The passkey gave no answer (${error.name}); nothing was signed.`;
+      told.hidden = false;
+    }
   });
 }
