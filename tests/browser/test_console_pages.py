@@ -117,6 +117,7 @@ def test_every_page_is_open_to_everybody_and_asks_nobody_else(
     seat.context.close()
 
 
+@pytest.mark.long
 def test_the_door_and_a_refusal_are_open_to_everybody_too(browser: Browser, to_sign: Served) -> None:
     page = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
     for url in (to_sign.url + "/", to_sign.invited(VIEWER), to_sign.url + "/in/nothing"):
@@ -126,6 +127,7 @@ def test_the_door_and_a_refusal_are_open_to_everybody_too(browser: Browser, to_s
     page.context.close()
 
 
+@pytest.mark.long
 def test_a_step_is_ticked_off_by_keyboard_alone(browser: Browser, to_decide: Served) -> None:
     seat = Seat(browser, to_decide, OPERATOR)
     page = seat.open("/runbook")
@@ -170,6 +172,7 @@ def test_words_of_the_data_do_nothing_in_a_browser(browser: Browser, to_decide: 
     seat.context.close()
 
 
+@pytest.mark.long
 def test_the_report_opens_in_a_place_where_it_reaches_nothing(browser: Browser, to_sign: Served) -> None:
     seat = Seat(browser, to_sign, APPROVER)
     with seat.context.expect_page() as opened:
@@ -185,6 +188,7 @@ def test_the_report_opens_in_a_place_where_it_reaches_nothing(browser: Browser, 
     seat.context.close()
 
 
+@pytest.mark.long
 def test_a_move_elsewhere_shows_without_loading_the_page_again(
     browser: Browser, case: Case, to_sign: Served
 ) -> None:
@@ -219,6 +223,7 @@ def test_somebody_signs_with_their_name_and_the_code_of_the_report(
     seat.context.close()
 
 
+@pytest.mark.long
 def test_a_passkey_is_registered_and_signs_and_its_private_key_never_comes_here(
     browser: Browser, work: Path, own_engine: Engine
 ) -> None:

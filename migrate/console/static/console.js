@@ -38,6 +38,7 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
     event.stopPropagation();
     try {
       const asked = JSON.parse(form.dataset.passkey).publicKey;
+      if (asked.user) asked.user.displayName ??= asked.user.name;
       const answer = form.dataset.deed === "create"
         ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(asked) })
         : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(asked) });
