@@ -6,7 +6,7 @@ system. `sql` is over `value`, what the new system holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlglot
 from sqlglot import exp
@@ -56,9 +56,8 @@ def form_of(one: CheckedField) -> Form:
     if len(inputs) > 1:
         return _none("several", f"{_all(inputs)} were made one")
     tree = sqlglot.parse_one(one.expression.sql, read="duckdb").unnest()
-    return _single(tree, inputs[0]) or _none(
-        "unknown", f"`{_short(plan.origin)}` isn't known to have a way back"
-    )
+    unknown = f"`{_short(plan.origin)}` isn't known to have a way back"
+    return _single(tree, inputs[0]) or replace(_none("unknown", unknown), column=inputs[0])
 
 
 def _single(tree: exp.Expr, column: str) -> Form | None:

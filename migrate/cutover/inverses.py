@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migrate.cutover.inverting import Inverse, analyse, asked, unknown_rules
+from migrate.cutover.reverse_plan import turned
 from migrate.stages.check import check
 from migrate.stages.checked import Checked, PicklistCounts
 from migrate.stages.count import count_values
@@ -74,4 +75,5 @@ def quick(workspace: Workspace) -> WayBack:
 def _of(found: Checked, counts: PicklistCounts | None) -> WayBack:
     rules = found.plan.model.cutover.reverse.rules
     inverses = analyse(found, rules, counts)
+    turned(found.plan, found.source, found.target, inverses)  # a rule that can't be read is told now
     return WayBack(inverses, tuple(unknown_rules(inverses, rules)))

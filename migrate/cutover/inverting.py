@@ -37,10 +37,13 @@ class Inverse:
     """One field's (or link's) way back.
 
     `field`: of the new object, `links.<n>` for a link. `old`: the field that its changes go to; None where
-    there is none. `sql`: the old value out of `value`, the new one as it is staged, null where it has no way
-    back. `home`: of a picklist, the old value by the new one, where exactly one leads there. `people`: of an
-    owner, the old owner's id by the new one's. `reference`: it holds another record's id. `guarded`: it is
-    about consent, and never goes towards opted in. `rule`: as written; "" where there is none.
+    there is none. `made_of`: the only old field that it is made of, where nothing leads back by itself.
+    `sql`: the old value out of `value`, the new one as it is staged, null where it has no way back. `home`:
+    of a picklist, the old value by the new one, where exactly one leads there; `leads`: the old values by the
+    new one to which several lead; `same`: a value without a home is its own. `people`: of an owner, the old
+    owner's id by the new one's. `reference`: it leads to records of the plan's `entries`; a link's `label`
+    is its own, or else `labels` tells the old one, and `far` is the new object at its other end. `guarded`:
+    it is about consent, and never goes towards opted in. `rule`: None where there is none.
     """
 
     entry: str
@@ -65,6 +68,7 @@ class Inverse:
     same: bool = False
     guarded: bool = False
     rule: ReverseRule | None = None
+    made_of: str | None = None
 
     @property
     def name(self) -> str:
@@ -159,7 +163,7 @@ def _field(
         form.why, sql=form.sql, guarded=one.target.consent is not None or bool(old and old.consent),
     )  # fmt: skip
     if form.column is None or form.sql is None:
-        return replace(found, verdict="none", old=None, injective=False, total=False)
+        return replace(found, verdict="none", old=None, injective=False, total=False, made_of=form.column)
     if form.column in further or old is None:
         why = f"`{form.column}` is taken out of other records"
         return replace(found, verdict="none", old=None, total=False, why=why)

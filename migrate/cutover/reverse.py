@@ -98,6 +98,9 @@ def open(cutover: Cutover, *, who: str) -> None:
 def round(cutover: Cutover, *, who: str = "", progress: Progress = no_progress) -> Rounded:
     """Keep what has changed in the new system, or bring it back at once, as the plan says.
 
+    What is kept is the new system's records as they are now: a later look goes on from there. Nothing hangs
+    on it but how much the last step has to read.
+
     Raises:
         UsageError: the cohort isn't switched.
         Parked, SystemRefused, InDoubt: a system; what was done is kept.
@@ -107,7 +110,7 @@ def round(cutover: Cutover, *, who: str = "", progress: Progress = no_progress) 
     with opened(cutover.workspace) as side:
         if reverse.mode == "journal":
             side.ready()
-            side.look_new()
+            side.look_new(links=False)
             return Rounded("journal", None)
         reverse_steps.deliver(side, progress)  # what a killed process left
         step = reverse_steps.plan(side, objects=reverse.live, who=who or trail.actor())
@@ -348,7 +351,7 @@ class _Tried:
         for number in range(TRIES):
             if number:
                 self.side.forward.clock.sleep(2.0**number)
-            reverse_steps.plan(self.side, only=[self.id], who=trail.actor())
+            reverse_steps.plan(self.side, only=[self.id], objects=[self.each.object], who=trail.actor())
             reverse_steps.deliver(self.side)
             with closing(self.side.workspace.target()) as old:
                 found = old.read_back(self.each.old, [self.field.name], ids=[self.old_id])

@@ -32,7 +32,7 @@ class BackField:
 
     `keep`: SQL over `n` and `o` (the old record as it was) that is true where the old value still stands for
     the new one. `entries`: of the turned plan, where it is a reference. `far`, `label`: of a link, the new
-    object at its other end.
+    object at its other end. `raw`: what a rule's expression gives, before it is fitted into the old field.
     """
 
     name: str
@@ -43,6 +43,7 @@ class BackField:
     entries: tuple[str, ...] = ()
     far: str = ""
     label: str = ""
+    raw: str = ""
 
     @property
     def link(self) -> bool:
@@ -198,7 +199,7 @@ def _fields(
 def _ruled(
     one: Inverse, rule: str | Mapping[str, str], old: ObjectSchema, new: ObjectSchema
 ) -> Iterator[BackField]:
-    made = {one.old: rule} if isinstance(rule, str) else dict(rule)
+    made = {one.old or one.made_of: rule} if isinstance(rule, str) else dict(rule)
     for name, written in made.items():
         field = old.fields.get(name or "")
         if field is None or field.calculated or not field.updateable:
@@ -214,7 +215,7 @@ def _ruled(
                 f"`cutover.reverse.rules.{one.name}`: {error.mistakes[0].what}", error.mistakes[0].remedy
             ) from error
         sql = _over(parsed.sql)
-        yield BackField(field.name, one, _fitted(f"({sql})", field), parsed.inputs)
+        yield BackField(field.name, one, _fitted(f"({sql})", field), parsed.inputs, raw=sql)
 
 
 def _value(one: Inverse, old: Field, new: Field) -> tuple[str, str]:
@@ -258,7 +259,18 @@ def _fitted(sql: str, old: Field) -> str:
     typed = f"TRY_CAST({sql} AS {kind})"
     if old.length and kind == "VARCHAR" and old.kind in (Kind.STRING, Kind.TEXT):
         return f"CASE WHEN length({typed}) <= {old.length} THEN {typed} END"
+    if old.kind in (Kind.DECIMAL, Kind.MONEY, Kind.INT):
+        # A cast rounds without a word; what the old field can't hold whole has no way back.
+        return f"CASE WHEN {typed} = TRY_CAST({sql} AS DECIMAL(38,10)) THEN {typed} END"
     return typed
+
+
+def shown(new: Field, column: str) -> str:
+    """SQL of a new value as people read it."""
+    words = f"CAST({column} AS VARCHAR)"
+    if new.kind in (Kind.DECIMAL, Kind.MONEY):
+        return f"CASE WHEN contains({words}, '.') THEN rtrim(rtrim({words}, '0'), '.') ELSE {words} END"
+    return words
 
 
 def _map(pairs: Mapping[str, str]) -> str:

@@ -8,11 +8,11 @@ edit there: it is a conflict, listed with both values, and stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from migrate.cutover.reverse_plan import BackEntry, BackField
+from migrate.cutover.reverse_plan import BackEntry, BackField, shown
 from migrate.cutover.reverse_side import BASE, LINKS, NEW, Side
 from migrate.engine import identifier, text
 from migrate.held import held
@@ -26,6 +26,7 @@ from migrate.types import arrow_type
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from migrate.catalog import Field
     from migrate.connector import Held
 
 CHANGES = "changes"  # artifact: everything that a round found, and what becomes of it
@@ -162,14 +163,15 @@ class Rows:
     def _values(self, each: BackEntry, *, fresh: bool) -> Iterator[str]:
         """`v<n>`: the old value; `c<n>`: it changed; `l<n>`: it has no way back; `t<n>`: the new one as text;
         `o<n>`: as it stood in the old system."""
+        new = self.side.target.objects[each.object].fields
         for number, field in enumerate(each.fields):
-            yield from self._value(number, field, fresh=fresh)
+            yield from self._value(number, field, new, fresh=fresh)
         first = len(each.fields)
         for number, name in enumerate(self._listed(each), first):
             column = identifier(name)
             changed = f"n.{column} IS NOT NULL" if fresh else f"n.{column} IS DISTINCT FROM b.{column}"
             yield f"{changed} AS c{number}"
-            yield f"CAST(n.{column} AS VARCHAR) AS t{number}"
+            yield f"{shown(new[name], f'n.{column}')} AS t{number}"
         yield (
             f"CAST(n.{identifier(each.owner)} AS VARCHAR)" if each.owner else "NULL::VARCHAR"
         ) + " AS _owner"
@@ -178,7 +180,9 @@ class Rows:
         ) + " AS _title"
         yield ("NULL::VARCHAR" if fresh else "o._stamp") + " AS _old_stamp"
 
-    def _value(self, number: int, field: BackField, *, fresh: bool) -> Iterator[str]:
+    def _value(
+        self, number: int, field: BackField, new: Mapping[str, Field], *, fresh: bool
+    ) -> Iterator[str]:
         if field.link:
             there = f'(SELECT count(*) FROM now_{number} AS x WHERE x."left" = n._id)'
             value = f'(SELECT min(x."right") FROM now_{number} AS x WHERE x."left" = n._id)'
@@ -192,12 +196,10 @@ class Rows:
             differs = [f"n.{name} IS DISTINCT FROM b.{name}" for name in names] or ["false"]
             filled = [f"n.{name} IS NOT NULL" for name in names] or ["false"]
             changed = " OR ".join(filled if fresh else differs)
-            lost = (
-                f"({' OR '.join(filled)}) AND ({value}) IS NULL"
-                if field.inverse.rule is None or (field.inverse.rule.sql is None)
-                else "false"
-            )  # a rule's own null is an answer
-            said = f"CAST(n.{names[0]} AS VARCHAR)" if names else "NULL::VARCHAR"
+            # A rule's own null is an answer; a value of its that doesn't fit is none.
+            given = f"({field.raw}) IS NOT NULL" if field.raw else f"({' OR '.join(filled)})"
+            lost = f"{given} AND ({value}) IS NULL"
+            said = shown(new[field.inputs[0]], f"n.{names[0]}") if names else "NULL::VARCHAR"
         if field.entries:
             value = self._reference(field, value)
         kept = "false" if fresh else field.keep

@@ -8,7 +8,7 @@ at last; at first, when its cohort was switched). What differs between the two i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,9 +27,10 @@ from migrate.plan.keys import entry_sql, key_prefix, posted_sql, split_entry
 from migrate.stages.changes import Following, Look
 from migrate.stages.snapshot import link_schema, snapshot_links
 from migrate.store import Manifest, Store, generation_folder
-from migrate.workspace import Workspace
+from migrate.workspace import Role, Workspace
 
 if TYPE_CHECKING:
+    from migrate.catalog import Catalog
     from migrate.connector import Target
 
 FOLDER = "reverse"  # below the workspace's state
@@ -162,34 +163,48 @@ class Side:
     # -- looks --------------------------------------------------------------------------------
 
     def ready(self) -> None:
-        """Discover both systems for the way back, where that wasn't done."""
+        """Discover both systems for the way back, where that wasn't done.
+
+        Raises:
+            UsageError: the credentials lead elsewhere than those of the plan.
+        """
         from migrate.stages.discover import discover
 
-        for role, label in (("source", self.target), ("target", self.source)):
+        ledger = self.workspace.ledger
+        roles: tuple[tuple[Role, Catalog], ...] = (("source", self.target), ("target", self.source))
+        for role, catalog in roles:
+            label = self.workspace.system(role).system
             try:
-                self.workspace.catalog(role)  # type: ignore[arg-type]
+                bound = ledger.system(label)
             except UsageError:
-                discover(self.workspace, (role,))  # type: ignore[arg-type]
-            if self.workspace.catalog(role).tenant != label.tenant:  # type: ignore[arg-type]
+                discover(self.workspace, (role,))
+                bound = ledger.system(label)
+            if bound.tenant != catalog.tenant:
                 raise UsageError(
                     "The way back is bound to other systems than the plan.",
                     f"Look into {self.workspace.root}.",
                 )
 
-    def look_new(self, *, whole: bool = False) -> str:
+    def look_new(self, *, whole: bool = False, objects: Sequence[str] = (), links: bool = True) -> str:
         """Read what changed in the new system, links included; the vendor's time when it began.
 
         Args:
             whole: read every record from the row store, so that nothing depends on an index.
+            objects: only these; none: all.
+            links: read them too; they bear no stamps, so that all of them are read.
         """
         with closing(self.forward.target()) as target:
             began = f"{target.now().isoformat()}"
             keys = {each.target: each.key.field for each in self.forward.plan.model.objects}
             for object, fields in self.objects.items():
+                if objects and object not in objects:
+                    continue
                 self._look(
                     target, self.target.objects[object], object, NEW, fields, keys[object], whole=whole
                 )
-            for object, ends in self.pairs.items():
+            for object, ends in self.pairs.items() if links else ():
+                if objects and object not in objects:
+                    continue
                 files = self.look(NEW, object)
                 ids = (
                     id

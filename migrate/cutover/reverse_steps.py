@@ -126,7 +126,7 @@ def plan(
             "The way back was never made ready: no cohort was switched.", "Run `migrate cutover switch`."
         )
     side.ready()
-    at = side.look_new(whole=whole)
+    at = side.look_new(whole=whole, objects=objects)
     side.ids()
     number = marks[-1].number + 1
     attempt = open_attempt(side.workspace, write=True)
@@ -143,7 +143,9 @@ def plan(
     if not told.rows:
         return None
     for object in side.objects:
-        settled = rows.considered(object) if not objects or object in objects else "SELECT ''"
+        if objects and object not in objects:
+            continue
+        settled = rows.considered(object)
         _move_base(side, object, number, settled)
     side.mark(number, ROUND, "", at)
     with side.workspace.ledger.write() as tx:

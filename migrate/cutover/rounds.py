@@ -144,6 +144,7 @@ def run_round(
         _carry(workspace, work, progress)
         if looks:
             _look(workspace, work, who)
+        _back(workspace, who, progress)
     except AWAY as error:
         return _keep(workspace, work, began, error)
     except MigrateError as error:
@@ -166,6 +167,16 @@ def _carry(workspace: Workspace, work: _Work, progress: Progress) -> None:
     with _timed(workspace, work, "load"):
         work.loaded = load_scope(workspace, progress)
     work.marks = marks(workspace)
+
+
+def _back(workspace: Workspace, who: str, progress: Progress) -> None:
+    """Once a cohort is switched, its changes in the new system are kept, or go back at once."""
+    from migrate.cutover import reverse
+    from migrate.cutover.machine import Cutover, states
+
+    switched = [name for name, state in states(workspace).items() if state == "switched"]
+    if switched:  # one round is every switched cohort's
+        reverse.round(Cutover(workspace, switched[0]), who=who, progress=progress)
 
 
 @contextmanager

@@ -95,6 +95,10 @@ class Rig:
             if not (row["archived"] or row["purged"] or row["mergedInto"])
         }
 
+    def org(self, object: str) -> dict[str, dict[str, Any]]:
+        """Live records of the old system by id, where that is a Salesforce org."""
+        return {row["Id"]: row for row in self.old.control.ndjson(f"/truth/{object}") if not row["IsDeleted"]}
+
     def named(self, side: str, object: str, name: str, by: str = "lastname") -> dict[str, Any]:
         """The live record of this name; exactly one."""
         found = [{**row, "_id": id} for id, row in self.truth(side, object).items() if row.get(by) == name]
@@ -165,3 +169,70 @@ def portals(base: Path, plan: str, files: Mapping[str, str]) -> Iterator[Rig]:
         for name, content in files.items():
             (root / name).write_text(content)
         yield Rig(root, running[0], running[1])
+
+
+FROM_SALESFORCE = """\
+version: 1
+source: {system: old, type: salesforce, credentials: "env:OLD_", clock: sandbox, longest_call: 5}
+target: {system: new, type: hubspot, credentials: "env:NEW_", clock: sandbox, longest_call: 5}
+cutover:
+  reverse:
+    mode: MODE
+    rules:
+      contacts.email: {lossy: accepted}
+      companies.industry: {lossy: accepted}
+      deals.closedate: {sql: "CAST(closedate AS DATE)"}
+      deals.pipeline: {keep: source}
+      deals.dealstage: {lossy: accepted}
+objects:
+  - source: Account
+    target: companies
+    fields:
+      name: Name
+      description: Description
+      annualrevenue: AnnualRevenue
+      industry: {from: Industry, picklist: industry.csv}
+  - source: Contact
+    target: contacts
+    fields: {email: lower(Email), firstname: FirstName, lastname: LastName, jobtitle: Title}
+    links: [{to: companies, via: AccountId, label: primary}]
+  - source: Opportunity
+    target: deals
+    fields:
+      dealname: Name
+      amount: Amount
+      closedate: CAST(CloseDate AS TIMESTAMP) AT TIME ZONE 'UTC'
+      pipeline: "'default'"
+      dealstage: {from: StageName, picklist: stage.csv, unmapped: reject}
+    links: [{to: companies, via: AccountId, label: primary}]
+"""
+INDUSTRY = "source,count,target,note\nBanking,,BANKING,\nFinance,,BANKING,\nEnergy,,UTILITIES,\n"
+STAGE = (
+    "source,count,target,note\nProspecting,,appointmentscheduled,\nQualification,,qualifiedtobuy,\n"
+    "Closed Won,,closedwon,\nClosed Lost,,closedlost,\n"
+)
+
+
+@contextmanager
+def org_to_portal(base: Path, plan: str) -> Iterator[Rig]:
+    """A Salesforce org, a HubSpot portal, and a workspace with a plan from the one to the other."""
+    with ExitStack() as stack:
+        for name in ("old", "new"):
+            (base / name).mkdir()
+        old = stack.enter_context(launch("salesforce", base / "old", speed=SPEED))
+        settings = {"tier": "professional", "index_lag": [0, 1]}
+        new = stack.enter_context(launch("hubspot", base / "new", speed=SPEED, settings=settings))
+        new.control.post("/seed", {"portal": {"portalId": NEW}, "owners": [{"id": 1, "email": PERSON}]})
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in (
+            ("OLD_INSTANCE_URL", old.url), ("OLD_CLIENT_ID", "admin-app"),
+            ("OLD_CLIENT_SECRET", "sandbox-secret"),
+            ("NEW_TOKEN", "pat-na1-sandbox"), ("NEW_BASE_URL", new.url),
+        ):  # fmt: skip
+            patch.setenv(name, value)
+        root = base / "work"
+        root.mkdir()
+        (root / "plan.yaml").write_text(plan)
+        (root / "industry.csv").write_text(INDUSTRY)
+        (root / "stage.csv").write_text(STAGE)
+        yield Rig(root, old, new)
