@@ -10,7 +10,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from migrate.catalog import Catalog, Field
-from migrate.connector import ExplainsLinks, Held, KeepsHistory, Link, ListsAutomations, Target, Version
+from migrate.connector import (
+    THEIRS,
+    ExplainsLinks,
+    Held,
+    KeepsHistory,
+    Link,
+    ListsAutomations,
+    Target,
+    Version,
+)
 from migrate.engine import text
 from migrate.plan.models import PlanModel
 from migrate.plan.needs import written_fields
@@ -168,8 +177,9 @@ class Look:
         """Links on these records that came from nobody of ours, by record.
 
         A link of somebody's between two records that we created holds both. A reference of a child that we
-        created is somebody's only where the child itself is held and its field isn't as we left it. Of a
-        record that goes by force only those links are told that would take along what is held.
+        created is somebody's where its field isn't as we left it, and the child is held or a person wrote
+        there: a child that is looked at later than its parent. Of a record that goes by force only those
+        links are told that would take along what is held.
 
         Args:
             found: all their links, where they were just read.
@@ -185,7 +195,13 @@ class Look:
         planned = {each.target for each in self.workspace.plan.model.objects}
         known = self._known(ids)
         stays, freed = self._looked(found)
-        left = self._as_we_left(stays & created)
+        held_there = {
+            (link.right_object, link.right)
+            for link in found
+            if link.label in self._field_names(link.right_object)
+        }
+        left = self._as_we_left(held_there & created)
+        written = self._written_by_people(found, created - stays, left)
         elsewhere = self._labels_elsewhere(found, known)
         refer = self._refer(found)
 
@@ -200,7 +216,8 @@ class Look:
                 return False
             if end in created | machines and link.label in self._field_names(link.right_object):
                 # A reference is a value of the record that holds it: whose it is was told with that record.
-                return end in created & stays and left.get(end, {}).get(link.label) != link.left
+                as_left = left.get(end, {}).get(link.label) == link.left
+                return not as_left and (end in created & stays or _named(link) in written)
             beside = end in machines or (link.left in sides and end in created | adopted)
             if beside and not {link.left_object, link.right_object} <= planned:
                 return False  # what an automation hangs under a record of ours (a task) it links by itself
@@ -219,8 +236,30 @@ class Look:
         schema = self.catalog.objects.get(object)
         return schema.fields if schema is not None else ()
 
+    def _written_by_people(
+        self, links: Sequence[Link], ends: Collection[End], left: Mapping[End, Mapping[str, str | None]]
+    ) -> set[tuple[str, str, str]]:
+        """References of records of ours, not looked at yet, that lead elsewhere than we left them because of
+        a person. Where the target tells nobody's name, whoever it was may have been one."""
+        asked: dict[tuple[str, str], list[str]] = {}
+        for link in links:
+            end = (link.right_object, link.right)
+            field = link.label in self._field_names(link.right_object)
+            if field and end in ends and left.get(end, {}).get(link.label) != link.left:
+                asked.setdefault((link.right_object, link.label), []).append(link.right)
+        found: set[tuple[str, str, str]] = set()
+        for (object, name), ids in asked.items():
+            told = self.versions(object, ids, [name])
+            for id in ids:
+                versions = None if told is None else told.get(id, [])
+                by_field = [each for each in versions or () if each.field == name]
+                # Who saved the record last hides who set the field before.
+                if not by_field or any(each.who in THEIRS for each in by_field):
+                    found.add((object, id, name))
+        return found
+
     def _as_we_left(self, ends: Collection[End]) -> dict[End, dict[str, str | None]]:
-        """What we wrote on records that are held: few, so that their images may be read."""
+        """What we wrote on these records of ours."""
         found: dict[End, dict[str, str | None]] = {}
         for lot in chunks(sorted({id for _, id in ends}), 5000):
             rows = self.workspace.engine.rows(

@@ -27,7 +27,7 @@ def test_a_job_that_moves_every_stamp_holds_nothing(lane: Lane) -> None:
 
 
 @pytest.mark.parametrize(
-    "seed", [8, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 4, 5, 13, 18))]
+    "seed", [8, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 4, 5, 13, 18, 20263, 20265))]
 )
 def test_what_is_held_is_what_the_rule_says(lane: Lane, seed: int) -> None:
     told = schedules.run(lane, seed)

@@ -120,6 +120,10 @@ class Model:
         if place not in self.changed:
             if place not in self.created:
                 self.wrongs.append(f"the rollback wrote {sorted(diff)} on {place}, never ours")
+            # A vendor empties what refers to a record that it deletes, and logs that before the deletion.
+            for value in (old for old, new in diff.values() if new is None and old in self._named):
+                if self._ties[frozenset((place, self._named[value]))].by & THEIRS:
+                    self.wrongs.append(f"the rollback took somebody's link from {place} to {value}")
             return
         known = self.changed[place].fields
         self.changed[place].restored = True

@@ -146,7 +146,9 @@ def merge(call: Call, item: SObject, master: str, losers: Sequence[str], fields:
         for object, name, child_id in call.records.children(loser["Id"]):
             kind, child = call.object(object), call.records.get(object, child_id)
             if child is not None and name != "MasterRecordId":
-                write(call, kind, child, {name: winner["Id"]}, check=False)
+                # No record is its own parent: a master that hung under the loser hangs nowhere.
+                parent = None if child_id == winner["Id"] else winner["Id"]
+                write(call, kind, child, {name: parent}, check=False)
         before, stamp = dict(loser), call.stamp()
         loser["MasterRecordId"] = winner["Id"]
         loser["LastModifiedDate"] = loser["SystemModstamp"] = stamp
@@ -159,7 +161,7 @@ def merge(call: Call, item: SObject, master: str, losers: Sequence[str], fields:
             note=f"into {winner['Id']}",
         )  # fmt: skip
     kept = {name: accept(item.fields[name], value) for name, value in fields.items()}
-    write(call, item, winner, kept, check=False)
+    write(call, item, existing(call, item, master), kept, check=False)
     return str(winner["Id"])
 
 
