@@ -5,8 +5,8 @@ long as its longest call and its lag, and the plan's `still`; the cohort is froz
 watermark is read. The last delta goes up to that watermark, and beyond it: a round whose reading began later
 covers it. `drained` is guarded by this order. Swapped, a write between watermark and freeze would be lost.
 
-What people have to do is told in the vendor's own words; nothing is done for them, for no vendor lets an
-integration close a system to its users and open it again as it was. Times are the source's own.
+What people have to do is told in the vendor's own words; what a vendor lets us do and undo is done
+(`freeze_acts`). No vendor lets an integration close a system to its users. Times are the source's own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.clock import parse_stamp, stamp
 from migrate.connector.freezing import Instruction, Job, TellsTouches
-from migrate.cutover import stillness, trail
+from migrate.cutover import freeze_acts, stillness, trail
 from migrate.cutover.machine import Cutover, Line, guard
 from migrate.cutover.states import STANDSTILL, State
 from migrate.cutover.stillness import Look, Looking, Offence
@@ -146,6 +146,7 @@ def _asked(cutover: Cutover, source: Source, who: str, *, anew: bool) -> Event:
     if event is not None and not anew:
         return event
     workspace = cutover.workspace
+    freeze_acts.act(cutover, source, who=who)
     known = stillness.configuration(workspace, source)
     return trail.append(
         workspace.ledger, who, ASKED, cohort=cutover.cohort, at=stamp(source.now()),
@@ -324,9 +325,15 @@ def thaw(cutover: Cutover, *, who: str, why: str) -> Thawed:
 
     Raises:
         UsageError: the cohort isn't frozen.
+        SystemRefused, InDoubt: the source doesn't switch an automation on; the cohort is holding, and a thaw
+            that is run again goes on.
     """
+    if cutover.state == "holding" and freeze_acts.standing(cutover):
+        freeze_acts.undo(cutover, who=who)
+        return Thawed(cutover.cohort, "holding", ())
     came_from = cutover.need(*STANDSTILL)
     cutover.move("holding", who=who, why=why, thawed=True)
+    freeze_acts.undo(cutover, who=who)
     told: Sequence[Instruction] = ()
     with closing(cutover.workspace.source()) as source:
         if isinstance(source, TellsTouches):

@@ -28,6 +28,7 @@ GUARDS = (
     # One line a module, each part's own.
     "migrate.cutover.starting",
     "migrate.cutover.freezing",
+    "migrate.cutover.replaying",
     "migrate.cutover.gate",
     "migrate.cutover.switching",
     "migrate.cutover.sealing",

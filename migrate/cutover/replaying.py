@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 from migrate.cutover import homes
 from migrate.cutover.cohorts import cohorts
 from migrate.cutover.giving_back import give_back
-from migrate.cutover.machine import states
+from migrate.cutover.machine import Cutover, Line, guard, states
 from migrate.cutover.posted import ID, End, rows_of
-from migrate.cutover.posts import Post, Posts, folder, opened
+from migrate.cutover.posts import Post, Posts, folder, opened, there
 from migrate.cutover.states import HERE, STANDSTILL
 from migrate.engine import parquet, text
 from migrate.errors import Defect, UsageError
@@ -281,3 +281,18 @@ def _ends(inner: Workspace, posts: Posts, doors: Mapping[str, IntakePlan], run: 
                 key = key_of(family, entry.name, f"{ID}{post.id}")
                 if post.state == "waiting" and (row := told.get(key)):
                     yield post.id, row["state"], key, row["target"], row["reason"]
+
+
+@guard("sealed")
+def _nobody_waits(cutover: Cutover) -> list[Line]:
+    """Nothing that came in is forgotten."""
+    if not there(cutover.workspace):
+        return []
+    posts = opened(cutover.workspace)
+    try:
+        counts = posts.counts()
+    finally:
+        posts.close()
+    waiting = sum(each["waiting"] for each in counts.values())
+    words = f"{waiting:,} posts wait that came in during the freeze." if waiting else "No post waits."
+    return [Line("intake", not waiting, words, "`migrate cutover intake replay`" if waiting else "")]

@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from migrate.cutover import returned, reverse_steps, trail
+from migrate.cutover import freeze_acts, returned, reverse_steps, trail
 from migrate.cutover.machine import Cutover
 from migrate.cutover.returned import Line
 from migrate.cutover.reverse_side import opened
@@ -89,6 +89,7 @@ def back(
     if state == "switched":
         cutover.move("reversing", who=who)
     take_back(cutover, who=who, told=told)
+    freeze_acts.undo(cutover, who=who)
     with opened(workspace) as side:
         side.ready()
         reverse_steps.deliver(side, progress)  # what a killed process, or a live round, left

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from migrate.cutover import homes, trail
+from migrate.cutover import freeze_acts, homes, trail
 from migrate.cutover.cohorts import cohorts
 from migrate.cutover.machine import Cutover, Line, guard
 from migrate.cutover.states import State
@@ -137,8 +137,11 @@ def cancel(cutover: Cutover, *, who: str, reason: str) -> Event:
 
     Raises:
         UsageError: it is switching or beyond, or hasn't begun.
+        SystemRefused, InDoubt: the source doesn't switch on what a freeze switched off.
     """
-    return cutover.move("cancelled", who=who, reason=reason)
+    event = cutover.move("cancelled", who=who, reason=reason)
+    freeze_acts.undo(cutover, who=who)
+    return event
 
 
 @guard("loading")

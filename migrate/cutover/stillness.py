@@ -217,13 +217,16 @@ class Looking:
             for page in self._source.read(Query(object, tuple(asked)), after=None):
                 if page.batch.num_rows:
                     writer.write(pa.Table.from_batches([page.batch]).select(columns.names).cast(columns))
-        moved = str(former.facts["moved"]) if former is not None else ""
+        # What a sweep finds may have moved until its end. The first has none to be compared with: the object
+        # stands still from then on, at the earliest.
+        ended = stamp(self._source.now())
+        moved = str(former.facts["moved"]) if former is not None else ended
         if former is not None:
             now = self._rows(
                 store.paths(folder if store.storage.remote else f"{folder}/next", writer.parts), columns
             )
             if self._links(found, object, ends, before, now):
-                moved = found.at
+                moved = ended
         facts = {"since": found.since, "at": found.at, "moved": moved}
         rows = sum(part.rows for part in writer.parts)
         store.replace(Manifest(folder, FOLDER, object, 0, rows, tuple(writer.parts), facts=facts))

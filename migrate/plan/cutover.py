@@ -98,6 +98,7 @@ class FreezePlan(Shape):
     levels: dict[str, Literal["data", "bulk", "configuration"]] = {}  # by source object; default: data
     still: Span = "10 minutes"
     allow: list[str] = []  # users and apps of the source whose writes break no freeze: id, name or e-mail
+    switch_off: list[str] = []  # automations of the source, by name or id, that a freeze switches off
 
 
 class IntakePlan(Shape):

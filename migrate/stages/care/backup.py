@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 BACKUPS = "backups"
 TRIES = 5  # while a compaction takes segments away, or a stage is written anew
-LEDGER_KEY = "ledger.db"
+LEDGER_KEY, POSTS_KEY = "ledger.db", "intake/posts.db"
 # Copied in their own way, or not at all.
-_APART = ("stage/", "blobs/", "journal/", "spill/", "purging", "console/")
+_APART = ("stage/", "blobs/", "journal/", "spill/", "purging", "console/", "intake/")
 _MADE = frozenset({"ledger.json", COPY, TRAIL})  # made anew where it is restored
 _DAMAGED = "Run `migrate fsck --deep`, mend what it names, and take the backup again."
 
@@ -141,6 +141,7 @@ class _Taking:
             self._file(path, LEDGER_KEY, sha256_of(path))
             self._journal(named["segments"])
             self._stages({(row["folder"], row["name"]): row["sha256"] for row in named["extracts"]})
+            self._posts(folder / "posts.db")
             self._rest()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -201,6 +202,17 @@ class _Taking:
                         store.storage.address(folder), "isn't what its manifest says", _DAMAGED
                     ) from None
         raise _Moved(f"stage `{folder}`")
+
+    def _posts(self, copy: Path) -> None:
+        """What came in at doors, on this machine; its receiver may be writing."""
+        live = self.workspace.place.scratch / POSTS_KEY
+        if live.exists():
+            with (
+                contextlib.closing(sqlite3.connect(live)) as one,
+                contextlib.closing(sqlite3.connect(copy)) as two,
+            ):
+                one.backup(two)
+            self._file(copy, POSTS_KEY, sha256_of(copy))
 
     def _rest(self) -> None:
         workspace = self.workspace
