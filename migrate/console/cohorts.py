@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 from migrate.console.acts import ACTS, OFFERED, Act
 from migrate.cutover.deltas import FLOWS
+from migrate.cutover.lag import Lag, lags
+from migrate.cutover.rounds import bound_of
 from migrate.cutover.standing import Standing, everywhere
 from migrate.cutover.states import PATH
+from migrate.cutover.watching import EndpointRate, Quota, endpoints_of, quota_of
+from migrate.ledger.alerts import OPEN, Alert, all_alerts
 from migrate.ledger.rounds import last_rounds
 from migrate.workspace import Workspace
 
@@ -45,13 +49,35 @@ def _lag(workspace: Workspace) -> str:
     if not rounds:
         return ""
     facts = rounds[0].facts
-    longest, bound = facts.get("longest"), facts.get("bound")
-    behind = (
-        "The base isn't there yet" if longest is None else f"Lag {longest:,.0f} s of at most {bound:,.0f} s"
-    )
-    error = f" It stopped: {facts['error']}" if facts.get("error") else ""
-    conflicts = f" {facts['conflicts']:,} conflicts." if facts.get("conflicts") else ""
-    return f"{behind} as of round {rounds[0].number}.{conflicts}{error}"
+    conflicts = f", {facts['conflicts']:,} conflicts" if facts["conflicts"] else ""
+    error = f" It stopped: {facts['error']}" if facts["error"] else ""
+    return f"Round {rounds[0].number} of deltas ended {rounds[0].ended}{conflicts}.{error}"
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How well the target keeps up, without asking a system.
+
+    `bound`: seconds that the lag may have; `quota`: of each system, what its newest reply said.
+    """
+
+    lag: tuple[Lag, ...]
+    bound: float
+    endpoints: tuple[EndpointRate, ...]
+    quota: tuple[Quota, ...]
+    alerts: tuple[Alert, ...]
+
+
+def keeping(workspace: Workspace) -> Keeping | None:
+    """Gather it; None before the first round of deltas."""
+    rounds = last_rounds(workspace.ledger)
+    alerts = tuple(each for each in all_alerts(workspace.ledger) if each.state == OPEN)
+    if not rounds and not alerts:
+        return None
+    return Keeping(
+        tuple(lags(workspace)), bound_of(workspace).total_seconds(),
+        tuple(endpoints_of(rounds, workspace))[:8], tuple(quota_of(rounds)), alerts,
+    )  # fmt: skip
 
 
 def _cohort(stands: Standing, lag: str) -> Cohort:

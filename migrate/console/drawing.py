@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 SIGNS = {"pass": "✓", "warn": "!", "fail": "✕", "error": "✕", "empty": "○", "known": "·"}
-TONES = {"done": "pass", "look": "warn", "failed": "fail", "lost": "fail", "running": "known"}
+TONES = {
+    "done": "pass",
+    "look": "warn",
+    "failed": "fail",
+    "lost": "fail",
+    "stopped": "warn",
+    "running": "known",
+}
 PAGES = (
     ("/", "Now"), ("/report", "Report"), ("/sign", "Sign-off"), ("/decisions", "Holds and waivers"),
     ("/conflicts", "Conflicts"), ("/maps", "Maps"), ("/runbook", "Runbook"), ("/trace", "Trace"),
@@ -47,6 +54,7 @@ def _environment() -> Environment:
     ours: dict[str, Callable[..., object]] = {
         "n": number, "sign": lambda state: SIGNS.get(state, "·"),
         "tone": lambda state: TONES.get(state, "known"), "pretty": pretty, "short": short,
+        "seconds": lambda value: span(timedelta(seconds=value)),
         "is_stamp": lambda words: bool(_STAMP.fullmatch(words)),
     }  # fmt: skip
     made.filters |= ours
@@ -134,6 +142,8 @@ def until(at: str, now: datetime, zone: str) -> Markup:
 def span(time: timedelta) -> str:
     """A span in two units at most."""
     minutes = int(time.total_seconds() // 60)
+    if not minutes:
+        return f"{int(time.total_seconds())} s"
     days, hours = divmod(minutes // 60, 24)
     if days:
         return f"{days} d {hours} h" if hours else f"{days} d"

@@ -20,7 +20,7 @@ from migrate.console import looking, reading, sessions, signoff
 from migrate.console.acts import ACTS, command
 from migrate.console.asking import Asked, Refused, not_theirs
 from migrate.console.books import books
-from migrate.console.cohorts import cohorts
+from migrate.console.cohorts import cohorts, keeping
 from migrate.console.drawing import PAGES, drawn
 from migrate.console.people import Person, everybody
 from migrate.console.reading import LONG, SHORT, Desk
@@ -97,6 +97,7 @@ class Console:
         running = [run for run in self.runs.all() if run.state == "running"]
         return {
             "now": found, "running": running, "cohorts": self.desk.ask("cohorts", cohorts, keep=SHORT),
+            "keeping": self.desk.ask("keeping", keeping, keep=SHORT),
             "live": True, "here": asked.path if asked.path == "/" else "/",
         }  # fmt: skip
 

@@ -43,10 +43,11 @@ from pathlib import Path
 from migrate.console.runner import main
 main(Path(sys.argv[1]))"""
 _BEGINS = 30.0  # seconds until one that hasn't begun never will
-State = Literal["running", "done", "look", "failed", "lost"]
+State = Literal["running", "done", "look", "failed", "stopped", "lost"]
 STATES: Mapping[State, str] = {
     "running": "under way", "done": "done", "look": "done, look at what remains",
-    "failed": "stopped with an error", "lost": "ended, nobody saw how",
+    "failed": "ended with an error", "stopped": "was stopped; what it did is kept",
+    "lost": "ended, nobody saw how",
 }  # fmt: skip
 
 
@@ -189,7 +190,8 @@ def _state(
 ) -> tuple[State, int | None, str]:
     if end is not None:
         code = int(end["exit_code"])
-        return ("done" if code == 0 else "look" if code == 1 else "failed"), code, str(end["at"])
+        known: Mapping[int, State] = {0: "done", 1: "look", 130: "stopped", 143: "stopped"}
+        return known.get(code, "failed"), code, str(end["at"])
     if process is None:
         late = (datetime.now(UTC) - datetime.fromisoformat(facts["began"])).total_seconds() > _BEGINS
         return ("lost" if late else "running"), None, ""

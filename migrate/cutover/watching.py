@@ -119,7 +119,7 @@ def look(workspace: Workspace) -> Watched:
     lag = lags(workspace, now, memory_of(workspace))
     found, asked = _invariants(workspace)
     letters, replay = _letters(workspace)
-    endpoints, quota = _endpoints(rounds, workspace), _quota(rounds)
+    endpoints, quota = endpoints_of(rounds, workspace), quota_of(rounds)
     breaches = {
         **_behind(workspace, lag), **_forgetting(lag), **_away(rounds), **_failing(endpoints),
         **_short(workspace, quota), **_more_letters(workspace, letters),
@@ -155,7 +155,7 @@ def _letters(workspace: Workspace) -> tuple[int, int]:
     return int(row["n"]), int(row["again"])
 
 
-def _endpoints(rounds: Sequence[RoundRow], workspace: Workspace) -> list[EndpointRate]:
+def endpoints_of(rounds: Sequence[RoundRow], workspace: Workspace) -> list[EndpointRate]:
     """By system and endpoint, what the rounds of the last hour counted, the worst first."""
     since = stamp(workspace.clock.now() - SPAN)
     sums: dict[tuple[str, str], list[int]] = {}
@@ -176,7 +176,7 @@ def _endpoints(rounds: Sequence[RoundRow], workspace: Workspace) -> list[Endpoin
     return sorted(rates, key=lambda each: (-each.rate, each.system, each.endpoint))
 
 
-def _quota(rounds: Sequence[RoundRow]) -> list[Quota]:
+def quota_of(rounds: Sequence[RoundRow]) -> list[Quota]:
     found: dict[str, Quota] = {}
     for row in rounds:
         for system, told in row.facts["calls"].items():
