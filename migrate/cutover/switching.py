@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -166,7 +165,9 @@ def _undone(cutover: Cutover, steps: Steps, why: str, told: Told) -> Switched:
 
 
 def _reverse() -> ReversePath:
-    return cast(ReversePath, import_module("migrate.cutover.reverse"))
+    from migrate.cutover import reverse
+
+    return reverse
 
 
 @contextmanager

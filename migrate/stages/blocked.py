@@ -23,10 +23,12 @@ from migrate.store import Manifest
 
 NOT_SENT = "not sent yet"
 NO_OPT_OUT = "its opt-out isn't in the target"
+OTHERS = "it belongs to a cohort that hasn't started"
 
 
 def blocked_records(loading: Loading, plan: ObjectPlan) -> int:
-    """Publish an entry's records that are still to be done, with why; returns how many."""
+    """Publish an entry's records that are still to be done, with why; returns how many of them are in the
+    load's scope."""
     cutter = Cutter(loading, plan)
     leads = [lead for lead in cutter.staged.leads if not lead.later]
     engine = loading.workspace.engine
@@ -53,10 +55,11 @@ def blocked_records(loading: Loading, plan: ObjectPlan) -> int:
         loading, "blocked", plan.name,
         f"""SELECT _key, coalesce(string_agg(DISTINCT w.field || ': its record ' || a.why, '; '
             ORDER BY w.field || ': its record ' || a.why),
-            CASE WHEN {waits} THEN {text(NO_OPT_OUT)} ELSE {text(NOT_SENT)} END) AS cause,
+            CASE WHEN {waits} THEN {text(NO_OPT_OUT)} WHEN {_within(loading, "_key")} THEN {text(NOT_SENT)}
+            ELSE {text(OTHERS)} END) AS cause,
           coalesce(min(w.parent), '') AS parent
-        FROM waiting_rows AS w LEFT JOIN absent AS a ON a.key = w.parent
-        WHERE {_within(loading, "_key")} GROUP BY _key ORDER BY _key""",
+        FROM waiting_rows AS w LEFT JOIN absent AS a ON a.key = w.parent GROUP BY _key ORDER BY _key""",
+        mine="_key",
     )  # fmt: skip
 
 
@@ -86,8 +89,8 @@ def unfilled(loading: Loading, plan: ObjectPlan) -> int:
     return _publish(
         loading, "unfilled", plan.name,
         """SELECT w._key, w.field, w.parent, w.field || ': its record ' || a.why AS cause
-        FROM waiting_rows AS w JOIN absent AS a ON a.key = w.parent
-        WHERE """ + _within(loading, "w._key") + " ORDER BY ALL",
+        FROM waiting_rows AS w JOIN absent AS a ON a.key = w.parent ORDER BY ALL""",
+        mine="_key",
     )  # fmt: skip
 
 
@@ -152,13 +155,12 @@ def blocked_links(loading: Loading, name: str) -> int:
           CASE WHEN l.key IS NULL THEN b."left" ELSE b."right" END || ' is not in the target' AS cause
         FROM read_parquet({text(path)}, file_row_number=true) AS b
         LEFT JOIN crosswalk AS l ON l.key = b."left" LEFT JOIN crosswalk AS r ON r.key = b."right"
-        WHERE file_row_number IN ({", ".join(map(str, rows))})
-        AND ({_within(loading, 'b."left"')})"""
+        WHERE file_row_number IN ({", ".join(map(str, rows))})"""
         for path, rows in _pending(loading, loading.workspace.store.manifests("links", name))
     ]
     none = """SELECT ''::VARCHAR AS "left", ''::VARCHAR AS "right", ''::VARCHAR AS label, ''::VARCHAR AS cause
         WHERE false"""
-    return _publish(loading, "blocked", name, " UNION ALL ".join(selects) or none)
+    return _publish(loading, "blocked", name, " UNION ALL ".join(selects) or none, mine='"left"')
 
 
 def _pending(loading: Loading, manifests: Sequence[Manifest]) -> Iterator[tuple[str, list[int]]]:
@@ -170,7 +172,8 @@ def _pending(loading: Loading, manifests: Sequence[Manifest]) -> Iterator[tuple[
                 yield str(loading.workspace.store.path(manifest, part)), rows
 
 
-def _publish(loading: Loading, stage: str, name: str, query: str) -> int:
+def _publish(loading: Loading, stage: str, name: str, query: str, *, mine: str) -> int:
+    """Publish rows; how many of them are in the load's scope, by their column `mine`."""
     store = loading.workspace.store
     folder = f"{stage}/{name}/current"
     store.discard(folder)
@@ -179,5 +182,10 @@ def _publish(loading: Loading, stage: str, name: str, query: str) -> int:
         for batch in reader:
             writer.write(batch)
     rows = sum(part.rows for part in writer.parts)
-    store.publish(Manifest(folder, stage, name, 0, rows, tuple(writer.parts)))
-    return rows
+    made = store.publish(Manifest(folder, stage, name, 0, rows, tuple(writer.parts)))
+    if not loading.scoped or not rows:
+        return rows
+    found = loading.workspace.engine.rows(
+        f"SELECT count(*) AS n FROM {parquet(store.files(made))} WHERE {_within(loading, mine)}"
+    )
+    return int(found[0]["n"])

@@ -90,6 +90,11 @@ def test_cohorts_start_one_after_the_other(company: Company) -> None:
     assert {key for key in here if ".Account." in key} == chain  # and no other account but their parents
     assert len(here) < in_all
 
+    code, told = company.run("validate")
+
+    assert code in (0, 1), told
+    red = {each["id"] for each in told["results"] if each["verdict"] in ("fail", "error")}
+    assert red <= {"questions.won_by_month"}  # the whole company's figure, of which a pilot has a part
     again, second = company.run("cutover start --cohort pilot")
     assert (again, second["error"]) == (2, "UsageError")  # it is syncing: `start` is over
 
