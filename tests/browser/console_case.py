@@ -17,7 +17,7 @@ PEOPLE = """\
   people:
     - {name: Max Operator, email: max@example.com, role: operator, zone: Europe/Berlin}
     - {name: Vera Viewer, email: vera@example.com, role: viewer, zone: America/New_York}
-  calendar: {blackout: [{from: 2099-12-24, to: 2100-01-02, why: year's end}], api_ends: 2101-01-31}
+  calendar: {blackout: [{from: 2027-12-24, to: 2028-01-02, why: the end of the year}], api_ends: 2028-01-31}
 """
 ALONE = "  sign: [{name: Ada Example, email: ada@example.com}]\n"
 

@@ -67,7 +67,7 @@ def placed(line: str, folder: Path) -> list[str]:
     """The words of a line; files that a command wants to be there are made to be."""
     words = shlex.split(line.replace("$COMPANY", "1"))
     for index, word in enumerate(words):
-        if word.endswith((".csv", ".json")):
+        if word.endswith((".csv", ".json", ".pem", ".key")):
             file = folder / Path(word).name
             file.touch()
             words[index] = str(file)
