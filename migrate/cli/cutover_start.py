@@ -84,10 +84,15 @@ def status(session: Session, cohort: str | None) -> Result:
 
 
 def _lines(found: list[Standing]) -> list[str]:
+    from migrate.cutover.deltas import FLOWS
+
     lines = []
     for each in found:
         since = f" since {each.since}" if each.since else ""
         lines.append(f"{each.cohort}: {each.state}{since}. Next: {each.command}; acts: {each.acts}.")
+        if each.state in FLOWS and each.lag is not None:
+            lines.append(f"  lag   {each.lag:,.0f} s; the plan allows {each.bound:,.0f} s")
+        lines += [f"  quota {one.system}: {one.left:,} calls left" for one in each.quota[:2]]
         lines += [f"  red   {line.id}: {line.words} {line.remedy}".rstrip() for line in each.red]
         lines += [f"  green {line.id}: {line.words}" for line in each.needs if line.ok]
     return lines + [each.window for each in found[-1:] if each.window]

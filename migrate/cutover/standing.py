@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 
 from migrate.cutover import homes
 from migrate.cutover.cohorts import names
+from migrate.cutover.lag import lags, longest
 from migrate.cutover.machine import NEXT, Cutover, Line
+from migrate.cutover.rounds import bound_of
 from migrate.cutover.states import MOVES, State, forward
+from migrate.cutover.watching import Quota, quota_of
 from migrate.cutover.window import back_window
+from migrate.ledger.rounds import last_rounds
 from migrate.workspace import Workspace
 
 ACTS = {
@@ -25,6 +29,8 @@ class Standing:
 
     `next`: the state that leads on ("" where none does); `command`: what brings it there; `needs`: what
     stands in its way, or would; `acts`: whose turn it is; `records`: of the cohort, None before it starts.
+    `lag`: seconds by which the target is behind the source, None before the base is there; `bound`: seconds
+    that the plan allows; `quota`: calls left, as the last rounds of deltas were told.
     """
 
     cohort: str
@@ -38,6 +44,9 @@ class Standing:
     window_end: str | None = None
     last_safe_start: str | None = None
     window: str = ""
+    lag: float | None = None
+    bound: float = 0.0
+    quota: tuple[Quota, ...] = ()
     facts: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -65,6 +74,8 @@ def standing(workspace: Workspace, cohort: str) -> Standing:
         back.ends if back else window.ends if window else None,
         None if back else window.last_safe_start if window else None,
         back.words if back else window.words if window else "",
+        longest(lags(workspace)), bound_of(workspace).total_seconds(),
+        tuple(quota_of(last_rounds(workspace.ledger))),
     )  # fmt: skip
 
 

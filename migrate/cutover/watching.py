@@ -177,6 +177,7 @@ def endpoints_of(rounds: Sequence[RoundRow], workspace: Workspace) -> list[Endpo
 
 
 def quota_of(rounds: Sequence[RoundRow]) -> list[Quota]:
+    """What is left of each system's quota, by the newest of these rounds that was told."""
     found: dict[str, Quota] = {}
     for row in rounds:
         for system, told in row.facts["calls"].items():
