@@ -1,7 +1,8 @@
 """What did the source hold, to the record? Each object into Parquet parts, resumable by part.
 
 The watermark of a generation is the vendor's time *before* its reading began; the next delta starts
-an overlap earlier, so that rows committed late are read again rather than lost. Each part's cursor
+an overlap earlier, so that rows committed late are read again rather than lost. A delta that brings nothing
+moves the watermark and makes no generation. Each part's cursor
 is in the ledger with it: a killed extract goes on after the last part. Counts come by a second
 route and stand in the manifest beside the rows. Files follow their records: see `files`.
 """
@@ -31,6 +32,7 @@ from migrate.stages.files import Fetched, fetch_files
 from migrate.stages.pipeline import alone
 from migrate.stages.related import objects as related_objects
 from migrate.stages.snapshot import known_folder, snapshot
+from migrate.stages.unchanged import brings_nothing, move_on
 from migrate.store import Manifest, Part, PartWriter, Store, generation_folder
 from migrate.types import Kind, arrow_type
 from migrate.workspace import Workspace
@@ -161,6 +163,9 @@ def _object(
         {"counted": source.count(query), "watermark": started, "catalog": catalog.digest(),
          "since": stamp(since) if since else None},
     )  # fmt: skip
+    if known and brings_nothing(workspace, known, manifest):
+        last = move_on(workspace, known[-1], manifest)
+        return Extracted(name, last.generation, rows, manifest.facts["counted"], 0, fresh=True)
     store.publish(manifest)
     _book(ledger, name, [*known, manifest])
     return Extracted(name, generation, rows, manifest.facts["counted"], deleted, fresh=True)

@@ -177,6 +177,32 @@ def test_a_round_is_one_document_of_json_and_the_ledger_keeps_so_many(move: Move
     assert (len(kept), kept[-1].number) == (KEPT, KEPT + 1)
 
 
+def test_a_watch_of_many_quiet_rounds_makes_no_generations_and_its_watermark_moves(move: Move) -> None:
+    move.source.put("Account", "a", Name="edited")
+    steps = followed(move, every=timedelta(minutes=1), rounds=6)
+
+    store = move.workspace.store
+    # The edit is read again for as long as windows overlap, and is no news then.
+    assert store.generations("source", "Account") == [0, 1]
+    assert [step.round.sent for step in steps] == [{"update": 1}, {}, {}, {}, {}, {}]
+    assert all(step.round.caught_up for step in steps)
+    marks = [step.round.marks["Account"] for step in steps]
+    assert marks == sorted(set(marks))
+    assert move.workspace.ledger.watermark("Account") == (marks[-1], 1)
+
+
+def test_an_edit_with_the_stamp_of_the_one_before_it_is_news(move: Move) -> None:
+    """A vendor's stamps are of a second or so; values decide."""
+    move.source.put("Account", "a", Name="first")
+    followed(move)
+    move.source.rows["Account"]["a"]["Name"] = "second"
+    followed(move)
+    assert names(move) == {"second", "b", "c"}
+    move.source.rows["Account"]["a"]["Name"] = "first"
+    followed(move)
+    assert names(move) == {"first", "b", "c"}
+
+
 def _slow(move: Move, seconds: float) -> Callable[..., Any]:
     reading = move.source.read
 
