@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 GROUP_SECONDS = 0.2
-PIECE_ROWS = 10_000  # of a segment that is joined with others
+PIECE_ROWS = 4_000  # of a segment that is joined with others
 COMPACT_BYTES = 32_000_000
 LATE = 100  # segments that a stale process may have put before ours, at most
 
