@@ -7,7 +7,7 @@ SHARED_DATA ?= $(wildcard $(abspath $(CURDIR)/../shared/data))
 export SHARED_DATA
 DATA ?= generated
 
-.PHONY: help setup demo test test-long check prove-main prove-history prove-validation prove-rollback bench lock clean
+.PHONY: help setup demo test test-long check prove-main prove-history prove-validation prove-rollback prove-cutover bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ prove-validation: $(VENV)/.dev ## show every claim of the validation at full siz
 
 prove-rollback: $(VENV)/.dev ## show every claim of the rollback at full size, with users, kills and real limits (within 60 minutes)
 	$(BIN)/python -u -m tests.proofs rollback
+
+prove-cutover: $(VENV)/.dev ## show every claim of the cutover: weekends played forth and back, with kills and a browser (within 75 minutes)
+	$(BIN)/python -u -m tests.proofs cutover
 
 lock: ## renew the locked requirements
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra sandbox --extra console --extra postgres --extra sign pyproject.toml -q -o requirements.txt

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.proofs import (
     bad_input,
+    cutover,
     faults,
     figures,
     history,
@@ -34,6 +35,7 @@ MAIN = (figures, others, bad_input, people, stopped, faults, kills)
 HISTORY = (history, history_consent, history_canary)
 VALIDATION = (validation, validation_screen)
 ROLLBACK = (rollback, rollback_others, rollback_runbook)
+CUTOVER = (cutover,)
 SHOWN = 6  # of what was wrong, a claim
 WIDE = 400  # signs of a line of it
 
