@@ -22,7 +22,7 @@ from migrate.clock import stamp
 from migrate.connector import ListsAutomations, Query
 from migrate.connector.freezing import Deed, Job, Level, TellsJobs, TellsTouches, Touch
 from migrate.cutover import homes
-from migrate.cutover.cohorts import known
+from migrate.cutover.cohorts import known, names
 from migrate.engine import parquet, text
 from migrate.plan.keys import TILDE, key_of
 from migrate.stages.extract import objects_needed
@@ -277,19 +277,22 @@ class Scope:
         self._engine, self._family = workspace.engine, workspace.catalog("source").family
         bounded = known(workspace, cohort).where is not None
         self._files = homes.keys(workspace, cohort) if bounded else None
+        others = [] if bounded else [name for name in names(workspace) if name != cohort]
+        self._others = [file for name in others for file in homes.keys(workspace, name)]
         self._home = homes.home(workspace)
 
     def of(self, object: str, ids: Sequence[str]) -> set[str]:
         """Those of these records that are in the cohort and at home in the source.
 
-        A cohort without a condition is everything that is left, new records included.
+        A cohort without a condition is everything that no other has, new records included.
         """
         if not ids:
             return set()
         keys = {key_of(self._family, object, id): id for id in ids}
         listed = ", ".join(map(text, keys))
-        switched = f"SELECT key FROM {self._home} WHERE side = 'target'"
-        left = set(keys) - self._among(switched, listed)
+        left = set(keys) - self._among(f"SELECT key FROM {self._home} WHERE side = 'target'", listed)
+        if self._others:
+            left -= self._among(f"SELECT key FROM {parquet(self._others)}", listed)
         if self._files is not None:
             left &= self._among(f"SELECT key FROM {parquet(self._files)}", listed) if self._files else set()
         return {keys[key] for key in left}

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
 from migrate.cli import main
 from migrate.cutover import homes, trail
 from migrate.cutover.machine import states
+from migrate.cutover.stillness import Looking
 from migrate.demo.generated import generated
 from migrate.demo.run import credentials, sandboxes
 from migrate.workspace import Workspace
@@ -162,3 +163,25 @@ def test_status_says_what_is_next_for_each_cohort(company: Company) -> None:
     assert found["pilot"]["state"] == "syncing"
     assert "cutover delta" in found["pilot"]["command"]
     assert found["pilot"]["last_safe_start"]
+
+
+def test_a_pilots_freeze_looks_at_the_pilots_records_alone(company: Company) -> None:
+    mine, others = keys(company, "pilot"), keys(company, "rest")
+    one, other = (
+        next(key for key in sorted(found) if ".Contact." in key).rpartition(".")[2]
+        for found in (mine, others)
+    )
+    workspace = Workspace(company.root)
+    with closing(workspace), closing(workspace.source()) as source:
+        workspace.clock.sleep(3)
+        since = source.now()
+        workspace.clock.sleep(2)
+        for id in (one, other):
+            company.act("update", "Contact", id=id, fields={"Title": "Busy"})
+        workspace.clock.sleep(2)
+
+        def seen(cohort: str) -> set[str]:
+            found = Looking(workspace, source, cohort).look(since)
+            return {each.id for each in found.offences if each.object == "Contact"}
+
+        assert (seen("pilot"), seen("rest")) == ({one}, {other})
