@@ -95,7 +95,7 @@ def _lines(found: list[Standing]) -> list[str]:
         lines += [f"  quota {one.system}: {one.left:,} calls left" for one in each.quota[:2]]
         lines += [f"  red   {line.id}: {line.words} {line.remedy}".rstrip() for line in each.red]
         lines += [f"  green {line.id}: {line.words}" for line in each.needs if line.ok]
-    return lines + [each.window for each in found[-1:] if each.window]
+    return [*lines, *dict.fromkeys(each.window for each in found if each.window)]
 
 
 @click.command(short_help="Say who did what, and whether the trail is whole.")

@@ -3,7 +3,7 @@ alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from migrate.cutover import homes
 from migrate.cutover.cohorts import names
@@ -16,11 +16,7 @@ from migrate.cutover.window import back_window
 from migrate.ledger.rounds import last_rounds
 from migrate.workspace import Workspace
 
-ACTS = {
-    "verified": "approver",
-    "switched": "operator, or nobody: the new system is in use",
-    "sealed": "nobody",
-}  # by state: who leads on; else the operator
+NOBODY = ("sealed",)  # states in which nobody has to act
 
 
 @dataclass(frozen=True)
@@ -28,9 +24,9 @@ class Standing:
     """A cohort at a glance. Instants are stamps (UTC).
 
     `next`: the state that leads on ("" where none does); `command`: what brings it there; `needs`: what
-    stands in its way, or would; `acts`: whose turn it is; `records`: of the cohort, None before it starts.
-    `lag`: seconds by which the target is behind the source, None before the base is there; `bound`: seconds
-    that the plan allows; `quota`: calls left, as the last rounds of deltas were told.
+    stands in its way, or would; `acts`: whose turn it is, by role and name; `records`: of the cohort, None
+    before it starts. `lag`: seconds by which the target is behind the source, None before the base is there;
+    `bound`: seconds that the plan allows; `quota`: calls left, as the last rounds of deltas were told.
     """
 
     cohort: str
@@ -47,7 +43,6 @@ class Standing:
     lag: float | None = None
     bound: float = 0.0
     quota: tuple[Quota, ...] = ()
-    facts: dict[str, object] = field(default_factory=dict)
 
     @property
     def red(self) -> tuple[Line, ...]:
@@ -69,7 +64,7 @@ def standing(workspace: Workspace, cohort: str) -> Standing:
     published = homes.published(workspace, cohort)
     window, back = current(workspace.ledger, workspace.clock), back_window(cutover)
     return Standing(
-        cohort, state, cutover.since, ahead or "", NEXT[state], ACTS.get(state, "operator"),
+        cohort, state, cutover.since, ahead or "", NEXT[state], _acts(workspace, state),
         tuple(cutover.lines(ahead)) if ahead else (), published.rows if published else None,
         back.ends if back else window.ends if window else None,
         None if back else window.last_safe_start if window else None,
@@ -77,6 +72,18 @@ def standing(workspace: Workspace, cohort: str) -> Standing:
         longest(lags(workspace)), bound_of(workspace).total_seconds(),
         tuple(quota_of(last_rounds(workspace.ledger))),
     )  # fmt: skip
+
+
+def _acts(workspace: Workspace, state: State) -> str:
+    """Whose turn it is: who has to sign, else the operators; by name, where the plan names them."""
+    if state in NOBODY:
+        return "nobody"
+    plan = workspace.plan.model.cutover
+    if state == "verified":
+        role, people = "approver", [each.name for each in plan.sign]
+    else:
+        role, people = "operator", [each.name for each in plan.people if each.role == "operator"]
+    return f"{role} ({', '.join(people)})" if people else role
 
 
 def everywhere(workspace: Workspace) -> list[Standing]:
