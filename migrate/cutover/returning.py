@@ -18,8 +18,9 @@ from pathlib import Path
 
 from migrate.cutover import freeze_acts, returned, reverse_steps, trail
 from migrate.cutover.machine import Cutover
+from migrate.cutover.remembering import remember
 from migrate.cutover.returned import Line
-from migrate.cutover.reverse_side import opened
+from migrate.cutover.reverse_side import alone, opened
 from migrate.cutover.sheets import write_sheets
 from migrate.cutover.states import PATH, State
 from migrate.cutover.switching import take_back
@@ -90,7 +91,7 @@ def back(
         cutover.move("reversing", who=who)
     take_back(cutover, who=who, told=told)
     freeze_acts.undo(cutover, who=who)
-    with opened(workspace) as side:
+    with opened(workspace) as side, alone(side):
         side.ready()
         reverse_steps.deliver(side, progress)  # what a killed process, or a live round, left
         still = False
@@ -105,6 +106,8 @@ def back(
         side.look_old(whole=True)
         with closing(side.workspace.target()) as old:
             lines = returned.judged(side, old, cutover.cohort)
+        if still:
+            remember(side)
         files = write_sheets(side, lines, workspace.root / sheets / cutover.cohort)
     return _end(cutover, who, lines, files, still=still)
 

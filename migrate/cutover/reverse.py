@@ -18,7 +18,7 @@ from migrate.cutover import reverse_steps, trail
 from migrate.cutover.machine import Cutover
 from migrate.cutover.reverse_artifacts import copied
 from migrate.cutover.reverse_plan import BackEntry, BackField
-from migrate.cutover.reverse_side import ANCHOR, NEW, Side, opened
+from migrate.cutover.reverse_side import ANCHOR, NEW, Side, alone, opened
 from migrate.cutover.trail import Event
 from migrate.engine import identifier, text
 from migrate.errors import MigrateError, SystemRefused, UsageError
@@ -85,7 +85,7 @@ def open(cutover: Cutover, *, who: str) -> None:
     """
     workspace = cutover.workspace
     prepare(workspace)
-    with opened(workspace) as side:
+    with opened(workspace) as side, alone(side):
         _finish(cutover, side)
         begun = cutover.last("switching")
         marks = [each for each in side.marks() if each.kind == ANCHOR and each.cohort == cutover.cohort]
@@ -107,7 +107,7 @@ def round(cutover: Cutover, *, who: str = "", progress: Progress = no_progress) 
     """
     cutover.need("switched", "reversing")
     reverse = cutover.workspace.plan.model.cutover.reverse
-    with opened(cutover.workspace) as side:
+    with opened(cutover.workspace) as side, alone(side):
         if reverse.mode == "journal":
             side.ready()
             side.look_new(links=False)
@@ -130,7 +130,7 @@ def canary(workspace: Workspace, cohort: str) -> Canary:
         MigrateError: it didn't come back; the record is as it was, as far as that could be done.
     """
     cutover = Cutover(workspace, cohort)
-    with opened(workspace) as side:
+    with opened(workspace) as side, alone(side):
         side.ready()
         side.ids()
         event = _event(cutover) or _choose(cutover, side)

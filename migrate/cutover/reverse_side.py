@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from migrate.cutover import homes
 from migrate.cutover.inverses import quick
-from migrate.cutover.reverse_plan import BackEntry, document, turned
+from migrate.cutover.reverse_plan import document, turned
 from migrate.engine import identifier, parquet, text
-from migrate.errors import UsageError
+from migrate.errors import Busy, UsageError
 from migrate.journal import CROSSWALK
 from migrate.load.work import crosswalk
 from migrate.place import LEDGER, STATE
@@ -330,6 +330,14 @@ def opened(forward: Workspace) -> Iterator[Side]:
         side.close()
 
 
-def of_entry(entries: tuple[BackEntry, ...], name: str) -> BackEntry:
-    """An entry by its turned name."""
-    return next(each for each in entries if each.name == name)
+@contextmanager
+def alone(side: Side) -> Iterator[None]:
+    """Keep the steps of the way back to one process.
+
+    Raises:
+        Busy: another process is at it.
+    """
+    with side.workspace.ledger.alone("way-back") as ours:
+        if not ours:
+            raise Busy("Another process is busy with the way back.", "Wait for its end, and run this again.")
+        yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -176,7 +176,8 @@ def _back(workspace: Workspace, who: str, progress: Progress) -> None:
 
     switched = [name for name, state in states(workspace).items() if state == "switched"]
     if switched:  # one round is every switched cohort's
-        reverse.round(Cutover(workspace, switched[0]), who=who, progress=progress)
+        with suppress(Busy):  # somebody is going back: all of it goes home with that
+            reverse.round(Cutover(workspace, switched[0]), who=who, progress=progress)
 
 
 @contextmanager

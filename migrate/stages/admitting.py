@@ -27,8 +27,11 @@ def waves_of(workspace: Workspace) -> Waves:
     return waves(workspace.plan.model.objects, expected(workspace.plan, workspace.catalog("target")))
 
 
-def verify(workspace: Workspace, plans: Sequence[ObjectPlan]) -> None:
+def verify(workspace: Workspace, plans: Sequence[ObjectPlan], *, edited: bool = False) -> None:
     """Every ready part against its digest, and their plan against today's, before the first write.
+
+    Args:
+        edited: the plan may be another one than theirs.
 
     Raises:
         UsageError: an entry isn't ready, or was made ready by another plan.
@@ -48,7 +51,7 @@ def verify(workspace: Workspace, plans: Sequence[ObjectPlan]) -> None:
         workspace.store.must_be_whole(CONSENT, ADDRESSES)
         for manifest in workspace.store.manifests(CONSENT, ADDRESSES):
             workspace.store.verify(manifest)
-        if newest.facts.get("plan", workspace.plan.digest) != workspace.plan.digest:
+        if not edited and newest.facts.get("plan", workspace.plan.digest) != workspace.plan.digest:
             raise UsageError(
                 "The plan, or a map beside it, was edited since the last transform.",
                 "Run `migrate transform` again (only what the edit changes is then sent), or undo the edit.",

@@ -120,6 +120,7 @@ def test_going_back_brings_every_change_home_and_lists_what_has_no_way_back(rig:
     assert {Path(each).name for each in found.sheets} >= {f"{PERSON}.xlsx", f"{OTHER}.xlsx"}
 
 
+@pytest.mark.long
 def test_posts_that_came_in_during_the_freeze_go_back_with_everything_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,3 +151,27 @@ def test_posts_that_came_in_during_the_freeze_go_back_with_everything_else(
         people = {row["lastname"]: row for row in rig.truth("old", "contacts").values()}
         assert (people["gus"]["phone"], people["hal"]["phone"]) == ("+49 4", "+49 3")
         assert len(people) == 7
+
+
+@pytest.mark.long
+def test_a_second_cutover_finds_what_the_first_one_brought_home_and_makes_nobody_twice(rig: Rig) -> None:
+    rig.to_approved()
+    rig.switch()
+    ada = rig.named("new", "contacts", "ada")["_id"]
+    rig.act("new", "create", "contacts", fields={"lastname": "fay", "email": "fay@example.com"})
+    rig.act("new", "update", "contacts", id=ada, fields={"phone": "+49 2"})
+    with rig.workspace() as workspace:
+        assert back(Cutover(workspace), who="Ada").clean
+    rig.act(
+        "old", "update", "contacts", id=rig.named("old", "contacts", "fay")["_id"], fields={"phone": "+1"}
+    )
+    rig.act(
+        "old", "update", "contacts", id=rig.named("old", "contacts", "ada")["_id"], fields={"phone": "+2"}
+    )
+
+    for words in ("extract --since-watermark", "transform", "load"):
+        rig.run(words)
+
+    assert rig.named("new", "contacts", "fay")["phone"] == "+1"
+    assert rig.named("new", "contacts", "ada")["phone"] == "+2"
+    assert len(rig.truth("new", "contacts")) == 6
