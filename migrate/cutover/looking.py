@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from migrate.clock import parse_stamp, stamp
@@ -117,64 +117,59 @@ class _Object:
 
     def look(self, since: datetime) -> Manifest | None:
         """Publish what was changed since and not found before; None where there is nothing."""
-        now = stamp(self.workspace.clock.now())
-        rows = self._fresh([*self._edited(since, now), *self._deleted(since, now)])
-        if not rows:
-            return None
-        numbers = self.store.generations(STAGE, self.name)
-        folder = generation_folder(STAGE, self.name, max(numbers, default=-1) + 1)
-        self.store.discard(folder)
         import pyarrow as pa
 
+        now = stamp(self.workspace.clock.now())
+        number = max(self.store.generations(STAGE, self.name), default=-1) + 1
+        folder, people = generation_folder(STAGE, self.name, number), 0
+        self.store.discard(folder)
         with self.store.writer(folder, _columns()) as writer:
-            writer.write(pa.Table.from_pylist(rows, schema=_columns()))
-        number = sum(part.rows for part in writer.parts)
-        people = {row["key"] for row in rows if not row["who"].endswith(BY_AUTOMATION)}
-        facts = {"at": now, "records": len(people)}
+            for lot in chain(self._edited(since, now), self._deleted(since, now)):
+                if rows := self._fresh(lot):
+                    writer.write(pa.Table.from_pylist(rows, schema=_columns()))
+                    people += len({row["key"] for row in rows if not row["who"].endswith(BY_AUTOMATION)})
+        count = sum(part.rows for part in writer.parts)
+        if not count:
+            return None
+        facts = {"at": now, "records": people}
         return self.store.publish(
-            Manifest(
-                folder, STAGE, self.name, max(numbers, default=-1) + 1, number, tuple(writer.parts),
-                facts=facts,
-            )
-        )  # fmt: skip
+            Manifest(folder, STAGE, self.name, number, count, tuple(writer.parts), facts=facts)
+        )
 
-    def _edited(self, since: datetime, now: str) -> list[dict[str, Any]]:
+    def _edited(self, since: datetime, now: str) -> Iterator[list[dict[str, Any]]]:
+        """Fields that somebody changed, some records at a time."""
         asked = asked_of(self.target, self.schema, "", [])
         folder = f"{STAGE}/{self.name}/look"
-        changed = Look(self.target, self.store, self.engine, self.workspace.clock).changed(
-            folder, asked, since
-        )
-        files = self.store.files(changed) if changed.rows else []
+        looking = Look(self.target, self.store, self.engine, self.workspace.clock)
+        changed = looking.changed(folder, asked, since)
         try:
-            if not files:
-                return []
-            found: list[dict[str, Any]] = []
-            candidates = self._candidates(parquet(files))
-            while lot := list(islice(candidates, AT_ONCE)):
-                found += self._differing(lot, now)
-            return found
+            if changed.rows:
+                for lot in self._candidates(parquet(self.store.files(changed))):
+                    yield self._differing(lot, now)
         finally:
             self.store.discard(f"{folder}-changed")
 
-    def _candidates(self, rows: str) -> Iterator[_Changed]:
+    def _candidates(self, rows: str) -> Iterator[list[_Changed]]:
         """Records of ours that somebody wrote to after our last write, by their stamps."""
-        listed = self.engine.rows(
+        listed = self.engine.stream(
             f"""SELECT c.key, c.target_id, c.told_seq FROM crosswalk AS c
             JOIN (SELECT _id, any_value(_stamp) AS _stamp FROM {rows} GROUP BY _id) AS r
               ON r._id = c.target_id
             WHERE c.object = {text(self.name)} AND c.told_seq IS NOT NULL
-              AND (c.stamp = '' OR c.stamp IS DISTINCT FROM r._stamp) {self.here} ORDER BY c.key"""
+              AND (c.stamp = '' OR c.stamp IS DISTINCT FROM r._stamp) {self.here} ORDER BY c.key""",
+            rows=AT_ONCE,
         )
-        for first in range(0, len(listed), AT_ONCE):
-            lot = listed[first : first + AT_ONCE]
+        for batch in listed:
+            lot = batch.to_pylist()
             seqs = [int(row["told_seq"]) for row in lot]
             images = self.engine.rows(
                 f"""SELECT seq, "after" FROM {self.workspace.journal.source(seqs)}
                 WHERE kind = 'record' AND outcome = 'done' AND seq IN ({", ".join(map(str, seqs))})"""
             )
             after = {row["seq"]: image(row["after"]) for row in images}
-            for row in lot:
-                yield _Changed(row["key"], row["target_id"], after.get(row["told_seq"], {}))
+            yield [
+                _Changed(row["key"], row["target_id"], after.get(row["told_seq"], {})) for row in lot
+            ]  # fmt: skip
 
     def _differing(self, lot: Sequence[_Changed], now: str) -> list[dict[str, Any]]:
         """The fields of these records that aren't as we left them, and who wrote them."""
@@ -210,32 +205,37 @@ class _Object:
         names = sorted({name for _, found in differing for name in found})
         return self.target.history(self.name, [each.id for each, _ in differing], names)
 
-    def _deleted(self, since: datetime, now: str) -> list[dict[str, Any]]:
-        """Records of ours that somebody deleted in the target."""
+    def _deleted(self, since: datetime, now: str) -> Iterator[list[dict[str, Any]]]:
+        """Records of ours that somebody deleted in the target, some at a time."""
         folder = f"{STAGE}/{self.name}/look"
         looking = Look(self.target, self.store, self.engine, self.workspace.clock)
         try:
             gone = looking.gone(folder, self.name, since)
         except GapTooLong:
-            return []  # so long after the last look; a delta that meets one tells it, and so does validate
+            return  # so long after the last look; a delta that meets one tells it, and so does validate
         try:
             if not gone.rows:
-                return []
-            ours = self.engine.rows(
+                return
+            ours = self.engine.stream(
                 f"""SELECT c.key, c.target_id FROM crosswalk AS c
                 WHERE c.object = {text(self.name)} {self.here}
-                AND c.target_id IN (SELECT _id FROM {parquet(self.store.files(gone))}) ORDER BY c.key"""
+                AND c.target_id IN (SELECT _id FROM {parquet(self.store.files(gone))}) ORDER BY c.key""",
+                rows=AT_ONCE,
             )
+            for batch in ours:
+                yield self._gone(batch.to_pylist(), now)
         finally:
             self.store.discard(f"{folder}-gone")
-        live = self.target.read_back(self.name, [], ids=[row["target_id"] for row in ours]) if ours else []
+
+    def _gone(self, lot: list[dict[str, Any]], now: str) -> list[dict[str, Any]]:
+        live = self.target.read_back(self.name, [], ids=[row["target_id"] for row in lot])
         back = {record.asked for record in live}
         return [
             {
                 "key": row["key"], "object": self.name, "target_id": row["target_id"], "field": "",
                 "was": None, "there": DELETED, "who": "", "at": "", "found": now,
             }
-            for row in ours
+            for row in lot
             if row["target_id"] not in back
         ]  # fmt: skip
 

@@ -20,7 +20,7 @@ from migrate.cutover.forecast import Forecast, Past, forecast
 from migrate.cutover.lag import Lag, lags, longest, marks
 from migrate.cutover.machine import MOVED, states
 from migrate.cutover.starting import load_scope
-from migrate.errors import Busy, InDoubt, LeaseHeld, Parked, Retriable
+from migrate.errors import Busy, InDoubt, LeaseHeld, Parked, Retriable, UsageError
 from migrate.ledger.rounds import RoundRow, keep_round, last_rounds
 from migrate.load.context import no_progress
 
@@ -295,7 +295,14 @@ def bound_of(workspace: Workspace) -> timedelta:
 
 
 def memory_of(workspace: Workspace) -> int | None:
-    """For how many days the source remembers deletions, as its connector says; None where it doesn't."""
-    with closing(workspace.connector("source")) as source:
-        days: int | None = source.limits.recycle_days
+    """For how many days the source remembers deletions, as its connector says.
+
+    None where it doesn't say, or where whoever looks has no credentials of the source: then nothing is known
+    of it, and nothing else of a look needs them.
+    """
+    try:
+        with closing(workspace.connector("source")) as source:
+            days: int | None = source.limits.recycle_days
+    except UsageError:
+        return None
     return days

@@ -17,8 +17,7 @@ from migrate.clock import stamp
 from migrate.cutover.invariants import Held, invariants
 from migrate.cutover.lag import Lag, lags, longest
 from migrate.cutover.machine import Cutover, states
-from migrate.cutover.rounds import bound_of, memory_of
-from migrate.errors import Parked
+from migrate.cutover.rounds import AWAY, bound_of, memory_of
 from migrate.journal import REFUSED
 from migrate.ledger.alerts import OPEN, Alert, all_alerts, note, taken, untold
 from migrate.ledger.rounds import RoundRow, last_rounds
@@ -141,9 +140,9 @@ def _invariants(workspace: Workspace) -> tuple[list[Held], str]:
     """The plan's invariants; unknown where the target can't be asked now, and why."""
     try:
         return invariants(workspace), ""
-    except Parked as error:
-        named = workspace.plan.model.cutover.watch.invariants
-        return [Held(each.name, "unknown", error.what) for each in named], error.what
+    except AWAY as error:
+        named, why = workspace.plan.model.cutover.watch.invariants, str(error).splitlines()[0]
+        return [Held(each.name, "unknown", why) for each in named], why
 
 
 def _letters(workspace: Workspace) -> tuple[int, int]:
