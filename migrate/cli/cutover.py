@@ -26,6 +26,8 @@ COMMANDS = {
     "back": "migrate.cli.cutover_back:back",
     "seal": "migrate.cli.cutover_switch:seal",
     "cancel": "migrate.cli.cutover_start:cancel",
+    "runbook": "migrate.cli.cutover_runbook:runbook",
+    "messages": "migrate.cli.cutover_runbook:messages",
     "status": "migrate.cli.cutover_start:status",
     "log": "migrate.cli.cutover_start:log",
 }

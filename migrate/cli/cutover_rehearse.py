@@ -11,8 +11,8 @@ from migrate.cli.drill import settings, span
 from migrate.cli.output import Result, Session, table
 
 if TYPE_CHECKING:
+    from migrate.cutover.rehearsal.found import Rehearsed
     from migrate.cutover.rehearsal.projecting import Interval
-    from migrate.cutover.rehearsal.running import Rehearsed
 
 
 @click.command(short_help="Play the whole cutover on twins of both systems.")
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     "--limit", "limits", multiple=True, metavar="NAME=VALUE",
     help="A limit of the target's tenant, such as `tier=enterprise` or `daily_limit=200000`.",
 )  # fmt: skip
+@click.option("--hooks", is_flag=True, help="Run the plan's hooks of the switch, which are real.")
 @click.option("--keep", is_flag=True, help="Leave the twins' stores and the workspace on the disk.")
 @actor_option
 @click.pass_obj
 def rehearse(
     session: Session, on: str, sample: int | None, latency: float, speed: float, limits: tuple[str, ...],
-    keep: bool, who: str,
+    hooks: bool, keep: bool, who: str,
 ) -> Result:  # fmt: skip
     """Play the whole cutover on local twins: load, edits by people, deltas, validation, and the way back.
 
@@ -48,10 +49,10 @@ def rehearse(
     \b
     migrate cutover rehearse --on twin --sample 500
     """
-    from migrate.cutover.rehearsal.running import Options
+    from migrate.cutover.rehearsal.found import Options
     from migrate.cutover.rehearsal.running import rehearse as run
 
-    options = Options(sample, speed, latency, settings(limits), keep)
+    options = Options(sample, speed, latency, settings(limits), keep, hooks)
     with session.workspace() as workspace, session.bars() as bars:
         found = run(workspace, options, who=who, progress=bars)
     document: dict[str, Any] = {"rehearsal": found, "on": on, "clean": found.clean}
@@ -68,6 +69,12 @@ def rehearsed_text(found: Rehearsed) -> str:
     ]
     lines.append(table(rows, ("step", "took here", "will take", "calls here", "calls then")))
     lines.append(f"Intervals: {projection.method}.")
+    slow = [each.title for each in found.steps if each.floor and each.seconds > 1.5 * each.floor + 60]
+    if slow:
+        lines.append(
+            f"This machine was the brake in {', '.join(slow)}: the vendor is quicker. "
+            "A lower `--speed` comes nearer to its times."
+        )
     if projection.quota:
         days = projection.days_of_quota or 0
         lines.append(

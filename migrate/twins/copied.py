@@ -73,7 +73,7 @@ def twin_workspace(
         discover(copy, (role,))
         twins[role].hide(copy.catalog(role))
         discover(copy, (role,))
-        unlike[role] = tuple(drift_between(real.catalog(role), copy.catalog(role)))
+        unlike[role] = tuple(drift_between(twins[role].twin.catalog, copy.catalog(role)))
     if extracted:
         _bind(copy, "source", real.catalog("source"))
     return CopiedWorkspace(copy, unlike)

@@ -22,6 +22,14 @@ from migrate.demo.shape import Sizes
 from migrate.sandbox.server import Running, launch
 from tests.sandbox.test_rollback import Line
 
+# Fields whose changes can't come back: the plan says so by name.
+KEPT = (
+    "companies.domain", "companies.industry", "companies.hubspot_owner_id", "contacts.email",
+    "contacts.hubspot_owner_id", "deals.closedate", "deals.pipeline", "deals.dealstage",
+    "deals.source_created", "deals.hubspot_owner_id", "deals.links.1",
+)  # fmt: skip
+RULES = ", ".join(f"{name}: {{keep: source}}" for name in KEPT)
+TERMS = f"cutover: {{freeze: {{still: 20 seconds}}, reverse: {{rules: {{{RULES}}}}}}}"
 TINY = Sizes(accounts=6, parents=2, opportunities=12, companies=6, known=2, contacts=4)
 
 
@@ -39,6 +47,10 @@ def extracted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         for each, document in zip(running, (seed.salesforce, seed.hubspot), strict=True):
             each.control.post("/seed", document)
         line = Line(root, running[1], environment(running[0], running[1]))
+        plan = root / "plan.yaml"
+        text = plan.read_text().replace("cutover: {window: 10 working days}", TERMS)
+        assert TERMS in text
+        plan.write_text(text.replace('"env:LEGACY_"}', '"env:LEGACY_", longest_call: 5}'))
         for words in ("discover", "extract"):
             line.run(words, codes=(0, 1))
     yield line
@@ -59,15 +71,20 @@ def events(line: Line, what: str) -> list[dict[str, Any]]:
 def test_a_rehearsal_plays_the_cutover_without_any_real_system_and_the_trail_covers_what_it_saw(
     line: Line,
 ) -> None:
-    told = line.run("cutover", "rehearse", "--speed", "20", "--latency", "0.05", "--as", "Ada", codes=(0, 1))
+    told = line.run("cutover", "rehearse", "--speed", "10", "--latency", "0.05", "--as", "Ada", codes=(0, 1))
 
     seen = told["rehearsal"]
-    assert (seen["back"], seen["lost"], seen["findings"]) == ("pass", [], []), seen
+    assert (seen["back"], seen["lost"], seen["unlike"]) == ("pass", [], {"source": [], "target": []}), seen
     assert seen["edits"] > 0
     assert seen["records"] == seen["of"] > 0
     steps = {each["id"]: each for each in seen["steps"]}
+    order = ["prepare", "extract", "transform", "load", "delta", "freeze", "drain", "validate", "gate",
+             "approve", "thaw", "rollback", "verify"]  # fmt: skip
+    assert [each for each in steps if each in order] == order
     assert steps["load"]["calls"]["target"]["creates"] > 0
-    assert steps["delta"]["rows"] >= seen["edits"]
+    assert steps["freeze"]["seconds"] >= 20
+    # The gate's only red lines are what so small an org can't answer; nobody real was asked to sign.
+    assert all("has an answer" in each for each in seen["findings"]), seen["findings"]
     assert "automations" in seen["not_proved"][0]
     assert not (line.root / ".migrate" / "rehearsal").exists(), "people's data don't stay behind"
 
@@ -76,3 +93,14 @@ def test_a_rehearsal_plays_the_cutover_without_any_real_system_and_the_trail_cov
     assert hashlib.sha256(content).hexdigest() == event["evidence"] == seen["evidence"]
     [moved] = events(line, "cutover moved")
     assert (moved["from"], moved["to"], moved["evidence"]) == ("planned", "rehearsed", event["evidence"])
+    assert events(line, "approval signed") == [], "what the rehearsal's people sign counts nowhere else"
+
+    at = ("--at", "2026-12-04T18:00+01:00", "--until", "2026-12-06T20:00+01:00")
+    book = line.run("cutover", "runbook", *at, codes=(0, 1))["runbook"]
+    rows = {each["id"]: each for each in book["rows"]}
+    assert rows["freeze"]["takes"] != "not measured"
+    assert book["no_return"].startswith("Sun 6 Dec 2026")
+    assert book["evidence"] == event["evidence"]
+    altered = line.root / ".migrate" / "cutover" / "rehearsals" / event["file"]
+    altered.write_bytes(content.replace(b'"clean"', b'"cleam"').replace(b'"lost"', b'"losT"'))
+    assert "isn't the document" in line.run("cutover", "runbook", codes=(5,))["message"]

@@ -46,7 +46,9 @@ def test_with_fewer_than_three_slices_the_spread_is_assumed_and_said_to_be(count
 def test_no_interval_is_upside_down_or_negative(rates: list[float], factor: float, seconds: float) -> None:
     step = Measured("load", "Load", "", seconds, 10, "records", {"target": {"creates": 7}})
     found = project([step], [Slice(100, 2, each * 100) for each in rates], factor=factor, records=10)
-    for each in (found.steps[0].seconds, found.steps[0].calls, found.seconds("load"), found.calls):
+    whole = found.of(["load"])
+    assert whole is not None
+    for each in (found.steps[0].seconds, found.steps[0].calls, whole, found.calls):
         assert 0 <= each.low <= each.likely <= each.high
 
 

@@ -68,12 +68,18 @@ def _editable(field: Field | None) -> bool:
     )
 
 
-def edit_source(workspace: Workspace, standing: Standing, word: str, each: int = EDITS) -> list[Edit]:
-    """Somebody edits a few records of each entry in the source's twin.
+def edit(workspace: Workspace, standing: Standing, role: Role, word: str) -> list[Edit]:
+    """Somebody edits a few records of each entry in the twin of one side.
 
     Args:
         word: stands in what is written, so that two rounds differ.
     """
+    write = edit_source if role == "source" else edit_target
+    return write(workspace, standing, word)
+
+
+def edit_source(workspace: Workspace, standing: Standing, word: str, each: int = EDITS) -> list[Edit]:
+    """In the source's twin, of records that are staged."""
     engine, store = workspace.engine, workspace.store
     made: list[Edit] = []
     for way in ways(workspace):

@@ -32,7 +32,8 @@ class Measured:
     """One step. `seconds`: of the vendor's clock. `rows`: records or links that it moved or looked at.
 
     `scales`: with what it grows: all records, what changes meanwhile, or nothing. `calls`: by system's role,
-    then by kind. `floor`: what its calls take at least, by the target's pace and latency.
+    then by kind. `floor`: what its calls take at least, by the target's pace and latency. `cohort`: whose
+    step it is; "" where it is all of theirs.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Measured:
     calls: Mapping[Role, Mapping[str, int]] = field(default_factory=dict)
     throttled: int = 0
     floor: float = 0.0
+    cohort: str = ""
 
     def asked(self, role: Role) -> int:
         """Calls to one system."""
@@ -73,7 +75,7 @@ class Recorder:
 
     @contextmanager
     def step(
-        self, id: str, title: str, command: str, scales: Scale, *, ours: bool = False
+        self, id: str, title: str, command: str, scales: Scale, *, cohort: str = "", ours: bool = False
     ) -> Iterator[Taking]:
         """Measure what the block does; a block that raises leaves no measure.
 
@@ -92,7 +94,18 @@ class Recorder:
         throttled = sum(number for _, number in made.values())
         total = sum(calls.get("target", {}).values())
         self.steps.append(
-            Measured(id, title, command, seconds, taking.rows, scales, calls, throttled, total * self._pace())
+            Measured(
+                id,
+                title,
+                command,
+                seconds,
+                taking.rows,
+                scales,
+                calls,
+                throttled,
+                total * self._pace(),
+                cohort,
+            )
         )
 
     def _pace(self) -> float:

@@ -7,7 +7,7 @@ in the twin refers to what isn't there. Contents of files aren't planted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,14 +32,19 @@ if TYPE_CHECKING:
 CHOSEN = "rehearsal_chosen"  # engine's table (object, id): what a sample takes of the plan's objects
 
 
-def opened(catalog: Catalog) -> Catalog:
+def opened(catalog: Catalog, names: Collection[str]) -> Catalog:
     """The catalog as somebody who may write sees it: a reader's says of every field that it can't be changed.
 
     People work in the source, and the way back writes to it. Where our user may not change an object, its
     fields count as open, but for those that are calculated and the record's id and stamps.
+
+    Args:
+        names: the objects that people work on.
     """
     objects = dict(catalog.objects)
     for name, schema in catalog.objects.items():
+        if name not in names:
+            continue
         if schema.updateable and any(each.updateable for each in schema.fields.values()):
             continue
         kept = {schema.key_field, schema.stamp, schema.created}

@@ -5,7 +5,8 @@ settled. How much the slices differ tells how far the whole may be off: the inte
 interval for the sum of the slices to come (Student's t, with as many degrees of freedom as slices less one).
 Steps that grow with the records are scaled by them and take the load's relative width; fixed costs are scaled
 along, so that a sample says too much rather than too little. With fewer than three slices nothing is known of
-the spread: then half and twice the likely figure are told, and that this is assumed.
+the spread: then half and twice the likely figure are told, and that this is assumed. An interval always goes
+down to what its calls take at the vendor's pace, since this machine may have been the brake.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Projected:
     command: str
     seconds: Interval
     calls: Interval
+    cohort: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,14 @@ class Projection:
     slices: int
     method: str
 
-    def step(self, id: str) -> Projected | None:
-        """A step by its id."""
-        return next((each for each in self.steps if each.id == id), None)
-
-    def seconds(self, *ids: str) -> Interval:
-        """The sum of some steps; those that weren't rehearsed count nothing."""
-        return sum((each.seconds for each in self.steps if each.id in ids), NOTHING)
+    def of(self, ids: Sequence[str], cohort: str = "") -> Interval | None:
+        """The sum of some steps, of one cohort ("": of all); None where none of them was rehearsed."""
+        found = [
+            each.seconds
+            for each in self.steps
+            if each.id in ids and (not cohort or each.cohort in ("", cohort))
+        ]
+        return sum(found, NOTHING) if found else None
 
     @property
     def calls(self) -> Interval:
@@ -138,8 +141,12 @@ def project(
     projected = tuple(
         Projected(
             each.id, each.title, each.command,
-            _interval(each.seconds, factor if each.scales == "records" else 1.0, width),
+            _lowered(
+                _interval(each.seconds, factor if each.scales == "records" else 1.0, width),
+                each.floor * (factor if each.scales == "records" else 1.0),
+            ),
             _interval(each.asked("target"), factor if each.scales == "records" else 1.0, asked),
+            each.cohort,
         )
         for each in steps
     )  # fmt: skip
@@ -169,6 +176,11 @@ def relative_width(rates: Sequence[float], factor: float) -> float | None:
     # Var(sum ahead - its estimate) = s² · ahead · (1 + ahead / number): their own spread, and the mean's.
     half = STUDENT[min(number - 1, 9)] * stdev(rates) * sqrt(ahead * (1 + ahead / number))
     return half / (fmean(rates) * ahead)
+
+
+def _lowered(found: Interval, floor: float) -> Interval:
+    """The vendor is quicker where this machine was the brake: down to what its calls take."""
+    return Interval(min(found.low, floor), found.likely, found.high) if floor else found
 
 
 def _interval(measured: float, factor: float, width: float | None) -> Interval:
