@@ -29,7 +29,7 @@ KEPT = (
     "deals.source_created", "deals.hubspot_owner_id", "deals.links.1",
 )  # fmt: skip
 RULES = ", ".join(f"{name}: {{keep: source}}" for name in KEPT)
-TERMS = f"cutover: {{freeze: {{still: 20 seconds}}, reverse: {{rules: {{{RULES}}}}}}}"
+TERMS = f"cutover: {{lag: 30 minutes, freeze: {{still: 20 seconds}}, reverse: {{rules: {{{RULES}}}}}}}"
 TINY = Sizes(accounts=6, parents=2, opportunities=12, companies=6, known=2, contacts=4)
 
 
@@ -71,7 +71,7 @@ def events(line: Line, what: str) -> list[dict[str, Any]]:
 def test_a_rehearsal_plays_the_cutover_without_any_real_system_and_the_trail_covers_what_it_saw(
     line: Line,
 ) -> None:
-    told = line.run("cutover", "rehearse", "--speed", "10", "--latency", "0.05", "--as", "Ada", codes=(0, 1))
+    told = line.run("cutover", "rehearse", "--speed", "2", "--latency", "0.02", "--as", "Ada", codes=(0, 1))
 
     seen = told["rehearsal"]
     assert (seen["back"], seen["lost"], seen["unlike"]) == ("pass", [], {"source": [], "target": []}), seen
@@ -104,3 +104,74 @@ def test_a_rehearsal_plays_the_cutover_without_any_real_system_and_the_trail_cov
     altered = line.root / ".migrate" / "cutover" / "rehearsals" / event["file"]
     altered.write_bytes(content.replace(b'"clean"', b'"cleam"').replace(b'"lost"', b'"losT"'))
     assert "isn't the document" in line.run("cutover", "runbook", codes=(5,))["message"]
+
+
+# -- on the vendors' sandboxes --------------------------------------------------------------------
+
+OTHER = {"salesforce": {"org": {"Id": "00D9z0000008SboEAE"}}, "hubspot": {"portal": {"portalId": 4711}}}
+OVERLAY = """\
+source: {credentials: "env:BOX_OLD_", clock: sandbox}
+target: {credentials: "env:BOX_NEW_", clock: sandbox}
+"""
+
+
+@pytest.fixture
+def boxes(line: Line, tmp_path: Path) -> Iterator[list[Running]]:
+    """Sandboxes of both vendors, known to the line's environment, with records and the real tenants' ids."""
+    seed = generated(TINY)
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(launch(name, tmp_path / name, speed=2.0, settings=SETTINGS[name]))
+            for name in ("salesforce", "hubspot")
+        ]
+        for each, document in zip(running, (seed.salesforce, seed.hubspot), strict=True):
+            each.control.post("/seed", document)
+        line.variables = {
+            **line.variables, "BOX_OLD_INSTANCE_URL": running[0].url, "BOX_OLD_CLIENT_ID": "admin-app",
+            "BOX_OLD_CLIENT_SECRET": "sandbox-secret", "BOX_NEW_TOKEN": "pat-na1-sandbox",
+            "BOX_NEW_BASE_URL": running[1].url,
+        }  # fmt: skip
+        (tmp_path / "boxes.yaml").write_text(OVERLAY)
+        yield running
+
+
+def test_a_sandbox_that_is_the_real_tenant_is_refused_before_anything_is_written(
+    line: Line, boxes: list[Running], tmp_path: Path
+) -> None:
+    words = ("cutover", "rehearse", "--on", "sandbox", "--systems", str(tmp_path / "boxes.yaml"))
+    assert "writes to the sandboxes" in line.run(*words, codes=(2,))["message"]
+    before = [len(each.control.ndjson("/log?after=0")) for each in boxes]
+
+    refused = line.run(*words, "--yes", codes=(2,))
+
+    assert "is the real one" in refused["message"]
+    assert [len(each.control.ndjson("/log?after=0")) for each in boxes] == before
+    [event] = events(line, "cutover rehearsal stopped")
+    assert (event["on"], event["error"]) == ("sandbox", "UsageError")
+    assert events(line, "cutover rehearsed") == []
+
+
+@pytest.mark.long
+def test_a_rehearsal_on_the_vendors_sandboxes_maps_ids_and_leaves_them_as_they_were(
+    line: Line, boxes: list[Running], tmp_path: Path
+) -> None:
+    for each, name in zip(boxes, OTHER, strict=True):
+        each.control.post("/seed", OTHER[name])
+    before = {row["id"] for row in boxes[1].control.ndjson("/truth/companies")}
+    ids = tmp_path / "ids.csv"
+    ids.write_text("kind,production,sandbox\nowner,revenue.operations@example.com,maren@x.example\n")
+    words = ("--on", "sandbox", "--systems", str(tmp_path / "boxes.yaml"), "--ids", str(ids))
+
+    told = line.run("cutover", "rehearse", *words, "--yes", "--keep", "--as", "Ada", codes=(0, 1))
+
+    seen = told["rehearsal"]
+    assert (seen["on"], seen["back"]) == ("sandbox", "pass"), seen
+    steps = {each["id"]: each for each in seen["steps"]}
+    assert steps["load"]["rows"] > 0
+    assert steps["load"]["calls"]["target"]["POST"] > 0
+    assert "edits by people" in " ".join(seen["not_proved"])
+    left = {row["id"] for row in boxes[1].control.ndjson("/truth/companies") if not row["archived"]}
+    assert left == before
+    plan = (line.root / ".migrate" / "rehearsal" / "workspace" / "plan.yaml").read_text()
+    assert "maren@x.example" in plan
+    assert "revenue.operations@example.com" not in plan

@@ -7,11 +7,12 @@ through our connectors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 from migrate.catalog import Field
+from migrate.cutover.inverses import quick
 from migrate.engine import parquet, text
 from migrate.load.work import crosswalk
 from migrate.plan.keys import TILDE, key_of
@@ -44,8 +45,12 @@ class Edit:
     value: str
 
 
-def ways(workspace: Workspace) -> list[Way]:
-    """One such field of each entry that has one."""
+def ways(workspace: Workspace, among: Collection[str] | None = None) -> list[Way]:
+    """One such field of each entry that has one.
+
+    Args:
+        among: `object.field` of the target; None: any.
+    """
     source, target = workspace.catalog("source"), workspace.catalog("target")
     found = []
     for plan in workspace.plan.model.objects:
@@ -54,6 +59,8 @@ def ways(workspace: Workspace) -> list[Way]:
             plain = not (field.picklist or field.owner or field.reference or field.wins or field.python)
             old, new = olds.get(field.origin), news.get(name)
             bound = name in plan.match or (plan.dedupe is not None and field.origin in str(plan.dedupe.on))
+            if among is not None and f"{plan.target}.{name}" not in among:
+                continue
             if plain and not bound and _editable(old) and _editable(new):
                 found.append(Way(plan, field.origin, name))
                 break
@@ -101,10 +108,11 @@ def edit_source(workspace: Workspace, standing: Standing, word: str, each: int =
 
 
 def edit_target(workspace: Workspace, standing: Standing, word: str, each: int = EDITS) -> list[Edit]:
-    """The same in the target's twin, of records that we loaded."""
+    """The same in the target's twin, of records that we loaded, in fields that have an exact way back."""
     crosswalk(workspace)
+    exact = {each.name for each in quick(workspace).inverses if each.verdict == "exact"}
     made: list[Edit] = []
-    for way in ways(workspace):
+    for way in ways(workspace, exact):
         prefix = key_of(workspace.catalog("source").family, way.plan.name, "")
         rows = workspace.engine.rows(
             f"""SELECT key, target_id FROM crosswalk WHERE starts_with(key, {text(prefix)})

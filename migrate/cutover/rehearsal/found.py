@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from migrate.cutover.rehearsal.measuring import Measured
@@ -16,6 +17,7 @@ NOT_PROVED = (
     "the network and the vendor's own slowness: each call is taken to last as long as `--latency` says",
     "what other programs take of the same quota meanwhile",
     "contents of files: the source's twin has none",
+    "the doors by which records come in during the freeze, and who sits at them",
     "the rights of our user in the old system: the twin lets it write there",
     "how fast people decide, sign and tick off",
 )
@@ -25,7 +27,9 @@ NOT_PROVED = (
 class Options:
     """How to rehearse. `rows`: about so many records, None: all. `settings`: of the target's limits.
 
-    `hooks`: run the plan's hooks of the switch, which are real.
+    `hooks`: run the plan's hooks of the switch, which are real. `extract`: a workspace of the same shape
+    whose extract is played instead (an anonymised one). `systems`: the overlay with the vendors' sandboxes;
+    None: on twins. `ids`: map of ids that differ there.
     """
 
     rows: int | None = None
@@ -34,6 +38,14 @@ class Options:
     settings: Mapping[str, Any] = field(default_factory=dict)
     keep: bool = False
     hooks: bool = False
+    extract: Path | None = None
+    systems: Path | None = None
+    ids: Path | None = None
+
+    @property
+    def on(self) -> str:
+        """Where: twin, or sandbox."""
+        return "twin" if self.systems is None else "sandbox"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ def let_in(plan: Path, *, hooks: bool = False) -> list[str]:
     yaml.preserve_quotes = True
     yaml.width = 1 << 16
     document = yaml.load(plan.read_text(encoding="utf-8"))
-    terms: dict[str, Any] = document.setdefault("cutover", {})
+    terms: dict[str, Any] = document.get("cutover") or {}
+    document["cutover"] = terms
     left_out = [name for name in LEFT_OUT if terms.pop(name, None) is not None]
     told = [f"`cutover: {name}` of the plan" for name in left_out]
     if not hooks and terms.pop("hooks", None):

@@ -1,32 +1,39 @@
 """How is a whole cutover played? Each step by the function that the real one calls, and measured.
 
 Every cohort is loaded, follows people's edits, is frozen once its source stands still, drained, validated,
-judged by the gate and signed for by the rehearsal's own people. What would have stopped the real one is a
-finding; where the gate lets nobody talk past it, the cohort goes no further. Then the way back is played.
+judged by the gate, signed for by the rehearsal's own people and switched. What would have stopped the real
+one is a finding; where the gate lets nobody talk past it, the cohort goes no further. Then people work in the
+new system, and the way back is played: to the old system with their edits, and the new one as it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field
 
 from migrate_rollback import planning
 from migrate_rollback.rolling import run as roll_back
 from migrate_rollback.verifying import verify as verify_back
 from migrate_rollback.window import DRILL
 
+from migrate.clock import stamp
+from migrate.connector import TellsCallsLeft
 from migrate.cutover import gate as gates
-from migrate.cutover import signing, trail
+from migrate.cutover import reverse, signing, trail
 from migrate.cutover.cohorts import names
 from migrate.cutover.deltas import follow
 from migrate.cutover.freezing import drain, freeze, thaw
 from migrate.cutover.machine import Cutover, MoveRefused
 from migrate.cutover.rehearsal import acting
 from migrate.cutover.rehearsal.acting import Edit
-from migrate.cutover.rehearsal.found import EXAMPLES, Refusal
+from migrate.cutover.rehearsal.found import EXAMPLES, Options, Refusal, Rehearsed
 from migrate.cutover.rehearsal.identities import OPERATOR, SIGNERS
 from migrate.cutover.rehearsal.measuring import Recorder
+from migrate.cutover.rehearsal.projecting import project, slices
+from migrate.cutover.returning import back
 from migrate.cutover.starting import REHEARSED, cancel, start
+from migrate.cutover.switching import switch
 from migrate.errors import MigrateError, SystemRefused, UsageError
 from migrate.ledger.tables import measures
 from migrate.load.context import Progress
@@ -55,6 +62,7 @@ class Play:
         self.findings: list[str] = []
         self.lost: list[str] = []
         self.edits, self.verdict = 0, ""
+        self._since: dict[str, list[Edit]] = {}  # by cohort: what people wrote after its switch
         self._edit, self._whose = edit, whose
 
     # -- there --------------------------------------------------------------------------------
@@ -153,6 +161,44 @@ class Play:
             return
         if cutover.state != "approved":
             self.findings.append(f"`{cutover.cohort}` wasn't approved: it is {cutover.state}.")
+            return
+        self._switch(cutover)
+
+    def _switch(self, cutover: Cutover) -> None:
+        """The switch with its canary; then people work in the new system, and a round keeps what they do."""
+        copy, step, name = self.workspace, self.recorder.step, cutover.cohort
+        with (
+            self._told("switch"),
+            step("switch", "Switch", "migrate cutover switch", "records", cohort=name),
+        ):
+            done = switch(cutover, who=OPERATOR)
+        if done.failed:
+            self.findings.append(f"the switch of `{name}` undid itself: {done.failed}")
+            return
+        self._since[name] = self._edit(copy, "target", f"Rehearsed after {name}")
+        with (
+            self._told("reverse"),
+            step("reverse", "A round of the way back", "migrate cutover delta", "records", cohort=name),
+        ):
+            reverse.round(cutover, who=OPERATOR, progress=self.progress)
+
+    def _return(self, cutover: Cutover) -> None:
+        """Back to the old system with all that was entered since; every edit is looked for there."""
+        copy, name, edits = self.workspace, cutover.cohort, self._since.get(cutover.cohort, [])
+        with (
+            self._told("back"),
+            self.recorder.step("back", "Go back", "migrate cutover back", "records", cohort=name) as one,
+        ):
+            done = back(cutover, who=OPERATOR, progress=self.progress)
+            one.rows = sum(done.counts.values())
+        self.findings += [
+            f"way back of `{name}`: {each.object} {each.field}: {each.what}: {each.why}"
+            for each in done.left[:EXAMPLES]
+        ]
+        if not done.still:
+            self.findings.append(f"`{name}` didn't come back whole: the new system didn't stand still.")
+        self.edits += len(edits)
+        self.lost += [f"{each} (to the old system)" for each in acting.missing(copy, edits, "source")]
 
     def _approve(self, cutover: Cutover) -> None:
         step, name = self.recorder.step, cutover.cohort
@@ -189,6 +235,8 @@ class Play:
         copy, step = self.workspace, self.recorder.step
         for name in reversed(names(copy)):
             cutover = Cutover(copy, name)
+            if cutover.state in ("switched", "reversing"):
+                self._return(cutover)
             if cutover.state in ("frozen", "drained", "verified", "approved"):
                 with self._told("thaw"), step("thaw", "Thaw", "migrate cutover thaw", "fixed", cohort=name):
                     thaw(cutover, who=OPERATOR, why="rehearsal")
@@ -225,6 +273,43 @@ class Play:
             raise
 
 
-def rows_loaded(recorder: Recorder) -> int:
-    """Records that all loads of a rehearsal moved."""
-    return sum(each.rows for each in recorder.steps if each.id == "load")
+@dataclass(frozen=True)
+class Showing:
+    """What is known of a rehearsal beside what was played. `records`: None where they are those that were
+    loaded; `of`: all of them, 0 where that isn't known."""
+
+    on: str
+    records: int | None
+    of: int
+    left_out: int = 0
+    why: str = ""
+    unlike: Mapping[Role, tuple[str, ...]] = field(default_factory=dict)
+    not_proved: tuple[str, ...] = ()
+
+
+def shown(real: Workspace, play: Play, options: Options, known: Showing) -> Rehearsed:
+    """Play, and scale what was measured to the whole."""
+    copy, recorder = play.workspace, play.recorder
+    attempt = copy.ledger.attempt()
+    refusals = play.there()
+    cut = slices(copy.ledger, attempt)
+    back = play.back()
+    loaded = sum(each.rows for each in recorder.steps if each.id == "load")
+    records = loaded if known.records is None else known.records
+    of = max(known.of, records)
+    projection = project(
+        recorder.steps, cut, factor=of / records if records else 1.0, records=loaded,
+        bytes_sent=sum(size for _, size in real.storage.below("blobs").sizes()), quota=_quota(copy),
+    )  # fmt: skip
+    return Rehearsed(
+        real.plan.digest, known.on, stamp(real.clock.now()), records, of, options.speed, options.latency,
+        tuple(recorder.steps), projection, refusals, play.verdict, play.edits, tuple(play.lost), back,
+        tuple(play.findings), known.unlike, known.left_out, known.why, not_proved=known.not_proved,
+        folder=str(copy.root.parent) if options.keep else "",
+    )  # fmt: skip
+
+
+def _quota(copy: Workspace) -> int | None:
+    with closing(copy.target()) as target:
+        target.tenant()
+        return target.calls_left()[1] if isinstance(target, TellsCallsLeft) else None

@@ -17,6 +17,8 @@ from migrate.cutover.rehearsal.projecting import NOTHING, Interval, Projection
 from migrate.cutover.runbook.steps import Step
 
 MARGIN = timedelta(minutes=15)  # between the end of a way back and the window's
+UPTO = ("ready", "freeze", "drain", "validate", "gate", "approve", "no-return", "switch")
+WAYS = ("back", "undo")  # the way back after the switch; where it wasn't measured, that of a rollback
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,19 @@ def timetable(
 def deadlines(planned: Sequence[Planned], until: datetime | None) -> Deadlines:
     """What the end of the window means for its steps."""
     switched = next((each.latest for each in planned if each.step.id == "switch"), None)
-    back = next((each.seconds for each in planned if each.step.id == "back"), None)
-    undo = next((each.seconds for each in planned if each.step.id == "undo"), None)
-    way = back or undo
+    way = next((each.seconds for id in WAYS for each in planned if each.step.id == id and each.seconds), None)
     if until is None or way is None:
         return Deadlines(None, None, switched)
     no_return = until - timedelta(seconds=way.high) - MARGIN
-    upto = ("ready", "freeze", "drain", "validate", "gate", "approve", "no-return", "switch")
-    ahead = sum(each.seconds.high for each in planned if each.step.id in upto and each.seconds)
+    ahead = sum(each.seconds.high for each in planned if each.step.id in UPTO and each.seconds)
     return Deadlines(no_return - timedelta(seconds=ahead), no_return, switched)
+
+
+def needs(steps: Sequence[Step], projection: Projection, cohort: str) -> tuple[Interval, Interval | None]:
+    """What a cohort needs of a window: up to the switch, and for the way back (None: not measured)."""
+    lengths = {each.id: takes(each, projection, cohort) for each in steps}
+    ahead = sum((each for id in UPTO if (each := lengths[id]) is not None), NOTHING)
+    return ahead, next((each for id in WAYS if (each := lengths[id]) is not None), None)
 
 
 @dataclass(frozen=True)
