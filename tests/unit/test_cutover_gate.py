@@ -202,6 +202,12 @@ def test_a_rollback_that_doesn_t_fit_into_the_window_holds_it_shut(tmp_path: Pat
     assert "window" in case.red()
 
 
+def test_a_load_whose_own_window_is_over_holds_nobody_who_took_his_time(case: Case) -> None:
+    case.clock.sleep(40 * 86_400)
+
+    assert "window" not in case.red()
+
+
 def test_too_few_signers_or_one_person_twice_hold_it_shut(tmp_path: Path, engine: Engine) -> None:
     one = Case(tmp_path / "one", engine, sign="  sign: [{name: Ada, email: ada@example.com}]\n")
     twice = Case(

@@ -74,7 +74,11 @@ def doubt(cutover: Cutover) -> Iterator[GateLine]:
 
 
 def window(cutover: Cutover) -> Iterator[GateLine]:
-    """A rollback, as it was measured, fits into the window that opens now, with the margin that it needs."""
+    """A way back, as it was measured, fits into the window that a switch opens, with its margin.
+
+    The window of the load may be over by then: people hold for as long as they like, and what a vendor's bin
+    keeps is of no use to a `cutover back`.
+    """
     workspace = cutover.workspace
     terms, now = workspace.plan.model, workspace.clock.now()
     seconds, measured = took(workspace.ledger)
@@ -86,8 +90,8 @@ def window(cutover: Cutover) -> Iterator[GateLine]:
             "window", "Nothing was loaded, so there is no way back to measure.", "migrate cutover start"
         )
         return
-    if current.state != "open":
-        yield red("window", current.words, "migrate rollback plan", f"{current.percent}% gone")
+    if current.state in ("going", "back"):
+        yield red("window", current.words, "migrate status")
         return
     if seconds is None:
         words = "How long a rollback takes was never measured."
