@@ -2,7 +2,8 @@
 
 Two digests. `core` covers what was found: plan, catalogs, the report, what was loaded and how far, the
 freeze. `digest` adds what people let stand: who signed before an override signed something else. No system is
-asked, so that it is cheap to compute anew at each step: whether a signature holds is never stored.
+asked, so that it is cheap to compute anew at each step: whether a signature holds is never stored. A delta
+that brings nothing changes nothing here; the final watermark comes after the freeze, which is in it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from migrate_validators.page import code_of
 
 from migrate.errors import UsageError
-from migrate.ledger.tables import attempts, batches, generations, segments, watermarks
+from migrate.ledger.tables import attempts, batches, generations, segments
 from migrate.ledger.validations import Validation, last_validation
 
 if TYPE_CHECKING:
@@ -68,7 +69,6 @@ def gather(cutover: Cutover, excused: Sequence[str] = ()) -> Evidence:
             .where(generations.c.attempt == attempt)
             .order_by(generations.c.object, generations.c.number),
         ),
-        "watermarks": _rows(ledger, sa.select(watermarks).order_by(watermarks.c.object)),
         "journal": _rows(ledger, sa.select(sa.func.max(segments.c.last_seq), sa.func.sum(segments.c.rows))),
         "batches": _rows(
             ledger,
