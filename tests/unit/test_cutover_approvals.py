@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from migrate.cutover import gate as gates
 from migrate.cutover import homes, machine, signing, switching, trail
+from migrate.cutover.gates import calendar, standing, way_back
 from migrate.cutover.gates.evidence import Evidence
 from migrate.cutover.gates.lines import NEVER, GateLine, green, red
 from migrate.cutover.machine import Cutover
@@ -64,10 +65,10 @@ class Weekend(RuleBasedStateMachine):
         self.patch.setattr(gates, "PARTS", asks)
         self.patch.setattr(gates, "gather", self._gather)
         for name in ("plan", "history"):
-            self.patch.setattr(gates.standing, name, lambda _: ())
-        self.patch.setattr(gates.standing, "lease", lambda _: self._line("lease"))
-        self.patch.setattr(gates.calendar, "lines", lambda _: ())
-        self.patch.setattr(gates.way_back, "losses", lambda _: ())
+            self.patch.setattr(standing, name, lambda _: ())
+        self.patch.setattr(standing, "lease", lambda _: self._line("lease"))
+        self.patch.setattr(calendar, "lines", lambda _: ())
+        self.patch.setattr(way_back, "losses", lambda _: ())
         mine = {
             move: [each for each in found if each.__module__ in (gates.__name__, switching.__name__)]
             for move, found in machine._guards.items()
