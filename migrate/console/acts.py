@@ -142,6 +142,9 @@ ACTS: Mapping[str, Act] = {
             "stands still, for 12 hours at most.", _cutover("freeze", "--wait"), (_COHORT,)),
         Act("thaw", "Thaw", "operator", "People may work on in the old system; approvals that were given "
             "are void.", _cutover("thaw", more=("reason",)), (_COHORT, _REASON)),
+        Act("replay", "Load the posts that were kept", "operator", "Where new records are at home now: in "
+            "the old system after a thaw, in the new one after the switch. Nobody twice.",
+            _acting("cutover", "intake", "replay")),
         Act("gate", "Ask the gate", "operator", "Asks both systems, the ledger and the trail whether the "
             "cohort may switch, and records it.", _cutover("gate"), (_COHORT,)),
         Act("request", "Ask for the approval", "operator", "Asks the gate, and then those who sign. Who asks "
@@ -183,13 +186,13 @@ OFFERED: Mapping[str, tuple[str, ...]] = {
     "rehearsed": ("start", "rehearse", "cancel"),
     "loading": ("start", "cancel"),
     "syncing": ("delta", "cancel"),
-    "holding": ("freeze", "watch", "delta", "cancel"),
+    "holding": ("freeze", "watch", "delta", "replay", "cancel"),
     "frozen": ("delta", "thaw", "cancel"),
     "drained": ("gate", "thaw", "cancel"),
     "verified": ("request", "gate", "thaw", "cancel"),
     "approved": ("switch", "gate", "thaw", "cancel"),
     "switching": ("switch", "switch-undo"),
-    "switched": ("back", "seal"),
+    "switched": ("replay", "back", "seal"),
     "reversing": ("back",),
     "reverted": ("start",),
     "cancelled": ("start",),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from migrate.console.acts import ACTS, OFFERED, Act
 from migrate.cutover.deltas import FLOWS
 from migrate.cutover.lag import Lag, lags
+from migrate.cutover.machine import states
 from migrate.cutover.rounds import bound_of
 from migrate.cutover.standing import Standing, everywhere
 from migrate.cutover.states import PATH
@@ -69,13 +70,14 @@ class Keeping:
 
 
 def keeping(workspace: Workspace) -> Keeping | None:
-    """Gather it; None before the first round of deltas."""
+    """Gather it; None where no deltas flow and nothing is wrong."""
     rounds = last_rounds(workspace.ledger)
     alerts = tuple(each for each in all_alerts(workspace.ledger) if each.state == OPEN)
-    if not rounds and not alerts:
+    flow = any(state in FLOWS for state in states(workspace).values())
+    if not alerts and not (rounds and flow):
         return None
     return Keeping(
-        tuple(lags(workspace)), bound_of(workspace).total_seconds(),
+        tuple(lags(workspace)) if flow else (), bound_of(workspace).total_seconds(),
         tuple(endpoints_of(rounds, workspace))[:8], tuple(quota_of(rounds)), alerts,
     )  # fmt: skip
 

@@ -44,7 +44,7 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str], *, secure: bool) -> None:
-        self.app, self.secure = app, secure
+        self.app = app
         self.hosts = frozenset(host.lower() for host in hosts)
         self.origins = frozenset(f"{'https' if secure else 'http'}://{host}" for host in self.hosts)
 
@@ -79,8 +79,6 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                if self.secure:
-                    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
             await send(message)
 
         return sent

@@ -22,7 +22,7 @@ from migrate.console.asking import Asked, Refused, not_theirs
 from migrate.console.books import books
 from migrate.console.cohorts import cohorts, keeping
 from migrate.console.drawing import PAGES, drawn
-from migrate.console.people import Person, everybody
+from migrate.console.people import Person
 from migrate.console.reading import LONG, SHORT, Desk
 from migrate.console.runs import Run, Runs
 from migrate.console.sessions import Session
@@ -59,21 +59,18 @@ class Console:
 
     def session(self, cookie: str, *, looks: bool) -> tuple[Session, Person] | None:
         """Who has this cookie; None: nobody, or nobody any more."""
+        people = self.desk.basis().people
         with self.desk.open() as workspace:
             found = sessions.find(workspace.ledger, cookie, looks=looks)
-            if found is None:
-                return None
-            person = everybody(workspace.plan).get(found.person)
-            return (found, person) if person is not None else None
+        person = people.get(found.person) if found is not None else None
+        return (found, person) if found is not None and person is not None else None
 
     # -- drawing ------------------------------------------------------------------------------
 
     def page(self, template: str, asked: Asked | None, *, status: int = 200, **facts: Any) -> HTMLResponse:
         """A page for whoever asks."""
-        with self.desk.open() as workspace:
-            clock, model = workspace.clock.now(), workspace.plan.model
-            systems = (model.source.system, model.target.system)
-        more: dict[str, Any] = {"systems": systems if asked else None}
+        basis = self.desk.basis()
+        more: dict[str, Any] = {"systems": basis.systems if asked else None}
         if asked is not None:
             more |= {
                 "person": asked.person, "session": asked.session, "here": asked.path,
@@ -81,7 +78,7 @@ class Console:
             }  # fmt: skip
         zone = asked.person.zone if asked else "UTC"
         masked = asked is None or not asked.inside
-        text = drawn(template, clock=clock, zone=zone, masked=masked, **{**more, **facts})
+        text = drawn(template, clock=basis.clock.now(), zone=zone, masked=masked, **{**more, **facts})
         return HTMLResponse(text, status)
 
     def _ran(self, asked: Asked) -> Run | None:
@@ -94,9 +91,9 @@ class Console:
 
     def _now(self, asked: Asked) -> dict[str, Any]:
         found = self.desk.ask("now", reading.now, keep=SHORT)
-        running = [run for run in self.runs.all() if run.state == "running"]
         return {
-            "now": found, "running": running, "cohorts": self.desk.ask("cohorts", cohorts, keep=SHORT),
+            "now": found, "running": self.runs.running(),
+            "cohorts": self.desk.ask("cohorts", cohorts, keep=SHORT),
             "keeping": self.desk.ask("keeping", keeping, keep=SHORT),
             "live": True, "here": asked.path if asked.path == "/" else "/",
         }  # fmt: skip
@@ -153,14 +150,14 @@ class Console:
         """What was changed on the wrong side."""
         masked = not asked.inside
         found = self.desk.ask(
-            ("conflicts", masked), lambda w: looking.conflicted(w, masked=masked), keep=LONG
+            ("conflicts", masked), lambda w: looking.conflicted(w, masked=masked), keep=LONG, long=True
         )
         return self.page("conflicts.html.j2", asked, c=found)
 
     def decisions(self, asked: Asked) -> Response:
         """What waits for a person, and what persons decided."""
         document = self.desk.ask("report", reading.report)
-        found = self.desk.ask("decisions", looking.decisions, keep=SHORT)
+        found = self.desk.ask("decisions", looking.decisions, keep=SHORT, long=True)
         return self.page("decisions.html.j2", asked, d=found, hidden=_hidden(document, asked))
 
     def maps(self, asked: Asked) -> Response:
@@ -181,7 +178,7 @@ class Console:
 
     def runbook(self, asked: Asked) -> Response:
         """The runbooks with their ticks."""
-        found = self.desk.ask("books", lambda workspace: books(workspace, self.where), keep=LONG)
+        found = self.desk.ask("books", lambda workspace: books(workspace, self.where), keep=LONG, long=True)
         return self.page("runbook.html.j2", asked, books=found)
 
     def trace(self, asked: Asked) -> Response:
@@ -190,7 +187,9 @@ class Console:
         masked = not asked.inside
         found = None
         if needle:
-            found = self.desk.ask("trace", lambda workspace: looking.way(workspace, needle, masked=masked))
+            found = self.desk.ask(
+                "trace", lambda workspace: looking.way(workspace, needle, masked=masked), long=True
+            )
         return self.page("trace.html.j2", asked, needle=needle, found=found)
 
     def trail(self, asked: Asked) -> Response:
@@ -286,9 +285,7 @@ class Console:
             raise Refused(404, "There is no such act", "Nothing was done.")
         if not asked.person.may(act.role):
             raise not_theirs(asked.person, act.role)
-        with self.desk.open() as workspace:
-            target = workspace.plan.model.target.system
-        typed = {"target": target, "cohort": asked.form.get("cohort", "")}
+        typed = {"target": self.desk.basis().systems[1], "cohort": asked.form.get("cohort", "")}
         arguments = command(act, asked.form, asked.person, typed)
         run = self.runs.start(
             asked.form.get("_once", ""), act=act.name, title=act.title, arguments=arguments,

@@ -1,14 +1,14 @@
 """What do the pages show? Gathered from the workspace, as the same functions tell the command line.
 
 Nothing here writes. A workspace is opened for one question and closed again, so that no page shows what isn't
-so any more; one question at a time, for the engine's memory is bounded. What takes long is kept for seconds.
+so any more. What takes long is kept for seconds.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
-from migrate.clock import stamp
+from migrate.clock import Clock, stamp
+from migrate.console.people import Person, everybody
 from migrate.errors import MigrateError, PlanError
 from migrate.ledger.tables import events
 from migrate.plan.terms import instant_of
@@ -31,8 +32,19 @@ T = TypeVar("T")
 SHORT, LONG = 3.0, 60.0  # seconds for which an answer is kept
 
 
+@dataclass(frozen=True)
+class Basis:
+    """What every page needs of the plan. `read`: when, by the monotonic clock."""
+
+    people: Mapping[str, Person]
+    systems: tuple[str, str]
+    clock: Clock
+    stamp: tuple[int, ...]
+    read: float
+
+
 class Desk:
-    """Opens the workspace, one question at a time.
+    """Opens the workspace for questions, two at a time: a long one leaves room for the short ones.
 
     Args:
         where: a folder, or `s3://bucket/prefix`.
@@ -40,27 +52,54 @@ class Desk:
 
     def __init__(self, where: Path | str) -> None:
         self.where = where
-        self._lock = threading.Lock()
+        self._short, self._long = threading.Lock(), threading.Lock()
         self._kept: dict[Hashable, tuple[float, str, Any]] = {}
+        self._basis: Basis | None = None
 
     @contextmanager
     def open(self) -> Iterator[Workspace]:
         """The workspace as it is now, closed at the end."""
         workspace = Workspace(self.where)
         try:
+            if (known := self._known(workspace)) is not None:
+                workspace.__dict__["clock"] = known.clock  # asks the plan, which is long in the reading
             yield workspace
         except PlanError as error:
             raise workspace.place.told(error) from error
         finally:
             workspace.close()
 
-    def ask(self, name: Hashable, question: Callable[[Workspace], T], *, keep: float = 0.0) -> T:
+    def basis(self) -> Basis:
+        """Who may come in, and how the systems are called, as the plan says it now.
+
+        Raises:
+            PlanError: it is wrong.
+        """
+        with self.open() as workspace:
+            if (known := self._known(workspace)) is not None:
+                return known
+            model, stamp_ = workspace.plan.model, _stamp_of(workspace)
+            systems = (model.source.system, model.target.system)
+            found = Basis(everybody(workspace.plan), systems, workspace.clock, stamp_, time.monotonic())
+            self._basis = found
+            return found
+
+    def _known(self, workspace: Workspace) -> Basis | None:
+        known = self._basis
+        if known is None or time.monotonic() - known.read > LONG or known.stamp != _stamp_of(workspace):
+            return None
+        return known
+
+    def ask(
+        self, name: Hashable, question: Callable[[Workspace], T], *, keep: float = 0.0, long: bool = False
+    ) -> T:
         """The answer to a question.
 
         Args:
             keep: seconds for which an answer holds, as long as nothing happens in the trail.
+            long: it reads the data, and may take its time.
         """
-        with self._lock, self.open() as workspace:
+        with self._long if long else self._short, self.open() as workspace:
             at = head(workspace)
             known = self._kept.get(name)
             if known is not None and known[1] == at and time.monotonic() - known[0] < keep:
@@ -70,6 +109,17 @@ class Desk:
             if keep:
                 self._kept[name] = (time.monotonic(), at, answer)
             return answer
+
+
+def _stamp_of(workspace: Workspace) -> tuple[int, ...]:
+    """Changes with the plan's file; of a workspace on S3 with each look."""
+    if workspace.place.folder is None:
+        return (time.monotonic_ns(),)
+    try:
+        found = workspace.plan_path.stat()
+    except FileNotFoundError:
+        return (0,)
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def head(workspace: Workspace) -> str:

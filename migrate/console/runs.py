@@ -129,8 +129,11 @@ class Runs:
         self._tidy()
         return self.get(id)
 
-    def get(self, id: str) -> Run:
+    def get(self, id: str, *, whole: bool = True) -> Run:
         """One run, as it stands now.
+
+        Args:
+            whole: with what it said and answered, which may be long.
 
         Raises:
             UsageError: there is none.
@@ -144,21 +147,25 @@ class Runs:
         state, code, ended = _state(facts, process, end)
         return Run(
             id, facts["act"], facts["title"], command, facts["person"], facts["began"], state, ended, code,
-            _answer(place / OUT) if code is not None else None, _tail(place / ERR),
+            _answer(place / OUT) if whole and code is not None else None, _tail(place / ERR) if whole else "",
         )  # fmt: skip
 
     def all(self) -> list[Run]:
-        """Every run that is kept, newest first."""
+        """Every run that is kept, newest first, without what it said."""
         ids = [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
-        found = [self.get(id) for id in ids if (self.folder / id / REQUEST).exists()]
+        found = [self.get(id, whole=False) for id in ids if (self.folder / id / REQUEST).exists()]
         return sorted(found, key=lambda run: (run.began, run.id), reverse=True)
 
     def wait(self, id: str, seconds: float) -> Run:
         """The run, when it has ended or the time is over."""
         until = time.monotonic() + seconds
-        while (found := self.get(id)).state == "running" and time.monotonic() < until:
+        while self.get(id, whole=False).state == "running" and time.monotonic() < until:
             time.sleep(0.05)
-        return found
+        return self.get(id)
+
+    def running(self) -> list[Run]:
+        """Those that are under way, newest first."""
+        return [self.get(each.id) for each in self.all() if each.state == "running"]
 
     def stop(self, id: str) -> Run:
         """Ask a command to stop, as Ctrl-C does; it keeps everything that it has done.

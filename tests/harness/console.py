@@ -43,10 +43,13 @@ class Browser:
     """A browser without scripts: cookies, pages, forms."""
 
     base: str
+    verify: bool = True
     http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx2.Client(base_url=self.base, headers={"Origin": self.base}, timeout=120)
+        self.http = httpx2.Client(
+            base_url=self.base, headers={"Origin": self.base}, timeout=120, verify=self.verify
+        )
 
     def get(self, path: str, **more: Any) -> httpx2.Response:
         return self.http.get(path, **more)
@@ -94,9 +97,9 @@ class Served:
             token = tokens.make(workspace.ledger, PURPOSE, person, timedelta(hours=1), who="test")
         return link(self.url, token)
 
-    def browser(self, cookies: Mapping[str, str] | None = None) -> Browser:
+    def browser(self, cookies: Mapping[str, str] | None = None, *, verify: bool = True) -> Browser:
         """A new one, in which nobody has logged in."""
-        made = Browser(self.url)
+        made = Browser(self.url, verify)
         made.http.cookies.update(dict(cookies or {}))
         self.browsers.append(made)
         return made
@@ -132,11 +135,11 @@ def own_token(browser: Browser, action: str) -> str:
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[Served]:
+def serving(root: Path, certificate: Path | None = None, key: Path | None = None) -> Iterator[Served]:
     """A console in a thread of this process."""
     taken = bound(Listening(port=0))
     port = int(taken.getsockname()[1])
-    listening = Listening(port=port)
+    listening = Listening(port=port, certificate=certificate, key=key)
     made = server(root, listening, port)
     thread = threading.Thread(target=lambda: asyncio.run(made.serve(sockets=[taken])))
     thread.start()

@@ -105,8 +105,8 @@ ROLES = {
     **dict.fromkeys(("waive", "take-back", "gate-waive", "override"), APPROVER),
     **dict.fromkeys(
         ("hold-keep", "hold-merge", "hold-force", "validate", "rollback-plan", "tick", "untick", "rehearse",
-         "start", "delta", "watch", "freeze", "thaw", "gate", "request", "switch", "switch-undo", "back",
-         "seal", "cancel"),
+         "start", "delta", "replay", "watch", "freeze", "thaw", "gate", "request", "switch", "switch-undo",
+         "back", "seal", "cancel"),
         OPERATOR,
     ),
 }  # fmt: skip

@@ -8,13 +8,16 @@ import secrets
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import trustme
 
 from migrate.console import sessions
 from migrate.console.runs import PROCESS, Runs
+from migrate.console.serving import Listening, bound
 from migrate.cutover import tokens
 from migrate.engine import Engine
 from migrate.errors import UsageError
@@ -22,7 +25,7 @@ from migrate.ledger import Ledger
 from migrate.stages.care.backup import backup
 from migrate.stages.care.fsck import fsck
 from migrate.workspace import Workspace
-from tests.harness.console import OPERATOR, console_process, people
+from tests.harness.console import OPERATOR, console_process, people, serving
 from tests.unit.bench import HandClock
 from tests.unit.care_case import loaded
 
@@ -105,6 +108,44 @@ def test_a_name_that_is_none_runs_nothing(root: Path, id: str) -> None:
     with pytest.raises(UsageError):
         runs.get(id)
     assert runs.all() == []
+
+
+# -- where it listens -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("listening", "words"),
+    [
+        (Listening(host="192.0.2.1"), "without TLS"),
+        (Listening(host="::"), "without TLS"),
+        (Listening(certificate=Path("c.pem")), "both a certificate and its key"),
+        (Listening(host="::", certificate=Path("c.pem"), key=Path("k.pem")), "is no name"),
+        (Listening(certificate=Path("c.pem"), key=Path("k.pem")), "can't be used"),
+    ],
+)
+def test_others_reach_it_by_tls_and_a_name_or_not_at_all(listening: Listening, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        listening.checked()
+
+
+def test_a_place_that_is_taken_is_told(tmp_path: Path) -> None:
+    with closing(bound(Listening(port=0))) as taken, pytest.raises(UsageError, match="--port"):
+        bound(Listening(port=taken.getsockname()[1]))
+
+
+def test_with_tls_the_cookie_is_for_tls_alone(root: Path, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    made = trustme.CA().issue_cert("localhost")
+    certificate.write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
+    made.private_key_pem.write_to_path(str(key))
+    with serving(root, certificate, key) as served:
+        assert served.url.startswith("https://")
+        browser = served.browser(verify=False)
+        answer = browser.send("/in", {"token": served.invited(OPERATOR).rpartition("/")[2]})
+        said = answer.headers["set-cookie"]
+        assert said.startswith("__Host-migrate-")
+        assert "secure" in said.lower()
+        assert browser.get("/").status_code == 200
 
 
 # -- sessions ---------------------------------------------------------------------------------
