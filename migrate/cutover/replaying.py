@@ -29,6 +29,8 @@ from migrate.engine import parquet, text
 from migrate.errors import Defect, UsageError
 from migrate.load.context import Progress, no_progress
 from migrate.plan.keys import key_of, key_prefix
+from migrate.stages.extract import arrow_schema, objects_needed, snapshot_targets
+from migrate.stages.load import load
 from migrate.storage import FolderStorage
 from migrate.store import Manifest, Store, generation_folder
 from migrate.types import Kind
@@ -133,11 +135,12 @@ def _run(
     inner = copy.copy(workspace)
     inner.__dict__["store"] = store
     if store.manifest(STAGED) is None:  # work done is known by (part, rows), so these stay as they were made
+        snapshot_targets(
+            workspace, progress, again=True
+        )  # by which posts of people who are there are matched
         posts.settle(_staged(workspace, posts, doors, run, store))
         _transform(inner, progress)
         store.publish(Manifest(STAGED, "staged", "", 0, 0, ()))
-    from migrate.stages.load import load
-
     load(inner, progress=progress, apart=True)
     posts.settle(list(_ends(inner, posts, doors, run)))
     posts.release(run)  # what is blocked goes with the next run
@@ -157,7 +160,12 @@ class RunStore(Store):
     def manifest(self, folder: str) -> Manifest | None:
         """The published manifest of a folder, or None."""
         under = self._of(folder)
-        return under.manifest(folder) if under else super().manifest(folder)
+        if under:
+            return under.manifest(folder)
+        number = folder.rpartition("/g")[2]
+        if number.isdigit() and int(number) not in (0, self.generation):
+            return None  # a transform asks for every one before its own; there is none here
+        return super().manifest(folder)
 
     def generations(self, stage: str, object: str) -> list[int]:
         """Numbers of an object's generations at a stage."""
@@ -189,8 +197,6 @@ def _staged(
     Returns:
         Ends of the posts that can't be a row: a value isn't of its field's type, or none is known.
     """
-    from migrate.stages.extract import arrow_schema, objects_needed
-
     catalog = workspace.catalog("source")
     refused: list[End] = []
     by_object: dict[str, list[IntakePlan]] = {}
