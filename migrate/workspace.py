@@ -429,8 +429,11 @@ def _witness(ledger: Ledger, storage: Storage, appended: Sequence[Appended]) -> 
 
     before: list[str] = []
     with contextlib.suppress(FileNotFoundError):
-        kept = json.loads(storage.read(TRAIL)[0])
-        before, known = kept["before"], kept["digest"]
+        try:
+            kept = json.loads(storage.read(TRAIL)[0])
+            before, known = list(kept["before"]), str(kept["digest"])
+        except (ValueError, KeyError, TypeError):
+            before, known = ["unreadable"], appended[0].previous  # shows for ever, and stops nobody's work
         if any(each.what == "purge" for each in appended):
             before = []  # the purge has made every digest anew, and says so
         elif known != appended[0].previous and not ledger.read(

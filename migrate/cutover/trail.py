@@ -26,6 +26,7 @@ from migrate.ledger.leases import this_process
 from migrate.ledger.tables import events as table
 from migrate.workspace import COPY, TRAIL, Workspace
 
+UNREADABLE = "unreadable"  # in place of a head
 PURGED = "purge"  # a purge takes a person out of the trail too, and so makes every later digest anew
 
 
@@ -214,13 +215,22 @@ def _kept(workspace: Workspace, purge: str) -> Iterator[tuple[str, str]]:
     for folder in ("reports", "cutover"):
         keys += [key for key in storage.keys(folder) if key.endswith(f"/{TRAIL}")]
     for key in keys:
-        place, found = storage.address(key), json.loads(storage.read(key)[0])
-        if key != TRAIL and found["at"] <= purge:
+        place = storage.address(key)
+        try:
+            found = json.loads(storage.read(key)[0])
+            kept, at = (found["digest"], *found.get("before", ())), str(found.get("at", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            yield place, UNREADABLE
             continue
-        for digest in (found["digest"], *found.get("before", ())):
-            yield place, digest
+        if key == TRAIL or at > purge:
+            for digest in kept:
+                yield place, digest
     if storage.has(COPY):
-        yield from _copied(storage.address(COPY), storage.read(COPY)[0])
+        place = storage.address(COPY)
+        try:
+            yield from _copied(place, storage.read(COPY)[0])
+        except (ValueError, KeyError, TypeError):
+            yield place, UNREADABLE
 
 
 def _copied(place: str, content: bytes) -> Iterator[tuple[str, str]]:

@@ -107,7 +107,9 @@ def opened(ledger: Ledger, point: Checkpoint) -> datetime:
     """When the window opens: with the first load, whose checkpoint this is; once a cohort is switched, with
     its switch. The only place that knows."""
     switches = [
-        each.switched for each in past_the_switch(ledger) if each.switched and each.switched > point.at
+        each.switched
+        for each in past_the_switch(ledger)
+        if each.state != "switching" and each.switched and each.switched > point.at
     ]
     return parse_stamp(min(switches, default=point.at))
 

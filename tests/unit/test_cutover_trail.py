@@ -126,3 +126,17 @@ def test_a_cut_tail_shows_in_the_copy_beside_the_data(workspace: Workspace) -> N
     edit(workspace, "DELETE FROM events WHERE number > 3")
 
     assert any(COPY in flaw for flaw in trail.verify(workspace))
+
+
+@pytest.mark.parametrize("name", [TRAIL, COPY, f"reports/one/{TRAIL}"])
+def test_a_head_that_was_made_unreadable_shows_and_stops_nobody_s_work(
+    workspace: Workspace, name: str
+) -> None:
+    trail.note(workspace, "reports/one")
+    place = workspace.root / ".migrate" / name
+    place.write_text("[]")
+
+    assert any(name in flaw for flaw in trail.verify(workspace))
+
+    trail.append(workspace.ledger, "Ada", "cutover test")
+    assert name == COPY or trail.verify(workspace)  # the copy is made anew with each event

@@ -17,6 +17,7 @@ from migrate_rollback import plan as plan_rollback
 from migrate_rollback import verify
 
 from migrate.connector import Who
+from migrate.cutover import trail
 from migrate.engine import Engine
 from migrate.errors import Damaged, UsageError
 from migrate.stages.care import moves
@@ -203,3 +204,18 @@ def test_what_is_nobody_is_refused(move: Move) -> None:
         purge(move.workspace, "Ada Lovelace")
     move.target.write(move.there("Account", "A1"), {"note": "x"}, Who.PERSON)
     assert purge(move.workspace, "nobody@nowhere.test", dry_run=True).records == {}
+
+
+def test_the_trail_is_whole_after_a_purge_and_shows_what_is_cut_after_it(move: Move) -> None:
+    workspace = move.workspace
+    trail.note(workspace, "reports/before")
+    move.clock.sleep(1)
+
+    purge(move.workspace, CREATED)
+
+    assert trail.verify(move.workspace) == []
+    trail.append(workspace.ledger, "ada", "said")
+    trail.append(workspace.ledger, "ada", "said")
+    with closing(sqlite3.connect(move.root / ".migrate" / "ledger.db")) as file, file:
+        file.execute("DELETE FROM events WHERE number = (SELECT max(number) FROM events)")
+    assert any("tail was cut" in flaw for flaw in trail.verify(move.workspace))
