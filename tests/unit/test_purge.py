@@ -38,6 +38,8 @@ def move(tmp_path: Path, engine: Engine) -> Move:
     move.source.put("Account", "A7", Name=f"Owned by {CREATED.upper()} alone")
     move.move()
     move.validate()
+    refused = json.dumps({"refusals": [{"reason": f"{CREATED} is taken by {ADOPTED}"}]})
+    move.workspace.storage.write("cutover/rehearsals/r.json", refused.encode())
     with move.workspace.ledger.write() as tx:
         tx.event("ada", "said", words=f"ask {CREATED} and {ADOPTED}")
     return move

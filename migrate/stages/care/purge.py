@@ -235,7 +235,7 @@ class _Purging:
                     self._parquet(key)
             elif key.startswith("plans/"):
                 self._kept_plan(key)
-            elif key.endswith(_TEXTS) and key.partition("/")[0] in ("reports", "stage"):
+            elif key.endswith(_TEXTS) and key.partition("/")[0] in ("reports", "stage", "cutover"):
                 self._text(key)
             self.progress("purge", number, len(keys))
         self._journal()
