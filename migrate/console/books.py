@@ -39,7 +39,30 @@ class Book:
 
 def books(workspace: Workspace, where: Path | str) -> list[Book]:
     """Every runbook that there is something to say of."""
-    return [*_way_back(workspace, where)]
+    return [*_cutovers(workspace, where), *_way_back(workspace, where)]
+
+
+def _cutovers(workspace: Workspace, where: Path | str) -> list[Book]:
+    """One for each cohort that is under way, or rehearsed at least."""
+    from migrate.cutover.machine import states
+    from migrate.cutover.runbook import runbook
+
+    found = []
+    for cohort, state in states(workspace).items():
+        if state == "planned":
+            continue
+        told = runbook(workspace, where, cohort)
+        name = f"cutover {cohort}"
+        steps = tuple(
+            BookStep(
+                row.title, row.command, f"takes {row.takes}",
+                (f"{told.phases[row.phase]}; {row.who}", f"Done: {row.see}", f"If not: {row.fails}"),
+            )
+            for row in told.rows
+        )  # fmt: skip
+        words = f"It is {state}; the way back takes {told.way_back}. Timetable: `migrate cutover runbook`."
+        found.append(Book(name, told.title.replace("`", ""), words, steps, ticks(workspace.ledger, name)))
+    return found
 
 
 def _way_back(workspace: Workspace, where: Path | str) -> list[Book]:

@@ -13,6 +13,8 @@ import click
 import pytest
 
 from migrate.cli.root import cli
+from migrate.console.books import books
+from migrate.cutover.machine import Cutover
 from migrate.cutover.rehearsal.measuring import Measured
 from migrate.cutover.rehearsal.projecting import Projection, Slice, project
 from migrate.cutover.runbook import messages as texts
@@ -21,6 +23,7 @@ from migrate.cutover.runbook.messages import AUDIENCES, MOMENTS
 from migrate.cutover.runbook.page import html, markdown
 from migrate.cutover.runbook.steps import STEPS
 from migrate.cutover.runbook.times import MARGIN, Zones, deadlines, timetable
+from migrate.cutover.ticks import tick
 from migrate.errors import PlanError
 from migrate.workspace import Workspace
 from tests.unit.test_cli import PLAN
@@ -127,6 +130,17 @@ def test_times_stand_in_utc_and_in_the_readers_zones_with_the_day_where_it_is_an
     zones = Zones(("UTC", "Europe/Berlin", "Asia/Tokyo"))
     assert zones.moment(AT) == ("Fri 4 Dec 2026, 17:00 UTC (18:00 Europe/Berlin, Sat 5 Dec 02:00 Asia/Tokyo)")
     assert zones.columns(AT) == ["4 Dec 17:00", "4 Dec 18:00", "5 Dec 02:00"]
+
+
+def test_the_console_ticks_the_steps_off_once_a_cohort_was_rehearsed(workspace: Workspace) -> None:
+    assert books(workspace, Path("acme")) == []
+    Cutover(workspace).move("rehearsed", who="Max Operator")
+    tick(workspace.ledger, "cutover all", "Freeze", who="Max Operator")
+
+    (book,) = books(workspace, Path("acme"))
+
+    assert [step.title for step in book.steps] == [each.title for each in STEPS]
+    assert (book.done, book.ticks["Freeze"].who) == (1, "Max Operator")
 
 
 # -- messages -------------------------------------------------------------------------------------
