@@ -105,3 +105,8 @@ def stamp(at: datetime) -> str:
 def parse_stamp(text: str) -> datetime:
     """The instant that `stamp` wrote (or any ISO-8601 instant with an offset)."""
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def shown(at: str, *, seconds: bool = False) -> str:
+    """A stamp as people read it: `27 Nov 2026, 04:07 UTC`."""
+    return f"{parse_stamp(at):%-d %b %Y, %H:%M{':%S' if seconds else ''}} UTC"

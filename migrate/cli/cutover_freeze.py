@@ -84,23 +84,30 @@ def thaw(session: Session, cohort: str | None, who: str, reason: str) -> Result:
 
 def _short(found: Freeze) -> str:
     """One line while somebody waits."""
+    from migrate.clock import shown
+
     left = max(0.0, found.needed - found.seconds)
     busy = f", {len(found.jobs)} jobs run" if found.jobs else ""
     newest = found.offences[0] if found.offences else None
     who = f"; last: {newest.by or 'somebody'} on {newest.object} {newest.id}" if newest else ""
-    return f"{found.at}: {found.touched:,} writes since {found.asked}{busy}{who}; {left:.0f} s to go."
+    at, asked = shown(found.at, seconds=True), shown(found.asked, seconds=True)
+    return f"{at}: {found.touched:,} writes since {asked}{busy}{who}; {left:.0f} s to go."
 
 
 def _text(found: Freeze, *, brief: bool) -> str:
+    from migrate.clock import shown
+
     lines = [] if brief or found.frozen else _told(found.instructions)
+    still = shown(found.still_from, seconds=True)
     if found.frozen:
         lines.append(
-            f"The cohort `{found.cohort}` is frozen: nothing has moved since {found.still_from}, for "
-            f"{found.seconds:.0f} s. Final watermark: {found.watermark}. Next: `migrate cutover delta`."
+            f"The cohort `{found.cohort}` is frozen: nothing has moved since {still}, for "
+            f"{found.seconds:.0f} s. Final watermark: {shown(found.watermark, seconds=True)}. "
+            "Next: `migrate cutover delta`."
         )
     else:
         lines.append(
-            f"Not frozen. Still since {found.still_from}, for {max(0.0, found.seconds):.0f} of "
+            f"Not frozen. Still since {still}, for {max(0.0, found.seconds):.0f} of "
             f"{found.needed:.0f} s. Run it again, or with `--wait`."
         )
     for each in found.jobs:
@@ -112,7 +119,7 @@ def _text(found: Freeze, *, brief: bool) -> str:
               for name, count in {**found.doors, **found.allowed}.items()]  # fmt: skip
     lines += [f"  {each}" for each in found.untold]
     if found.offences:
-        lines.append(f"Written since the freeze was asked for at {found.asked}:")
+        lines.append(f"Written since the freeze was asked for at {shown(found.asked, seconds=True)}:")
         lines += [f"  {count:,}  {name}" for name, count in found.by.items()]
         rows = [
             (each.at[:19].replace("T", " "), each.by or "?", each.deed, each.object, each.id, each.name,

@@ -84,11 +84,12 @@ def status(session: Session, cohort: str | None) -> Result:
 
 
 def _lines(found: list[Standing]) -> list[str]:
+    from migrate.clock import shown
     from migrate.cutover.deltas import FLOWS
 
     lines = []
     for each in found:
-        since = f" since {each.since}" if each.since else ""
+        since = f" since {shown(each.since)}" if each.since else ""
         lines.append(f"{each.cohort}: {each.state}{since}. Next: {each.command}; acts: {each.acts}.")
         if each.state in FLOWS and each.lag is not None:
             lines.append(f"  lag   {each.lag:,.0f} s; the plan allows {each.bound:,.0f} s")

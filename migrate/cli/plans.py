@@ -12,6 +12,8 @@ from migrate.cli.output import Result, Session, table
 if TYPE_CHECKING:
     from migrate.stages.undoable import Ahead, WayBack
 
+SAME = 5  # changes of one kind in one object that are told one by one
+
 
 @click.command(short_help="Write a first plan and its maps.")
 @click.option(
@@ -80,8 +82,25 @@ def discover(session: Session) -> Result:
     text = table(rows, ("system", "tenant", "name", "objects", "fields", "catalog"))
     drift = [f"{d.label}: {line}" for d in found for line in d.drift]
     if drift:
-        text += "\nChanged since the last discover:\n" + "\n".join(f"  {line}" for line in drift)
+        text += "\nChanged since the last discover:\n" + "\n".join(f"  {line}" for line in _together(drift))
     return Result("discover", {"systems": found}, text, 1 if drift else 0)
+
+
+def _together(drift: list[str]) -> list[str]:
+    """Lines of drift for people: where many fields of an object changed in one way (rights do), one line."""
+    by_change: dict[tuple[str, str], list[str]] = {}
+    for line in drift:
+        at, _, change = line.rpartition(": ")
+        owner, dot, _ = at.rpartition(".")
+        by_change.setdefault((owner, change) if dot else (at, change), []).append(line)
+    found = []
+    for (owner, change), lines in by_change.items():
+        if len(lines) <= SAME:
+            found += lines
+            continue
+        first = lines[0].rpartition(": ")[0].rpartition(".")[2]
+        found.append(f"{owner}: {change}, for {len(lines)} fields (`{first}` and others); `--json` has all")
+    return found
 
 
 def _way_back(back: WayBack) -> dict[str, Any]:

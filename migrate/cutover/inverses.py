@@ -14,6 +14,8 @@ from migrate.workspace import Workspace
 
 ELSEWHERE = frozenset({"window", "triggers", "notify", "sponsors"})  # a plan that only rolls back has these
 
+MANY = 4  # locked fields of one object, that are told together
+
 
 @dataclass(frozen=True)
 class WayBack:
@@ -35,7 +37,18 @@ class WayBack:
     @property
     def words(self) -> str:
         """For people: what doesn't come back to the letter; "" where all does."""
-        lines = [f"  {each.words}" for each in self.lossy]
+        locked: dict[str, list[str]] = {}
+        for each in self.lossy:
+            if each.locked:
+                locked.setdefault(each.object, []).append(each.name)
+        # Of an object of which we may write nothing there is one thing to say, and not one a field.
+        shut = {target: names for target, names in locked.items() if len(names) >= MANY}
+        lines = [f"  {each.words}" for each in self.lossy if not (each.locked and each.object in shut)]
+        lines += [
+            f"  {', '.join(names)}: our user may not change these fields of the old system (need a rule). "
+            "Where changes are to go back, give it the right to edit, and run `migrate discover`."
+            for names in shut.values()
+        ]
         lines += [f"  {name}: a rule stands there, but the plan fills no such field" for name in self.unknown]
         if not lines:
             return ""

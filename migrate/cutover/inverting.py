@@ -21,6 +21,8 @@ from migrate.types import Kind
 Verdict = Literal["exact", "lossy", "none"]
 SHOWN = 6  # values of a field that a line of text names
 
+LOCKED = "can't be changed in the old system"  # by the user of our credentials, or by anybody
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -88,6 +90,11 @@ class Inverse:
         if self.rule is not None and self.rule.sql is not None:
             return True
         return self.old is not None and self.verdict != "none" and not self.asks
+
+    @property
+    def locked(self) -> bool:
+        """Whether nothing stands against it but that our user may not write the old field."""
+        return self.asks and self.why.endswith(LOCKED)
 
     @property
     def words(self) -> str:
@@ -168,7 +175,7 @@ def _field(
         why = f"`{form.column}` is taken out of other records"
         return replace(found, verdict="none", old=None, total=False, why=why)
     if old.calculated or not old.updateable:
-        why = f"`{form.column}` can't be changed in the old system"
+        why = f"`{form.column}` {LOCKED}"
         return replace(found, verdict="none", old=None, total=False, why=why)
     if one.plan.entries:
         return _reference(found, one)
@@ -304,7 +311,7 @@ def _link(checked: Checked, each: CheckedObject, link: CheckedLink) -> Inverse:
             why = "its label came from a field of the record"
             return replace(found, verdict="none", old=None, total=False, why=why)
         if link.right.calculated or not link.right.updateable:
-            why = f"`{link.right.name}` can't be changed in the old system"
+            why = f"`{link.right.name}` {LOCKED}"
             return replace(found, verdict="none", old=None, total=False, why=why)
         return found
     if not any(name.left and name.right for name in checked.source.links):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from migrate.clock import parse_stamp, stamp
+from migrate.clock import parse_stamp, shown, stamp
 from migrate.cutover.machine import Cutover
 from migrate.plan.terms import instant_of, parse_window
 
@@ -32,7 +32,7 @@ class BackWindow:
         """It in one sentence."""
         if self.state == "sealed":
             return f"`{self.cohort}` is sealed: there is no way back."
-        end = f"{parse_stamp(self.ends):%-d %b %Y, %H:%M} UTC"
+        end = shown(self.ends)
         if self.state == "closed":
             return f"The way back of `{self.cohort}` was promised until {end} ({self.bound})."
         return (

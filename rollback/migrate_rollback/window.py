@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from migrate.clock import parse_stamp, stamp
+from migrate.clock import parse_stamp, shown, stamp
 from migrate.errors import UsageError
 from migrate.ledger import Ledger
 from migrate.ledger.cutovers import past_the_switch
@@ -100,7 +100,7 @@ class Warned:
 
 def moment(at: str | None) -> str:
     """A stamp as people read it."""
-    return f"{parse_stamp(at):%-d %b %Y, %H:%M} UTC" if at else "not known"
+    return shown(at) if at else "not known"
 
 
 def opened(ledger: Ledger, point: Checkpoint) -> datetime:
