@@ -133,7 +133,7 @@ def waive(cutover: Cutover, line: GateLine, *, who: str, reason: str, until: str
         raise UsageError(f"`{until}` has no zone, or has passed.", "Write a day to come.")
     return trail.append(
         cutover.workspace.ledger, name, WAIVED, cohort=cutover.cohort, line=line.id,
-        lines={line.id: line.about}, words={line.id: line.words}, reason=reason.strip(),
+        lines={line.id: line.about}, words={line.id: line.words}, reason=reason.strip(), via=trail.actor(),
         until=stamp(end.astimezone(UTC)),
     )  # fmt: skip
 
@@ -178,7 +178,7 @@ def override(
     return trail.append(
         cutover.workspace.ledger, name, OVERRIDDEN, cohort=cutover.cohort, evidence=core,
         lines={each: known[each].about for each in names}, words={each: known[each].words for each in names},
-        reason=reason.strip(),
+        reason=reason.strip(), via=trail.actor(),
     )  # fmt: skip
 
 

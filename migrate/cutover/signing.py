@@ -74,6 +74,7 @@ def request(cutover: Cutover, evidence: Evidence, *, who: str) -> Event:
     return trail.append(
         cutover.workspace.ledger, name, REQUESTED, cohort=cutover.cohort, evidence=evidence.digest,
         code=evidence.code, plan=cutover.workspace.plan.agreed,
+        via=trail.actor(),
         nonce=secrets.token_hex(16),  # no other request, of no other workspace, has its digest
         keys={each.name: people.fingerprint(each) for each in people.signers(cutover) if each.by != "link"},
     )  # fmt: skip

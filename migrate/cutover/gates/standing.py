@@ -16,7 +16,7 @@ from migrate_rollback.window import MARGIN, ROOM, took
 from migrate.cutover import trail
 from migrate.cutover.gates.lines import GateLine, green, red
 from migrate.cutover.gates.rehearsed import projected
-from migrate.errors import PlanError
+from migrate.errors import PlanError, UsageError
 from migrate.journal import REFUSED
 from migrate.ledger import batches as book
 from migrate.ledger.leases import this_process
@@ -134,11 +134,14 @@ def history(cutover: Cutover) -> Iterator[GateLine]:
 
 
 def check(cutover: Cutover) -> Iterator[GateLine]:
-    """The plan is sound against both catalogs and what was extracted."""
-    from migrate.stages.pipeline import checked
+    """The plan is sound against both catalogs. Values aren't counted anew: the last transform has."""
+    from migrate.stages.check import check as sound
 
+    workspace = cutover.workspace
     try:
-        checked(cutover.workspace)
+        sound(workspace.plan, workspace.catalog("source"), workspace.catalog("target"))
+    except UsageError as error:  # before the first discover
+        yield red("check", error.what, "migrate discover")
     except PlanError as error:
         told = [str(each) for each in error.mistakes]
         more = f", and {len(told) - 1} more" if len(told) > 1 else ""
