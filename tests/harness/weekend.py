@@ -266,7 +266,9 @@ class Weekend:
             first, second, shared = (name.replace("'", "''") for name in self.bounds)
             words = PLAN.format(first=first, second=second, shared=shared, mode="journal", rules=RULES,
                                 form=self.form)  # fmt: skip
-            plan.write_text(text.replace("cutover: {window: 10 working days}\n", words))
+            text = text.replace("cutover: {window: 10 working days}\n", words)
+            # Until the switch the old system is right, whatever people and automations do in the new one.
+            plan.write_text(re.sub(r"(    target: \w+\n)", r"\1    conflict: source\n", text))
         lane.environment["LEGACY_CLIENT_ID"] = "admin-app"  # the way back writes into the old system
 
     def first(self) -> None:

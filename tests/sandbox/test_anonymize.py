@@ -18,11 +18,16 @@ import pytest
 
 from migrate.blobs import StoredBlobs
 from migrate.demo.generated import generated
+from migrate.demo.nasty import nasty
 from migrate.demo.run import environment, prepare_folder, sandboxes
 from migrate.demo.shape import Sizes
 from migrate.errors import UsageError
+from migrate.plan import load_plan
 from migrate.stages.anonymize import anonymize, look_again
+from migrate.stages.anonymize.beside import write_plan
+from migrate.stages.anonymize.cipher import Cipher
 from migrate.stages.anonymize.leaks import EMAIL, NAMED, NUMBER
+from migrate.stages.anonymize.pseudonyms import Pseudonyms
 from migrate.stages.discover import discover
 from migrate.stages.extract import extract
 from migrate.stages.prepare import prepare
@@ -152,6 +157,74 @@ def test_the_plan_leads_to_no_real_system(case: Case) -> None:
     assert "revenue.operations" not in plan
     catalogs = "".join(path.read_text() for path in (case.made / ".migrate/catalog").glob("*.json"))
     assert case.real.catalog("source").tenant not in catalogs
+
+
+PEOPLE = """\
+cutover:
+  window: 10 working days
+  freeze: {allow: [Ada Abbas]}
+  sign:
+    - {name: Ada Abbas, email: ada@northgate.example, by: key, key: "ssh-ed25519 AAAA"}
+    - {name: Ben Okafor, email: ben@northgate.example, by: link}
+  people: [{name: Max Weber, email: max@northgate.example, role: operator}]
+  notify: {webhook: "env:HOOK"}
+  hooks:
+    - name: form
+      do: {command: [curl, "https://northgate.example/hook"]}
+      undo: {command: ["true"]}
+"""
+
+
+def test_people_of_the_plan_get_pseudonyms_and_nothing_leads_outside(tmp_path: Path) -> None:
+    source, made = tmp_path / "source", tmp_path / "made"
+    prepare_folder(source, "salesforce-to-hubspot")
+    made.mkdir()
+    plan = source / "plan.yaml"
+    plan.write_text(plan.read_text().replace("cutover: {window: 10 working days}\n", PEOPLE))
+
+    write_plan(Pseudonyms(Cipher(KEY)), load_plan(plan), made)
+
+    text, cutover = (made / "plan.yaml").read_text(), load_plan(made / "plan.yaml").model.cutover
+    for word in ("Abbas", "Okafor", "Weber", "northgate", "ssh-ed25519", "curl", "HOOK"):
+        assert word not in text, word
+    assert [each.by for each in cutover.sign] == ["link", "link"]
+    assert cutover.sign[0].name == cutover.freeze.allow[0]
+    assert cutover.people[0].role == "operator"
+    assert (cutover.hooks, cutover.notify) == ([], None)
+
+
+@pytest.mark.long
+def test_the_worst_org_keeps_lengths_nulls_and_groups_and_leaks_nothing(tmp_path: Path) -> None:
+    prepare_folder(tmp_path / "real", "salesforce-to-hubspot")
+    with sandboxes(tmp_path, generated(SMALL)) as (salesforce, hubspot):
+        salesforce.control.post("/seed", nasty())
+        plan = tmp_path / "real" / "plan.yaml"
+        plan.write_text(f"{plan.read_text()}\narchive: [Task, Event, EmailMessage, Visit__c, Member__c]\n")
+        real = Workspace(tmp_path / "real", environment(salesforce, hubspot))
+        discover(real)
+        extract(real)
+    found = anonymize(real, tmp_path / "made", key=KEY)
+    real.close()
+    assert found.leaks == ()
+    looked = 0
+    for old in sorted((tmp_path / "real/.migrate/stage").rglob("*.parquet")):
+        before = pq.read_table(old)
+        after = pq.read_table(tmp_path / "made" / old.relative_to(tmp_path / "real"))
+        assert before.schema == after.schema
+        for name in before.schema.names:
+            one, other = before[name].to_pylist(), after[name].to_pylist()
+            assert [each is None for each in one] == [each is None for each in other]
+            if any(isinstance(each, str) for each in one):
+                looked += len(one)
+                assert [len(each or "") for each in one] == [len(each or "") for each in other], name
+                assert _groups(one) == _groups(other), name
+    assert looked > 3_000
+
+
+def _groups(values: list[str | None]) -> list[int]:
+    """Each value's group, as they come, without regard to capitals and blanks around."""
+    known: dict[str | None, int] = {}
+    return [known.setdefault(each and each.strip().lower(), len(known)) for each in values]
 
 
 def test_a_folder_that_is_there_is_left_alone(case: Case) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PLACES = ("base_url", "instance_url", "login_url", "ca", "clock")
 _GONE = ("notify", "hooks", "messages", "watch", "webhook", "secret")  # of the cutover: they lead outside
 _PEOPLE = ("sign", "people")
-_NAMES = ("sponsors", "owner", "asked_of", "by", "who")
+_NAMES = ("sponsors", "owner", "asked_of", "by", "who", "allow")
 
 
 def write_plan(pseudonyms: Pseudonyms, plan: Plan, root: Path) -> None:
@@ -76,7 +76,7 @@ def _walked(pseudonyms: Pseudonyms, node: Any, path: tuple[str, ...] = ()) -> An
         return node
     last = path[-1] if path else ""
     person = last == "name" and len(path) > 1 and path[-2] in _PEOPLE
-    if person or (last in _NAMES and ("cutover" in path or "waive" in path)):
+    if person or (last in _NAMES and path[-2:] != ("sign", "by") and ("cutover" in path or "waive" in path)):
         return pseudonyms.value(node)
     return pseudonyms.structure(node)
 

@@ -73,6 +73,8 @@ class Pseudonyms:
 
     def value(self, text: str) -> str:
         """The pseudonym of a value; long texts go by themselves."""
+        if len(text) >= LONG:  # not kept: memory must not grow with people's mails
+            return self._value(text)
         found = self._values.get(text)
         if found is None:
             if len(self._values) >= CACHED:

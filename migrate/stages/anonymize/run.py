@@ -22,6 +22,7 @@ from migrate.engine import parquet
 from migrate.errors import UsageError
 from migrate.ledger.tables import generations, systems
 from migrate.load.context import Progress, no_progress
+from migrate.place import LEDGER
 from migrate.plugins import load
 from migrate.stages.anonymize.beside import anonymous, write_plan
 from migrate.stages.anonymize.blobs import replaced
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 STAGES = ("source", FILES, "target")
 ROLES: tuple[Role, ...] = ("source", "target")
 KEY = 32  # bytes
+BATCH = 32 << 20  # bytes of a part, uncompressed, that are in hand at a time
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,9 @@ class _Run:
     def write(self) -> None:
         """Everything, the ledger last."""
         write_plan(self.pseudonyms, self.real.plan, self.root)
-        copy = self.copy = Workspace(self.root, self.real.environment)
+        # A team's ledger is the original's: this one has its own, as a file.
+        environment = {name: v for name, v in self.real.environment.items() if name != LEDGER}
+        copy = self.copy = Workspace(self.root, environment)
         copy.place.make()
         digests = {
             role: copy.keep_catalog(copy.system(role).system, anonymous(self.pseudonyms, self.catalogs[role]))
@@ -192,7 +196,7 @@ class _Run:
                 schema = source.schema_arrow
                 made = {n.name: columns.change(stage, object, n.name, n.type) for n in schema}
                 with copy.store.writer(manifest.folder, schema, part_rows=1 << 62, first=number) as writer:
-                    for batch in source.iter_batches():
+                    for batch in source.iter_batches(batch_size=_rows(source)):
                         for n, name in enumerate(schema.names):
                             if (make := made[name]) is not None:
                                 batch = batch.set_column(n, schema.field(n), changed(batch, name, make))
@@ -228,3 +232,10 @@ class _Run:
                         state="extracted", manifest=manifest.digest(), watermark=manifest.facts["watermark"],
                         settled=None,
                     )  # fmt: skip
+
+
+def _rows(part: Any) -> int:
+    """Rows of a part that make about `BATCH`; bodies of mails are long."""
+    metadata = part.metadata
+    size = sum(metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups))
+    return int(max(16, min(1 << 16, BATCH * max(1, metadata.num_rows) // max(1, size))))
