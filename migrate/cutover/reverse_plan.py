@@ -33,6 +33,7 @@ class BackField:
     `keep`: SQL over `n` and `o` (the old record as it was) that is true where the old value still stands for
     the new one. `entries`: of the turned plan, where it is a reference. `far`, `label`: of a link, the new
     object at its other end. `raw`: what a rule's expression gives, before it is fitted into the old field.
+    `channel`: of an opt-out that the new system keeps by address; the old field says no.
     """
 
     name: str
@@ -44,6 +45,7 @@ class BackField:
     far: str = ""
     label: str = ""
     raw: str = ""
+    channel: str = ""
 
     @property
     def link(self) -> bool:
@@ -88,13 +90,14 @@ class BackEntry:
     alone: bool
     title: str | None
     owner: str | None
+    address: str | None = None
 
     @property
     def looked_at(self) -> tuple[str, ...]:
         """Fields of the new object that decide what goes back."""
         named = [each for field in self.fields for each in field.inputs]
         named += [each.field for each in self.stays if not each.field.startswith("links.")]
-        named += [each for each in (self.title, self.owner) if each]
+        named += [each for each in (self.title, self.owner, self.address) if each]
         return tuple(dict.fromkeys(named))
 
 
@@ -146,6 +149,9 @@ def _entry(
         else:
             for made in _fields(one, old, new, turned):
                 fields.setdefault(made.name, made)
+    kept = target.preferences.addresses.get(each.target) if target.preferences is not None else None
+    for made in _opt_outs(each, plan, old, kept):
+        fields.setdefault(made.name, made)
     plain = [entry for entry in entries if entry.target == each.target]
     first = next((entry for entry in plain if entry.part is None), plain[0])
     titles = [one.field for one in own if one.form == "field" and one.field in new.fields]
@@ -155,7 +161,32 @@ def _entry(
         tuple(fields.values()), tuple(links), tuple(stays), first is each,
         sum(one.source == each.source for one in entries) == 1,
         named[0] if named else None, next((n for n, f in new.fields.items() if f.owner), None),
+        kept if any(field.channel for field in fields.values()) else None,
     )  # fmt: skip
+
+
+def _opt_outs(each: ObjectPlan, plan: Plan, old: ObjectSchema, kept: str | None) -> Iterator[BackField]:
+    """Old fields that say no for a whole channel, where the new system keeps that by address."""
+    names = {name.casefold(): name for name in old.fields}
+    for index, one in enumerate(plan.model.consent):
+        name = names.get(one.opted_out.strip().casefold())
+        if kept is None or name is None or one.source != each.source or one.address is None:
+            continue
+        field = old.fields[name]
+        if one.subscription != "all" or field.kind is not Kind.BOOL or not field.updateable:
+            continue
+        inverse = Inverse(
+            each.name, each.target, f"consent.{index}", name, "exact", "opt-out", injective=True, total=True,
+            guarded=True,
+        )  # fmt: skip
+        table = opted_table(one.channel)
+        sql = f"CASE WHEN n._id IN (SELECT id FROM {table}) THEN true END"
+        yield BackField(name, inverse, sql, channel=one.channel)
+
+
+def opted_table(channel: str) -> str:
+    """The engine's table of the ids of new records whose address is opted out of a channel."""
+    return f"opted_{channel.lower()}"
 
 
 def _key_field(old: ObjectSchema, source: Catalog) -> str:

@@ -9,10 +9,12 @@ edit there: it is a conflict, listed with both values, and stays.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from migrate.cutover.reverse_plan import BackEntry, BackField, shown
+from migrate.connector import ALL, KeepsConsent
+from migrate.cutover.reverse_plan import BackEntry, BackField, opted_table, shown
 from migrate.cutover.reverse_side import BASE, LINKS, NEW, Side
 from migrate.engine import identifier, text
 from migrate.held import held
@@ -80,15 +82,16 @@ class Rows:
     Args:
         number: of the step; its base is the step before.
         bounded: only records of `going`, and new ones.
+        consent: ask the new system whose address is opted out, too: a call for each lot of people.
         only: ids of the new system that count, whatever their home side; none: those at home there.
     """
 
     def __init__(
         self, side: Side, loading: Loading, number: int, *, only: Sequence[str] = (), bounded: bool = False,
-        at: str = "",
+        at: str = "", consent: bool = False,
     ) -> None:  # fmt: skip
         self.side, self.loading, self.number, self.only, self.at = side, loading, number, tuple(only), at
-        self.bounded = bounded
+        self.bounded, self.consent = bounded, consent
         self.engine = side.workspace.engine
         self._conflicts: dict[tuple[str, str], str | None] = {}
 
@@ -118,6 +121,7 @@ class Rows:
         """Make the engine's table `back_rows` of an entry: changed and new records, with their old values."""
         side, object = self.side, each.object
         self._link_tables(each)
+        self._opted_tables(each)
         select = [
             "i.rkey AS _key", "i.old_id AS _old_id", "n._id AS _new_id", "false AS _fresh",
             *self._values(each, fresh=False),
@@ -190,6 +194,11 @@ class Rows:
             lost = f"{there} > 1"
             all_ = 'string_agg(x."right", \', \' ORDER BY x."right")'
             said = f'(SELECT {all_} FROM now_{number} AS x WHERE x."left" = n._id)'
+        elif field.channel:
+            value = field.sql
+            already = "false" if fresh else f"coalesce(o.{identifier(field.name)}, false)"
+            changed, lost = f"({value}) IS NOT NULL AND NOT {already}", "false"
+            said = f"CASE WHEN ({value}) IS NOT NULL THEN 'opted out' END"
         else:
             value = field.sql
             names = [identifier(name) for name in field.inputs]
@@ -218,6 +227,25 @@ class Rows:
         return (
             f"coalesce((SELECT min(r.rkey) FROM ids AS r WHERE r.id = {id} AND r.entry IN ({named})), {new})"
         )
+
+    def _opted_tables(self, each: BackEntry) -> None:
+        """Whose address the new system has opted out of a channel, where a whole look was asked for."""
+        for channel in sorted({field.channel for field in each.fields if field.channel}):
+            table = opted_table(channel)
+            self.engine.run(f"CREATE OR REPLACE TABLE {table} (id VARCHAR)")
+            if not self.consent or each.address is None:
+                continue
+            address = f"lower(trim(CAST({identifier(each.address)} AS VARCHAR)))"
+            query = f"""SELECT _id, {address} AS address FROM {self.side.look(NEW, each.object)}
+                WHERE nullif({address}, '') IS NOT NULL AND _id IN ({self.considered(each.object)})"""
+            with closing(self.side.forward.target()) as target:
+                if not isinstance(target, KeepsConsent):
+                    continue
+                for batch in self.engine.stream(query, rows=LOT):
+                    found = batch.to_pylist()
+                    said = target.read_consent(channel, sorted({row["address"] for row in found}))
+                    out = {one.address for one in said if one.out and one.subscription == ALL}
+                    self.engine.put(table, [(row["_id"],) for row in found if row["address"] in out])
 
     def _link_tables(self, each: BackEntry) -> None:
         """`now_<n>`: the links that are a field now; `moved_<n>`: records whose links changed since."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from migrate.catalog import Catalog
     from migrate.connector import Target
 
-FOLDER = "reverse"  # below the workspace's state
+FOLDER = "reverse"  # below the workspace's state; a purge knows it by this name
 WHOLE_EVERY = timedelta(days=1)  # a look that goes on for longer is taken anew
 NEW, OLD, BASE, LINKS, FOREIGN, MARKS = "look-new", "look-old", "base", "base-links", "foreign", "marks"
 ANCHOR, ROUND = "anchor", "round"  # kinds of marks

@@ -135,7 +135,7 @@ def plan(
         Loading(side.workspace, target, side.workspace.guarded(), attempt) as loading,
     ):
         bounded = bool(cohort) and _going(side, cohort)
-        rows = Rows(side, loading, number, only=only, bounded=bounded, at=at)
+        rows = Rows(side, loading, number, only=only, bounded=bounded, at=at, consent=whole)
         told = Findings(side, number)
         ready = [_entry(side, rows, each, told, loading, objects) for each in side.entries]
         _seed_references(side, loading, ready, number)

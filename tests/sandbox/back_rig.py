@@ -210,6 +210,7 @@ objects:
       dealstage: {from: StageName, picklist: stage.csv, unmapped: reject}
     links: [{to: companies, via: AccountId, label: primary}]
 """
+FROM_SALESFORCE += "consent: [{source: Contact, opted_out: HasOptedOutOfEmail, address: Email}]\n"
 INDUSTRY = "source,count,target,note\nBanking,,BANKING,\nFinance,,BANKING,\nEnergy,,UTILITIES,\n"
 STAGE = (
     "source,count,target,note\nProspecting,,appointmentscheduled,\nQualification,,qualifiedtobuy,\n"

@@ -73,6 +73,7 @@ def work_in_the_new_system(rig: Rig) -> None:
     })["id"]  # fmt: skip
     rig.act("new", "link", "deals", id=deal, to_object="companies", to=acme)
     rig.act("new", "delete", "contacts", id=cyd)
+    rig.act("new", "unsubscribe", "consent", id="bea@example.com")
     rig.act("new", "unlink", "contacts", id=bea, to_object="companies", to=bolt)
 
 
@@ -113,6 +114,9 @@ def test_what_was_sold_in_the_new_system_comes_back_to_the_org(rig: Rig) -> None
         found = back(cutover, who="Ada")
         assert cutover.state == "reverted"
     came_home(rig)
+    people = {row["LastName"]: row for row in rig.org("Contact").values()}
+    said_no = {name for name, row in people.items() if row["HasOptedOutOfEmail"]}
+    assert said_no == {"bea"}  # in the new system, which keeps it by address
     left = {(each.field, each.new_value): each.what for each in found.left}
     assert left[("Industry", "AIRLINES_AVIATION")] == "lost"
     assert left[("Industry", "BANKING")] == "lost"

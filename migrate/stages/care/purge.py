@@ -46,6 +46,7 @@ WHY = "lost: erased at the person's request; what it held before can't be put ba
 _TEXTS = (".json", ".csv", ".txt")
 _PAGES = (".html", ".xml", ".xlsx")
 _CUT = (".backup-", "ledger.db.lost-", "ledger.db.fresh", "console/")  # the last: what commands printed
+WAY_BACK = "reverse"  # a workspace of its own, sealed by itself; see `migrate.cutover.reverse_side`
 _LONG = 8  # letters of a name that is taken for theirs wherever a report shows it
 _SECONDS = 3600.0
 
@@ -248,7 +249,7 @@ class _Purging:
         write_aside(self.root / MOVES, json.dumps(self.moves).encode())
 
     def _keys(self) -> list[str]:
-        skipped = ("spill/", f"{ASIDE}/", "blobs/", "catalog/", "console/")
+        skipped = ("spill/", f"{ASIDE}/", "blobs/", "catalog/", "console/", f"{WAY_BACK}/")
         return [key for key in self.workspace.storage.keys("") if not key.startswith(skipped)]
 
     def _parquet(self, key: str, told: dict[bytes, bytes] | None = None) -> None:
@@ -387,6 +388,11 @@ class _Purging:
         left.append(
             "Backups, and files that were handed out (reports, sheets, exports): they are as they were."
         )
+        if (self.root / WAY_BACK).exists():
+            left.append(
+                f"{self.root / WAY_BACK}: the way back of a cutover holds their records as they were. Remove "
+                "the folder once every cohort is sealed or reverted."
+            )
         left.append("Free text that names them without their address, and the insides of files.")
         left.append("Both systems: what they hold is theirs to erase. A later extract reads it again.")
 
