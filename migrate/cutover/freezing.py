@@ -110,7 +110,9 @@ def freeze(
         looking = Looking(workspace, source, cutover.cohort)
         until = workspace.clock.now() + timedelta(seconds=wait)
         while True:
-            found, digest = _outcome(cutover, source, looking, asked)
+            found, digest = _outcome(cutover, source, looking, asked, sweep=state == "frozen")
+            if found.passed and state == "holding":  # all else is still: links are read once more
+                found, digest = _outcome(cutover, source, looking, asked, sweep=True)
             if state == "frozen":
                 mark = final_watermark(cutover) or _read_watermark(cutover, source, who)
                 return replace(found, frozen=True, watermark=str(mark.facts["at"]))
@@ -129,7 +131,7 @@ def freeze(
             if show is not None:
                 show(found)
             left = (until - workspace.clock.now()).total_seconds()
-            if left <= 0:
+            if left <= 0 or found.configuration:  # waiting mends no configuration
                 return found
             workspace.clock.sleep(min(left, POLL, max(1.0, found.needed - found.seconds)))
 
@@ -161,9 +163,11 @@ def _since_holding(cutover: Cutover, what: str) -> Event | None:
     return found[-1] if found and held is not None and found[-1].number > held.number else None
 
 
-def _outcome(cutover: Cutover, source: Source, looking: Looking, asked: Event) -> tuple[Freeze, str]:
+def _outcome(
+    cutover: Cutover, source: Source, looking: Looking, asked: Event, *, sweep: bool
+) -> tuple[Freeze, str]:
     """One look as people are told it, and its digest. The configuration is read where all else is still."""
-    look = looking.look(parse_stamp(str(asked.facts["at"])))
+    look = looking.look(parse_stamp(str(asked.facts["at"])), sweep=sweep)
     lag, told = 0.0, list[Instruction]()
     if isinstance(source, TellsTouches):
         lag, told = source.freeze_lag, list(source.instructions(stillness.levels(cutover.workspace)))
@@ -172,7 +176,7 @@ def _outcome(cutover: Cutover, source: Source, looking: Looking, asked: Event) -
     still_from = max(str(asked.facts["at"]), look.last)
     seconds = (parse_stamp(look.at) - parse_stamp(still_from)).total_seconds()
     still = not look.running and seconds >= needed
-    changed = looking.changed(asked.facts["configuration"]) if still else []
+    changed = looking.changed(asked.facts["configuration"]) if still and sweep else []
     by = {
         f"{object} by {name or 'somebody whom the vendor does not name'}": count
         for (object, name), count in sorted(look.counts.items())

@@ -127,8 +127,12 @@ class Looking:
         self._catalog = workspace.catalog("source")
         self._scope = Scope(workspace, cohort)
 
-    def look(self, since: datetime) -> Look:
+    def look(self, since: datetime, *, sweep: bool = True) -> Look:
         """Look at everything since a moment, but for the configuration.
+
+        Args:
+            sweep: read what bears no stamp, whole. Without it only what was never swept since then is; of the
+                rest the former sweeps count.
 
         Raises:
             SystemRefused, Parked: the source; a right that is missing is named.
@@ -137,7 +141,7 @@ class Looking:
         self._jobs(found, since)
         for object, level in levels(self._workspace).items():
             if level == "data":
-                self._object(found, object, since)
+                self._object(found, object, since, sweep=sweep)
         return found
 
     def changed(self, known: Mapping[str, str]) -> list[str]:
@@ -161,13 +165,13 @@ class Looking:
         else:
             found.untold.append("It tells no jobs or imports: ask whoever runs them.")
 
-    def _object(self, found: Look, object: str, since: datetime) -> None:
+    def _object(self, found: Look, object: str, since: datetime, *, sweep: bool) -> None:
         schema = self._catalog.objects.get(object)
         pages = None
         if schema is not None and schema.stamp is not None and isinstance(self._source, TellsTouches):
             pages = self._source.touches(object, since)
         if pages is None:
-            self._swept(found, object)
+            self._swept(found, object, sweep=sweep)
             return
         for page in pages:
             ours = self._scope.of(object, [each.id for each in page])
@@ -200,7 +204,7 @@ class Looking:
 
     # -- what no stamp tells -------------------------------------------------------------------
 
-    def _swept(self, found: Look, object: str) -> None:
+    def _swept(self, found: Look, object: str, *, sweep: bool) -> None:
         """Read it whole and compare it with the sweep before; what differs moved between the two."""
         import pyarrow as pa
 
@@ -209,6 +213,9 @@ class Looking:
         former = store.manifest(folder)
         if former is not None and former.facts["since"] != found.since:
             former = None  # of an earlier freeze
+        if former is not None and not sweep:
+            found.last = max(found.last, str(former.facts["moved"]))
+            return
         ends = [name for name in ("left", "right") if name in self._fields(object)]
         asked = [*ends, *self._stamp(object)]
         columns = pa.schema([(name, pa.string()) for name in ("_id", *asked)])

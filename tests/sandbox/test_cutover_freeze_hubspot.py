@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from migrate.connector import NewField
 from migrate.cutover import homes
 from migrate.cutover.freeze_acts import standing
 from migrate.cutover.freezing import drain, still_frozen
@@ -109,3 +111,15 @@ def test_a_workflow_that_the_plan_names_is_off_while_frozen_and_on_after_the_tha
     assert flows(rig)
     with rig.workspace() as workspace:
         assert not standing(Cutover(workspace))
+
+
+def test_a_field_that_is_made_meanwhile_breaks_the_freeze_until_it_is_asked_for_anew(rig: Rig) -> None:
+    rig.run("cutover freeze --as Ada", 1)
+    with rig.workspace() as workspace, closing(workspace.connector("source")) as source:
+        made = source.prepare([NewField("contacts", "shoe_size", "Shoe size", "string")])
+        assert [outcome for _, outcome in made] == ["made"]
+
+    found = rig.run("cutover freeze --wait --as Ada", 1)["freeze"]
+    assert [each.partition(" (")[0] for each in found["configuration"]] == ["`contacts` was changed"]
+
+    assert rig.run("cutover freeze --wait --anew --as Ada", 0)["freeze"]["frozen"]
