@@ -130,7 +130,7 @@ def waive(
         else:
             done = gates.waive(cutover, line, who=who, reason=reason, until=until)
             words = f"{line} may stand until {done.facts['until']}. Next: `migrate cutover gate`."
-    return Result("cutover waive", {"line": line, "event": done.digest, **done.facts}, words)
+    return Result("cutover waive", {**done.facts, "line": line, "event": done.digest}, words)
 
 
 @click.command(short_help="Open a red gate, by name, with a reason.")
@@ -159,7 +159,7 @@ def override(session: Session, cohort: str | None, who: str, lines: str, reason:
             )
         done = gates.override(cutover, names, who=who, reason=reason)
     words = f"{done.who} overrides {', '.join(names)}. Next: `migrate cutover gate`."
-    return Result("override", {"lines": names, "who": done.who, "event": done.digest, **done.facts}, words)
+    return Result("override", {**done.facts, "lines": names, "who": done.who, "event": done.digest}, words)
 
 
 @click.command(short_help="Sign the approval of a cohort's switch.")

@@ -6,10 +6,12 @@ import json
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from migrate.cli import main
 from migrate.connector import Rights
 from migrate.cutover import excusing, freezing, posts, trail
 from migrate.cutover import gate as gates
@@ -442,3 +444,33 @@ def test_the_report_names_who_signs_and_every_override_for_ever(case: Case) -> N
         "only a label changed since",
     ]
     assert "rehearsal" in case.red()  # of other evidence: void
+
+
+def test_the_commands_take_no_decision_without_name_and_reason(
+    tmp_path: Path, engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = Case(tmp_path / "w", engine, TERMS + "  gate: {fresh: 500 weeks, rehearsal: 500 weeks}\n")
+    trail.append(case.workspace.ledger, "max", "cutover rehearsed", plan="0" * 64)
+    case.gate()
+
+    def told(*words: str) -> tuple[int, dict[str, Any]]:
+        capsys.readouterr()
+        code = main(["-w", str(case.root), "--json", *words])
+        return code, json.loads(capsys.readouterr().out)
+
+    lines = ("override", "--yes", "--lines", "rehearsal")
+    assert told(*lines, "--reason", "why")[0] == 2  # user@host is nobody of the plan's
+    assert told(*lines, "--as", ADA)[0] == 2
+    assert told("override", "--yes", "--lines", "plan", "--as", ADA, "--reason", "why")[0] == 2
+    code, done = told(*lines, "--as", ADA, "--reason", "a label")
+    assert (code, done["lines"], done["who"]) == (0, ["rehearsal"], ADA)
+    assert case.gate().state == "verified"
+
+    waive = ("cutover", "waive", "rehearsal", "--as", ADA, "--until", "2099-01-01")
+    assert told(*waive)[0] == 2
+    code, refused = told(*waive, "--reason", "why")
+    assert (code, "isn't red" in refused["message"]) == (2, True)  # it is overridden by now
+    code, link = told("cutover", "invite", ADA)
+    assert (code, len(link["token"])) == (0, 43)
+    assert told("cutover", "invite", BEN)[0] == 2
+    assert told("approve", "--statement", str(case.root / "plan.yaml"))[0] == 2
