@@ -161,7 +161,8 @@ def _tests(id: str, files: Sequence[str], chosen: str = "") -> Line:
 
 
 CLAIMED: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("no-way-past-the-gate", ("tests/unit/test_cutover_sequences.py", "tests/unit/test_cutover_machine.py"),
+    ("no-way-past-the-gate", ("tests/unit/test_cutover_sequences.py", "tests/unit/test_cutover_machine.py",
+                              "tests/unit/test_cutover_approvals.py"),
      ""),
     ("swapped-order", ("tests/unit/test_cutover_sequences.py",), "watermark_is_read_after"),
     ("signatures", ("tests/unit/test_cutover_signing.py", "tests/unit/test_cutover_passkeys.py"), ""),
