@@ -140,7 +140,7 @@ def runbook(
         at=stamp(at) if at else "", until=stamp(until) if until else "", zones=zones.names,
         begins=zones.moment(at), ends=zones.moment(until), last_start=zones.moment(bounds.last_start),
         no_return=zones.moment(bounds.no_return), way_back=_takes(back),
-        window=terms.window if window is None else window.words,
+        window=f"The way back stays open for {terms.window}." if window is None else window.words,
         rehearsed=found.words if found else "", method=projection.method if projection else "",
         evidence=found.evidence if found else "",
         warnings=tuple(_warnings(found, workspace, planned, bounds, at, until, people)), people=people,
