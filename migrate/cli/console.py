@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from migrate.cli.cutover import actor_option
+from migrate.cli.cutover import actor_option, cohort_option
 from migrate.cli.output import Result, Session
 from migrate.cli.watching import Span
 
@@ -107,3 +107,31 @@ def tick(session: Session, runbook: str, step: str, undo: bool, who: str) -> Res
         run(workspace.ledger, runbook, step, who=who, undo=undo)
     words = "isn't ticked off any more" if undo else "is ticked off"
     return Result("console tick", {"runbook": runbook, "step": step, "done": not undo}, f"`{step}` {words}.")
+
+
+@console.command(short_help="Say when the maintenance window is.")
+@cohort_option
+@actor_option
+@click.option("--at", required=True, help="When it begins: an instant, or a day and an hour.")
+@click.option("--until", required=True, help="When people want to work again.")
+@click.pass_obj
+def window(session: Session, cohort: str | None, who: str, at: str, until: str) -> Result:
+    """Keep in the trail when a cohort's maintenance window is; the console counts down to it.
+
+    Its runbook gets these times. An hour without a zone is one of the plan's calendar. Nothing else goes by
+    it: a freeze is what `migrate cutover freeze` has verified.
+
+    \b
+    migrate console window --at "2026-12-04 18:00" --until "2026-12-06 20:00"
+    """
+    from migrate.cli.cutover_runbook import instant
+    from migrate.cutover.machine import chosen
+    from migrate.cutover.scheduled import schedule
+
+    with session.workspace() as workspace:
+        begins, ends = instant(workspace, at, "--at"), instant(workspace, until, "--until")
+        if begins is None or ends is None:
+            raise click.UsageError("`--at` and `--until` are moments.")
+        found = schedule(workspace.ledger, chosen(workspace, cohort), begins, ends, who=who)
+    words = f"The window of `{found.cohort}` is from {found.at} to {found.until}."
+    return Result("console window", {"window": found}, words)

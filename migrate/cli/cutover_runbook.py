@@ -42,8 +42,8 @@ def runbook(session: Session, cohort: str | None, at: str, until: str, out: Path
 
     with session.workspace() as workspace:
         found = gather(
-            workspace, session.where, chosen(workspace, cohort), at=_instant(workspace, at, "--at"),
-            until=_instant(workspace, until, "--until"),
+            workspace, session.where, chosen(workspace, cohort), at=instant(workspace, at, "--at"),
+            until=instant(workspace, until, "--until"),
         )  # fmt: skip
         page, text = write(found, out or workspace.place.scratch / "runbook")
     lines = [
@@ -55,7 +55,8 @@ def runbook(session: Session, cohort: str | None, at: str, until: str, out: Path
     return Result("cutover runbook", document, "\n".join(lines), int(bool(found.warnings)))
 
 
-def _instant(workspace: Workspace, words: str, option: str) -> datetime | None:
+def instant(workspace: Workspace, words: str, option: str) -> datetime | None:
+    """The moment that an option names, in the plan's zone where it has none; None where nothing was given."""
     from zoneinfo import ZoneInfo
 
     if not words:
@@ -115,8 +116,8 @@ def show(session: Session, cohort: str | None, at: str, until: str) -> Result:
 
     with session.workspace() as workspace:
         found = gather(
-            workspace, session.where, chosen(workspace, cohort), at=_instant(workspace, at, "--at"),
-            until=_instant(workspace, until, "--until"),
+            workspace, session.where, chosen(workspace, cohort), at=instant(workspace, at, "--at"),
+            until=instant(workspace, until, "--until"),
         ).messages  # fmt: skip
     text = "\n\n".join(f"=== {each.title}, {each.when} ===\n{each.text}" for each in found)
     return Result("cutover messages show", {"messages": found}, text)

@@ -93,6 +93,11 @@ def _acting(*words: str) -> Callable[[Values, Person], list[str]]:
     return lambda _values, person: [*words, f"--as={person.name}"]
 
 
+def _cutover_window(values: Values, person: Person) -> list[str]:
+    options = [f"--{name}={values[name]}" for name in ("cohort", "at", "until")]
+    return ["console", "window", f"--as={person.name}", *options]
+
+
 def _gate_waive(values: Values, person: Person) -> list[str]:
     options = [f"--{name}={values[name]}" for name in ("cohort", "reason", "until")]
     return ["cutover", "waive", f"--as={person.name}", *options, "--", values["line"]]
@@ -132,6 +137,10 @@ ACTS: Mapping[str, Act] = {
             _hold("force", yes=True), (_GROUP,), typed="target"),
         Act("rehearse", "Rehearse on twins", "operator", "Plays the whole cutover, the way back included, on "
             "local twins of both systems. Reads and writes no real system.", _acting("cutover", "rehearse")),
+        Act("window", "Set the maintenance window", "operator", "Kept in the trail; pages count down to "
+            "it, and the runbook gets its times. An hour without a zone is one of the plan's calendar.",
+            _cutover_window, (_COHORT, Box("at", "From, as 2026-12-04 18:00"), Box("until", "Until")),
+            quick=True),
         Act("start", "Start", "operator", "Extracts, transforms and loads the cohort's records, and all that "
             "they refer to. Goes on where it was stopped.", _cutover("start"), (_COHORT,)),
         Act("delta", "Bring what has changed", "operator", "Rounds of deltas until the lag is under the "
@@ -182,11 +191,11 @@ ACTS: Mapping[str, Act] = {
 
 # By state: what leads on from there, or back. Whether it may, the command decides, never the page.
 OFFERED: Mapping[str, tuple[str, ...]] = {
-    "planned": ("rehearse", "start", "cancel"),
-    "rehearsed": ("start", "rehearse", "cancel"),
-    "loading": ("start", "cancel"),
-    "syncing": ("delta", "cancel"),
-    "holding": ("freeze", "watch", "delta", "replay", "cancel"),
+    "planned": ("rehearse", "start", "window", "cancel"),
+    "rehearsed": ("start", "rehearse", "window", "cancel"),
+    "loading": ("start", "window", "cancel"),
+    "syncing": ("delta", "window", "cancel"),
+    "holding": ("freeze", "watch", "delta", "replay", "window", "cancel"),
     "frozen": ("delta", "thaw", "cancel"),
     "drained": ("gate", "thaw", "cancel"),
     "verified": ("request", "gate", "thaw", "cancel"),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from migrate.cutover.machine import Cutover, states
+from migrate.cutover.scheduled import scheduled
 from migrate.cutover.ticks import Tick, ticks
-from migrate.errors import UsageError
+from migrate.errors import PlanError, UsageError
 from migrate.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class BookStep:
-    """A step as the page shows it. `when`: how long it takes, or when it is due."""
+    """A step as the page shows it. `when`: how long it takes, and when it is due."""
 
     title: str
     command: str
@@ -39,30 +41,45 @@ class Book:
 
 def books(workspace: Workspace, where: Path | str) -> list[Book]:
     """Every runbook that there is something to say of."""
-    return [*_cutovers(workspace, where), *_way_back(workspace, where)]
+    found = [
+        _cutover(workspace, where, cohort)
+        for cohort, state in states(workspace).items()
+        if state != "planned" or scheduled(workspace.ledger, cohort)
+    ]
+    return [*found, *_way_back(workspace, where)]
 
 
-def _cutovers(workspace: Workspace, where: Path | str) -> list[Book]:
-    """One for each cohort that is under way, or rehearsed at least."""
-    from migrate.cutover.machine import states
+def _cutover(workspace: Workspace, where: Path | str, cohort: str) -> Book:
+    """A cohort's. Ticks are those since it was last planned: what was done in a former try isn't done."""
     from migrate.cutover.runbook import runbook
 
-    found = []
-    for cohort, state in states(workspace).items():
-        if state == "planned":
-            continue
-        told = runbook(workspace, where, cohort)
-        name = f"cutover {cohort}"
-        steps = tuple(
-            BookStep(
-                row.title, row.command, f"takes {row.takes}",
-                (f"{told.phases[row.phase]}; {row.who}", f"Done: {row.see}", f"If not: {row.fails}"),
-            )
-            for row in told.rows
-        )  # fmt: skip
-        words = f"It is {state}; the way back takes {told.way_back}. Timetable: `migrate cutover runbook`."
-        found.append(Book(name, told.title.replace("`", ""), words, steps, ticks(workspace.ledger, name)))
-    return found
+    window = scheduled(workspace.ledger, cohort)
+    tries = sum(each.facts["to"] == "planned" for each in Cutover(workspace, cohort).moves())
+    name = f"cutover {cohort}" + (f" {tries + 1}" if tries else "")
+    try:
+        found = runbook(
+            workspace, where, cohort, at=window.at if window else None, until=window.until if window else None
+        )
+    except PlanError as error:  # a message's template; the way back has its runbook all the same
+        return Book(name, f"The cutover of {cohort}", str(workspace.place.told(error)), (), {})
+    steps = tuple(
+        BookStep(
+            row.title, row.command,
+            "; ".join(filter(None, (_due(found.zones, row.times), row.takes))),
+            tuple(filter(None, (
+                f"{found.phases[row.phase]}. {row.who}." + (" A decision." if row.decision else ""),
+                row.see and f"Done: {row.see}", row.fails and f"Else: {row.fails}",
+            ))),
+        )
+        for row in found.rows
+    )  # fmt: skip
+    words = " ".join(f"{each}" for each in found.warnings)
+    return Book(name, found.title, words, steps, ticks(workspace.ledger, name))
+
+
+def _due(zones: Sequence[str], times: Sequence[str]) -> str:
+    """When a step begins, in each zone; "" where no window is set."""
+    return ", ".join(f"{at} {zone}" for zone, at in zip(zones, times, strict=True) if at)
 
 
 def _way_back(workspace: Workspace, where: Path | str) -> list[Book]:
@@ -75,7 +92,8 @@ def _way_back(workspace: Workspace, where: Path | str) -> list[Book]:
     name = f"rollback {found.attempt}"
     steps = tuple(
         BookStep(
-            step.title, step.command, step.takes if step.seconds is None else f"takes {step.takes}",
+            step.title, step.command,
+            step.takes if step.seconds is None else f"takes {step.takes}",
             (*((f"Type `{step.typed}`. {step.note}",) if step.typed else ()),
              "You see: " + " or ".join(f"“{each}”" for each in step.see), f"Fails? {step.fails}"),
         )

@@ -9,6 +9,7 @@ from migrate.cutover.deltas import FLOWS
 from migrate.cutover.lag import Lag, lags
 from migrate.cutover.machine import states
 from migrate.cutover.rounds import bound_of
+from migrate.cutover.scheduled import moments
 from migrate.cutover.standing import Standing, everywhere
 from migrate.cutover.states import PATH
 from migrate.cutover.watching import EndpointRate, Quota, endpoints_of, quota_of
@@ -20,11 +21,15 @@ TONES = {"switched": "pass", "sealed": "pass", "approved": "pass", "verified": "
          "reversing": "warn", "switching": "warn", "cancelled": "warn"}  # fmt: skip
 
 
+DONE = ("switched", "sealed", "reversing", "reverted", "cancelled")  # nothing to count down to
+
+
 @dataclass(frozen=True)
 class Cohort:
     """A cohort on the page. `at`: how many states of `path` lie behind it.
 
-    `lag`: how far the target is behind, by the last round of deltas; "" where none flow.
+    `lag`: what the last round of deltas came to; "" where none flow. `moments`: what is counted down to, in
+    words, with the stamps.
     """
 
     stands: Standing
@@ -32,6 +37,7 @@ class Cohort:
     at: int
     offered: tuple[Act, ...]
     lag: str = ""
+    moments: tuple[tuple[str, str], ...] = ()
 
     @property
     def tone(self) -> str:
@@ -42,7 +48,7 @@ class Cohort:
 def cohorts(workspace: Workspace) -> list[Cohort]:
     """Every cohort, in the plan's order; asks no system."""
     lag = _lag(workspace)
-    return [_cohort(each, lag) for each in everywhere(workspace)]
+    return [_cohort(workspace, each, lag) for each in everywhere(workspace)]
 
 
 def _lag(workspace: Workspace) -> str:
@@ -82,10 +88,13 @@ def keeping(workspace: Workspace) -> Keeping | None:
     )  # fmt: skip
 
 
-def _cohort(stands: Standing, lag: str) -> Cohort:
+def _cohort(workspace: Workspace, stands: Standing, lag: str) -> Cohort:
     state = stands.state
     path: tuple[str, ...] = PATH if state in PATH else (*PATH[: PATH.index("switched") + 1], state)
     if state == "cancelled":
         path = ("planned", "cancelled")
     offered = tuple(ACTS[name] for name in OFFERED.get(state, ()))
-    return Cohort(stands, path, path.index(state), offered, lag if state in FLOWS else "")
+    return Cohort(
+        stands, path, path.index(state), offered, lag if state in FLOWS else "",
+        tuple(moments(workspace, stands.cohort)) if state not in DONE else (),
+    )  # fmt: skip

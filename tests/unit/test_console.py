@@ -106,7 +106,7 @@ ROLES = {
     **dict.fromkeys(
         ("hold-keep", "hold-merge", "hold-force", "validate", "rollback-plan", "tick", "untick", "rehearse",
          "start", "delta", "replay", "watch", "freeze", "thaw", "gate", "request", "switch", "switch-undo",
-         "back", "seal", "cancel"),
+         "back", "seal", "cancel", "window"),
         OPERATOR,
     ),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,3 +119,25 @@ def test_nobody_hands_in_anothers_statement(case: Case, served: Served) -> None:
     assert answer.status_code == 400
     assert "another person" in answer.text
     assert signed(case) == []
+
+
+def test_a_window_that_is_set_is_counted_down_to_and_gives_the_runbook_its_times(
+    case: Case, served: Served
+) -> None:
+    operator = served.come(MAX)
+    case.moved("holding")
+    run = served.ended(operator.do("/", "window", {"at": "2099-12-04 18:00", "until": "2099-12-06 20:00"}))
+    assert run.state == "done", run
+    page = operator.get("/").text
+    assert "The freeze" in page
+    assert "People work again" in page
+    assert "4 Dec 2099, 18:00 UTC" in page
+    book = operator.get("/runbook").text
+    assert re.search(r"18:00", book)
+    assert "Freeze" in book
+
+    served.ended(operator.do("/runbook", "tick", runbook="cutover all", step="Freeze"))
+    assert "1 of" in operator.get("/runbook").text
+    wrong = served.ended(operator.do("/", "window", {"at": "2099-12-04 18:00", "until": "2099-12-03 20:00"}))
+    assert wrong.state == "failed"
+    assert "ends before it begins" in wrong.message
