@@ -4,7 +4,8 @@ Search tells which records changed, a little late; each is then read from the ro
 history, which names source and user. Deleted records stand in the list of archived ones, without who did it.
 A link moves no stamp and has no author: links are swept. HubSpot has no way to close a portal, and the API
 none to take a user's rights, so people do what there is to do.
-HubSpot, "Property history", "Imports" (states), knowledge base "Deactivate users", read 2026-11-27.
+HubSpot, "Imports" (2026-03, states), "Property history", knowledge base "Manage connected apps", read
+2026-11-27. Menu words without a page are from practice.
 """
 
 from __future__ import annotations
@@ -45,32 +46,30 @@ _ALL: Final[dict[Level, tuple[Instruction, ...]]] = {
             "Tell super admins to change nothing under Settings > Properties, Objects and Automation > "
             "Workflows. Settings > Account Management > Audit Logs shows who does (Enterprise).",
             "Tell them that the settings are theirs again.",
-            source="HubSpot knowledge base, View and export account activity history, read 2026-11-27",
         ),
     ),
     "bulk": (
         Instruction(
             "bulk",
-            "Settings > Users & Teams > (user) > CRM tab: switch off Bulk delete, Import and Edit property "
-            "settings. Data Management > Data Integration > Imports: begin none; wait for those in progress.",
+            "Settings > Users & Teams > (user): take the permissions to import, to delete in bulk and to "
+            "edit property settings. Begin no import; wait for those in progress.",
             "Switch the permissions on again.",
-            source="HubSpot knowledge base, User permissions guide, read 2026-11-27",
         ),
         Instruction(
             "bulk",
-            "Data Management > Data Integration > Connected apps: pause the sync of each app that writes "
-            "(Sync settings > Turn off sync).",
+            "Settings > Integrations > Connected Apps: turn off the sync of each app that writes, or have "
+            "its owner stop it.",
             "Turn each sync on again.",
-            source="HubSpot knowledge base, Manage data sync, read 2026-11-27",
+            source="HubSpot knowledge base, Manage connected apps, read 2026-11-27",
         ),
     ),
     "data": (
         Instruction(
             "data",
-            "Settings > Users & Teams: set the users to view-only (Actions > Edit permissions > CRM > Edit: "
-            "None), or Actions > Deactivate. HubSpot has no switch that closes a portal to writers.",
-            "Give the former permission set back, or Actions > Reactivate.",
-            source="HubSpot knowledge base, Deactivate, reactivate or remove users, read 2026-11-27",
+            "Settings > Users & Teams: set Edit to None for each object of the users who write (they may "
+            "still add notes and tasks), or Actions > Deactivate user. HubSpot has no switch that closes a "
+            "portal to writers.",
+            "Give the former permissions back, or Actions > Reactivate user.",
         ),
         Instruction(
             "data",

@@ -5,7 +5,8 @@ only where somebody saved: a job of the platform moves the first alone. Data Loa
 Wizard work by bulk jobs, which one list tells. A record that was erased from the recycle bin at once is in no
 query any more; the delta finds it in the delete log.
 Salesforce, REST guide "QueryAll", Object Reference "System Fields", Bulk API 2.0 "Get All Jobs", help
-"Freeze or Unfreeze User Accounts", "Customize Login IP and Hours", read 2026-11-27.
+"Freeze or Unfreeze User Accounts", "View and Edit Login Hours in Profiles", "Monitor Bulk Data Load Jobs",
+read 2026-11-27. Menu words without a page are from practice.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ LAG: Final = 60.0  # seconds after which a committed row is in every query
 _SECOND: Final = timedelta(seconds=1)  # stamps are as fine as that
 _MODIFIED, _BY, _MADE, _MAKER = "LastModifiedDate", "LastModifiedById", "CreatedDate", "CreatedById"
 _FREEZE: Final = "Salesforce help, Freeze or Unfreeze User Accounts, read 2026-11-27"
-_HOURS: Final = "Salesforce help, Set Login Hours, read 2026-11-27"
+_HOURS: Final = "Salesforce help, View and Edit Login Hours in Profiles, read 2026-11-27"
 _JOBS: Final = "Salesforce help, Monitor Bulk Data Load Jobs, read 2026-11-27"
 
 _ALL: Final[dict[Level, tuple[Instruction, ...]]] = {
@@ -39,15 +40,15 @@ _ALL: Final[dict[Level, tuple[Instruction, ...]]] = {
             "Tell everyone with Customize Application to change nothing in Setup; Setup > Security > View "
             "Setup Audit Trail shows who does. Put no change set and no package in.",
             "Tell them that Setup is theirs again.",
-            source="Salesforce help, Monitor Setup Changes with Setup Audit Trail, read 2026-11-27",
         ),
     ),
     "bulk": (
         Instruction(
             "bulk",
             "Setup > Environments > Jobs > Bulk Data Load Jobs: wait for the end of what is in progress, "
-            "abort what is open. Setup > Integrations > Data Import Wizard: begin no import. Setup > "
-            "Scheduled Jobs: delete or pause data exports and scheduled Apex that write.",
+            "abort what is open (batches that run go on to their end). Setup > Integrations > Data Import "
+            "Wizard: begin no import. Setup > Scheduled Jobs: delete or pause data exports and scheduled "
+            "Apex that write.",
             "Schedule again what was paused.",
             source=_JOBS,
         ),
@@ -55,9 +56,10 @@ _ALL: Final[dict[Level, tuple[Instruction, ...]]] = {
     "data": (
         Instruction(
             "data",
-            "Setup > Users > Profiles > (each profile that writes) > Login Hours > Edit: close the hours of "
-            "the freeze. Who is logged in keeps reading until the next page, then is logged out.",
-            "Set the hours back: Login Hours > Edit > Clear all times.",
+            "Setup > Profiles > (each profile that writes) > Login Hours > Edit: close the days of the "
+            "freeze (start and end at 12 AM). Who is logged in then may look at the page that is open, and "
+            "do nothing more.",
+            "Set the hours back, or Login Hours > Edit > Clear all times.",
             source=_HOURS,
         ),
         Instruction(

@@ -3,8 +3,8 @@
 A person imports rows of one object; they are written some seconds later under the source IMPORT, and until
 then the import is STARTED, PROCESSING, or DEFERRED while three others run. No list says who began it.
 
-Facts: HubSpot, "Imports" (`GET /crm/v3/imports`, states, cancel; scope `crm.import`), read 2026-11-27. That a
-cancelled import keeps what it wrote before is as documented; how fast rows are written is a setting here.
+Facts: HubSpot, "Imports" (`GET /crm/imports/2026-03`, states, cancel; scope `crm.import`), read 2026-11-27.
+How fast rows are written is a setting here; that a cancelled import keeps what it wrote is an assumption.
 """
 
 from __future__ import annotations
