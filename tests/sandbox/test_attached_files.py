@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -173,6 +174,45 @@ def test_all_of_it_validates_and_goes_back(moved: Files) -> None:
     assert code in (0, 1), verified
     assert moved.there() == []
     assert notes(moved) == {}
+
+
+def test_a_delta_brings_new_files_new_versions_and_where_they_hang_now(moved: Files) -> None:
+    """A person attaches a file, files a new version of a document, and puts it on one record more."""
+    moved.must("load")
+
+    def act(object: str, **fields: Any) -> str:
+        told = moved.salesforce.control.post(
+            "/act", {"as": "admin@sandbox.example", "do": "create", "object": object, "fields": fields}
+        )
+        return str(told["id"])
+
+    fresh = bytes_of(300, 77)
+    attached = act("Attachment", ParentId=CONTACT, Name="late.txt", Body=base64.b64encode(fresh).decode())
+    newest = act(
+        "ContentVersion", ContentDocumentId=document(1), PathOnClient="one.pdf", Title="One & only",
+        VersionData=base64.b64encode(bytes_of(900, 78)).decode(),
+    )  # fmt: skip
+    other = act(
+        "ContentVersion", PathOnClient="two.pdf", Title="Two", FirstPublishLocationId=OTHER,
+        VersionData=base64.b64encode(bytes_of(400, 79)).decode(),
+    )  # fmt: skip
+
+    moved.must("extract --since-watermark", "transform", "load")
+
+    there, made = moved.by_key(), notes(moved)
+    late = f"{FAMILY}.Attachment.{attached}"
+    assert there[f"{late}~file"]["sha256"] == sha(fresh)
+    assert made[f"{late}~note"]["properties"]["hs_attachment_ids"] == there[f"{late}~file"]["id"]
+    assert linked(moved, str(made[f"{late}~note"]["id"])) == {"Doe"}
+    file = there[f"{FAMILY}.ContentVersion.{newest}~file"]
+    assert file["sha256"] == sha(bytes_of(900, 78))
+    of_document = made[f"{FAMILY}.ContentDocument.{document(1)}~note"]
+    assert of_document["properties"]["hs_attachment_ids"] == file["id"]
+    assert there[f"{FAMILY}.ContentVersion.{other}~file"]["sha256"] == sha(bytes_of(400, 79))
+    [two] = [each for each in made.values() if each["properties"]["hs_note_body"] == "Two"]
+    assert linked(moved, str(two["id"])) == {"Other"}
+    again = moved.must("extract --since-watermark", "transform", "load")["load"]
+    assert not any(tally for tally in again["objects"].values())
 
 
 def test_an_edit_of_what_the_files_stand_for_is_told_before_a_load(moved: Files) -> None:

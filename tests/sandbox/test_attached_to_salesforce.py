@@ -162,3 +162,19 @@ def test_links_whose_answer_is_lost_are_made_once(moved: Files, at: str) -> None
     assert hanging(moved) == WANTED
     moved.must("rollback plan", "rollback run --yes")
     assert hanging(moved) == []
+
+
+def test_a_delta_hangs_a_file_where_a_new_note_has_brought_it(moved: Files) -> None:
+    moved.must("load")
+    moved.hubspot.control.post(
+        "/act",
+        {"do": "create", "object": "notes", "on": {"object": "companies", "id": OTHER},
+         "fields": {"hs_note_body": "late", "hs_attachment_ids": str(FILES[2])}},
+    )  # fmt: skip
+    found = moved.must("extract --since-watermark", "transform", "load")
+
+    late = ("Other", sha(bytes_of(102, 2)))
+    assert hanging(moved) == sorted([*WANTED, late])
+    assert found["load"]["objects"]["attachments"]["create"] == 1
+    moved.must("extract --since-watermark", "transform", "load")
+    assert hanging(moved) == sorted([*WANTED, late])
