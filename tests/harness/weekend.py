@@ -330,11 +330,21 @@ class Weekend:
     def freeze(self, cohort: str) -> None:
         """Freeze, with form posts coming in meanwhile, and drain."""
         others = [each for each in COHORTS if each != cohort]
-        self.do(f"cutover delta --cohort {cohort} --as {OPERATOR}", codes=(0, 1))
-        for _ in range(self.posts):
+        self.do(f"cutover delta --cohort {cohort} --as {OPERATOR}")
+        self.busy(2, (BACK,), others)
+        words = f"cutover freeze --cohort {cohort} --wait --brief --as {OPERATOR}"
+        half = self.posts // 2
+        if self.killing:
+            self.do(words)
+        else:
+            looking = self.lane.start(words)
+            for _ in range(half):
+                self.post()
+            ended = looking.wait()
+            if ended.code != 0:
+                raise Stuck(f"`{words}` ended with {ended.code}: {ended.out[-1500:]}")
+        for _ in range(self.posts - (0 if self.killing else half)):
             self.post()
-        self.busy(2, (BACK,), others if cohort != "rest" else ())
-        self.do(f"cutover freeze --cohort {cohort} --wait --brief --as {OPERATOR}")
         self.until(
             f"cutover delta --cohort {cohort} --as {OPERATOR}",
             lambda _: self.state(cohort) == "drained",
