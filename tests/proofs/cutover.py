@@ -166,7 +166,7 @@ CLAIMED: tuple[tuple[str, tuple[str, ...], str], ...] = (
      ""),
     ("swapped-order", ("tests/unit/test_cutover_sequences.py",), "watermark_is_read_after"),
     ("signatures", ("tests/unit/test_cutover_signing.py", "tests/unit/test_cutover_passkeys.py"), ""),
-    ("no-op", ("tests/sandbox/test_no_op.py",), ""),
+    ("no-op", ("tests/sandbox/test_cutover_back.py",), "no_op"),
     ("anonymised", ("tests/sandbox/test_anonymize.py", "tests/unit/test_pseudonyms.py"), ""),
     ("console", ("tests/browser/test_console_pages.py", "tests/unit/test_console.py"), ""),
     ("payloads", ("tests/unit/test_docs.py",), ""),
