@@ -19,10 +19,12 @@ MANY = 4  # locked fields of one object, that are told together
 
 @dataclass(frozen=True)
 class WayBack:
-    """Every field's way back. `unknown`: rules about fields that the plan doesn't fill."""
+    """Every field's way back. `unknown`: rules about fields that the plan doesn't fill. `stays`: entries
+    (files, what the old system lets nobody change) of which nothing goes back."""
 
     inverses: tuple[Inverse, ...]
     unknown: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
 
     @property
     def asked(self) -> tuple[Inverse, ...]:
@@ -33,6 +35,17 @@ class WayBack:
     def lossy(self) -> tuple[Inverse, ...]:
         """Those of which something is lost, with or without a rule: what approvers must know."""
         return tuple(each for each in self.inverses if each.verdict != "exact")
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What is lost, a sentence each: for who signs."""
+        return (*(each.words for each in self.lossy), *self._kept)
+
+    @property
+    def _kept(self) -> tuple[str, ...]:
+        return tuple(
+            f"{name}: what is added or changed of it in the new system stays there" for name in self.stays
+        )
 
     @property
     def words(self) -> str:
@@ -50,6 +63,7 @@ class WayBack:
             for names in shut.values()
         ]
         lines += [f"  {name}: a rule stands there, but the plan fills no such field" for name in self.unknown]
+        lines += [f"  {each}" for each in self._kept]
         if not lines:
             return ""
         if self.asked:
@@ -76,17 +90,19 @@ def way_back(workspace: Workspace, found: Checked | None = None) -> WayBack:
     plan, source = found.plan, found.source
     files = extracted(workspace, source_objects(plan)).files
     counts = count_values(plan, source, files, workspace.engine) if any(files.values()) else None
-    return _of(found, counts)
+    return of_plan(found, counts)
 
 
 def quick(workspace: Workspace) -> WayBack:
     """The same without counts: reads the plan and the catalogs alone."""
     found = check(workspace.plan, workspace.catalog("source"), workspace.catalog("target"))
-    return _of(found, None)
+    return of_plan(found, None)
 
 
-def _of(found: Checked, counts: PicklistCounts | None) -> WayBack:
+def of_plan(found: Checked, counts: PicklistCounts | None) -> WayBack:
+    """The analysis of a checked plan."""
     rules = found.plan.model.cutover.reverse.rules
     inverses = analyse(found, rules, counts)
-    turned(found.plan, found.source, found.target, inverses)  # a rule that can't be read is told now
-    return WayBack(inverses, tuple(unknown_rules(inverses, rules)))
+    back = {each.forward for each in turned(found.plan, found.source, found.target, inverses)}
+    stays = tuple(each.name for each in found.plan.model.objects if each.name not in back)
+    return WayBack(inverses, tuple(unknown_rules(inverses, rules)), stays)

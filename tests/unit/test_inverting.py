@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from migrate.cutover.inverses import of_plan
 from migrate.cutover.inverting import Inverse, analyse, asked, unknown_rules
 from migrate.engine import Engine
 from migrate.plan import load_plan
@@ -155,3 +156,18 @@ def test_a_rule_says_exactly_one_thing(words: dict[str, str]) -> None:
 def test_live_objects_without_the_mode_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="mode: live"):
         ReversePlan.model_validate({"live": ["companies"]})
+
+
+def test_an_entry_of_which_nothing_goes_back_is_named_to_who_signs(tmp_path: Path) -> None:
+    old = salesforce()
+    locked = {
+        name: each.model_copy(update={"updateable": False}) if name == "Contact" else each
+        for name, each in old.objects.items()
+    }
+    plan = load_plan(write(tmp_path, PLAN, industry_csv=INDUSTRY, owners_csv=OWNERS))
+    found = check(
+        plan, old.model_copy(update={"objects": locked}), hubspot(), connectors={"salesforce", "hubspot"}
+    )
+    told = of_plan(found, None).told
+    assert "Contact: what is added or changed of it in the new system stays there" in told
+    assert not any(each.startswith("Account:") for each in told)

@@ -45,4 +45,4 @@ def losses(cutover: Cutover) -> tuple[str, ...]:
         found: WayBack = inverses.quick(cutover.workspace)
     except (PlanError, UsageError):
         return ()  # the line above is red, and says why
-    return tuple(each.words for each in found.lossy)
+    return found.told
