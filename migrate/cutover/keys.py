@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from migrate.errors import UsageError
@@ -88,7 +89,22 @@ def _raw(content: bytes) -> bytes:
     return raw
 
 
+def must_be_installed() -> None:
+    """Make sure that the extra is there.
+
+    Raises:
+        UsageError: it isn't; says how to get it.
+    """
+    missing = [each for each in ("cryptography", "fido2", "sshsig") if find_spec(each) is None]
+    if missing:
+        raise UsageError(
+            f"The plan names a key or a passkey, and {', '.join(missing)} isn't installed.",
+            'Run `pip install "crm-migrate[sign]"`.',
+        )
+
+
 def _public(key: str) -> Ed25519PublicKey:
+    must_be_installed()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key, load_ssh_public_key

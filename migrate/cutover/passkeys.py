@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from migrate.clock import is_loopback, is_web_address
-from migrate.cutover.keys import BadSignature
+from migrate.cutover.keys import BadSignature, must_be_installed
 from migrate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def registered(origin: str, state: Any, answer: bytes) -> Passkey:
 
 
 def _server(origin: str) -> Fido2Server:
+    must_be_installed()
     from fido2.server import Fido2Server
     from fido2.webauthn import PublicKeyCredentialRpEntity
 
@@ -135,6 +136,7 @@ def _server(origin: str) -> Fido2Server:
 
 
 def _credential(passkey: Passkey) -> AttestedCredentialData:
+    must_be_installed()
     from fido2 import cbor
     from fido2.cose import CoseKey
     from fido2.webauthn import Aaguid, AttestedCredentialData

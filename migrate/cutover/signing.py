@@ -231,7 +231,9 @@ def signers_line(cutover: Cutover) -> GateLine:
         found.append(f"The plan names {len(wanted)} to sign; it takes {least} different people.")
     if found:
         return red("signers", " ".join(found), "`cutover: sign` of the plan", str(len(wanted)), about=found)
-    return green("signers", "The plan names who signs.", str(len(wanted)))
+    # Whoever knows a key sees here whether it is still that one.
+    told = (f"{each.name}: {each.by} {people.fingerprint(each)}".strip() for each in wanted)
+    return green("signers", "The plan names who signs.", "; ".join(told))
 
 
 # -- what holds -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from migrate.cli import main
 from migrate.connector import Rights
-from migrate.cutover import excusing, freezing, posts, trail
+from migrate.cutover import excusing, freezing, keys, posts, trail
 from migrate.cutover import gate as gates
 from migrate.cutover.gates.calendar import problems
 from migrate.cutover.gates.lines import GateLine
@@ -24,7 +24,7 @@ from migrate.ledger.leases import Lease
 from migrate.ledger.tables import events
 from migrate.plan import load_plan
 from migrate.stages.discover import discover
-from tests.unit.gate_case import ADA, BEN, MAX, TERMS, Case
+from tests.unit.gate_case import ADA, BEN, MAX, TERMS, Case, public
 from tests.unit.test_drift import with_picklists
 from tests.unit.two_systems import TARGET
 
@@ -45,6 +45,7 @@ def test_a_drained_cohort_with_fresh_proof_is_verified_and_waits_for_signatures_
     found = case.gate()
 
     assert [each.id for each in found.red] == ["signatures"]
+    assert found.lines[0].figure == f"{ADA}: link; {BEN}: key {keys.fingerprint(public(case.private))}"
     assert found.state == case.cutover.state == "verified"
     assert found.code in (case.workspace.storage.read(f"reports/{_report(case)}/index.html")[0]).decode()
     recorded = gates.last(case.cutover)
