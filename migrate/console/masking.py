@@ -76,7 +76,7 @@ class Mask:
         """A conflict without a person's values, and without the name of who changed it."""
         kind = self._kind(one.object, one.field)
         return replace(
-            one, who=initials(one.who) if one.who else "",
+            one, who=initials(one.who) if one.who else "", decided=self._text(one.decided, {}),
             **{side: self._fact(kind, getattr(one, side), {}) for side in ("there", "here", "was")},
         )  # fmt: skip
 

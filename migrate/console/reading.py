@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
-from migrate.clock import Clock, stamp
+from migrate.clock import Clock, SystemClock, stamp
 from migrate.console.people import Person, everybody
 from migrate.errors import MigrateError, PlanError
 from migrate.ledger.tables import events
@@ -86,9 +86,10 @@ class Desk:
 
     def _known(self, workspace: Workspace) -> Basis | None:
         known = self._basis
-        if known is None or time.monotonic() - known.read > LONG or known.stamp != _stamp_of(workspace):
+        if known is None or not isinstance(known.clock, SystemClock):  # a sandbox's may be turned meanwhile
             return None
-        return known
+        fresh = time.monotonic() - known.read < LONG and known.stamp == _stamp_of(workspace)
+        return known if fresh else None
 
     def ask(
         self, name: Hashable, question: Callable[[Workspace], T], *, keep: float = 0.0, long: bool = False

@@ -92,13 +92,18 @@ def test_an_act_is_a_command_that_stands_in_the_trail_with_the_persons_name(
     assert "Done: Otto Operator" not in operator.get("/runbook").text
 
 
-def test_a_command_that_knows_no_actor_bears_the_persons_name_all_the_same(
-    served: Served, operator: Browser
+def test_a_command_that_fails_says_why_to_those_who_act_and_not_to_viewers(
+    served: Served, operator: Browser, viewer: Browser
 ) -> None:
     run = served.ended(operator.do("/", "rollback-plan"))
-    # It asks the target, which isn't there; what matters is that it ran, and failed as a command fails.
+    # It asks the target, which isn't there.
     assert run.state == "failed"
-    assert "OLD_" in run.message or "NEW_" in run.message, run
+    assert "NEW_" in run.message, run
+    assert "NEW_" in operator.get(f"/runs/{run.id}").text
+    for path in (f"/runs/{run.id}", f"/trail?ran={run.id}"):
+        page = viewer.get(path).text
+        assert "ended with an error" in page
+        assert "NEW_" not in page
 
 
 ROLES = {
