@@ -269,6 +269,15 @@ def test_a_well_signed_statement_of_anything_else_is_refused(requested: Case, fi
     assert requested.standing() == {}
 
 
+def test_without_the_extra_a_key_is_told_how_to_be_used(
+    requested: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "find_spec", lambda name: None if name == "sshsig" else object())
+
+    (line,) = [each for each in gates.look(requested.cutover).red if each.id == "signers"]
+    assert "sshsig isn't installed" in line.words
+
+
 def test_a_statement_that_isn_t_byte_for_byte_ours_is_refused(requested: Case) -> None:
     content = json.dumps(json.loads(requested.statement())).encode()
     for each in (content, b"", b"[]", b"null", b"{}", b"\xff"):
