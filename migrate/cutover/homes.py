@@ -16,12 +16,10 @@ from migrate.cutover.states import HERE
 from migrate.engine import parquet, text
 from migrate.errors import Damaged
 from migrate.plan.cutover import CohortPlan
+from migrate.stages.at_home import GONE, STAGE
 from migrate.store import Manifest
 from migrate.store.artifacts import generation_folder
 from migrate.workspace import Workspace
-
-STAGE = "cutover"
-GONE = "Restore it from a backup: without it nobody knows on which side a record is at home."
 
 
 def keys(workspace: Workspace, cohort: str) -> list[str]:

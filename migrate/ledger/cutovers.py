@@ -12,7 +12,8 @@ from migrate.ledger.database import Ledger
 from migrate.ledger.tables import events
 
 MOVED = "cutover moved"  # the event of a move: `cohort`, `from`, `to`
-PAST = ("switching", "switched", "sealed", "reversing")  # going back is the cutover's, not the rollback's
+HERE = ("switched", "sealed", "reversing")  # the cohort's records are at home in the target
+PAST = ("switching", *HERE)  # going back is the cutover's, not the rollback's
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from migrate_validators.evidence import Evidence
 
 CONSENT = "consent"
+HOME = "the record is at home in the target, where people work on it"
 
 
 @dataclass(frozen=True)
 class Allowed:
     """What a tolerance or a waiver covers of one check. `rows`: how many differences."""
 
-    kind: str  # tolerance | waiver
+    kind: str  # tolerance | waiver | home
     rows: int
     who: str
     reason: str
@@ -95,6 +96,11 @@ def _accepted(
     left = f"(SELECT * FROM {rows} WHERE grade = '{FAIL}' AND difference NOT IN ({names}))"
     allowed = [Allowed("waiver", n, each.who, each.reason, each.until) for each, n in waived]
     covered: list[str] = []
+    if evidence.at_home:
+        match = _at_home(evidence)
+        if n := int(evidence.one(f"SELECT count(*) AS n FROM {left} WHERE {match}")):
+            allowed.append(Allowed("home", n, "the switch of its cohort", HOME))
+            covered.append(match)
     for each in tolerances:
         match = _condition(each)
         n = int(evidence.one(f"SELECT count(*) AS n FROM {left} WHERE {match}"))
@@ -132,6 +138,12 @@ def _waived(evidence: Evidence, rows: str, standing: dict[str, Waiver]) -> list[
         GROUP BY difference ORDER BY difference"""
     )
     return [(standing[str(row["difference"])], int(row["n"])) for row in found]
+
+
+def _at_home(evidence: Evidence) -> str:
+    """SQL: a difference is about a record, or an end of a link, that is at home in the target."""
+    ends = (f"coalesce(split_part(key, '>', {end}) IN ({evidence.at_home}), false)" for end in (1, 2))
+    return f"({' OR '.join(ends)})"
 
 
 def _condition(each: TolerancePlan) -> str:

@@ -81,7 +81,8 @@ class Evidence:
     folder of each target object's snapshot before the load, as far as there is one. `following`: the former
     look at the target goes on; None: it is read whole. `open_source`, `open_target`: further connectors, for
     what is asked again; `asking.py` asks. `part`: only these records are looked at; None: all.
-    `sheets`, `reported`: people's own test, as handed out and as answered.
+    `sheets`, `reported`: people's own test, as handed out and as answered. `at_home`: a query of the keys of
+    records that are at home in the target, for their cohort is switched; "" where none is.
     """
 
     plan: Plan
@@ -103,6 +104,7 @@ class Evidence:
     part: Part | None = None
     sheets: Sequence[Handed] = ()
     reported: Sequence[Answer] = ()
+    at_home: str = ""
     schema: str = field(default_factory=lambda: f"validate_{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
@@ -221,6 +223,10 @@ class Evidence:
     def looks_at(self, key: str) -> str:
         """A condition: the record of this key (in SQL) is looked at."""
         return f"{key} IN (SELECT key FROM {self.looked})" if self.part is not None else "true"
+
+    def ours(self, key: str) -> str:
+        """A condition: the record of this key (in SQL) isn't at home in the target: its values are ours."""
+        return f"coalesce({key} NOT IN ({self.at_home}), true)" if self.at_home else "true"
 
     def known(self, object: str) -> str:
         """Our records of a target object with `_id` and `_key`: as read now, with all fields read.

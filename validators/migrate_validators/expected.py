@@ -145,7 +145,7 @@ def _sides(evidence: Evidence, each: ObjectPlan) -> Sides:
         f"""SELECT r._key, c.target_id AS _id, c.origin AS _origin{"".join(f", {item}" for item in items)}
         FROM {staged} AS r JOIN {evidence.crosswalk} AS c ON c.key = r._key
         LEFT JOIN {adopted} AS a ON a.key = r._key {" ".join(joins)}
-        WHERE {evidence.looks_at("r._key")}""",
+        WHERE {evidence.looks_at("r._key")} AND {evidence.ours("r._key")}""",
     )
     listed = "".join(
         f", {shown_of(evidence, each, name, f't.{identifier(name)}')} AS {identifier(name)}"
@@ -154,7 +154,8 @@ def _sides(evidence: Evidence, each: ObjectPlan) -> Sides:
     found = evidence.table(
         f"found {each.name}",
         f"""SELECT _key, _id{listed} FROM {evidence.found(each.target)} AS t
-        WHERE {evidence.owns(each, "_key")} AND NOT {posted_sql("_key")}""",
+        WHERE {evidence.owns(each, "_key")} AND NOT {posted_sql("_key")}
+        AND {evidence.ours("_key")}""",
     )
     return Sides(expected, found, tuple(columns), tuple(unsure))
 

@@ -71,6 +71,7 @@ def gathered(
         whole_every: looks at the target go on from the former one, and are whole this often; None: now.
     """
     from migrate.plan.needs import expected
+    from migrate.stages.at_home import at_home
     from migrate.stages.changes import Following
 
     ledger, plan = workspace.ledger, workspace.plan
@@ -94,5 +95,6 @@ def gathered(
         open_target=workspace.target,
         part=part,
         sheets=tuple(handed_out(ledger, attempt)),
+        at_home=at_home(workspace),
         reported=tuple(standing_answers(ledger, attempt)),
     )

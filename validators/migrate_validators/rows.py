@@ -89,6 +89,14 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
     }
     if unsure:
         figures["not compared for adopted records"] = unsure
+    home = int(
+        evidence.one(
+            f"""SELECT count(*) AS n FROM {evidence.crosswalk}
+            WHERE {evidence.owns(each, "key")} AND NOT {evidence.ours("key")}"""
+        )
+    )
+    if home:
+        figures["at home in the target, not compared"] = home
     decisions = list(_decisions(evidence, each, table))
     if left_out := int(
         evidence.one(
@@ -105,6 +113,8 @@ def _object(evidence: Evidence, each: ObjectPlan) -> Result:
                 where="Their values weren't compared: read the target again", command="migrate validate",
             )
         )  # fmt: skip
+    elif not compared and not kept.row_count and home:
+        verdict, summary = Verdict.WARN, f"All {many(home, 'record')} are at home in the target."
     elif not compared and not kept.row_count:
         verdict, summary = Verdict.EMPTY, "No row was compared."
     elif sum(classes.values()) > harmless:
