@@ -130,7 +130,8 @@ def log(
         found = trail.events(workspace.ledger, cohort=cohort)
         head = trail.head(workspace.ledger)
         flaws = trail.verify(workspace, heads) if verified else []
-    shown = [each for each in found if everything or each.what.startswith(("cutover", "approval"))]
+    told = ("cutover", "approval", "gate", "plan")
+    shown = [each for each in found if everything or each.what.startswith(told)]
     rows = [(str(each.number), each.at, each.who, each.cohort, each.what, _said(each)) for each in shown]
     lines = [table(rows, ("event", "at", "who", "cohort", "what", ""))] if rows else ["Nothing yet."]
     lines.append(f"Head: {head or 'none'}")

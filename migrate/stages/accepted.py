@@ -128,8 +128,9 @@ def must_be(workspace: Workspace, former: str, progress: Progress = no_progress)
         f"The plan isn't the one that was loaded (`{former[:12]}`, now `{plan.digest[:12]}`): "
         f"{_words(found)}, and nobody has accepted that."
         + (f" On {last.at[:10]} {last.who} accepted another difference than there is now." if last else ""),
-        "Look at `migrate plan diff`, then `migrate plan accept --as NAME --reason WHY`, and run this again; "
-        "or put the former plan back and run `migrate transform`.",
+        "Look at `migrate plan diff`, then run `migrate plan accept --as NAME --reason WHY`, "
+        "`migrate transform` and `migrate load`, before anything is extracted anew; or put the former plan "
+        "back and run `migrate transform`.",
     )
 
 

@@ -42,7 +42,7 @@ objects:
     target: companies
     key: {field: migration_key}
     fields: {name: Name, city: BillingCity}
-cutover: {lag: 30 minutes, freeze: {still: 5 seconds}}
+cutover: {lag: 30 minutes, freeze: {still: 5 seconds, allow: [0055g00000IMPORT]}}
 """
 
 
@@ -204,7 +204,7 @@ def test_a_rehearsal_on_the_vendors_sandboxes_maps_ids_and_leaves_them_as_they_w
         each.control.post("/seed", OTHER[name])
     before = {row["id"] for row in boxes[1].control.ndjson("/truth/companies")}
     ids = tmp_path / "ids.csv"
-    ids.write_text("kind,production,sandbox\nowner,revenue.operations@example.com,maren@x.example\n")
+    ids.write_text("kind,production,sandbox\nuser,0055g00000IMPORT,0059z00000BOXBOX\n")
     words = ("--on", "sandbox", "--systems", str(tmp_path / "boxes.yaml"), "--ids", str(ids))
 
     told = line.run("cutover", "rehearse", *words, "--yes", "--keep", "--as", "Ada", codes=(0, 1))
@@ -218,5 +218,5 @@ def test_a_rehearsal_on_the_vendors_sandboxes_maps_ids_and_leaves_them_as_they_w
     left = {row["id"] for row in boxes[1].control.ndjson("/truth/companies") if not row["archived"]}
     assert left == before
     plan = (line.root / ".migrate" / "rehearsal" / "workspace" / "plan.yaml").read_text()
-    assert "maren@x.example" in plan
-    assert "revenue.operations@example.com" not in plan
+    assert "0059z00000BOXBOX" in plan
+    assert "0055g00000IMPORT" not in plan
