@@ -31,7 +31,8 @@ def runbook(session: Session, cohort: str | None, at: str, until: str, out: Path
     word for word, decision points, abort criteria, the point of no return, a message for each audience.
 
     Times come from the last rehearsal. Asks no system. Ends with 1 where something makes the timetable
-    doubtful; the page says what. An hour without a zone is one of the plan's calendar.
+    doubtful; the page says what. An hour without a zone is one of the plan's calendar; without `--at` and
+    `--until` the window is the one that was set (`migrate console window`).
 
     \b
     migrate cutover runbook --at "2026-12-04 18:00" --until "2026-12-06 20:00"
@@ -41,10 +42,9 @@ def runbook(session: Session, cohort: str | None, at: str, until: str, out: Path
     from migrate.cutover.runbook import write
 
     with session.workspace() as workspace:
-        found = gather(
-            workspace, session.where, chosen(workspace, cohort), at=instant(workspace, at, "--at"),
-            until=instant(workspace, until, "--until"),
-        )  # fmt: skip
+        name = chosen(workspace, cohort)
+        begins, ends = _window(workspace, name, at, until)
+        found = gather(workspace, session.where, name, at=begins, until=ends)
         page, text = write(found, out or workspace.place.scratch / "runbook")
     lines = [
         f"Wrote {page} and {text}.",
@@ -53,6 +53,17 @@ def runbook(session: Session, cohort: str | None, at: str, until: str, out: Path
     lines += [f"Take care: {each}" for each in found.warnings]
     document = {"runbook": found, "html": page, "markdown": text}
     return Result("cutover runbook", document, "\n".join(lines), int(bool(found.warnings)))
+
+
+def _window(
+    workspace: Workspace, cohort: str, at: str, until: str
+) -> tuple[datetime | None, datetime | None]:
+    """What was typed, else the window that was set for the cohort."""
+    from migrate.cutover.scheduled import scheduled
+
+    known = scheduled(workspace.ledger, cohort)
+    begins, ends = instant(workspace, at, "--at"), instant(workspace, until, "--until")
+    return begins or (known.at if known else None), ends or (known.until if known else None)
 
 
 def instant(workspace: Workspace, words: str, option: str) -> datetime | None:
@@ -115,9 +126,8 @@ def show(session: Session, cohort: str | None, at: str, until: str) -> Result:
     from migrate.cutover.runbook import runbook as gather
 
     with session.workspace() as workspace:
-        found = gather(
-            workspace, session.where, chosen(workspace, cohort), at=instant(workspace, at, "--at"),
-            until=instant(workspace, until, "--until"),
-        ).messages  # fmt: skip
+        name = chosen(workspace, cohort)
+        begins, ends = _window(workspace, name, at, until)
+        found = gather(workspace, session.where, name, at=begins, until=ends).messages
     text = "\n\n".join(f"=== {each.title}, {each.when} ===\n{each.text}" for each in found)
     return Result("cutover messages show", {"messages": found}, text)

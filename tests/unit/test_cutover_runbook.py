@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
+from migrate.cli import main
 from migrate.cli.root import cli
 from migrate.console.books import books
 from migrate.cutover.machine import Cutover
@@ -23,6 +25,7 @@ from migrate.cutover.runbook.messages import AUDIENCES, MOMENTS
 from migrate.cutover.runbook.page import html, markdown
 from migrate.cutover.runbook.steps import STEPS
 from migrate.cutover.runbook.times import MARGIN, Zones, deadlines, timetable
+from migrate.cutover.scheduled import schedule
 from migrate.cutover.ticks import tick
 from migrate.errors import PlanError
 from migrate.workspace import Workspace
@@ -141,6 +144,17 @@ def test_the_console_ticks_the_steps_off_once_a_cohort_was_rehearsed(workspace: 
 
     assert [step.title for step in book.steps] == [each.title for each in STEPS]
     assert (book.done, book.ticks["Freeze"].who) == (1, "Max Operator")
+
+
+def test_without_moments_the_runbook_takes_the_window_that_was_set(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule(workspace.ledger, "all", AT, UNTIL, who="Max Operator")
+
+    assert main(["-w", str(workspace.root), "--json", "cutover", "runbook"]) == 1  # nothing was rehearsed
+
+    told = json.loads(capsys.readouterr().out)["runbook"]
+    assert told["begins"].startswith("Fri 4 Dec 2026, 17:00 UTC (18:00 Europe/Berlin")
 
 
 # -- messages -------------------------------------------------------------------------------------
