@@ -122,11 +122,21 @@ def bound(listening: Listening) -> socket.socket:
 
 
 def server(where: Path | str, listening: Listening, port: int) -> uvicorn.Server:
-    """The server, not started yet."""
-    import uvicorn
+    """The server, not started yet.
 
-    from migrate.console.app import application
-    from migrate.console.pages import Console
+    Raises:
+        UsageError: what the extra `console` brings isn't installed.
+    """
+    try:
+        import uvicorn
+
+        from migrate.console.app import application
+        from migrate.console.pages import Console
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"The console needs `{error.name}`, which isn't installed.",
+            "Install it with its extra: `pip install 'crm-migrate[console]'`.",
+        ) from error
 
     console = Console(where, port, listening.secure)
     config = uvicorn.Config(
@@ -144,7 +154,7 @@ def serve(where: Path | str, listening: Listening, ready: Callable[[str], None])
         ready: called with the address, once it listens.
 
     Raises:
-        UsageError: as `checked` and `bound`.
+        UsageError: as `checked`, `bound` and `server`.
     """
     taken = bound(listening.checked())
     port = int(taken.getsockname()[1])
