@@ -165,7 +165,7 @@ def _object(
     )  # fmt: skip
     if known and brings_nothing(workspace, known, manifest):
         last = move_on(workspace, known[-1], manifest)
-        return Extracted(name, last.generation, rows, manifest.facts["counted"], 0, fresh=True)
+        return Extracted(name, last.generation, rows, manifest.facts["counted"], deleted, fresh=True)
     store.publish(manifest)
     _book(ledger, name, [*known, manifest])
     return Extracted(name, generation, rows, manifest.facts["counted"], deleted, fresh=True)

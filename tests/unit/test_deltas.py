@@ -179,12 +179,13 @@ def test_a_round_is_one_document_of_json_and_the_ledger_keeps_so_many(move: Move
 
 def test_a_watch_of_many_quiet_rounds_makes_no_generations_and_its_watermark_moves(move: Move) -> None:
     move.source.put("Account", "a", Name="edited")
+    move.source.delete("Account", "c")
     steps = followed(move, every=timedelta(minutes=1), rounds=6)
 
     store = move.workspace.store
-    # The edit is read again for as long as windows overlap, and is no news then.
+    # Edit and deletion are told again for as long as windows overlap, and are no news then.
     assert store.generations("source", "Account") == [0, 1]
-    assert [step.round.sent for step in steps] == [{"update": 1}, {}, {}, {}, {}, {}]
+    assert [step.round.sent for step in steps] == [{"delete": 1, "update": 1}, {}, {}, {}, {}, {}]
     assert all(step.round.caught_up for step in steps)
     marks = [step.round.marks["Account"] for step in steps]
     assert marks == sorted(set(marks))
