@@ -175,3 +175,37 @@ def test_a_second_cutover_finds_what_the_first_one_brought_home_and_makes_nobody
     assert rig.named("new", "contacts", "fay")["phone"] == "+1"
     assert rig.named("new", "contacts", "ada")["phone"] == "+2"
     assert len(rig.truth("new", "contacts")) == 6
+
+
+@pytest.mark.long
+def test_only_the_cohort_that_goes_back_takes_its_records_home(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cohorts = "journal, cohorts: [{name: pilot, where: \"contacts: lastname = 'ada'\"}, {name: rest}]"
+    plan = LIKE.replace("MODE", cohorts)
+    with portals(tmp_path, plan, {"labels.csv": LABELS, "owners.csv": OWNERS}) as rig:
+        rig.capsys = capsys
+        rig.old.control.post("/seed", SEED)
+        rig.to_approved("pilot")
+        rig.switch("pilot")
+        people = {name: rig.named("new", "contacts", name)["_id"] for name in ("ada", "bea", "cyd")}
+        rig.act("new", "update", "contacts", id=people["bea"], fields={"phone": "too early"})
+        rig.approved("rest")
+        rig.switch("rest")
+        rig.act("new", "update", "contacts", id=people["ada"], fields={"phone": "+49 a"})
+        rig.act("new", "update", "contacts", id=people["cyd"], fields={"phone": "+49 c"})
+
+        with rig.workspace() as workspace:
+            back(Cutover(workspace, "pilot"), who="Ada")
+            assert (Cutover(workspace, "pilot").state, Cutover(workspace, "rest").state) == (
+                "reverted",
+                "switched",
+            )
+        phones = {row["lastname"]: row["phone"] for row in rig.truth("old", "contacts").values()}
+        assert (phones["ada"], phones["cyd"]) == ("+49 a", "+49 1")
+
+        with rig.workspace() as workspace:
+            back(Cutover(workspace, "rest"), who="Ada")
+        phones = {row["lastname"]: row["phone"] for row in rig.truth("old", "contacts").values()}
+        # What somebody wrote in the new system before the switch was written on the wrong side.
+        assert (phones["ada"], phones["bea"], phones["cyd"]) == ("+49 a", "+49 1", "+49 c")
