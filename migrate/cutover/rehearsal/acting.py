@@ -12,10 +12,11 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from migrate.catalog import Field
+from migrate.cutover import homes
 from migrate.cutover.inverses import quick
 from migrate.engine import parquet, text
 from migrate.load.work import crosswalk
-from migrate.plan.keys import TILDE, key_of
+from migrate.plan.keys import TILDE, belongs_sql
 from migrate.plan.models import ObjectPlan
 from migrate.twins import Standing
 from migrate.types import Kind
@@ -75,54 +76,45 @@ def _editable(field: Field | None) -> bool:
     )
 
 
-def edit(workspace: Workspace, standing: Standing, role: Role, word: str) -> list[Edit]:
-    """Somebody edits a few records of each entry in the twin of one side.
+def edit(
+    workspace: Workspace, standing: Standing, role: Role, cohort: str, word: str,
+    spared: Collection[str] = (), each: int = EDITS,
+) -> list[Edit]:  # fmt: skip
+    """Somebody edits a few records of each entry in the twin of one side: records of the cohort that we have
+    loaded, and that are at home there. In the target's twin only fields that have an exact way back.
 
     Args:
         word: stands in what is written, so that two rounds differ.
+        spared: keys that aren't edited, for what was written there before is still looked for.
     """
-    write = edit_source if role == "source" else edit_target
-    return write(workspace, standing, word)
-
-
-def edit_source(workspace: Workspace, standing: Standing, word: str, each: int = EDITS) -> list[Edit]:
-    """In the source's twin, of records that are staged."""
-    engine, store = workspace.engine, workspace.store
-    made: list[Edit] = []
-    for way in ways(workspace):
-        loaded = [
-            path for manifest in store.manifests("ready", way.plan.name) for path in store.files(manifest)
-        ]
-        if not loaded:
-            continue
-        rows = engine.rows(
-            f"""SELECT DISTINCT _key FROM {parquet(loaded)} WHERE NOT _deleted
-            ORDER BY md5(_key) LIMIT {each}"""
-        )
-        for number, row in enumerate(rows):
-            edit = Edit(way, row["_key"], _own_id(row["_key"]), f"{word} {number}")
-            standing.act("update", way.plan.source, edit.id, who=_somebody(workspace, "source"),
-                         **{way.old: edit.value})  # fmt: skip
-            made.append(edit)
-    return made
-
-
-def edit_target(workspace: Workspace, standing: Standing, word: str, each: int = EDITS) -> list[Edit]:
-    """The same in the target's twin, of records that we loaded, in fields that have an exact way back."""
     crosswalk(workspace)
-    exact = {each.name for each in quick(workspace).inverses if each.verdict == "exact"}
+    engine, store, family = workspace.engine, workspace.store, workspace.catalog("source").family
+    there = homes.keys(workspace, cohort)
+    if not there:
+        return []
+    exact = None
+    if role == "target":
+        exact = {one.name for one in quick(workspace).inverses if one.verdict == "exact"}
+    not_those = ", ".join(text(key) for key in spared) or "''"
     made: list[Edit] = []
     for way in ways(workspace, exact):
-        prefix = key_of(workspace.catalog("source").family, way.plan.name, "")
-        rows = workspace.engine.rows(
-            f"""SELECT key, target_id FROM crosswalk WHERE starts_with(key, {text(prefix)})
-            AND object = {text(way.plan.target)} ORDER BY md5(key) LIMIT {each}"""
+        staged = [
+            path for manifest in store.manifests("ready", way.plan.name) for path in store.files(manifest)
+        ]
+        rows = engine.rows(
+            f"""SELECT c.key, c.target_id FROM crosswalk AS c
+            JOIN {homes.home(workspace)} AS home ON home.key = c.key AND home.side = {text(role)}
+            WHERE {belongs_sql(family, way.plan.name, "c.key")} AND c.object = {text(way.plan.target)}
+            AND c.key IN (SELECT key FROM {parquet(there)}) AND c.key NOT IN ({not_those})
+            AND c.key IN (SELECT _key FROM {parquet(staged)} WHERE NOT _deleted)
+            ORDER BY md5(c.key) LIMIT {each}"""
         )
+        object, field = (way.plan.source, way.old) if role == "source" else (way.plan.target, way.new)
         for number, row in enumerate(rows):
-            edit = Edit(way, row["key"], row["target_id"], f"{word} {number}")
-            standing.act("update", way.plan.target, edit.id, who=_somebody(workspace, "target"),
-                         **{way.new: edit.value})  # fmt: skip
-            made.append(edit)
+            id = _own_id(row["key"]) if role == "source" else row["target_id"]
+            one = Edit(way, row["key"], id, f"{word} {number}")
+            standing.act("update", object, id, who=_somebody(workspace, role), **{field: one.value})
+            made.append(one)
     return made
 
 

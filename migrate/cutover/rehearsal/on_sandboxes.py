@@ -6,7 +6,7 @@ be made to edit records there: edits by people aren't proved. Whatever was loade
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from migrate.connector import CallCounts
@@ -77,7 +77,7 @@ def on_sandboxes(workspace: Workspace, folder: Path, options: Options, progress:
         }
         recorder = Recorder(copy, counting)
 
-        def nobody(_workspace: Workspace, _role: Role, _word: str) -> list[Edit]:
+        def nobody(_w: Workspace, _r: Role, _cohort: str, _word: str, _spared: Collection[str]) -> list[Edit]:
             return []
 
         of = sum(

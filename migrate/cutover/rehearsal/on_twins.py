@@ -6,7 +6,7 @@ target's what stood in the real one before us.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -66,8 +66,10 @@ def _played(
             each.slow()
         recorder = Recorder(copy, twins, latency=options.latency)
 
-        def edit(workspace: Workspace, role: Role, word: str) -> list[Edit]:
-            return acting.edit(workspace, twins[role], role, word)
+        def edit(
+            workspace: Workspace, role: Role, cohort: str, word: str, spared: Collection[str]
+        ) -> list[Edit]:
+            return acting.edit(workspace, twins[role], role, cohort, word, spared)
 
         showing = Showing(
             TWIN, played or of, of, left_out=planted.refused + stood.refused, why=planted.why or stood.why,

@@ -8,7 +8,7 @@ new system, and the way back is played: to the old system with their edits, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
@@ -42,7 +42,7 @@ from migrate.stages.extract import extract
 from migrate.stages.prepare import prepare
 from migrate.workspace import Role, Workspace
 
-EDITOR = Callable[[Workspace, Role, str], list[Edit]]
+EDITOR = Callable[[Workspace, Role, str, str, Collection[str]], list[Edit]]
 ROUNDS = 3  # of deltas before a cohort that doesn't catch up is a finding
 PATIENCE = 4 * 3600.0  # seconds of the vendor's clock that a freeze is waited for
 WHY = "rehearsal: played on, so that the steps behind it are measured, too"
@@ -55,7 +55,8 @@ class Play:
         self, workspace: Workspace, recorder: Recorder, progress: Progress, edit: EDITOR, whose: str
     ) -> None:
         """Args:
-        edit: lets people edit records of one side; the word stands in what they write.
+        edit: lets people edit records of one side and cohort; the word stands in what they write, and the
+            keys are spared.
         whose: what a refusal is told of: `twin`, or `sandbox`.
         """
         self.workspace, self.recorder, self.progress = workspace, recorder, progress
@@ -121,7 +122,7 @@ class Play:
     def _follow(self, cutover: Cutover) -> None:
         """People edit the old system; the rounds that follow must bring it."""
         copy = self.workspace
-        edits = self._edit(copy, "source", f"Rehearsed before {cutover.cohort}")
+        edits = self._people(cutover.cohort, "source", f"Rehearsed before {cutover.cohort}")
 
         def opened() -> AbstractContextManager[Workspace]:
             return nullcontext(copy)
@@ -139,6 +140,11 @@ class Play:
             one.rows = len(edits)
         self.edits += len(edits)
         self.lost += [f"{each} (to the new system)" for each in acting.missing(copy, edits, "target")]
+
+    def _people(self, cohort: str, role: Role, word: str) -> list[Edit]:
+        """Somebody edits records of a cohort; those of former cohorts' edits are left alone."""
+        spared = {each.key for edits in self._since.values() for each in edits}
+        return self._edit(self.workspace, role, cohort, word, spared)
 
     def _prove(self, name: str) -> None:
         from migrate_validators.run import validate
@@ -166,7 +172,7 @@ class Play:
 
     def _switch(self, cutover: Cutover) -> None:
         """The switch with its canary; then people work in the new system, and a round keeps what they do."""
-        copy, step, name = self.workspace, self.recorder.step, cutover.cohort
+        step, name = self.recorder.step, cutover.cohort
         with (
             self._told("switch"),
             step("switch", "Switch", "migrate cutover switch", "records", cohort=name),
@@ -175,7 +181,7 @@ class Play:
         if done.failed:
             self.findings.append(f"the switch of `{name}` undid itself: {done.failed}")
             return
-        self._since[name] = self._edit(copy, "target", f"Rehearsed after {name}")
+        self._since[name] = self._people(name, "target", f"Rehearsed after {name}")
         with (
             self._told("reverse"),
             step("reverse", "A round of the way back", "migrate cutover delta", "records", cohort=name),
