@@ -36,6 +36,7 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS posts (
         id TEXT PRIMARY KEY, door TEXT NOT NULL, at TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL,
         state TEXT NOT NULL, run INTEGER, side TEXT, key TEXT, target_id TEXT, reason TEXT, ended TEXT)""",
+    "CREATE TABLE IF NOT EXISTS runs (number INTEGER PRIMARY KEY AUTOINCREMENT)",  # never the same twice
     "CREATE INDEX IF NOT EXISTS posts_digest ON posts (door, digest, at)",
     "CREATE INDEX IF NOT EXISTS posts_state ON posts (state, door)",
 )
@@ -138,16 +139,18 @@ class Posts:
             )
         return Taken(id, fresh=True)
 
-    def assign(self, doors: Sequence[str], run: int, side: str) -> int:
-        """Give what waits at these doors, and has no run, to a run; how many."""
-        marks = ", ".join("?" * len(doors))
+    def assign(self, doors: Sequence[str], side: str) -> int:
+        """Give what waits at these doors, and has no run, to a new run; its number, 0 where nothing waits.
+
+        No number comes twice: what a run has done is known by it.
+        """
+        where = f"state = '{WAITING}' AND run IS NULL AND door IN ({', '.join('?' * len(doors))})"
         with self._write() as sql:
-            done = sql.execute(
-                f"UPDATE posts SET run = ?, side = ? WHERE state = '{WAITING}' AND run IS NULL"
-                f" AND door IN ({marks})",
-                (run, side, *doors),
-            )
-            return done.rowcount
+            if not sql.execute(f"SELECT 1 FROM posts WHERE {where} LIMIT 1", tuple(doors)).fetchone():
+                return 0
+            run = int(sql.execute("INSERT INTO runs DEFAULT VALUES").lastrowid or 0)
+            sql.execute(f"UPDATE posts SET run = ?, side = ? WHERE {where}", (run, side, *doors))
+            return run
 
     def again(self) -> int:
         """Let what was refused wait anew; how many."""
@@ -174,12 +177,11 @@ class Posts:
                 [(state, key, target, reason, at, id) for id, state, key, target, reason in ends],
             )
 
-    def runs(self) -> tuple[int, list[tuple[int, str]]]:
-        """The highest number of a run, and those (with their side) that aren't at their end."""
+    def runs(self) -> list[tuple[int, str]]:
+        """Runs that aren't at their end, each with its side."""
         with self._lock:
-            newest = self._sql.execute("SELECT coalesce(max(run), 0) FROM posts").fetchone()[0]
             query = "SELECT DISTINCT run, side FROM posts WHERE state = ? AND run IS NOT NULL ORDER BY run"
-            return int(newest), [(int(run), str(side)) for run, side in self._sql.execute(query, (WAITING,))]
+            return [(int(run), str(side)) for run, side in self._sql.execute(query, (WAITING,))]
 
     def of(self, run: int, door: str, *, most: int = 5_000, after: str = "") -> list[Post]:
         """Posts of a run that came through a door, in the order of their ids."""

@@ -93,13 +93,10 @@ def replay(
     """
     posts = opened(workspace)
     try:
-        if again:
-            posts.again()
         home = side or side_now(workspace)
         doors = {each.name: each for each in workspace.plan.model.cutover.intake}
-        newest, open_runs = posts.runs()
         count = 0
-        for run, where in open_runs:
+        for run, where in posts.runs():
             _run(workspace, posts, doors, run, where, progress)
             count += 1
         if not home:
@@ -107,12 +104,10 @@ def replay(
                 "The cohort of new records is frozen or switching: where posts belong isn't known yet.",
                 "Switch, or thaw, and run this again.",
             )
-        if newest >= RUNS:
-            raise UsageError(
-                f"There were {RUNS} replays in this workspace.", "Forget posts that have their end."
-            )
-        if doors and posts.assign(list(doors), newest + 1, home):
-            _run(workspace, posts, doors, newest + 1, home, progress)
+        if again:
+            posts.again()
+        if doors and (run := posts.assign(list(doors), home)):
+            _run(workspace, posts, doors, run, home, progress)
             count += 1
         return Replayed(home, count, posts.counts(), posts.listed("refused"))
     finally:
@@ -130,6 +125,11 @@ def _run(
     if side == "source":
         give_back(workspace, posts, doors, run)
         return
+    if run > RUNS:
+        raise UsageError(
+            f"A workspace takes {RUNS} replays, and this would be one more.",
+            "Gather posts before you replay. These wait on; `migrate cutover intake status` counts them.",
+        )
     place = folder(workspace) / f"run-{run:04d}"
     store = RunStore(place, workspace.store, FIRST + run)
     inner = copy.copy(workspace)

@@ -322,8 +322,7 @@ def comes_through(door: IntakePlan, each: Touch) -> bool:
 
 def named(each: Touch, names: Sequence[str]) -> bool:
     """Whether a list of people and apps names the writer: by the vendor's id, by name, or by e-mail."""
+    by = each.by.lower()
     return any(
-        name and (name == each.by_id or name.lower() in (each.by.lower(), each.who.value)
-                  or f"({name.lower()})" in each.by.lower())
-        for name in names
-    )  # fmt: skip
+        name == each.by_id or name.lower() == by or f"({name.lower()})" in by for name in names if name
+    )

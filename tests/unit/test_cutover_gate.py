@@ -305,7 +305,7 @@ def test_posts_that_wait_are_in_nobody_s_way_and_those_that_were_refused_are(
         kept.take(door, {"name": "Firm 9"})
     assert "nearly full" in line().words
     with closing(posts.opened(case.workspace)) as kept:
-        kept.assign(["form"], 1, "target")
+        kept.assign(["form"], "target")
         kept.settle([(taken[0], "refused", "k", "", "the name is taken")])
     assert not line().ok
     assert "1 posts were refused" in line().words

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from migrate.connector import Who
+from migrate.connector.freezing import Touch
 from migrate.cutover.machine import Cutover
 from migrate.cutover.posts import Full, Posts, opened
 from migrate.cutover.receiving import Unreadable, fields_of, slug
 from migrate.cutover.replaying import side_now
+from migrate.cutover.stillness import named
 from migrate.plan.cutover import IntakePlan
 from migrate.workspace import Workspace
 from tests.unit.test_cli import PLAN
@@ -115,3 +119,26 @@ def test_new_records_are_at_home_in_the_source_until_the_last_cohort_is_switched
     workspace: Workspace,
 ) -> None:
     assert side_now(workspace) == "source"
+
+
+def test_a_writer_is_named_by_id_name_or_address_and_by_nothing_else() -> None:
+    def touch(by: str, by_id: str) -> Touch:
+        return Touch("Contact", "1", "", datetime(2026, 1, 1, tzinfo=UTC), Who.PERSON, by, by_id, "changed")
+
+    robot = touch("Robot (robot@example.com)", "005R")
+    assert all(named(robot, [each]) for each in ("005R", "robot@example.com", "Robot (robot@example.com)"))
+    assert not any(named(robot, [each]) for each in ("person", "Rob", "005", "", "example.com"))
+    assert not named(touch("", ""), ["", "person"])
+
+
+def test_no_number_of_a_run_comes_twice_though_all_its_posts_go_with_another(posts: Posts) -> None:
+    assert posts.assign([DOOR.name], "target") == 0
+    taken = posts.take(DOOR, {"Email": "a@example.com"})
+    first = posts.assign([DOOR.name], "target")
+    posts.settle([(taken.id, "refused", "", "", "no")])
+    assert posts.again() == 1
+    second = posts.assign([DOOR.name], "target")
+    posts.release(second)
+    third = posts.assign([DOOR.name], "source")
+    assert 0 < first < second < third
+    assert posts.runs() == [(third, "source")]
