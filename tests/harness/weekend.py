@@ -82,7 +82,8 @@ class Weekend:
 
     `moments`: where the logs of both systems stood when a cohort changed its home. `posted`, `entered`: texts
     of the form's posts, and of new sales in the new system. `gates`: lines that were red while a value of a
-    picklist was gone, and after it was put back. `kills`: commands that were killed.
+    picklist was gone, and after it was put back. `overridden`: lines of the report that the operator let
+    stand. `kills`: commands that were killed.
     """
 
     lane: Lane
@@ -97,6 +98,7 @@ class Weekend:
     posted: list[str] = field(default_factory=list)
     entered: list[str] = field(default_factory=list)
     gates: list[list[str]] = field(default_factory=list)
+    overridden: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     kills: int = 0
     conflicts: list[dict[str, Any]] = field(default_factory=list)
@@ -357,6 +359,13 @@ class Weekend:
     def approved(self, cohort: str) -> None:
         """Evidence, gate, two signatures."""
         self.do("validate")
+        red = self.do(f"cutover gate --cohort {cohort} --as {OPERATOR}")["red"]
+        if differ := [each for each in red if each.startswith("check:")]:
+            # Somebody wrote on the wrong side: it is a difference until a person lets it stand, by name.
+            why = "what people changed on the wrong side is listed with both values"
+            words = ["override", "--cohort", cohort, "--lines", ",".join(differ), "--as", OPERATOR]
+            self.do_list([*words, "--reason", why, "--yes"])
+            self.overridden.append(f"{cohort}: {', '.join(differ)}")
         self.do(f"cutover gate --cohort {cohort} --request --as {OPERATOR}")
         code = self.do(f"cutover gate --cohort {cohort} --look")["code"]
         for name in SIGNERS:
