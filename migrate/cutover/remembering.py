@@ -13,8 +13,8 @@ from contextlib import closing
 from typing import Any
 
 from migrate.cutover.reverse_plan import BackEntry
-from migrate.cutover.reverse_rows import DELIVER
 from migrate.cutover.reverse_side import Side
+from migrate.cutover.reverse_told import DELIVER
 from migrate.engine import text
 from migrate.journal import CROSSWALK, Entry
 from migrate.load import Loading

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.cutover.reverse_artifacts import OLD_BASE
 from migrate.cutover.reverse_plan import BackEntry
-from migrate.cutover.reverse_rows import (
+from migrate.cutover.reverse_side import ANCHOR, NEW, OLD, Side
+from migrate.cutover.reverse_told import (
     BY_HAND,
     CHANGES,
     CONFLICT,
@@ -26,7 +27,6 @@ from migrate.cutover.reverse_rows import (
     REF,
     STAYS,
 )
-from migrate.cutover.reverse_side import ANCHOR, NEW, OLD, Side
 from migrate.engine import identifier, text
 from migrate.held import held
 from migrate.journal import CROSSWALK, REFUSED

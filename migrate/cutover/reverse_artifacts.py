@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 from typing import Any
 
-from migrate.cutover.reverse_rows import CHANGES, Told, told_schema
 from migrate.cutover.reverse_side import Side
+from migrate.cutover.reverse_told import CHANGES, Told, told_schema
 from migrate.journal import Entry
 from migrate.load import Loading
 from migrate.store import Manifest, generation_folder

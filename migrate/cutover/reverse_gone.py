@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from migrate.connector import Merges, Query
 from migrate.cutover.reverse_artifacts import DOOMED, OLD_BASE, Findings, append, publish
 from migrate.cutover.reverse_plan import BackEntry
-from migrate.cutover.reverse_rows import BY_HAND, CONFLICT, DELETE, LOT, MERGED, Rows, Told
+from migrate.cutover.reverse_rows import Rows
 from migrate.cutover.reverse_side import NEW, Side
+from migrate.cutover.reverse_told import BY_HAND, CONFLICT, DELETE, LOT, MERGED, Told
 from migrate.engine import identifier, text
 from migrate.held import held
 from migrate.journal import CROSSWALK, Entry

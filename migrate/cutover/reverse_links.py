@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from migrate.cutover.reverse_artifacts import PLANNED_LINKS, Findings, append, publish
 from migrate.cutover.reverse_plan import BackEntry
-from migrate.cutover.reverse_rows import Rows, Told
+from migrate.cutover.reverse_rows import Rows
 from migrate.cutover.reverse_side import LINKS, NEW, Side
+from migrate.cutover.reverse_told import Told
 from migrate.engine import identifier, text
 from migrate.journal import Entry
 from migrate.load import Loading

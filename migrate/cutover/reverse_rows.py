@@ -10,19 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from migrate.connector import ALL, KeepsConsent
 from migrate.cutover.reverse_plan import BackEntry, BackField, opted_table, shown
-from migrate.cutover.reverse_side import BASE, LINKS, NEW, Side
+from migrate.cutover.reverse_side import LINKS, NEW, Side
+from migrate.cutover.reverse_told import (
+    CHANGES,
+    CONFLICT,
+    CREATE,
+    DELIVER,
+    GONE,
+    LOST,
+    LOT,
+    PART,
+    REF,
+    STAYS,
+    Told,
+)
 from migrate.engine import identifier, text
 from migrate.held import held
 from migrate.journal import CROSSWALK, Entry
 from migrate.load import Loading
 from migrate.load.staged import FIELDS
 from migrate.plan.keys import key_prefix, split_entry
-from migrate.store import Manifest, generation_folder
+from migrate.store import Manifest
 from migrate.types import arrow_type
 
 if TYPE_CHECKING:
@@ -30,48 +42,6 @@ if TYPE_CHECKING:
 
     from migrate.catalog import Field
     from migrate.connector import Held
-
-CHANGES = "changes"  # artifact: everything that a round found, and what becomes of it
-DELIVER, CONFLICT, LOST, STAYS, GONE, MERGED, BY_HAND, DELETE, CREATE, PART = (
-    "deliver", "conflict", "lost", "stays", "gone", "merged", "by hand", "delete", "create", "part",
-)  # fmt: skip
-COLUMNS = (
-    "rkey", "entry", "object", "new_id", "old_object", "old_id", "owner", "title", "field", "old_value",
-    "new_value", "fate", "why", "wire",
-)  # fmt: skip
-LOT = 500
-REF = "@"
-
-
-@dataclass(frozen=True)
-class Told:
-    """One change, and what becomes of it. `field`: of the old system, "" for a whole record.
-
-    `old_value`: what stands in the old system; `new_value`: in the new one. Wire values, or texts. `wire`:
-    what the old field shall hold; of a reference the turned key of its record after `REF`.
-    """
-
-    rkey: str
-    entry: str
-    object: str
-    new_id: str
-    old_object: str
-    old_id: str | None
-    owner: str | None
-    title: str | None
-    field: str
-    old_value: str | None
-    new_value: str | None
-    fate: str
-    why: str = ""
-    wire: str | None = None
-
-
-def told_schema() -> pa.Schema:
-    """The columns of the artifact `changes`."""
-    import pyarrow as pa
-
-    return pa.schema([(name, pa.string()) for name in COLUMNS])
 
 
 class Rows:
@@ -481,6 +451,3 @@ def references(side: Side, ready: Sequence[Manifest]) -> str:
                 if f.entries
             ]
     return " UNION ".join(selects) or "SELECT NULL::VARCHAR AS rkey WHERE false"
-
-
-__all__ = ["BASE", "CHANGES", "Rows", "Told", "generation_folder", "references", "told_schema"]
