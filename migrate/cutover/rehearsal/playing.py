@@ -43,6 +43,7 @@ from migrate.stages.prepare import prepare
 from migrate.workspace import Role, Workspace
 
 EDITOR = Callable[[Workspace, Role, str, str, Collection[str]], list[Edit]]
+REFUSED = "refused"  # by the target; other letters are people's edits that were met
 ROUNDS = 3  # of deltas before a cohort that doesn't catch up is a finding
 PATIENCE = 4 * 3600.0  # seconds of the vendor's clock that a freeze is waited for
 WHY = "rehearsal: played on, so that the steps behind it are measured, too"
@@ -86,9 +87,16 @@ class Play:
         trail.append(copy.ledger, OPERATOR, REHEARSED, plan=copy.plan.digest, within=True)
         for name in names(copy):
             self._cohort(Cutover(copy, name))
+        found = letters.grouped(copy, EXAMPLES)
+        self.findings += [
+            f"{each.outcome}: {each.count:,} of `{each.object}`: {each.reason}"
+            for each in found
+            if each.outcome != REFUSED
+        ]
         return tuple(
             Refusal(each.object, each.kind, each.reason, each.count, each.keys)
-            for each in letters.grouped(copy, EXAMPLES)
+            for each in found
+            if each.outcome == REFUSED
         )
 
     def _cohort(self, cutover: Cutover) -> None:
