@@ -22,7 +22,7 @@ from tests.harness import lanes
 from tests.harness.hold_words import HUBSPOT, SALESFORCE, last, salesforce_users
 from tests.harness.lanes import Ended, Lane, Stuck
 from tests.harness.under import Order
-from tests.harness.weekend_oracle import BACK, FIELDS, NEW, Moment, Verdict, edits, judge
+from tests.harness.weekend_oracle import BACK, FIELDS, NEW, Moment, Verdict, edits, home, judge
 
 COHORTS = ("pilot", "second", "rest")
 SIGNERS = ("Ada Example", "Ben Example")
@@ -483,8 +483,13 @@ class Weekend:
         found["twin"] = "doubled" in self.judged().wrong
         post("/act", {"do": "delete", "object": "Contact", "id": by_name[f"Person {self.entered[0]}"]})
         found["loss"] = "lost" in self.judged().wrong
-        last_edit = next(each for each in reversed(list(edits(old.data, self.lane.hubspot.data)))
-                         if each.side == BACK)  # fmt: skip
+        standing = {id: values for (_, id), values in store.items()}
+        last_edit = next(
+            each
+            for each in edits(old.data, self.lane.hubspot.data)
+            if standing.get(each.id, {}).get(each.field) == each.value
+            and home(self.moments, self.cohorts.get(each.id, "rest"), each) == each.side
+        )
         object = next(kind for kind, id in store if id == last_edit.id)
         order = {
             "do": "update",
