@@ -279,7 +279,7 @@ def test_no_sequence_of_commands_reaches_switched_without_gate_and_signatures_or
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=20, stateful_step_count=15, deadline=None, derandomize=True,
+            max_examples=12, stateful_step_count=12, deadline=None, derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
