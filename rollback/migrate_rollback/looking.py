@@ -249,11 +249,10 @@ class Look:
                 asked.setdefault((link.right_object, link.label), []).append(link.right)
         found: set[tuple[str, str, str]] = set()
         for (object, name), ids in asked.items():
-            told = self.versions(object, ids, [name])
+            told = self.versions(object, ids)  # by name the last to save would stand for who wrote the field
             for id in ids:
                 versions = None if told is None else told.get(id, [])
                 by_field = [each for each in versions or () if each.field == name]
-                # Who saved the record last hides who set the field before.
                 if not by_field or any(each.who in THEIRS for each in by_field):
                     found.add((object, id, name))
         return found

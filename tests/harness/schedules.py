@@ -100,13 +100,17 @@ def _switch(lane: Lane, on: list[str]) -> None:
 
 def _load(lane: Lane, rng: random.Random, people: People, told: Told, *, quiet: bool) -> None:
     """A load, struck up to twice; perhaps it never comes to its end."""
+    acted = False
     for _ in range(rng.choice((0, 0, 1, 2))):
         if _struck(lane, "load", _strike(rng, 40), told) and not quiet and rng.random() < 0.5:
             told.steps.append(f"({people.do(gentle=True)})")
+            acted = True
     if rng.random() < 0.7 or not people.places("created"):
         ended = lane.run("load")
-        told.steps.append("load")
-        if ended.code not in (0, 1):
+        # A canary on which somebody was at work before its second look may stop the load: then it stays so.
+        stirred = acted and ended.code == 3 and bool(ended.document.get("facts", {}).get("found"))
+        told.steps.append("canary" if stirred else "load")
+        if ended.code not in (0, 1) and not stirred:
             told.failed.append(f"load ended with {ended.code}: {kill.last_words(ended)}")
 
 
