@@ -161,7 +161,7 @@ def test_f01_a_raised_limit_fetches_what_was_too_large_before(files: Files) -> N
     files.plan(ENTRY + "    files: {max_bytes: 3KB, oversize: skip}\n")
     files.must(*LINE)
     files.plan(ENTRY + "    files: {max_bytes: 5KB, oversize: skip}\n")
-    files.must("extract", "transform", "load")
+    files.must("plan accept --as Test --reason limit", "extract", "transform", "load")
     whole(files)
 
 
