@@ -145,8 +145,8 @@ def _words(found: PlanDiff) -> str:
 
 
 def _stands(workspace: Workspace, attempt: int) -> bool:
-    """Whether anything was sent in this attempt, or stands in the target from a former one."""
-    sent = sa.select(batches.c.id).where(batches.c.attempt == attempt).limit(1)
+    """Whether a record was sent in this attempt, or stands in the target from a former one."""
+    sent = sa.select(batches.c.id).where(batches.c.attempt == attempt, batches.c.phase != "prepare").limit(1)
     if workspace.ledger.value(sent) is not None:
         return True
     crosswalk(workspace)
