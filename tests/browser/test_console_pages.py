@@ -164,7 +164,8 @@ def test_words_of_the_data_do_nothing_in_a_browser(browser: Browser, to_decide: 
     expect(seat.open("/maps").get_by_text("<script>alert(1)</script>")).to_be_visible()
     page = seat.open("/trace")
     page.get_by_role("searchbox").fill("A0")
-    page.get_by_role("button", name="Trace").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Trace").click()
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
     expect(page.get_by_text("<b>Bold & Co</b> 0").first).to_be_visible()
     assert page.locator("main dd b").count() == 0
