@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,10 +12,12 @@ from migrate_rollback.looking import Look
 from migrate_rollback.model import Row
 
 from migrate.catalog import Catalog
-from migrate.connector import Link
+from migrate.connector import RECORD, Link, Version, Who
 from tests.unit.bench import HandClock
 from tests.unit.fake_target import CATALOG, FakeTarget
 from tests.unit.test_rollback_deeds import Book
+
+AT = "2026-11-27T04:00:00.000Z"
 
 
 @pytest.fixture
@@ -27,19 +29,29 @@ def book(tmp_path: Path) -> Iterator[Book]:
 
 
 class Target(FakeTarget):
-    """One whose records may also have contacts under them."""
+    """One whose records may also have contacts under them. `told`: histories by id."""
+
+    told: dict[str, list[Version]]
+
+    def history(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, list[Version]]:  # noqa: ARG002
+        return {id: self.told.get(id, []) for id in ids}
 
     def linked_objects(self, object: str) -> list[str]:  # noqa: ARG002 - all are alike
         return ["companies", "contacts", "tasks"]
 
 
 def foreign(
-    book: Book, links: set[Link], *ids: str, catalog: Catalog = CATALOG, object: str = "companies"
-) -> set[str]:
-    """Ids of created companies with a link of somebody's."""
+    book: Book, links: set[Link], *ids: str, catalog: Catalog = CATALOG, object: str = "companies",
+    told: dict[str, list[Version]] | None = None,
+) -> set[str]:  # fmt: skip
+    """Ids of created companies with a link of somebody's.
+
+    Args:
+        told: histories of what hangs there, by id.
+    """
     deeds.tables(book.engine, book.journal.source(), 1)
     target = Target(HandClock(), catalog=catalog)
-    target.linked = links
+    target.linked, target.told = links, told or {}
     objects = [SimpleNamespace(target=name) for name in ("companies", "contacts")]
     space = SimpleNamespace(
         engine=book.engine, plan=SimpleNamespace(model=SimpleNamespace(objects=objects))
@@ -95,15 +107,20 @@ def test_a_child_that_we_created_holds_its_parent_only_where_somebody_hung_it_th
         book.write("create", "done", f"k{id}", id)
     book.write("create", "done", "kc", "9", object="contacts", after={"company": "1"})
 
-    def under(parent: str) -> set[str]:
-        return foreign(book, {Link("companies", parent, "contacts", "9", "company")}, parent, catalog=catalog)
+    def under(parent: str, *told: Version) -> set[str]:
+        link = Link("companies", parent, "contacts", "9", "company")
+        return foreign(book, {link}, parent, catalog=catalog, told={"9": list(told)})
 
-    assert under("1") == under("2") == set()
+    machine, person = (Version("company", "2", AT, who) for who in (Who.AUTOMATION, Who.PERSON))
+    saved = Version(RECORD, None, AT, Who.AUTOMATION)
+    assert under("1") == under("2", machine) == set()
+    # Looked at before its child, a parent is held all the same; also where who hung it there isn't told.
+    assert under("2", person) == under("2", saved, person) == under("2", saved) == {"2"}
     book.write(
         "delete", "held", "kc", "9", object="contacts", batch="undo-1", reason="edited: company by ann"
     )
     assert under("1") == set()
-    assert under("2") == {"2"}
+    assert under("2", machine) == {"2"}
 
 
 def test_a_persons_link_to_a_record_of_an_automation_holds_and_an_automations_task_doesnt(book: Book) -> None:

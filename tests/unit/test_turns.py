@@ -23,6 +23,7 @@ from migrate.journal import Entry
 from migrate.ledger import BatchRow
 from migrate.ledger.tables import attempts, checkpoints, watermarks
 from migrate.load import Loading
+from migrate.plan.cutover import CutoverPlan
 from migrate.plan.models import AutomationsPlan, ObjectPlan
 from migrate.stages import checkpoint
 from migrate.stages.load import load
@@ -36,7 +37,7 @@ from tests.unit.test_load_protocol import PLAN, Case, key
 
 def plan_of(entry: ObjectPlan) -> Any:
     """A plan with one entry and no opt-outs."""
-    model = SimpleNamespace(objects=[entry], consent=[], automations=AutomationsPlan())
+    model = SimpleNamespace(objects=[entry], consent=[], automations=AutomationsPlan(), cutover=CutoverPlan())
     return SimpleNamespace(model=model, digest="d", chosen=lambda _names: [entry])
 
 
