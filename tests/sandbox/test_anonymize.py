@@ -34,6 +34,8 @@ from migrate.stages.prepare import prepare
 from migrate.workspace import Workspace
 from tests.harness.twinned import judged
 
+pytestmark = pytest.mark.long
+
 SMALL = Sizes(accounts=8, parents=2, opportunities=20, companies=10, known=3, contacts=6)
 KEY = b"the key of these tests, thrown away"
 CREDENTIALS = {"LEGACY_TOKEN": "none", "NEW_TOKEN": "none"}  # nothing is asked of any system

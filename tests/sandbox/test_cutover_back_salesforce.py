@@ -99,6 +99,7 @@ def came_home(rig: Rig) -> None:
     assert (len(firms), len(people), len(deals)) == (4, 3, 2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rig", ["journal", pytest.param("live", marks=pytest.mark.long)], indirect=True)
 def test_what_was_sold_in_the_new_system_comes_back_to_the_org(rig: Rig) -> None:
     rig.to_approved()

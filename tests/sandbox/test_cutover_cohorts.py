@@ -67,6 +67,7 @@ def there(company: Company) -> set[str]:
     return {key for object in OBJECTS.values() for key in company.there(object)}
 
 
+@pytest.mark.long
 def test_cohorts_start_one_after_the_other(company: Company) -> None:
     company.must("discover", "check", "prepare")
 

@@ -21,6 +21,8 @@ from migrate.demo.shape import sf_id
 from migrate.sandbox.server import launch
 from tests.sandbox.test_stages import SIZES, SPEED, Company
 
+pytestmark = pytest.mark.long
+
 MAREN = "maren@x.example"
 
 

@@ -190,6 +190,7 @@ def writer(company: Company, clock: Clock) -> SalesforceConnector:
     return SalesforceConnector(Settings("legacy", credentials, {}, clock))
 
 
+@pytest.mark.long
 def test_a_door_that_stays_open_breaks_no_freeze_and_is_drained(company: Company) -> None:
     frozen(company)
     made = cutover(company)

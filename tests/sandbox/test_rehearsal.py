@@ -99,6 +99,7 @@ ORDER = [
 PACE = ("--speed", "2", "--latency", "0.02", "--as", "Ada")
 
 
+@pytest.mark.long
 def test_a_rehearsal_plays_the_cutover_there_and_back_without_any_real_system(line: Line) -> None:
     seen = line.run("cutover", "rehearse", *PACE, codes=(0, 1))["rehearsal"]
 
