@@ -244,8 +244,10 @@ class Look:
         asked: dict[tuple[str, str], list[str]] = {}
         for link in links:
             end = (link.right_object, link.right)
-            field = link.label in self._field_names(link.right_object)
-            if field and end in ends and left.get(end, {}).get(link.label) != link.left:
+            if end not in ends or link.label not in self._field_names(link.right_object):
+                continue
+            writable = self.schema(link.right_object)[link.label].updateable
+            if writable and left.get(end, {}).get(link.label) != link.left:
                 asked.setdefault((link.right_object, link.label), []).append(link.right)
         found: set[tuple[str, str, str]] = set()
         for (object, name), ids in asked.items():
