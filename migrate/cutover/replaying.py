@@ -31,7 +31,7 @@ from migrate.load.context import Progress, no_progress
 from migrate.plan.keys import key_of, key_prefix
 from migrate.stages.extract import arrow_schema, objects_needed, snapshot_targets
 from migrate.stages.load import load
-from migrate.storage import FolderStorage
+from migrate.stages.plan_diff import Overlay
 from migrate.store import Manifest, Store, generation_folder
 from migrate.types import Kind
 
@@ -147,43 +147,19 @@ def _run(
     shutil.rmtree(place, ignore_errors=True)
 
 
-class RunStore(Store):
+class RunStore(Overlay):
     """A store of its own for one run, over the workspace's for what a load reads besides."""
 
     def __init__(self, place: Path, under: Store, generation: int) -> None:
-        super().__init__(FolderStorage(place))
-        self._under, self.generation = under, generation
-
-    def _of(self, folder: str) -> Store | None:
-        return self._under if folder.partition("/")[0] in SHARED else None
+        super().__init__(place, under, SHARED)
+        self.generation = generation
 
     def manifest(self, folder: str) -> Manifest | None:
         """The published manifest of a folder, or None."""
-        under = self._of(folder)
-        if under:
-            return under.manifest(folder)
         number = folder.rpartition("/g")[2]
-        if number.isdigit() and int(number) not in (0, self.generation):
+        if self._of(folder) is None and number.isdigit() and int(number) not in (0, self.generation):
             return None  # a transform asks for every one before its own; there is none here
         return super().manifest(folder)
-
-    def generations(self, stage: str, object: str) -> list[int]:
-        """Numbers of an object's generations at a stage."""
-        under = self._of(stage)
-        return under.generations(stage, object) if under else super().generations(stage, object)
-
-    def verify(self, manifest: Manifest) -> None:
-        """Compare every part with its digest."""
-        under = self._of(manifest.folder)
-        if under:
-            under.verify(manifest)
-        else:
-            super().verify(manifest)
-
-    def files(self, manifest: Manifest) -> list[str]:
-        """Absolute local paths of the parts, in order."""
-        under = self._of(manifest.folder)
-        return under.files(manifest) if under else super().files(manifest)
 
 
 # -- posts as source rows -------------------------------------------------------------------------

@@ -10,7 +10,7 @@ Matches and duplicates are decided anew for both sides alike: records that were 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,14 +92,14 @@ class PlanDiff:
 
 
 class Overlay(Store):
-    """A store of its own for what a transform writes, over another one that it reads extracts from."""
+    """A store of its own for what is written, over another one for stages only read (`reads`)."""
 
-    def __init__(self, folder: Path, under: Store) -> None:
+    def __init__(self, folder: Path, under: Store, reads: Collection[str] = READ) -> None:
         super().__init__(FolderStorage(folder))
-        self._under = under
+        self._under, self._reads = under, reads
 
     def _of(self, folder: str) -> Store | None:
-        return self._under if folder.partition("/")[0] in READ else None
+        return self._under if folder.partition("/")[0] in self._reads else None
 
     def manifest(self, folder: str) -> Manifest | None:
         """The published manifest of a folder, or None."""
