@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from migrate.load.context import Progress
     from migrate.workspace import Workspace
 
-FLOWS: tuple[State, ...] = ("syncing", "holding", "frozen")  # states in which deltas flow
+FLOWS: tuple[State, ...] = ("syncing", "holding", "frozen", "switched")  # states in which deltas flow
 EVERY = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=10)  # for a system that is away and doesn't say until when
 PATIENCE = 3  # rounds after which a forecast of `never` is believed

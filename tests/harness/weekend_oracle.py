@@ -2,8 +2,10 @@
 
 A record is at home in the old system until its cohort has switched, and again from the moment at which it
 came back. The last edit that a person made on a record's home side is what the old system must hold in the
-end; one on the other side must be listed as a conflict, and must not have gone anywhere. Nothing here imports
-the product; which field stands for which is written down once more.
+end; one on the other side must be listed as a conflict, and must not have gone anywhere. What somebody wrote
+in the old system while the record was at home in the new one stays there, for nobody's work is written over;
+then both values must be listed together. Nothing here imports the product; which field stands for which is
+written down once more.
 """
 
 from __future__ import annotations
@@ -38,13 +40,17 @@ class Moment:
 
 @dataclass(frozen=True)
 class Edit:
-    """A person's accepted edit of one field of a moved record, by the old record's id and the old field."""
+    """A person's accepted edit of one field of a moved record, by the old record's id and the old field.
+
+    `before`: what stood there, in the same system.
+    """
 
     side: str
     id: str
     field: str
     value: str
     number: int
+    before: str = ""
 
 
 @dataclass
@@ -81,9 +87,9 @@ def _edited(side: str, write: Write) -> Iterator[Edit]:
         id = write.place[1] if side == BACK else str(write.after.get("migration_key", "")).rpartition(".")[2]
         for one, other in names:
             name = one if side == BACK else other
-            value = write.after.get(name)
-            if id and value != write.before.get(name) and str(value or "").startswith(MARK):
-                yield Edit(side, id, one, str(value), write.seq)
+            value, before = write.after.get(name), write.before.get(name)
+            if id and value != before and str(value or "").startswith(MARK):
+                yield Edit(side, id, one, str(value), write.seq, str(before or ""))
 
 
 def home(moments: Sequence[Moment], cohort: str, edit: Edit) -> str:
@@ -108,25 +114,26 @@ def judge(
     """
     found = Verdict()
     now = SALESFORCE.store(old).records
+    listed = {(str(each.get("there") or ""), str(each.get("here") or "")) for each in conflicts}
     wanted: dict[tuple[str, str], list[tuple[int, Edit]]] = {}
-    for edit in edits(old, new):
+    astray: dict[tuple[str, str], list[tuple[int, Edit]]] = {}
+    made = list(edits(old, new))
+    replaced = {(each.side, each.id, each.field, each.before) for each in made}  # by a person, so seen by one
+    for edit in made:
         cohort = cohorts.get(edit.id, "rest")
+        place, turn = (edit.id, edit.field), _turn(moments, cohort, edit)
         if home(moments, cohort, edit) == edit.side:
-            turn = _turn(moments, cohort, edit)
-            wanted.setdefault((edit.id, edit.field), []).append((turn, edit))
-        else:
-            _away(found, edit, conflicts)
-    by_id = {place[1]: (place, values) for place, values in now.items()}
-    for (id, name), made in wanted.items():
-        final = max(made, key=lambda each: (each[0], each[1].number))[1]
-        found.kept += 1
-        if id not in by_id:
-            found.say("lost", f"{id} isn't there any more, and {final.side} wrote {name} = {final.value}")
+            wanted.setdefault(place, []).append((turn, edit))
             continue
-        value = str(by_id[id][1].get(name) or "")
-        if value != final.value:
-            kind = "overwritten" if value.startswith(MARK) else "lost"
-            found.say(kind, f"{id} {name}: {final.side} wrote {final.value}, and there stands `{value}`")
+        if edit.side == BACK:
+            astray.setdefault(place, []).append((turn, edit))
+        if (edit.side, edit.id, edit.field, edit.value) not in replaced:
+            _away(found, edit, listed)
+    by_id = {place[1]: values for place, values in now.items()}
+    for id, name in dict.fromkeys([*wanted, *astray]):
+        found.kept += 1
+        home_side, other = _newest(wanted.get((id, name), [])), _newest(astray.get((id, name), []))
+        _stands(found, (id, name), home_side, other, by_id, listed)
     _entered(found, now, posts, created)
     _doubled(found, now)
     return found
@@ -140,11 +147,44 @@ def _turn(moments: Sequence[Moment], cohort: str, edit: Edit) -> int:
     )
 
 
-def _away(found: Verdict, edit: Edit, conflicts: Sequence[Mapping[str, Any]]) -> None:
-    """An edit on the wrong side: it must be listed with both values."""
-    sides = [(str(each.get("there") or ""), str(each.get("here") or "")) for each in conflicts]
+def _newest(made: Sequence[tuple[int, Edit]]) -> tuple[int, Edit] | None:
+    return max(made, key=lambda each: (each[0], each[1].number), default=None)
+
+
+def _stands(
+    found: Verdict, place: tuple[str, str], home_side: tuple[int, Edit] | None,
+    other: tuple[int, Edit] | None, by_id: Mapping[str, Mapping[str, Any]], listed: set[tuple[str, str]],
+) -> None:  # fmt: skip
+    """What one field of the old system must hold: the last edit of the home side, unless somebody has written
+    to it in the old system while it was at home in the new one.
+
+    Args:
+        home_side: the last edit there. other: the last one in the old system while that wasn't the home;
+            each with the turn in which it was made.
+    """
+    (id, name), kept = place, home_side
+    if other is not None and (home_side is None or other[0] >= home_side[0]):
+        kept = other
+        if home_side is not None and home_side[1].side == NEW:
+            pair = home_side[1].value, other[1].value
+            if pair not in listed:
+                found.say("unlisted", f"{id} {name}: {pair[0]} there and {pair[1]} here, side by side")
+    if kept is None:
+        return
+    final = kept[1]
+    if id not in by_id:
+        found.say("lost", f"{id} isn't there any more, and {final.side} wrote {name} = {final.value}")
+        return
+    value = str(by_id[id].get(name) or "")
+    if value != final.value:
+        kind = "overwritten" if value.startswith(MARK) else "lost"
+        found.say(kind, f"{id} {name}: {final.side} wrote {final.value}, and there stands `{value}`")
+
+
+def _away(found: Verdict, edit: Edit, listed: set[tuple[str, str]]) -> None:
+    """An edit on the wrong side that no person has replaced since must be listed."""
     place = 0 if edit.side == NEW else 1
-    if any(values[place] == edit.value for values in sides):
+    if any(values[place] == edit.value for values in listed):
         found.listed += 1
     else:
         found.say("unlisted", f"{edit.side} {edit.id} {edit.field} = {edit.value}")

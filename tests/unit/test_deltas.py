@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from migrate.cutover import machine, trail
+from migrate.cutover import machine, reverse, trail
 from migrate.cutover.deltas import Step, follow
 from migrate.cutover.machine import Cutover
 from migrate.engine import Engine
@@ -76,6 +76,24 @@ def test_a_round_brings_what_was_edited_made_and_deleted_and_the_cutover_is_hold
         each for each in trail.events(move.workspace.ledger, machine.MOVED) if each.facts["to"] == "holding"
     ]
     assert moved.facts["round"] == step.round.number == 1
+
+
+def test_after_the_switch_a_round_holds_what_the_source_changed_and_carries_the_way_back(
+    move: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed(move)
+    to: Any
+    for to in ("frozen", "drained", "verified", "approved", "switching", "switched"):
+        Cutover(move.workspace).move(to, who="Ada")
+    carried: list[str] = []
+    monkeypatch.setattr(reverse, "round", lambda cutover, **_: carried.append(cutover.cohort))
+    move.source.put("Account", "a", Name="on the wrong side")
+
+    [step] = followed(move, rounds=1)
+
+    assert carried == ["all"]
+    assert names(move) == {"a", "b", "c"}
+    assert (step.state, step.round.conflicts) == ("switched", 1)
 
 
 def test_a_lag_that_grows_over_its_bound_takes_the_cutover_back_to_syncing_with_a_warning(move: Move) -> None:
