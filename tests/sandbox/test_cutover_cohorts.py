@@ -21,6 +21,7 @@ from migrate.demo.run import credentials, sandboxes
 from migrate.workspace import Workspace
 from tests.sandbox.test_stages import SIZES, SPEED, Company
 
+pytestmark = pytest.mark.long  # each test goes on from where the one before left the company
 OBJECTS = {"Account": "companies", "Contact": "contacts", "Opportunity": "deals"}
 
 
@@ -67,7 +68,6 @@ def there(company: Company) -> set[str]:
     return {key for object in OBJECTS.values() for key in company.there(object)}
 
 
-@pytest.mark.long
 def test_cohorts_start_one_after_the_other(company: Company) -> None:
     company.must("discover", "check", "prepare")
 
