@@ -146,6 +146,7 @@ def test_f01_a_file_beyond_the_limit_is_rejected_before_anything_of_it_is_sent(f
     assert not list(StoredBlobs(files.root / ".migrate/blobs").names())
 
 
+@pytest.mark.long
 def test_f01_a_file_beyond_the_limit_is_skipped_and_counted_where_the_plan_says_so(files: Files) -> None:
     files.plan(ENTRY + "    files: {max_bytes: 3KB, oversize: skip}\n")
     found = files.must(*LINE, "validate")
@@ -157,6 +158,7 @@ def test_f01_a_file_beyond_the_limit_is_skipped_and_counted_where_the_plan_says_
     assert result["figures"]["too large"] == COUNT
 
 
+@pytest.mark.long
 def test_f01_a_raised_limit_fetches_what_was_too_large_before(files: Files) -> None:
     files.plan(ENTRY + "    files: {max_bytes: 3KB, oversize: skip}\n")
     files.must(*LINE)
@@ -165,6 +167,7 @@ def test_f01_a_raised_limit_fetches_what_was_too_large_before(files: Files) -> N
     whole(files)
 
 
+@pytest.mark.long
 def test_f01_the_targets_own_refusal_is_a_dead_letter_with_its_words(files: Files) -> None:
     files.hubspot.control.post("/settings", {"file_size_limit": SIZE - 1})
     files.must(*LINE)
@@ -179,6 +182,7 @@ def test_f01_the_targets_own_refusal_is_a_dead_letter_with_its_words(files: File
     whole(files)
 
 
+@pytest.mark.long
 def test_f11_a_download_that_breaks_off_or_is_refused_for_a_moment_is_asked_for_again(files: Files) -> None:
     files.fault(files.salesforce, rf"{attachment(1)}/Body", {"kind": "drop", "at": "half_reply"})
     files.fault(files.salesforce, rf"{attachment(2)}/Body", {"kind": "status", "status": 503})
@@ -187,6 +191,7 @@ def test_f11_a_download_that_breaks_off_or_is_refused_for_a_moment_is_asked_for_
     whole(files)
 
 
+@pytest.mark.long
 def test_f12_a_file_that_the_source_refuses_is_a_row_with_its_reason_and_can_be_asked_for_again(
     files: Files,
 ) -> None:
@@ -202,6 +207,7 @@ def test_f12_a_file_that_the_source_refuses_is_a_row_with_its_reason_and_can_be_
     whole(files)
 
 
+@pytest.mark.long
 def test_f12_a_file_that_comes_damaged_every_time_is_a_row_and_never_moved(files: Files) -> None:
     short = {"kind": "garbage", "body": "x" * 10, "media": "application/octet-stream"}
     files.fault(files.salesforce, rf"{attachment(5)}/Body", short, times=None)
@@ -229,6 +235,7 @@ def test_f03_the_same_bytes_on_many_records_are_kept_once(files: Files) -> None:
     assert {row["name"] for row in same} == {"same.txt"}
 
 
+@pytest.mark.long
 def test_f05_files_that_do_not_fit_on_the_disk_are_told_before_the_first_is_fetched(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,6 +315,7 @@ def test_f06_a_file_that_the_target_changes_is_found_by_the_load_and_by_the_chec
     assert failed == {"files.Attachment~file", "rows.Attachment~file"}
 
 
+@pytest.mark.long
 def test_a_blob_that_is_damaged_on_disk_is_never_sent_whole_and_is_fetched_again(staged: Files) -> None:
     blobs = staged.root / ".migrate/blobs"
     name = sha(bytes_of(SIZE, 6))
@@ -321,6 +329,7 @@ def test_a_blob_that_is_damaged_on_disk_is_never_sent_whole_and_is_fetched_again
     whole(staged)
 
 
+@pytest.mark.long
 def test_h10_a_rollback_leaves_a_file_that_stood_there_before(staged: Files) -> None:
     theirs = staged.hubspot.control.post(
         "/act", {"do": "create", "object": "files",
@@ -333,6 +342,7 @@ def test_h10_a_rollback_leaves_a_file_that_stood_there_before(staged: Files) -> 
     assert (code, found["verdict"]) in ((0, "pass"), (1, "pass")), found
 
 
+@pytest.mark.long
 def test_a_stray_of_an_upload_that_landed_after_its_sender_died_is_found_by_the_sweep(staged: Files) -> None:
     late = {"kind": "late_commit", "seconds": 400}
     staged.fault(staged.hubspot, r"/files/[^/]+/files$", late, method="POST")
@@ -377,6 +387,7 @@ def test_i09_no_name_leads_out_of_the_folder(files: Files) -> None:
     assert outside == []
 
 
+@pytest.mark.long
 def test_a_plan_that_puts_a_text_where_a_file_goes_is_told_so(files: Files) -> None:
     files.plan(ENTRY.replace("content: Body", "content: Name"), PLAN)
     files.must("discover")

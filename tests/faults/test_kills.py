@@ -27,11 +27,13 @@ def test_a_load_killed_while_a_request_is_held_there_ends_as_the_straight_run(sm
     assert _after(small, Strike("request", CREATE if how != "after_commit" else UPDATE, how)) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("at", "how"), [(60, "before"), (75, "after"), (100, "before"), (150, "after")])
 def test_a_load_killed_at_a_write_ends_as_the_straight_run(small: Small, at: int, how: str) -> None:
     assert _after(small, Strike("write", at, how)) == []
 
 
+@pytest.mark.long
 def test_a_load_killed_within_the_compaction_of_the_journal_goes_on(small: Small) -> None:
     small.lane.restore("ready")
     points = small.lane.points("load", Order(kinds=("replace", "commit")))
@@ -42,6 +44,7 @@ def test_a_load_killed_within_the_compaction_of_the_journal_goes_on(small: Small
     assert kill.difference(small.loaded.left, small.judge(small.lane)) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", [20, 60])
 def test_a_rollback_killed_at_a_write_ends_as_the_straight_run(small: Small, at: int) -> None:
     assert _after(small, Strike("write", at, "before"), "rollback run --yes", "loaded") == []

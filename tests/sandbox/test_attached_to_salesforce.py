@@ -136,6 +136,7 @@ def test_each_file_hangs_once_on_every_record_that_a_note_brought_it_to(moved: F
     assert moved.said["load"][1]["objects"]["attachments"]["create"] == 5
 
 
+@pytest.mark.long
 def test_another_load_makes_no_second_link_and_validation_is_content(moved: Files) -> None:
     found = moved.must("transform", "load", "validate")
 
@@ -144,6 +145,7 @@ def test_another_load_makes_no_second_link_and_validation_is_content(moved: File
     assert failed == []
 
 
+@pytest.mark.long
 def test_a_rollback_takes_links_and_documents_away(moved: Files) -> None:
     moved.must("rollback plan", "rollback run --yes")
     code, verified = moved.run("rollback verify")
@@ -152,6 +154,7 @@ def test_a_rollback_takes_links_and_documents_away(moved: Files) -> None:
     assert hanging(moved) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", ["before_commit", "after_commit"])
 def test_links_whose_answer_is_lost_are_made_once(moved: Files, at: str) -> None:
     links = {"method": "POST", "path": r"/composite/sobjects", "body": "ContentDocumentLink", "nth": 2}
@@ -164,6 +167,7 @@ def test_links_whose_answer_is_lost_are_made_once(moved: Files, at: str) -> None
     assert hanging(moved) == []
 
 
+@pytest.mark.long
 def test_a_delta_hangs_a_file_where_a_new_note_has_brought_it(moved: Files) -> None:
     moved.must("load")
     moved.hubspot.control.post(

@@ -82,6 +82,7 @@ def test_a_load_under_another_plan_sends_nothing_until_somebody_accepts_by_name_
     assert "is the one that was loaded" in org.run(ACCEPT, 2)["message"]
 
 
+@pytest.mark.long
 def test_a_difference_that_has_changed_since_is_accepted_by_nobody(org: Orgs) -> None:
     plan(org, "AnnualRevenue * 1000")
     org.must(ACCEPT)
@@ -98,6 +99,7 @@ def test_a_difference_that_has_changed_since_is_accepted_by_nobody(org: Orgs) ->
     assert revenue(org)[next(key for key in revenue(org) if old_id("001", 3) in key)] == 77_000
 
 
+@pytest.mark.long
 def test_a_newer_extract_that_changes_nothing_of_the_difference_leaves_it_accepted(org: Orgs) -> None:
     org.must("extract --since-watermark", "transform", "load")  # the old org isn't as it was at first
     plan(org, "AnnualRevenue * 1000")
@@ -108,6 +110,7 @@ def test_a_newer_extract_that_changes_nothing_of_the_difference_leaves_it_accept
     assert "new" in [each["Description"] for each in org.rows("Contact")]
 
 
+@pytest.mark.long
 def test_who_has_looked_at_another_difference_accepts_nothing(org: Orgs) -> None:
     plan(org, "AnnualRevenue * 1000")
     seen = org.run("plan diff", 1)["digest"]
@@ -119,6 +122,7 @@ def test_who_has_looked_at_another_difference_accepts_nothing(org: Orgs) -> None
     assert org.run(f"{ACCEPT} --diff {seen[:12]}", 0)["acceptance"]["evidence"] == seen
 
 
+@pytest.mark.long
 def test_an_acceptance_of_one_plan_is_none_of_another(org: Orgs) -> None:
     plan(org, "AnnualRevenue * 1000")
     org.must(ACCEPT)
@@ -127,6 +131,7 @@ def test_an_acceptance_of_one_plan_is_none_of_another(org: Orgs) -> None:
     assert "nobody has accepted that" in org.run("load", 2)["message"]
 
 
+@pytest.mark.long
 def test_an_edit_that_changes_no_value_and_a_correction_by_name_need_nobody(org: Orgs) -> None:
     plan(org, "AnnualRevenue * 1")
     org.must("transform", "load")
@@ -149,6 +154,7 @@ def test_where_nothing_of_ours_stands_another_plan_needs_nobody(org: Orgs) -> No
     assert max(revenue(org).values()) == 29_000
 
 
+@pytest.mark.long
 def test_a_repair_that_leaves_a_part_of_the_edit_to_the_next_load_needs_acceptance_too(org: Orgs) -> None:
     plan(org, "AnnualRevenue * 1000")
     some = "repair --fields Account.AnnualRevenue --where AnnualRevenue>20000 --yes"

@@ -119,6 +119,7 @@ def test_everything_goes_back_and_what_people_did_since_stays(loaded: Orgs) -> N
     assert account["Migration_Key__c"] is None
 
 
+@pytest.mark.long
 def test_a_rollback_that_is_run_twice_does_it_once(loaded: Orgs) -> None:
     loaded.run("rollback run --yes", 0)
     assert loaded.run("rollback verify", 0)["verdict"] == "pass"
@@ -128,6 +129,7 @@ def test_a_rollback_that_is_run_twice_does_it_once(loaded: Orgs) -> None:
     assert loaded.rows("Pet__c") == []
 
 
+@pytest.mark.long
 def test_a_change_at_the_source_arrives_and_a_persons_change_is_held(loaded: Orgs) -> None:
     old = {each["LastName"]: each["Id"] for each in loaded.old.control.ndjson("/truth/Contact")}
     new = {each["LastName"]: each["Id"] for each in loaded.rows("Contact")}
@@ -143,6 +145,7 @@ def test_a_change_at_the_source_arrives_and_a_persons_change_is_held(loaded: Org
     assert len(loaded.keyed("Contact")) == PEOPLE
 
 
+@pytest.mark.long
 def test_an_audit_column_stays_as_it_was_inserted_when_the_record_changes(loaded: Orgs) -> None:
     [old] = [each for each in loaded.old.control.ndjson("/truth/Account") if each["Site"] == "s5"]
     edit = {"as": "admin@sandbox.example", "do": "update", "object": "Account", "id": old["Id"],
@@ -172,6 +175,7 @@ def test_a_stamp_that_moves_with_every_save_holds_nobodys_record(loaded: Orgs) -
     assert loaded.rows("Pet__c") == []
 
 
+@pytest.mark.long
 def test_a_record_that_stays_locked_becomes_a_dead_letter_with_the_orgs_words(loaded: Orgs) -> None:
     edit = {"as": "admin@sandbox.example", "do": "create", "object": "Contact",
             "fields": {"LastName": "Locked", "Email": "locked@old.example"}}  # fmt: skip
@@ -186,6 +190,7 @@ def test_a_record_that_stays_locked_becomes_a_dead_letter_with_the_orgs_words(lo
     assert "Locked" in {each["LastName"] for each in loaded.rows("Contact")}
 
 
+@pytest.mark.long
 def test_what_a_validation_rule_or_a_duplicate_rule_refuses_says_so_in_its_own_words(loaded: Orgs) -> None:
     for name in ("Ruled", "Doubled"):
         fields = {"LastName": name, "Email": "p1@old.example" if name == "Doubled" else "r@old.example"}

@@ -78,6 +78,7 @@ def test_a_record_that_is_gone_is_no_small_number(migration: Moved) -> None:
     assert migration.report("rows").result("rows.Opportunity")["verdict"] == "fail"
 
 
+@pytest.mark.long
 def test_a_waived_difference_is_amber_until_its_day_and_stays_listed(migration: Moved) -> None:
     deals(migration)["301"]["dealname"] = "Other"
     first = migration.report().result("rows.Opportunity")
@@ -98,6 +99,7 @@ def test_a_waived_difference_is_amber_until_its_day_and_stays_listed(migration: 
     assert any("ran out" in one["what"] for one in report.document()["decisions"])
 
 
+@pytest.mark.long
 def test_a_waiver_that_is_taken_back_holds_no_more(migration: Moved) -> None:
     deals(migration)["301"]["dealname"] = "Other"
     group = migration.report().document()["differences"]["groups"][0]["id"]

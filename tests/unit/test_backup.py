@@ -98,6 +98,7 @@ def test_a_link_that_was_used_after_the_backup_is_not_good_again(move: Move, pla
     assert tokens.redeem(move.workspace.ledger, token, "console") is None
 
 
+@pytest.mark.long
 def test_the_next_backup_copies_only_what_is_new(move: Move, place: Path) -> None:
     first = backup(move.workspace, str(place))
     second = backup(move.workspace, str(place))
@@ -154,6 +155,7 @@ def test_damage_is_not_backed_up(move: Move, place: Path) -> None:
     assert not (place / "backups").exists()
 
 
+@pytest.mark.long
 def test_after_an_old_backup_nothing_is_written_before_the_target_was_looked_at(
     move: Move, place: Path
 ) -> None:
@@ -182,6 +184,7 @@ def test_after_an_old_backup_nothing_is_written_before_the_target_was_looked_at(
     back(move)
 
 
+@pytest.mark.long
 def test_every_backup_that_is_taken_while_a_load_runs_can_be_restored(
     tmp_path: Path, engine: Engine, place: Path
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_record_that_both_sides_changed_is_held_with_both_values(
     assert carried(move).sent == {}  # and no round meets it again
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("rule", "stays"), [("source", "ours"), ("target", "theirs")])
 def test_what_a_rule_of_the_plan_decides_is_recorded_with_both_values(
     rule: str, stays: str, tmp_path: Path, engine: Engine, bare: None
@@ -133,6 +134,7 @@ def test_after_a_cohorts_switch_its_records_take_nothing_from_the_source_and_the
     assert (told.there, told.here) == ("sold since", "in the old system")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["load", "round"])
 def test_what_the_source_deletes_of_a_switched_cohort_stays(
     command: str, tmp_path: Path, engine: Engine, bare: None
@@ -154,6 +156,7 @@ def test_what_the_source_deletes_of_a_switched_cohort_stays(
     assert "held" in told.decided
 
 
+@pytest.mark.long
 def test_once_every_cohort_is_switched_nothing_flows_not_even_what_is_new(
     tmp_path: Path, engine: Engine, bare: None
 ) -> None:
@@ -167,6 +170,7 @@ def test_once_every_cohort_is_switched_nothing_flows_not_even_what_is_new(
     assert (move.key("Account", "d"), "name") in fields(conflicts(move.workspace))
 
 
+@pytest.mark.long
 def test_conflicts_go_out_as_a_sheet(tmp_path: Path, engine: Engine, bare: None) -> None:
     from openpyxl import load_workbook
 

@@ -57,6 +57,7 @@ def test_who_is_logged_in_signs_with_their_name_and_the_reports_code(case: Case,
     assert "sign/link" not in ada.get("/sign").text
 
 
+@pytest.mark.long
 def test_what_isnt_typed_as_it_stands_signs_nothing(case: Case, served: Served) -> None:
     ada = served.come(ADA)
     form = {**ada.form("/sign", "/sign/link"), **SURE, "name": ADA, "code": code(case)}
@@ -93,6 +94,7 @@ def test_the_requester_and_an_operator_sign_nothing(case: Case, served: Served) 
     assert signed(case) == []
 
 
+@pytest.mark.long
 def test_a_key_signs_where_it_is_and_the_console_takes_the_signature(case: Case, served: Served) -> None:
     ben = served.come(BEN)
     form = ben.form("/sign", "/sign/key")
@@ -108,6 +110,7 @@ def test_a_key_signs_where_it_is_and_the_console_takes_the_signature(case: Case,
     assert case.standing() == {BEN: ""}
 
 
+@pytest.mark.long
 def test_nobody_hands_in_anothers_statement(case: Case, served: Served) -> None:
     ada, content = served.come(ADA), case.statement(BEN)
     proof = base64.b64encode(case.private.sign(content)).decode()
@@ -121,6 +124,7 @@ def test_nobody_hands_in_anothers_statement(case: Case, served: Served) -> None:
     assert signed(case) == []
 
 
+@pytest.mark.long
 def test_a_window_that_is_set_is_counted_down_to_and_gives_the_runbook_its_times(
     case: Case, served: Served
 ) -> None:

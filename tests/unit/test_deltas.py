@@ -96,6 +96,7 @@ def test_after_the_switch_a_round_holds_what_the_source_changed_and_carries_the_
     assert (step.state, step.round.conflicts) == ("switched", 1)
 
 
+@pytest.mark.long
 def test_a_lag_that_grows_over_its_bound_takes_the_cutover_back_to_syncing_with_a_warning(move: Move) -> None:
     followed(move)
     move.source.read, reading = _slow(move, 600), move.source.read  # type: ignore[method-assign]
@@ -108,6 +109,7 @@ def test_a_lag_that_grows_over_its_bound_takes_the_cutover_back_to_syncing_with_
     assert followed(move)[-1].state == "holding"
 
 
+@pytest.mark.long
 def test_a_lag_that_never_gets_small_enough_ends_the_rounds_and_says_so(move: Move) -> None:
     move.source.read = _slow(move, 600)  # type: ignore[method-assign]
 
@@ -119,6 +121,7 @@ def test_a_lag_that_never_gets_small_enough_ends_the_rounds_and_says_so(move: Mo
     assert steps[-1].state == "syncing"
 
 
+@pytest.mark.long
 def test_a_watch_goes_through_an_outage_waits_longer_each_time_and_loses_nothing(move: Move) -> None:
     reading, failures = move.source.read, [1, 2, 3]
 
@@ -195,6 +198,7 @@ def test_a_round_is_one_document_of_json_and_the_ledger_keeps_so_many(move: Move
     assert (len(kept), kept[-1].number) == (KEPT, KEPT + 1)
 
 
+@pytest.mark.long
 def test_a_watch_of_many_quiet_rounds_makes_no_generations_and_its_watermark_moves(move: Move) -> None:
     move.source.put("Account", "a", Name="edited")
     move.source.delete("Account", "c")

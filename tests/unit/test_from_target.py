@@ -71,6 +71,7 @@ def test_what_we_created_is_undone_and_what_we_changed_is_named_as_lost(
         force_hold(move.workspace, "contacts.lost")
 
 
+@pytest.mark.long
 def test_after_it_nothing_is_created_twice_and_edits_since_are_kept(move: Move) -> None:
     move.target.write(move.there("Account", "A1"), {"note": "by hand"}, Who.PERSON)
     edited = move.there("Account", "A1").id
@@ -90,6 +91,7 @@ def test_after_it_nothing_is_created_twice_and_edits_since_are_kept(move: Move) 
     assert live == {edited, adopted(move)}
 
 
+@pytest.mark.long
 def test_segments_that_are_whole_are_kept_and_only_the_rest_is_asked_of_the_target(
     move: Move, monkeypatch: pytest.MonkeyPatch
 ) -> None:

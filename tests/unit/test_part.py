@@ -158,6 +158,7 @@ def test_a_sample_is_read_by_id_and_says_of_how_many(move: Move) -> None:
     assert {"strays", "invariants"} <= found.keys()
 
 
+@pytest.mark.long
 def test_what_a_sample_proves_rests_on_its_random_part_alone(move: Move) -> None:
     clean = looked(move, sample=4)[0]["rows.Account"]["drawn"]
     for number in range(1, 13):
@@ -177,6 +178,7 @@ def test_a_look_at_what_changed_proves_nothing_of_the_rest(move: Move) -> None:
     assert looked(move, since="2020-01-01T00:00:00Z")[0]["rows.Account"]["drawn"] is None
 
 
+@pytest.mark.long
 def test_a_sample_is_the_same_at_each_look_and_grows_by_its_size(move: Move) -> None:
     seen = []
     for size in (3, 3, 6):
@@ -187,6 +189,7 @@ def test_a_sample_is_the_same_at_each_look_and_grows_by_its_size(move: Move) -> 
     assert seen[0] == seen[1] < seen[2]
 
 
+@pytest.mark.long
 def test_a_sample_larger_than_the_entry_finds_what_a_whole_look_finds(move: Move) -> None:
     for number in (1, 5):
         move.target.edit(move.key("Account", f"A{number}"), "name", "Other")
@@ -199,6 +202,7 @@ def test_a_sample_larger_than_the_entry_finds_what_a_whole_look_finds(move: Move
     assert everything["rows.Account"]["row_count"] == 2
 
 
+@pytest.mark.long
 def test_no_small_group_is_lost_from_a_sample(tmp_path: Path, engine: Engine) -> None:
     made = Move(tmp_path, engine, PLAN)
     for number in range(40):
@@ -242,6 +246,7 @@ def test_since_last_looks_at_what_changed_on_either_side_and_at_what_is_gone(mov
     assert len(set(target(move).asked)) <= 4
 
 
+@pytest.mark.long
 def test_where_nothing_changed_nothing_was_compared(move: Move) -> None:
     whole(move)
     move.clock.sleep(3600)
@@ -252,6 +257,7 @@ def test_where_nothing_changed_nothing_was_compared(move: Move) -> None:
     assert verdict == "empty"
 
 
+@pytest.mark.long
 def test_records_without_a_time_are_all_looked_at(tmp_path: Path, engine: Engine) -> None:
     made = Move(tmp_path, engine, PLAN)
     made.source.put("Account", "A1", Name="Firm")
@@ -287,6 +293,7 @@ def test_a_day_begins_in_the_plans_zone(move: Move) -> None:
     assert part == Part(since="2026-03-13T23:00:00.000000Z")
 
 
+@pytest.mark.long
 def test_a_part_is_not_the_last_whole_validation(move: Move) -> None:
     whole(move)
     first = part_of("last", 0, move.workspace.ledger, "UTC")

@@ -108,6 +108,7 @@ def test_no_file_names_them_and_everything_still_goes_back(move: Move, given: st
     assert verify(move.workspace).words.startswith("pass, 0 held")
 
 
+@pytest.mark.long
 def test_a_kept_plan_whose_overrides_name_them_goes_as_a_whole(move: Move) -> None:
     plans = state(move) / "plans"
     (folder,) = plans.iterdir()
@@ -121,6 +122,7 @@ def test_a_kept_plan_whose_overrides_name_them_goes_as_a_whole(move: Move) -> No
     whole(move)
 
 
+@pytest.mark.long
 def test_a_record_that_we_had_changed_is_named_as_lost(move: Move) -> None:
     id = move.there("Contact", "C1").id
     done = purge(move.workspace, ADOPTED)
@@ -137,6 +139,7 @@ def test_a_record_that_we_had_changed_is_named_as_lost(move: Move) -> None:
     assert verify(move.workspace).words.startswith("pass, 1 held")
 
 
+@pytest.mark.long
 def test_who_was_erased_before_the_load_is_never_sent(tmp_path: Path, engine: Engine) -> None:
     move = made(tmp_path / "w", engine, accounts=3, contacts=4)
     move.stage()
@@ -153,6 +156,7 @@ def test_who_was_erased_before_the_load_is_never_sent(tmp_path: Path, engine: En
     assert len(live(move)) == 3 + 3 + 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", ["list", "moves", "ledger"])
 def test_a_purge_that_was_cut_short_is_told_and_made_to_its_end(
     move: Move, at: str, monkeypatch: pytest.MonkeyPatch
@@ -193,6 +197,7 @@ def test_a_purge_that_was_cut_short_is_told_and_made_to_its_end(
     assert [each["name"] for each in live(move).values()] == ["Stood here"]
 
 
+@pytest.mark.long
 def test_the_trail_says_that_somebody_was_erased_and_not_who(move: Move) -> None:
     purge(move.workspace, CREATED)
     with closing(sqlite3.connect(state(move) / "ledger.db")) as opened:
@@ -201,6 +206,7 @@ def test_the_trail_says_that_somebody_was_erased_and_not_who(move: Move) -> None
     assert len(facts["subject"]) == 64
 
 
+@pytest.mark.long
 def test_what_is_nobody_is_refused(move: Move) -> None:
     with pytest.raises(UsageError, match="neither an e-mail address nor a migration key"):
         purge(move.workspace, "Ada Lovelace")

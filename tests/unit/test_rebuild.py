@@ -87,6 +87,7 @@ def test_a_rebuilt_ledger_is_the_lost_one_and_everything_is_put_back(move: Move)
     back(move)
 
 
+@pytest.mark.long
 def test_after_it_a_load_sends_nothing_twice_and_a_delta_is_complete(move: Move) -> None:
     lose(move)
     rebuild(move.workspace)
@@ -107,6 +108,7 @@ def test_after_it_a_load_sends_nothing_twice_and_a_delta_is_complete(move: Move)
     back(move)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", [1, 2])
 def test_a_rollback_that_was_killed_goes_on_after_it(move: Move, at: int) -> None:
     faults: list[Fault] = ["fine"] * at
@@ -132,6 +134,7 @@ def test_no_command_begins_a_new_ledger_beside_a_history(move: Move) -> None:
     assert not (state(move) / "ledger.db").exists()
 
 
+@pytest.mark.long
 def test_a_ledger_that_is_there_is_replaced_only_when_told_and_then_set_aside(move: Move) -> None:
     with pytest.raises(UsageError, match="can be read"):
         rebuild(move.workspace)
@@ -147,6 +150,7 @@ def test_what_can_not_be_read_is_set_aside_without_being_told(move: Move) -> Non
     back(move)
 
 
+@pytest.mark.long
 def test_without_the_copy_the_manifests_tell_enough_to_put_everything_back(move: Move) -> None:
     lose(move, copy=True)
 
@@ -158,6 +162,7 @@ def test_without_the_copy_the_manifests_tell_enough_to_put_everything_back(move:
     back(move)
 
 
+@pytest.mark.long
 def test_a_damaged_segment_or_a_missing_end_stops_it_and_leaves_nothing(move: Move) -> None:
     move.source.put("Account", "A9", Name="New")
     move.move(delta=True)

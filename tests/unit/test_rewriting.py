@@ -113,6 +113,7 @@ def test_what_leads_nowhere_stays_and_is_listed_with_why(move: Move) -> None:
     assert (result["verdict"], result["row_count"]) == ("warn", 3)
 
 
+@pytest.mark.long
 def test_a_record_that_comes_later_mends_the_texts_that_waited_for_it(move: Move) -> None:
     move.source.put(
         "Account", "A1", Name="A1", Note="https://old.test/Contact/C1 and https://old.test/Account/A1"
@@ -133,6 +134,7 @@ def test_a_record_that_comes_later_mends_the_texts_that_waited_for_it(move: Move
     assert move.there("Account", "A1").values["note"] == f"now {page(move, 'Contact', 'C1')}"
 
 
+@pytest.mark.long
 def test_an_edit_of_the_text_since_is_held_and_the_link_is_listed(move: Move) -> None:
     move.source.put("Account", "A1", Name="A1", Note="https://old.test/Contact/C1")
     move.move()
@@ -153,6 +155,7 @@ def test_an_edit_of_the_text_since_is_held_and_the_link_is_listed(move: Move) ->
     assert move.validate()["links.Account.texts"]["verdict"] == "fail"
 
 
+@pytest.mark.long
 @settings(max_examples=4, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(faults=FAULTS, seed=st.integers(0, 99))
 def test_planted_links_are_all_rewritten_or_listed_and_no_text_is_harmed(

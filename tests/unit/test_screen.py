@@ -81,6 +81,7 @@ def test_a_record_without_an_end_makes_the_scope_red(migration: Moved) -> None:
     assert found["whole"]["verdict"] == "fail"
 
 
+@pytest.mark.long
 def test_a_decision_whose_time_has_passed_is_red(migration: Moved) -> None:
     say(migration, 'decision: {asked_of: [Sales sponsor], by: "2026-03-14T11:59:00Z"}')
     late = sections(migration)
@@ -92,11 +93,13 @@ def test_a_decision_whose_time_has_passed_is_red(migration: Moved) -> None:
     assert early["verdict"]["facts"]["asked_of"] == ["Sales sponsor"]
 
 
+@pytest.mark.long
 def test_a_plan_that_names_nobody_is_not_set_up(migration: Moved) -> None:
     assert sections(migration)["verdict"]["verdict"] is None
     assert sections(migration)["signatures"]["verdict"] is None
 
 
+@pytest.mark.long
 def test_a_notice_is_amber_until_somebody_accepts_it_and_red_beyond_what_was_accepted(
     migration: Moved,
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_notice_is_amber_until_somebody_accepts_it_and_red_beyond_what_was_acc
     assert beyond["whole"]["verdict"] == "fail"
 
 
+@pytest.mark.long
 def test_a_waiver_that_ran_out_is_red(migration: Moved) -> None:
     from datetime import UTC, datetime
 

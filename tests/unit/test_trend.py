@@ -48,6 +48,7 @@ def trend_of(migration: Moved, *only: str) -> dict[str, Any]:
     return dict(migration.report(*only).document()["trend"])
 
 
+@pytest.mark.long
 def test_a_check_is_red_since_the_first_round_that_found_it_red(migration: Moved) -> None:
     deal = migration.target.records["deals"]["301"]
     for name in ("One", "Other", "Another", "One", "Other", "Other"):
@@ -81,6 +82,7 @@ def test_a_part_stands_in_no_trend(migration: Moved) -> None:
     assert told(whole, "rows.Opportunity") == ""  # just now
 
 
+@pytest.mark.long
 def test_a_trend_is_bounded_and_says_so(migration: Moved, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROUNDS", 2)
     migration.target.records["deals"]["301"]["dealname"] = "Other"

@@ -95,6 +95,7 @@ def test_a_lag_over_the_bound_is_told_once_and_once_when_it_is_over(move: Move, 
     assert hook.told()[2:] == [("lag", "open")]
 
 
+@pytest.mark.long
 def test_what_a_webhook_that_was_away_has_missed_is_told_when_it_is_back(move: Move, hook: Hook) -> None:
     move.clock.sleep(3600)
     hook.away = True
@@ -106,6 +107,7 @@ def test_what_a_webhook_that_was_away_has_missed_is_told_when_it_is_back(move: M
     assert hook.told() == [("lag", "open")]
 
 
+@pytest.mark.long
 def test_what_came_and_went_while_the_webhook_was_away_isnt_told(move: Move, hook: Hook) -> None:
     move.clock.sleep(3600)
     hook.away = True
@@ -117,6 +119,7 @@ def test_what_came_and_went_while_the_webhook_was_away_isnt_told(move: Move, hoo
     assert hook.taken == []
 
 
+@pytest.mark.long
 def test_no_record_from_the_web_form_for_six_hours_alerts(move: Move, hook: Hook) -> None:
     for _ in range(7):
         move.clock.sleep(3600)
@@ -133,6 +136,7 @@ def test_no_record_from_the_web_form_for_six_hours_alerts(move: Move, hook: Hook
     assert hook.told() == [("invariant:web form", "open"), ("invariant:web form", "over")]
 
 
+@pytest.mark.long
 def test_an_extract_too_old_to_tell_leaves_an_invariant_as_it_was(move: Move) -> None:
     move.clock.sleep(7 * 3600)
     found = looked(move)
@@ -173,6 +177,7 @@ def test_more_dead_letters_than_the_base_left_alert(move: Move) -> None:
     assert (found.letters, found.replay) == (1, 0)
 
 
+@pytest.mark.long
 def test_a_reopened_alert_whose_end_was_never_taken_isnt_told_again(move: Move) -> None:
     ledger = move.workspace.ledger
     judged = frozenset({"lag"})
