@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from migrate.engine import Engine
 
-SHARE = 40_000  # entries of a journal of which one query finds what they come to, in some 50 MB
+ENTRY = 2_400  # bytes of memory that a query takes for each entry of a journal
 # Each field's value in the first, or the last, image that has the field: a plan may map a field only later.
 EARLIEST = (
     """list_reduce(list("before" ORDER BY {seq} DESC) FILTER ({when}), lambda a, b: map_concat(a, b))"""
@@ -99,7 +99,8 @@ SELECT * FROM ends WHERE outcome IN ('refused', 'conflict', 'held')
 
 def share_count(engine: Engine, journal: str) -> int:
     """In how many shares a journal is to be asked: the engine spills no aggregate of texts."""
-    return int(engine.rows(f"SELECT count(*) AS n FROM {journal}")[0]["n"]) // SHARE + 1
+    entries = int(engine.rows(f"SELECT count(*) AS n FROM {journal}")[0]["n"])
+    return entries * ENTRY // engine.memory + 1
 
 
 def shares(count: int, column: str = "key") -> Iterator[str]:

@@ -2,11 +2,11 @@
 
 Tables in the engine, beside those of `deeds`:
 
-    undo_holds      every held record, with its owner when it was held and what can be decided about it
-    undo_decided    what was decided about it: keep, force or merge, by whom, when, and in which event
-    undo_deciding   of these, what is to be carried out now
-    undo_kept       fields of records that were undone by field, which keep what others wrote
-    undo_covered    values of others that our load had covered, by record
+    undo_holds         every held record, with its owner when it was held and what can be decided about it
+    undo_decided       what was decided about it: keep, force or merge, by whom, when, and in which event
+    undo_deciding      of these, what is to be carried out now
+    undo_kept_fields   fields of records that were undone by field, which keep what others wrote
+    undo_covered       values of others that our load had covered, by record
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def tables(workspace: Workspace, catalog: Catalog, attempt: int) -> None:
           ON r.object = h.object AND r.id = h.id"""
     )
     engine.run(
-        """CREATE OR REPLACE TABLE undo_kept AS
+        """CREATE OR REPLACE TABLE undo_kept_fields AS
         SELECT DISTINCT object, target_id AS id, unnest(map_keys("after")) AS field FROM undo_journal
         WHERE mine AND kind = 'record' AND op = 'keep' AND outcome = 'done'"""
     )

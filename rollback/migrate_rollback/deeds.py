@@ -37,8 +37,10 @@ from migrate.journal import EARLIEST, LATEST, UNDO, share_count, shares
 WITH_RECORD = f"{UNDO}with-record"  # of a link: its record has gone
 WITH_REFERENCE = f"{UNDO}with-reference"  # of a record that stays: what it referred to has gone
 _NO_SENT = "[]::MAP(VARCHAR, VARCHAR)[]"
-# Tables whose aggregates gather texts or images, with what they group by: they are made part by part.
+# Tables of aggregates, with what they group by: they are made part by part.
 _PARTED = {
+    "undo_deleted": "target_id", "undo_restored": "target_id", "undo_sides": "target_id",
+    "undo_links": '"left"', "undo_due": '"left"',
     "undo_ended": "key", "undo_floors": "key", "undo_heads": "key", "undo_records": "key",
     "undo_kept": '"left"', "undo_made": '"left"', "undo_late": '"left"', "undo_cut": '"left"',
     "undo_changed": "target_id",

@@ -62,7 +62,7 @@ def records(
         FROM {table} AS d LEFT JOIN (SELECT * FROM undo_changed WHERE object = {name}) AS c ON c.id = d.key
         LEFT JOIN {held} AS h ON h.id = d.key
         LEFT JOIN (SELECT * FROM undo_standing WHERE object = {name}) AS s ON s.id = d.key
-        LEFT JOIN undo_kept AS k ON k.object = {name} AND k.id = d.key AND k.field = d.field
+        LEFT JOIN undo_kept_fields AS k ON k.object = {name} AND k.id = d.key AND k.field = d.field
         WHERE d.class = '{DIFFERS}'"""
     )
     engine.run(

@@ -35,10 +35,15 @@ def groups(workspace: Workspace, owner: str | None = None) -> tuple[HoldGroup, .
     """
     prepare(workspace)
     if owner is None:
-        return tuple(_groups(workspace, None))
+        return standing(workspace)
     rows = workspace.engine.rows("SELECT DISTINCT owner FROM undo_holds ORDER BY owner")
     id = decisions.owner_id(workspace.guarded(), owner, [row["owner"] for row in rows])
     return tuple(_groups(workspace, id))
+
+
+def standing(workspace: Workspace) -> tuple[HoldGroup, ...]:
+    """The same of the tables that stand (`decisions.tables`)."""
+    return tuple(_groups(workspace, None))
 
 
 def find(workspace: Workspace, group: str, owner: str | None = None) -> HoldGroup:

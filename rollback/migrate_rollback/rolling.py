@@ -103,10 +103,10 @@ def run(
             loading.journal.compact()  # hundreds of small files, all open at once, cost memory in each query
             # What a kill left of another list is finished first, and isn't what was asked for.
             if decided is not None and manifest.facts.get("decided") == list(decided):
+                scoping.tables(workspace, chosen)
                 break
         else:
             raise Defect("a rollback doesn't come to its end: each pass leaves something to the next one")
-        scoping.tables(workspace, chosen)
         _links_gone(loading)
         referring.write_down(loading, look)
         loading.journal.compact()
@@ -116,7 +116,8 @@ def run(
         kept = keeping.rows(loading, chosen)
         measured = done.seconds if whole and done.undone and not chosen.scope.partial else None
         attempts.finish(loading, chosen, measured, kept)
-        done.held = holding.groups(workspace)
+        decisions.tables(workspace, loading.catalog, chosen.number)
+        done.held = holding.standing(workspace)
         done.next_attempt = workspace.ledger.attempt()
     return done
 

@@ -97,7 +97,9 @@ class Seat:
     [
         ("to_decide", OPERATOR, {"viewport": {"width": 1240, "height": 900}}),
         ("to_sign", APPROVER, {"viewport": {"width": 1240, "height": 900}, "color_scheme": "dark"}),
-        ("to_decide", VIEWER, {"viewport": {"width": 390, "height": 844}}),
+        pytest.param(
+            "to_decide", VIEWER, {"viewport": {"width": 390, "height": 844}}, marks=pytest.mark.long
+        ),
     ],
 )
 def test_every_page_is_open_to_everybody_and_asks_nobody_else(

@@ -40,7 +40,10 @@ def test_every_automation_that_the_sandbox_has_is_tried_here(lane: Lane) -> None
     assert set(WORKFLOWS) < set(TOLD)
 
 
-@pytest.mark.parametrize("automation", TOLD)
+@pytest.mark.parametrize(
+    "automation",
+    [pytest.param(each, marks=[pytest.mark.long] if number > 2 else []) for number, each in enumerate(TOLD)],
+)
 def test_it_is_found_by_name_before_the_second_record(lane: Lane, automation: str) -> None:
     flight = fly(lane, automation)
     assert flight.found, str(flight)
@@ -48,12 +51,14 @@ def test_it_is_found_by_name_before_the_second_record(lane: Lane, automation: st
     assert set(flight.written.values()) == {1}
 
 
+@pytest.mark.long
 def test_with_all_of_them_off_the_load_goes_through(lane: Lane) -> None:
     flight = fly(lane, "")
     assert (flight.code in (0, 1), flight.told) == (True, ())
     assert flight.written["deals create"] > 1
 
 
+@pytest.mark.long
 def test_the_oracle_is_red_where_an_entry_goes_without_a_canary(lane: Lane) -> None:
     flight = fly(lane, "workflow_changes", waive=True)
     assert not flight.found

@@ -125,7 +125,10 @@ def test_every_automation_that_the_org_has_is_tried_here(both: Both) -> None:
     assert set(AUTOMATIC) < set(TOLD)
 
 
-@pytest.mark.parametrize("automation", TOLD)
+@pytest.mark.parametrize(
+    "automation",
+    [pytest.param(each, marks=[pytest.mark.long] if number > 2 else []) for number, each in enumerate(TOLD)],
+)
 def test_it_is_found_before_the_second_record(
     both: Both, automation: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

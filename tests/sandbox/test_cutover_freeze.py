@@ -155,6 +155,7 @@ def test_a_drain_brings_what_was_written_before_the_freeze_and_the_thaw_lets_go(
     assert cutover(company).state == "holding"
 
 
+@pytest.mark.long
 def test_a_write_after_the_freeze_is_found_by_person_and_record_and_stops_the_drain(company: Company) -> None:
     frozen(company)
     id = next(row["Id"] for row in company.salesforce.control.ndjson("/truth/Account"))
@@ -172,6 +173,7 @@ def test_a_write_after_the_freeze_is_found_by_person_and_record_and_stops_the_dr
     assert made.state == "frozen"
 
 
+@pytest.mark.long
 def test_an_open_bulk_job_keeps_the_cohort_from_being_frozen(company: Company) -> None:
     with closing(Workspace(company.root)) as workspace, closing(writer(company, workspace.clock)) as org:
         job = org._ingest.create(

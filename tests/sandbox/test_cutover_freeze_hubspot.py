@@ -85,6 +85,7 @@ def test_a_link_that_is_made_after_the_freeze_was_asked_for_is_found_by_the_swee
         assert "no stamp" in line.words or "contacts_to_companies" in line.words
 
 
+@pytest.mark.long
 def test_an_import_that_runs_keeps_the_cohort_from_being_frozen(rig: Rig) -> None:
     rig.act(
         "old", "import", "contacts", rows=[{"lastname": "imported", "email": "imp@example.com"}], seconds=1500

@@ -139,6 +139,7 @@ def counts(company: Company) -> dict[str, dict[str, int]]:
         return posts.counts()
 
 
+@pytest.mark.long
 def test_posts_through_kills_are_there_once_and_answered_ones_are_there(
     receiver: Receiver, company: Company
 ) -> None:

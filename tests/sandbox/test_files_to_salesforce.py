@@ -118,6 +118,7 @@ def test_a_rollback_takes_document_and_version_away(moved: Files) -> None:
     assert all(row["IsDeleted"] for row in documents)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", ["arrival", "before_commit", "after_commit", "half_reply"])
 def test_an_upload_whose_answer_is_lost_makes_the_version_once(moved: Files, at: str) -> None:
     moved.fault(
@@ -131,6 +132,7 @@ def test_an_upload_whose_answer_is_lost_makes_the_version_once(moved: Files, at:
     assert versions(moved) == {}
 
 
+@pytest.mark.long
 def test_f05_an_org_whose_storage_is_full_parks_the_load_and_makes_no_dead_letters(moved: Files) -> None:
     if versions(moved):
         moved.must("rollback plan", "rollback run --yes")
@@ -147,6 +149,7 @@ def test_f05_an_org_whose_storage_is_full_parks_the_load_and_makes_no_dead_lette
     moved.must("rollback plan", "rollback run --yes")
 
 
+@pytest.mark.long
 def test_a_version_that_somebody_added_keeps_its_document(moved: Files) -> None:
     moved.must("load")
     ours = versions(moved)[key(1)]

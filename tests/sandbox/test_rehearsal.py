@@ -181,6 +181,7 @@ def boxes(line: Line, tmp_path: Path) -> Iterator[list[Running]]:
         yield running
 
 
+@pytest.mark.long
 def test_a_sandbox_that_is_the_real_tenant_is_refused_before_anything_is_written(
     line: Line, boxes: list[Running], tmp_path: Path
 ) -> None:

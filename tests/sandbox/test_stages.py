@@ -189,6 +189,7 @@ def contents(folder: Path) -> dict[str, list[object]]:
     return found
 
 
+@pytest.mark.long
 def test_a_dry_run_says_what_the_load_then_does(company: Company) -> None:
     root = company.workspace("dry")
     path = root / "plan.yaml"
@@ -689,6 +690,7 @@ def test_a_value_that_was_added_in_salesforce_stops_a_load_once_a_record_without
     assert company.there("companies")[company.key("Account", sf_id("Account", 2))]["industry"] == "FARMING"
 
 
+@pytest.mark.long
 def test_maps_get_counts_and_examples_that_the_old_system_confirms(company: Company) -> None:
     sector = company.root / "picklists" / "sector.csv"
     homes = {row.source: row.target for row in read_picklist(sector).rows}

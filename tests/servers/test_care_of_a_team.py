@@ -66,6 +66,7 @@ def back(move: Move) -> None:
     assert verify(move.workspace).words.startswith("pass, 0 held")
 
 
+@pytest.mark.long
 def test_an_empty_database_is_refused_and_filled_again(move: Move, database: str) -> None:
     empty(database)
     with pytest.raises(Damaged, match="migrate rebuild"):
@@ -79,6 +80,7 @@ def test_an_empty_database_is_refused_and_filled_again(move: Move, database: str
     back(move)
 
 
+@pytest.mark.long
 def test_a_backup_brings_the_database_back(move: Move, database: str, tmp_path: Path) -> None:
     before = rows(move)
     backup(move.workspace, str(tmp_path / "backups"))

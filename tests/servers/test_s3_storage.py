@@ -65,6 +65,7 @@ def keep(storage: S3Storage, key: str, content: bytes, over: str = "*") -> None:
 # -- one writer -------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_server_keeps_the_conditions_of_a_put(opened: S3Storage, prefix: Prefix) -> None:
     opened.prove()
     assert prefix.keys() == []
