@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 
 from migrate.connector import Link
 from migrate.errors import Defect, UsageError
-from migrate.journal import Entry
+from migrate.journal import Entry, share_count, shares
 from migrate.ledger import batches as book
 from migrate.load import Loading, Tally, proven, sweep
 from migrate.load.context import Progress, no_progress
@@ -249,23 +249,26 @@ def _pass(loading: Loading, look: Look, chosen: Chosen, manifest: Manifest, done
 
 def _links_gone(loading: Loading) -> None:
     """Our links whose record was deleted went with it: their entries end."""
-    reader = loading.workspace.engine.stream(
-        """WITH made AS (
-          SELECT object, "left", "right", label, arg_max(key, seq) AS key, arg_max(op, seq) AS op
-          FROM undo_journal WHERE kind = 'link' AND outcome = 'done' AND op IN ('link', 'unlink')
-          GROUP BY object, "left", "right", label
-        ), gone AS (SELECT object, id FROM undo_deleted)
-        SELECT made.* FROM made WHERE op = 'link'
-        AND ((split_part(object, '>', 1), "left") IN (SELECT (object, id) FROM gone)
-          OR (split_part(object, '>', 2), "right") IN (SELECT (object, id) FROM gone))""",
-        rows=10_000,
-    )
-    for batch in reader:
-        loading.journal.append(
-            Entry(
-                loading.attempt, deeds.WITH_RECORD, loading.system, row["object"], "link", row["key"],
-                "unlink", "done", left=row["left"], right=row["right"], label=row["label"], was_there=True,
-                reason="went with its record",
-            )
-            for row in batch.to_pylist()
-        )  # fmt: skip
+    engine = loading.workspace.engine
+    for share in shares(share_count(engine, loading.workspace.journal.source()), '"left"'):
+        reader = engine.stream(
+            f"""WITH made AS (
+              SELECT object, "left", "right", label, arg_max(key, seq) AS key, arg_max(op, seq) AS op
+              FROM undo_journal
+              WHERE kind = 'link' AND outcome = 'done' AND op IN ('link', 'unlink') AND {share}
+              GROUP BY object, "left", "right", label
+            ), gone AS (SELECT object, id FROM undo_deleted)
+            SELECT made.* FROM made WHERE op = 'link'
+            AND ((split_part(object, '>', 1), "left") IN (SELECT (object, id) FROM gone)
+              OR (split_part(object, '>', 2), "right") IN (SELECT (object, id) FROM gone))""",
+            rows=worklist.READ_ROWS,
+        )
+        for batch in reader:
+            loading.journal.append(
+                Entry(
+                    loading.attempt, deeds.WITH_RECORD, loading.system, row["object"], "link", row["key"],
+                    "unlink", "done", left=row["left"], right=row["right"], label=row["label"],
+                    was_there=True, reason="went with its record",
+                )
+                for row in batch.to_pylist()
+            )  # fmt: skip

@@ -29,6 +29,7 @@ from typing import Any
 
 from migrate.sandbox.salesforce.ids import mint
 from migrate.sandbox.server import Running, launch
+from tests.harness import memory
 
 LARGEST = 100_000_000
 FAMILY = "sf00D5g000004SimuEAC"
@@ -173,15 +174,9 @@ class Rig:
         return int(side.control.get("/health")["requests"])
 
     def _look(self, words: str, pid: int) -> None:
-        try:
-            status = Path(f"/proc/{pid}/status").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            return
-        for line in status.splitlines():
-            if line.startswith("VmHWM:"):
-                peak = int(line.split()[1]) * 1024
-                self.figures.peaks[words] = max(self.figures.peaks.get(words, 0), peak)
-                self.figures.peak = max(self.figures.peak, peak)
+        peak = memory.most(pid)
+        self.figures.peaks[words] = max(self.figures.peaks.get(words, 0), peak)
+        self.figures.peak = max(self.figures.peak, peak)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from typing import Any
 
 from migrate.sandbox.hubspot.rates import TIERS
 from tests.faults.attack_rig import Rig, hubspot
+from tests.harness import memory
 from tests.harness.hold_words import HUBSPOT, OURS, Store, last
 
 CREATES, UPDATES = 100_000, 20_000
@@ -32,7 +33,7 @@ SHARE, TIER = 0.8, "professional"
 LIMIT = TIERS[TIER][0] / 10  # calls a second
 LEAST = 0.9  # of the limit's share
 SPEED = 1.0  # of the sandbox's clock
-MEMORY = "96MB"  # of the engine
+MEMORY = "72MB"  # of the engine
 FLIGHT = 4  # calls at a time
 CHUNK = 2_000
 OPEN = {"burst": 1_000_000, "daily": 100_000_000, "tier": TIER}
@@ -125,9 +126,8 @@ def _run(rig: Rig, words: str) -> tuple[int, int]:
     environment = {**os.environ, **rig.environment, "MIGRATE_MEMORY": MEMORY}
     with (rig.root / "out.json").open("wb") as out, (rig.root / "err.txt").open("wb") as err:
         process = subprocess.Popen(call, stdout=out, stderr=err, env=environment)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, used.ru_maxrss * 1024
+        peak = memory.waited(process)
+    return process.returncode, peak
 
 
 def _timed(found: Volume, name: str, work: Any) -> None:
