@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrate.connector import ALL, KeepsConsent
 from migrate.cutover.reverse_plan import BackEntry, BackField, opted_table, shown
-from migrate.cutover.reverse_side import LINKS, NEW, Side
+from migrate.cutover.reverse_side import FOREIGN, LINKS, NEW, Side
 from migrate.cutover.reverse_told import (
     CHANGES,
     CONFLICT,
@@ -76,7 +76,7 @@ class Rows:
 
     def considered(self, object: str) -> str:
         """A query of the ids of an object that this step settles: their base moves on to now."""
-        foreign = self.side.base(object, 0, "foreign")
+        foreign = self.side.base(object, 0, FOREIGN)
         new = f"""SELECT _id FROM {self.side.look(NEW, object)}
             WHERE _id NOT IN (SELECT id FROM ids WHERE object = {text(object)})
             AND _id NOT IN (SELECT _id FROM {foreign})"""
@@ -112,7 +112,7 @@ class Rows:
             WHERE {changed} ORDER BY _key"""
         )
         if each.first and not self.only:
-            foreign = side.base(object, 0, "foreign")
+            foreign = side.base(object, 0, FOREIGN)
             anything = " OR ".join(
                 f"n.{identifier(name)} IS DISTINCT FROM b.{identifier(name)}" for name in each.looked_at
             )
@@ -180,7 +180,7 @@ class Rows:
             lost = f"{given} AND ({value}) IS NULL"
             said = shown(new[field.inputs[0]], f"n.{names[0]}") if names else "NULL::VARCHAR"
         if field.entries:
-            value = self._reference(field, value)
+            lost, value = f"({lost}) OR {self._never_there(field, value)}", self._reference(field, value)
         kept = "false" if fresh else field.keep
         old = "NULL" if fresh else f"o.{identifier(field.name)}"
         yield f"{value} AS v{number}"
@@ -197,6 +197,16 @@ class Rows:
         return (
             f"coalesce((SELECT min(r.rkey) FROM ids AS r WHERE r.id = {id} AND r.entry IN ({named})), {new})"
         )
+
+    def _never_there(self, field: BackField, id: str) -> str:
+        """A condition: an id of the new system names a record that the old one has never had and doesn't get,
+        for it was there before the first switch and isn't ours."""
+        named = ", ".join(map(text, field.entries))
+        side = self.side
+        objects = dict.fromkeys(each.object for each in side.entries if each.name in field.entries)
+        foreign = " UNION ALL ".join(f"SELECT _id FROM {side.base(each, 0, FOREIGN)}" for each in objects)
+        known = f"SELECT 1 FROM ids AS r WHERE r.id = {id} AND r.entry IN ({named})"
+        return f"(coalesce({id} IN ({foreign}), false) AND NOT EXISTS ({known}))"
 
     def _opted_tables(self, each: BackEntry) -> None:
         """Whose address the new system has opted out of a channel, where a whole look was asked for."""
@@ -433,7 +443,9 @@ class Rows:
 
 def _lost(field: BackField) -> str:
     if field.link:
-        return "several records are linked by this label, and the old field holds one"
+        return "the old field holds one record of the old system: here there are several, or another"
+    if field.entries:
+        return "the record that it refers to was never in the old system"
     why = field.inverse.why
     return f"this value has no way back{f': {why}' if why else ''}"
 

@@ -90,21 +90,25 @@ def came_home(rig: Rig) -> None:
     assert people["ada"]["Email"] == "ada@Example.com"
     assert people["fay"]["AccountId"] == firms["echo"]["Id"]
     assert people["bea"]["AccountId"] is None
+    assert people["gil"]["AccountId"] is None  # their firm was never in the org
     assert "cyd" not in people
     assert (deals["first"]["StageName"], deals["first"]["CloseDate"]) == ("Closed Won", "2026-12-01")
     assert (deals["second"]["StageName"], deals["second"]["AccountId"]) == (
         "Qualification",
         firms["acme"]["Id"],
     )
-    assert (len(firms), len(people), len(deals)) == (4, 3, 2)
+    assert (len(firms), len(people), len(deals)) == (4, 4, 2)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("rig", ["journal", pytest.param("live", marks=pytest.mark.long)], indirect=True)
 def test_what_was_sold_in_the_new_system_comes_back_to_the_org(rig: Rig) -> None:
+    theirs = str(rig.act("new", "create", "companies", fields={"name": "theirs"})["id"])
     rig.to_approved()
     rig.switch()
     work_in_the_new_system(rig)
+    gil = rig.act("new", "create", "contacts", fields={"lastname": "gil", "email": "gil@example.com"})["id"]
+    rig.act("new", "link", "contacts", id=gil, to_object="companies", to=theirs)
     with rig.workspace() as workspace:
         cutover = Cutover(workspace)
         rounded = reverse.round(cutover, who="Ada")
@@ -122,4 +126,6 @@ def test_what_was_sold_in_the_new_system_comes_back_to_the_org(rig: Rig) -> None
     assert left[("Industry", "AIRLINES_AVIATION")] == "lost"
     assert left[("Industry", "BANKING")] == "lost"
     assert left[("AnnualRevenue", "8.5")] == "lost"
-    assert {each.field for each in found.left} <= {"Industry", "pipeline", "AnnualRevenue"}, found.left
+    assert left[("AccountId", theirs)] == "lost"
+    lost = {"AccountId", "Industry", "pipeline", "AnnualRevenue"}
+    assert {each.field for each in found.left} <= lost, found.left
