@@ -261,8 +261,9 @@ class _Tried:
         """
         before = self._first()
         marked = f"{before} {self.mark}" if before else self.mark
-        self._write("out", before, marked)
-        self._must_come(marked)
+        if self._state("home") is None:  # else a former process saw it come, and took it home
+            self._write("out", before, marked)
+            self._must_come(marked)
         self._write("home", marked, before)
         self._must_come(before)
 
@@ -300,10 +301,16 @@ class _Tried:
     def _batch(self, way: str) -> str:
         return f"canary-{self.event.digest[:12]}-{way}"
 
+    def _state(self, way: str) -> str | None:
+        """How far its batch came; None: it wasn't begun."""
+        found: str | None = self.side.forward.ledger.value(
+            sa.select(batches.c.state).where(batches.c.id == self._batch(way))
+        )
+        return found
+
     def _write(self, way: str, before: str | None, value: str | None) -> None:
         """Write the text in the new system, by the load protocol, once."""
-        forward, name = self.side.forward, self._batch(way)
-        state = forward.ledger.value(sa.select(batches.c.state).where(batches.c.id == name))
+        forward, name, state = self.side.forward, self._batch(way), self._state(way)
         if state not in (None, "intent"):
             return
         plan = next(each for each in forward.plan.model.objects if each.name == self.each.forward)

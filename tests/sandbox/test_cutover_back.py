@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from migrate.cutover import reverse
 from migrate.cutover.machine import Cutover
 from migrate.cutover.posts import opened
 from migrate.cutover.replaying import replay
@@ -118,6 +119,39 @@ def test_going_back_brings_every_change_home_and_lists_what_has_no_way_back(rig:
     )  # fmt: skip
     assert [(each.field, each.old_value) for each in found.edited] == [("jobtitle", "chief")]
     assert {Path(each).name for each in found.sheets} >= {f"{PERSON}.xlsx", f"{OTHER}.xlsx"}
+
+
+class Died(BaseException):
+    """What a kill looks like from inside: nothing is caught, nothing is tidied up."""
+
+
+@pytest.mark.long
+def test_a_canary_that_died_after_either_of_its_writes_comes_back_when_it_is_flown_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.to_approved()
+    before = {side: fields(rig.truth(side, "companies")) for side in ("old", "new")}
+    write = reverse._Tried._write
+
+    def dying(after: str) -> Callable[..., None]:
+        def carried(tried: reverse._Tried, way: str, *values: str | None) -> None:
+            write(tried, way, *values)
+            if way == after:
+                raise Died
+
+        return carried
+
+    with rig.workspace() as workspace:
+        rig.moves(workspace, "all", ("switching",))
+        reverse.open(Cutover(workspace), who="Ada")
+        for way in ("out", "home"):
+            with monkeypatch.context() as patch:
+                patch.setattr(reverse._Tried, "_write", dying(way))
+                with pytest.raises(Died):
+                    reverse.canary(workspace, "all")
+        reverse.canary(workspace, "all")
+
+    assert {side: fields(rig.truth(side, "companies")) for side in before} == before
 
 
 @pytest.mark.long
