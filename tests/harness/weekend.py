@@ -12,7 +12,7 @@ import random
 import re
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ from tests.harness import lanes
 from tests.harness.hold_words import HUBSPOT, SALESFORCE, last, salesforce_users
 from tests.harness.lanes import Ended, Lane, Stuck
 from tests.harness.under import Order
+from tests.harness.weekend_doors import DOOR, Receiver
+from tests.harness.weekend_doors import PLAN as DOOR_PLAN
 from tests.harness.weekend_oracle import BACK, FIELDS, NEW, Moment, Verdict, edits, home, judge
 
 COHORTS = ("pilot", "second", "rest")
@@ -30,6 +32,7 @@ OPERATOR = "Max"
 # What moves a cohort on, and can't be asked for twice.
 ONCE = ("cutover start", "cutover freeze", "cutover thaw", "cutover switch", "cutover back")
 TOKEN = "pat-na1-sandbox"
+BUFFERED = 5  # every so manieth post comes through the door that is a buffer
 RULES = """\
       companies.domain: {keep: source}
       companies.industry: {lossy: accepted}
@@ -55,6 +58,7 @@ cutover:
   gate: {{rehearsal: 14 days, validation: 24 hours, fresh: 6 hours, quota: 0.05}}
   intake:
     - {{name: web form, object: Contact, door: form, during: drain, by: ["{form}"]}}
+    - {door}
   sign:
     - {{name: Ada Example, email: ada@example.com}}
     - {{name: Ben Example, email: ben@example.com}}
@@ -101,6 +105,7 @@ class Weekend:
     overridden: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     kills: int = 0
+    buffered: int = 0
     conflicts: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -177,13 +182,12 @@ class Weekend:
         """Somebody edits a field of a record that the migration moves, on one side."""
         object, target, names = self.rng.choice(FIELDS)
         old, new = self.rng.choice(names)
-        words = SALESFORCE if side == BACK else HUBSPOT
         running = self.lane.salesforce if side == BACK else self.lane.hubspot
-        store = words.store(running.data)
         kind = object if side == BACK else target
+        olds = self._olds()
         chosen = sorted(
-            place for place, values in store.records.items()
-            if place[0] == kind and self._ours(side, place, values) and self.cohort(side, place) in cohorts
+            place for place, id in olds[side].items()
+            if place[0] == kind and self.cohorts.get(id, "rest") in cohorts
         )  # fmt: skip
         if not chosen:
             return ""
@@ -193,12 +197,6 @@ class Weekend:
         running.control.post("/act", {**order, **self.person(side == BACK)})
         self.told.append(f"{side} {kind} {id} {text}")
         return text
-
-    def _ours(self, side: str, place: tuple[str, str], values: Mapping[str, Any]) -> bool:
-        """A record that went over as one of its own; of those adopted or merged the plan's rules decide."""
-        if side == NEW:
-            return place not in self.before and bool(values.get("migration_key"))
-        return place[1] in self._moved()
 
     def sell(self) -> None:
         """Somebody enters a new firm and a person of it into the new system."""
@@ -211,14 +209,19 @@ class Weekend:
             "email": f"{text}@new-sales.example", "lastname": f"Person {text}"}})  # fmt: skip
         self.entered.append(text)
 
-    def post(self) -> None:
-        """One post of the web form, into the old system."""
+    def post(self, receiver: Receiver) -> None:
+        """One post: of the web form, into the old system, or of a form that leads to the receiver."""
         text = self.fresh()
+        self.posted.append(text)
+        if len(self.posted) % BUFFERED == 0:
+            fields = {"last_name": f"Post {text}", "email": f"{text}@form-posts.example"}
+            receiver.post(text, fields, killed=self.killing and self.rng.random() < 0.1)
+            self.buffered += 1
+            return
         self.lane.salesforce.control.post("/act", {
             "do": "create", "object": "Contact", "as": self.form,
             "fields": {"LastName": f"Post {text}", "Email": f"{text}@form-posts.example"},
         })  # fmt: skip
-        self.posted.append(text)
 
     def busy(self, count: int, sides: Sequence[str], cohorts: Sequence[str] = COHORTS) -> None:
         """People at work."""
@@ -227,13 +230,18 @@ class Weekend:
 
     # -- who is in which cohort, by the script's own rule ---------------------------------------
 
-    def cohort(self, side: str, place: tuple[str, str]) -> str:
-        """The first cohort that has a record: by the name of its firm when the weekend began."""
-        id = place[1]
-        if side == NEW:
-            values = HUBSPOT.store(self.lane.hubspot.data).records[place]
-            id = str(values.get("migration_key", "")).rpartition(".")[2]
-        return self.cohorts.get(id, "rest")
+    def _olds(self) -> dict[str, dict[tuple[str, str], str]]:
+        """By side, the records that went over as ones of their own, each with the old record's id; of those
+        adopted or merged the plan's rules decide. A record's cohort is by the name that its firm had when the
+        weekend began."""
+        new = {
+            place: str(values["migration_key"]).rpartition(".")[2]
+            for place, values in HUBSPOT.store(self.lane.hubspot.data).records.items()
+            if place not in self.before and values.get("migration_key")
+        }
+        moved = set(new.values())
+        old = SALESFORCE.store(self.lane.salesforce.data).records
+        return {NEW: new, BACK: {place: place[1] for place in old if place[1] in moved}}
 
     def look(self) -> None:
         """Note, before anything moves, which record is in which cohort and which are adopted later."""
@@ -271,7 +279,7 @@ class Weekend:
         if "cutover: {window: 10 working days}" in text:
             first, second, shared = (name.replace("'", "''") for name in self.bounds)
             words = PLAN.format(first=first, second=second, shared=shared, mode="journal", rules=RULES,
-                                form=self.form)  # fmt: skip
+                                form=self.form, door=DOOR_PLAN)  # fmt: skip
             text = text.replace("cutover: {window: 10 working days}\n", words)
             # Until the switch the old system is right, whatever people and automations do in the new one.
             plan.write_text(re.sub(r"(    target: \w+\n)", r"\1    conflict: source\n", text))
@@ -324,15 +332,6 @@ class Weekend:
         self.outage(120)
         self.busy(self.edits, (BACK,))
 
-    def _moved(self) -> set[str]:
-        """Ids of the old records that have one of their own in the new system."""
-        store = HUBSPOT.store(self.lane.hubspot.data)
-        return {
-            str(values["migration_key"]).rpartition(".")[2]
-            for place, values in store.records.items()
-            if values.get("migration_key") and place not in self.before
-        }
-
     def freeze(self, cohort: str) -> None:
         """Freeze, with form posts coming in meanwhile, and drain."""
         others = [each for each in COHORTS if each != cohort]
@@ -340,21 +339,33 @@ class Weekend:
         self.busy(2, (BACK,), others)
         words = f"cutover freeze --cohort {cohort} --wait --brief --as {OPERATOR}"
         half = self.posts // 2
-        if self.killing:
-            self.do(words)
-        else:
-            looking = self.lane.start(words)
-            for _ in range(half):
-                self.post()
-            ended = looking.wait()
-            if ended.code != 0:
-                raise Stuck(f"`{words}` ended with {ended.code}: {ended.out[-1500:]}")
-        for _ in range(self.posts - (0 if self.killing else half)):
-            self.post()
+        with Receiver(self.lane) as receiver:
+            if self.killing:
+                self.do(words)
+            else:
+                looking = self.lane.start(words)
+                for _ in range(half):
+                    self.post(receiver)
+                ended = looking.wait()
+                if ended.code != 0:
+                    raise Stuck(f"`{words}` ended with {ended.code}: {ended.out[-1500:]}")
+            for _ in range(self.posts - (0 if self.killing else half)):
+                self.post(receiver)
         self.until(
             f"cutover delta --cohort {cohort} --as {OPERATOR}",
             lambda _: self.state(cohort) == "drained",
         )
+
+    def replay(self) -> None:
+        """What the receiver kept goes where new records are at home now, each post to its end.
+
+        Raises:
+            Stuck: a post is left, or was refused.
+        """
+        counts = self.do("cutover intake replay")["replayed"]["counts"][DOOR]
+        ends = {name: number for name, number in counts.items() if name not in ("received", "created")}
+        if counts["received"] != self.buffered or counts["created"] != self.buffered or any(ends.values()):
+            raise Stuck(f"of {self.buffered} posts at `{DOOR}` the replay says {counts}")
 
     def approved(self, cohort: str) -> None:
         """Evidence, gate, two signatures."""
@@ -433,6 +444,7 @@ class Weekend:
         self.freeze("pilot")
         self._value_goes_and_comes()
         self.do(f"cutover thaw --cohort pilot --reason more --as {OPERATOR}")
+        self.replay()  # into the old system, where they are at home
         self.busy(2, (BACK,))
         self.freeze("pilot")
         for cohort in COHORTS:
@@ -440,6 +452,7 @@ class Weekend:
                 self.freeze(cohort)
             self.approved(cohort)
             self.switch(cohort)
+            self.replay()  # into the new system once the last cohort is switched
             self.busy(self.edits, (BACK, NEW))
         for _ in range(3):
             self.sell()

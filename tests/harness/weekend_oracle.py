@@ -26,6 +26,7 @@ FIELDS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     ("Opportunity", "deals", (("Name", "dealname"),)),
 )
 MARK = "w"  # how an edit of a player begins
+POSTED = "intake-"  # begins the id of a post that was made in the new system; the old one has its name
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def _edited(side: str, write: Write) -> Iterator[Edit]:
         if write.place[0] != (object if side == BACK else target):
             continue
         id = write.place[1] if side == BACK else str(write.after.get("migration_key", "")).rpartition(".")[2]
+        if id.startswith(POSTED):
+            id = str(write.after.get("lastname"))
         for one, other in names:
             name = one if side == BACK else other
             value, before = write.after.get(name), write.before.get(name)
@@ -130,6 +133,7 @@ def judge(
         if (edit.side, edit.id, edit.field, edit.value) not in replaced:
             _away(found, edit, listed)
     by_id = {place[1]: values for place, values in now.items()}
+    by_id |= {str(values.get("LastName")): values for place, values in now.items() if place[0] == "Contact"}
     for id, name in dict.fromkeys([*wanted, *astray]):
         found.kept += 1
         home_side, other = _newest(wanted.get((id, name), [])), _newest(astray.get((id, name), []))

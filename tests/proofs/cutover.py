@@ -19,6 +19,7 @@ from migrate.demo.shape import Sizes
 from tests.harness import lanes
 from tests.harness.lanes import Lane, side_by_side
 from tests.harness.weekend import Weekend
+from tests.harness.weekend_doors import with_door
 from tests.harness.weekend_oracle import Verdict
 from tests.proofs.claims import REPOSITORY, Ground, Line, Shower, shows
 
@@ -73,16 +74,19 @@ def weekends(ground: Ground) -> Iterator[Line]:
     numbers = list(range(SEEDS))[:: ground.step]
     posts = POSTS if ground.step == 1 else 5
     with ExitStack() as stack:
-        rigs = []
-        for n in range(ground.lanes):
-            lane = stack.enter_context(
-                Lane(ground.folder(f"weekend-{n}"), generated(SIZES), options={"concurrency": 4}, speed=SPEED)
+        seed = with_door(generated(SIZES))
+        rigs = [
+            stack.enter_context(
+                Lane(ground.folder(f"weekend-{n}"), seed, options={"concurrency": 4}, speed=SPEED)
             )
-            begun = Weekend(lane, SEED, "journal")
-            begun.prepare()
-            begun.first()
-            lane.save("rehearsed")
-            rigs.append(lane)
+            for n in range(ground.lanes)
+        ]
+        begun = Weekend(rigs[0], SEED, "journal")
+        begun.prepare()
+        begun.first()
+        rigs[0].save("rehearsed")
+        for each in rigs[1:]:
+            each.take_over(rigs[0], "rehearsed")
 
         def play(lane: Lane, number: int) -> Played:
             lane.restore("rehearsed")
@@ -112,9 +116,11 @@ def _lines(played: Sequence[Played]) -> Iterator[Line]:
     kept = sum(each.verdict.kept for each in played)
     made = sum(each.verdict.created for each in played)
     posted = sum(len(each.weekend.posted) for each in played)
+    buffered = sum(each.weekend.buffered for each in played)
     lost = [line for each in played for line in each.wrong("lost", "overwritten")]
     seeds = f"{len(played)} weekends, seeds {SEED} to {SEED + SEEDS - 1}, clock {SPEED:.0f}x"
-    figure = f"{kept:,} fields that people wrote and {made:,} records that they entered ({posted:,} posts), "
+    posts = f"{posted:,} posts, {buffered:,} of them through a buffer"
+    figure = f"{kept:,} fields that people wrote and {made:,} records that they entered ({posts}), "
     yield Line("weekend-lost", f"{figure}{len(lost)} lost; {seeds}", kept + made, not lost, tuple(lost))
     doubled = [line for each in played for line in each.wrong("doubled")]
     yield Line("weekend-doubled", f"{len(doubled)} doubled of {made:,}", made, not doubled, tuple(doubled))

@@ -103,9 +103,25 @@ def test_an_edit_on_the_wrong_side_must_be_listed_and_must_not_count(rig: Rig) -
     found = rig.judge(conflicts=[{"there": "w1", "here": "w2"}])
     assert (found.clean, found.listed, found.kept) == (True, 1, 1)
 
-    rig.person(BACK, "w3")  # after it the new one is
-    found = rig.judge(conflicts=[{"there": "w1", "here": "w2"}])
-    assert set(found.wrong) == {"overwritten", "unlisted"}
+
+def test_what_somebody_wrote_in_the_old_system_after_the_switch_stays_and_is_listed_with_both_values(
+    rig: Rig,
+) -> None:
+    rig.person(BACK, "w1")
+    rig.moment(NEW)
+    rig.person(BACK, "w2")
+    rig.person(BACK, "w3")  # nobody but they themselves can have seen `w2`
+    assert list(rig.judge().wrong) == ["unlisted"]
+    assert rig.judge(conflicts=[{"there": "w1", "here": "w3"}]).clean
+
+    rig.person(NEW, "w4")  # both sides wrote: whoever decides sees both
+    each_alone = [{"there": "w4", "here": "w1"}, {"there": "w1", "here": "w3"}]
+    assert list(rig.judge(conflicts=each_alone).wrong) == ["unlisted"]
+    both = [{"there": "w4", "here": "w3"}]
+    assert rig.judge(conflicts=both).clean
+
+    rig.ours(Title="w4")
+    assert list(rig.judge(conflicts=both).wrong) == ["overwritten"]
 
 
 def test_posts_and_new_sales_are_there_once(rig: Rig) -> None:
