@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from migrate.cutover import homes
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
     from migrate.workspace import Workspace
 
 TABLE = "at_home"
+
+
+def echoes(workspace: Workspace, entry: str, changed: Mapping[str, Sequence[str]]) -> set[tuple[str, str]]:
+    """Which changes in the source a live way back made; see `migrate.cutover.echoes`."""
+    from migrate.cutover import echoes as module  # it loads, and a load asks here
+
+    return module.echoes(workspace, entry, changed)
 
 
 def away(workspace: Workspace) -> Away | None:

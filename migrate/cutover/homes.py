@@ -8,7 +8,8 @@ stays in. Everything here is SQL over these files, so memory doesn't grow with t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from migrate.cutover.cohorts import cohorts, known
 from migrate.cutover.machine import states
@@ -16,10 +17,13 @@ from migrate.cutover.states import HERE
 from migrate.engine import parquet, text
 from migrate.errors import Damaged
 from migrate.plan.cutover import CohortPlan
-from migrate.stages.at_home import GONE, STAGE
+from migrate.stages.at_home import BORN, GONE, STAGE, born
 from migrate.store import Manifest
 from migrate.store.artifacts import generation_folder
 from migrate.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def keys(workspace: Workspace, cohort: str) -> list[str]:
@@ -97,9 +101,47 @@ def members(workspace: Workspace, cohort: CohortPlan) -> None:
                 )
 
 
+def publish_born(workspace: Workspace, keys: Iterable[pa.RecordBatch]) -> int:
+    """Add to the keys of records that were born in the target and that a live way back has made in the
+    source: they are at home in the target. How many were handed over.
+
+    Args:
+        keys: batches of one column `key`.
+    """
+    import pyarrow as pa
+
+    engine, store = workspace.engine, workspace.store
+    engine.run("CREATE OR REPLACE TABLE born_keys (key VARCHAR)")
+    for batch in keys:
+        engine.insert("born_keys", pa.Table.from_batches([batch]))
+    count = int(engine.rows("SELECT count(*) AS n FROM born_keys")[0]["n"])
+    former = store.manifests(BORN, "all")
+    if files := born(workspace):
+        engine.run(f"INSERT INTO born_keys SELECT key FROM {parquet(files)}")
+    whole = int(engine.rows("SELECT count(DISTINCT key) AS n FROM born_keys")[0]["n"])
+    if (former and former[-1].rows == whole) or not whole:
+        return count
+    number = former[-1].generation + 1 if former else 0
+    folder = generation_folder(BORN, "all", number)
+    store.discard(folder)
+    with store.writer(folder, pa.schema([("key", pa.string())])) as writer:
+        for made in engine.stream("SELECT DISTINCT key FROM born_keys ORDER BY key"):
+            writer.write(made)
+    store.publish(Manifest(folder, BORN, "all", number, whole, tuple(writer.parts)))
+    for old in former:
+        store.discard(old.folder)
+    return count
+
+
+def forget_born(workspace: Workspace) -> None:
+    """They have gone home with a cohort that went back: from now on they are as any other record."""
+    for each in workspace.store.manifests(BORN, "all"):
+        workspace.store.discard(each.folder)
+
+
 def home(workspace: Workspace) -> str:
     """A table expression `(key VARCHAR, side VARCHAR)`: each record of a started cohort once, with its home
-    side, `source` or `target`. A record that isn't in it is at `elsewhere`.
+    side, `source` or `target`; those born in the target, too. A record that isn't in it is at `elsewhere`.
 
     Raises:
         Damaged: a cohort's keys aren't what they were published as.
@@ -112,6 +154,8 @@ def home(workspace: Workspace) -> str:
         elif state not in ("planned", "rehearsed"):
             place = workspace.store.storage.address(f"{STAGE}/{cohort}")
             raise Damaged(place, "has no list of the cohort's records, though it has started", GONE)
+    if files := born(workspace):
+        selects.append(f"SELECT key, true AS here FROM {parquet(files)}")
     if not selects:
         return "(SELECT NULL::VARCHAR AS key, 'source' AS side WHERE false)"
     rows = " UNION ALL ".join(selects)

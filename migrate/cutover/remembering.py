@@ -8,7 +8,7 @@ system has come home, so it is nobody's edit any more that a delta would have to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -26,6 +26,17 @@ BATCH = "came-back"
 LOT = 500
 
 
+def remember_born(side: Side) -> int:
+    """The same of those that were born in the new system alone, while they are at home there.
+
+    Needs the engine's table `ids`. May be run again.
+
+    Raises:
+        As `remember`.
+    """
+    return _write(side, _born)
+
+
 def remember(side: Side) -> int:
     """Write down in the way in's journal which old records the new ones have now; how many entries.
 
@@ -35,13 +46,17 @@ def remember(side: Side) -> int:
         LeaseHeld: another operator writes to the new system.
         Parked, SystemRefused: the new system.
     """
+    return _write(side, _lots)
+
+
+def _write(side: Side, lots: Callable[[Side, BackEntry], Iterator[list[dict[str, Any]]]]) -> int:
     forward, written = side.forward, 0
     with (
         closing(forward.target()) as target,
         Loading(forward, target, forward.guarded(), forward.ledger.attempt()) as loading,
     ):
         for each in side.entries:
-            for lot in _lots(side, each):
+            for lot in lots(side, each):
                 entries = list(_entries(side, loading, each, lot))
                 written += len(entries)
                 if entries:
@@ -59,6 +74,14 @@ def _lots(side: Side, each: BackEntry) -> Iterator[list[dict[str, Any]]]:
         FROM ids AS i JOIN came AS c ON c.key = i.rkey LEFT JOIN found AS f ON f.rkey = i.rkey
         WHERE i.entry = {text(each.name)} GROUP BY ALL
         HAVING i.key IS NULL OR count(*) FILTER (f.fate = '{DELIVER}') > 0 ORDER BY i.id"""
+    for batch in side.workspace.engine.stream(query, rows=LOT):
+        yield batch.to_pylist()
+
+
+def _born(side: Side, each: BackEntry) -> Iterator[list[dict[str, Any]]]:
+    """Records of an entry that only the way back's journal knows."""
+    query = f"""SELECT id, key, old_id, []::VARCHAR[] AS fields FROM ids
+        WHERE entry = {text(each.name)} AND key IS NULL ORDER BY id"""
     for batch in side.workspace.engine.stream(query, rows=LOT):
         yield batch.to_pylist()
 

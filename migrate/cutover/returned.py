@@ -68,11 +68,12 @@ def judged(side: Side, old: Target, cohort: str) -> list[Line]:
     """Every change since the cohort was switched, in the order of the plan's entries."""
     side.ids()
     engine = side.workspace.engine
-    first = max(
-        (each.number for each in side.marks() if each.kind == ANCHOR and each.cohort == cohort), default=0
-    )
+    marks = side.marks()
+    first = max((each.number for each in marks if each.kind == ANCHOR and each.cohort == cohort), default=0)
+    tried = {each.number: each.tried for each in marks if each.tried}
     selects = [
-        f"SELECT *, {each.generation} AS step FROM read_parquet({side.store.files(each)!r})"
+        f"SELECT *, {each.generation} AS step FROM read_parquet({side.store.files(each)!r}) "
+        f"WHERE field <> {text(tried.get(each.generation, '-'))}"
         for each in side.store.manifests(CHANGES, "all")
         if each.generation > first and each.parts
     ]

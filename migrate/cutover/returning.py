@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from migrate.cutover import freeze_acts, returned, reverse_steps, trail
+from migrate.cutover import freeze_acts, homes, returned, reverse_steps, trail
 from migrate.cutover.machine import Cutover
 from migrate.cutover.remembering import remember
 from migrate.cutover.returned import Line
@@ -108,6 +108,7 @@ def back(
             lines = returned.judged(side, old, cutover.cohort)
         if still:
             remember(side)
+            homes.forget_born(workspace)
         files = write_sheets(side, lines, workspace.root / sheets / cutover.cohort)
     return _end(cutover, who, lines, files, still=still)
 

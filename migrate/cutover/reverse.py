@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from migrate.clock import stamp
 from migrate.cutover import reverse_steps, trail
+from migrate.cutover.echoes import know
 from migrate.cutover.machine import Cutover
 from migrate.cutover.reverse_artifacts import copied
 from migrate.cutover.reverse_plan import BackEntry, BackField
@@ -116,6 +117,7 @@ def round(cutover: Cutover, *, who: str = "", progress: Progress = no_progress) 
         step = reverse_steps.plan(side, objects=reverse.live, who=who or trail.actor())
         if step is not None:
             reverse_steps.deliver(side, progress)
+        know(side)
         return Rounded("live", step, side.changes(step) if step is not None else 0)
 
 
@@ -358,7 +360,10 @@ class _Tried:
         for number in range(TRIES):
             if number:
                 self.side.forward.clock.sleep(2.0**number)
-            reverse_steps.plan(self.side, only=[self.id], objects=[self.each.object], who=trail.actor())
+            reverse_steps.plan(
+                self.side, only=[self.id], objects=[self.each.object], tried=self.field.name,
+                who=trail.actor(),
+            )  # fmt: skip
             reverse_steps.deliver(self.side)
             with closing(self.side.workspace.target()) as old:
                 found = old.read_back(self.each.old, [self.field.name], ids=[self.old_id])

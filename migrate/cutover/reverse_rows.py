@@ -13,6 +13,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from migrate.connector import ALL, KeepsConsent
+from migrate.cutover.reverse_left import left
 from migrate.cutover.reverse_plan import BackEntry, BackField, opted_table, shown
 from migrate.cutover.reverse_side import FOREIGN, LINKS, NEW, Side
 from migrate.cutover.reverse_told import (
@@ -30,7 +31,7 @@ from migrate.cutover.reverse_told import (
 )
 from migrate.engine import identifier, text
 from migrate.held import held
-from migrate.journal import CROSSWALK, Entry
+from migrate.journal import Entry
 from migrate.load import Loading
 from migrate.load.staged import FIELDS
 from migrate.plan.keys import key_prefix, split_entry
@@ -266,25 +267,10 @@ class Rows:
         """The entry's rows, some at a time: what is to be written, everything that was found, and what the
         way back's journal must know of the old records first."""
         query = "SELECT * FROM back_rows ORDER BY _key"
-        known, self._conflicts = self._known(), self._disputed()
+        known = left(self.side, "SELECT _key FROM back_rows")
+        self._conflicts = self._disputed()
         for batch in self.engine.stream(query, rows=LOT):
             yield self._lot(each, batch, known)
-
-    def _known(self) -> dict[str, dict[str, Any]]:
-        """How we left those fields of records that came back before, by turned key. What we didn't write
-        there isn't ours, however it stood when we wrote something else."""
-        among = "key IN (SELECT _key FROM back_rows)"
-        journal = f"(SELECT * FROM {self.side.workspace.journal.source()} WHERE {among})"
-        rows = self.engine.rows(
-            f"""SELECT c.key, c."after", c.origin, s.names FROM ({CROSSWALK.format(journal=journal)}) AS c
-            LEFT JOIN (SELECT key, flatten(list(map_keys("after"))) AS names FROM {journal}
-              WHERE kind = 'record' AND op = 'update' AND outcome = 'intent' GROUP BY key) AS s USING (key)"""
-        )
-        found = {}
-        for row in rows:
-            after, names = dict(row["after"] or ()), set(row["names"] or ())
-            found[row["key"]] = {n: v for n, v in after.items() if row["origin"] == "create" or n in names}
-        return found
 
     def _disputed(self) -> dict[tuple[str, str], str | None]:
         """Conflicts of the steps before, by turned key and field: what stood in the old system then."""

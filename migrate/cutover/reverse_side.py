@@ -41,12 +41,16 @@ ANCHOR, ROUND = "anchor", "round"  # kinds of marks
 
 @dataclass(frozen=True)
 class Mark:
-    """What a numbered step of the way back was: an anchor (a cohort was about to switch), or a round."""
+    """What a numbered step of the way back was: an anchor (a cohort was about to switch), or a round.
+
+    `tried`: the old system's field that a canary's round tried; nobody entered what it brought there.
+    """
 
     number: int
     kind: str
     cohort: str
     at: str
+    tried: str = ""
 
 
 class Side:
@@ -141,13 +145,16 @@ class Side:
     def marks(self) -> list[Mark]:
         """Every step that was planned whole, oldest first."""
         return [
-            Mark(each.generation, each.facts["kind"], each.facts["cohort"], each.facts["at"])
+            Mark(
+                each.generation, each.facts["kind"], each.facts["cohort"], each.facts["at"],
+                each.facts.get("tried", ""),
+            )
             for each in self.store.manifests(MARKS, "all")
-        ]
+        ]  # fmt: skip
 
-    def mark(self, number: int, kind: str, cohort: str, at: str) -> None:
+    def mark(self, number: int, kind: str, cohort: str, at: str, tried: str = "") -> None:
         """The step's artifacts are whole; from now on it counts."""
-        facts = {"kind": kind, "cohort": cohort, "at": at}
+        facts = {"kind": kind, "cohort": cohort, "at": at, "tried": tried}
         folder = generation_folder(MARKS, "all", number)
         self.store.publish(Manifest(folder, MARKS, "all", number, 0, (), facts=facts))
         for stage in (BASE, LINKS):

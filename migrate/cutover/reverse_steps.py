@@ -106,6 +106,7 @@ def plan(
     objects: Sequence[str] = (),
     cohort: str = "",
     whole: bool = False,
+    tried: str = "",
     who: str,
 ) -> int | None:
     """Look at the new system and plan a step whole; its number, None where nothing has changed.
@@ -115,6 +116,7 @@ def plan(
         objects: of the new system; none: all.
         cohort: only records that go home with it, and new ones; "": of every switched cohort.
         whole: read every record, and no index.
+        tried: the old system's field that a canary tries with this step.
 
     Raises:
         UsageError: nothing was anchored.
@@ -147,7 +149,7 @@ def plan(
             continue
         settled = rows.considered(object)
         _move_base(side, object, number, settled)
-    side.mark(number, ROUND, "", at)
+    side.mark(number, ROUND, "", at, tried)
     with side.workspace.ledger.write() as tx:
         tx.event(who, "way back planned", step=number, changes=told.rows)
     return number

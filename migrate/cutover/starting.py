@@ -110,6 +110,9 @@ def load_scope(workspace: Workspace, progress: Progress = no_progress) -> Loaded
     """
     from migrate_rollback.returning import tighten
 
+    from migrate.cutover.echoes import settle
+
+    settle(workspace)
     found = load(workspace, progress=progress, scoped=scoped(workspace))
     tighten(workspace)
     return found

@@ -6,6 +6,7 @@ is. Every load asks, whatever command it belongs to.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from migrate.workspace import Workspace
 
 _ASKED = "migrate.cutover.away"
+DELETED = ""  # stands for a record that is gone, where its fields are asked about
 
 
 @dataclass(frozen=True)
@@ -39,4 +41,17 @@ def away(workspace: Workspace) -> Away | None:
         Damaged: a list of keys isn't what it was published as.
     """
     found: Away | None = import_module(_ASKED).away(workspace)
+    return found
+
+
+def echoes(workspace: Workspace, entry: str, changed: Mapping[str, Sequence[str]]) -> set[tuple[str, str]]:
+    """Which of these changes in the source the way back made: pairs of migration key and field.
+
+    Args:
+        entry: of the plan. changed: by key the target's fields that the source changed, or `DELETED`.
+
+    Raises:
+        Parked, SystemRefused: the source.
+    """
+    found: set[tuple[str, str]] = import_module(_ASKED).echoes(workspace, entry, changed)
     return found

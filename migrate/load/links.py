@@ -76,18 +76,20 @@ class LinkProtocol:
         return [replace(self._entry(work, item, "kept", reason=reason), op="link") for item in work.items]
 
     def _stay(self, work: LinkWork) -> list[Entry]:
-        """Hold what the source did to a link of a record that is at home in the target."""
+        """Hold what the source did to a link of a record that is at home in the target; where it stands there
+        as in the source, as after a live way back has brought it, there is nothing to decide."""
+        there = self.present([item.link for item in work.items if item.link.left and item.link.right])
         return [
-            replace(
-                self._entry(
-                    work, item, "held",
-                    reason=f"home: {'removed' if item.deleted else 'made'} in the source, and its record is "
-                    "at home in the target",
-                ),
-                op="unlink" if item.deleted else "link",
-            )
-            for item in work.items
-        ]  # fmt: skip
+            self._stayed(work, item, same=(item.link in there) is not item.deleted) for item in work.items
+        ]
+
+    def _stayed(self, work: LinkWork, item: LinkItem, *, same: bool) -> Entry:
+        did = "removed" if item.deleted else "made"
+        reason = f"home: {did} in the source, and its record is at home in the target"
+        if same:
+            reason = "home: it stands in the target as in the source"
+        entry = self._entry(work, item, "kept" if same else "held", reason=reason)
+        return replace(entry, op="unlink" if item.deleted else "link")
 
     def _make(self, work: LinkWork) -> list[Entry]:
         links = [item.link for item in work.items]

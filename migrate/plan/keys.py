@@ -32,6 +32,11 @@ def entry_of(key: str) -> str:
     return pieces[1] + tilde + part
 
 
+def id_of(key: str) -> str:
+    """The source's own id in a migration key."""
+    return key.split(".", 2)[2].partition(TILDE)[0]
+
+
 def key_prefix(family: str, entry: str) -> str:
     """What all keys of an entry begin with; entries of one source object share it."""
     return f"{family}.{split_entry(entry)[0]}."

@@ -1,5 +1,5 @@
 """Which records are at home in the target by now? Those of the cohorts that are switched, from their
-published keys.
+published keys, and those that were born there.
 
 People work on them there, so what the target holds of them is theirs and not ours to compare or to write.
 """
@@ -12,7 +12,21 @@ from migrate.ledger.cutovers import HERE, cohort_states
 from migrate.workspace import Workspace
 
 STAGE = "cutover"  # of the store: a cohort's keys
+BORN = "born"  # of the store: keys of records that were born in the target, and came to the source from there
 GONE = "Restore it from a backup: without it nobody knows on which side a record is at home."
+
+
+def born(workspace: Workspace) -> list[str]:
+    """Parquet files of their migration keys (column `key`); none where there are none.
+
+    Raises:
+        Damaged: a part isn't what it was published as.
+    """
+    found = workspace.store.manifests(BORN, "all")
+    if not found:
+        return []
+    workspace.store.verify(found[-1])
+    return workspace.store.files(found[-1])
 
 
 def at_home(workspace: Workspace) -> str:
@@ -31,4 +45,5 @@ def at_home(workspace: Workspace) -> str:
             raise Damaged(place, "has no list of the cohort's records, though it is switched", GONE)
         workspace.store.verify(found[-1])
         files += workspace.store.files(found[-1])
+    files += born(workspace)
     return f"SELECT key FROM {parquet(files)}" if files else ""

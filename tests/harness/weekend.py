@@ -453,6 +453,7 @@ class Weekend:
             self.approved(cohort)
             self.switch(cohort)
             self.replay()  # into the new system once the last cohort is switched
+            self.sell()  # while other cohorts still come over
             self.busy(self.edits, (BACK, NEW))
         for _ in range(3):
             self.sell()

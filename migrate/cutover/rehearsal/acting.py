@@ -16,7 +16,7 @@ from migrate.cutover import homes
 from migrate.cutover.inverses import quick
 from migrate.engine import parquet, text
 from migrate.load.work import crosswalk
-from migrate.plan.keys import TILDE, belongs_sql
+from migrate.plan.keys import belongs_sql, id_of
 from migrate.plan.models import ObjectPlan
 from migrate.twins import Standing
 from migrate.types import Kind
@@ -111,7 +111,7 @@ def edit(
         )
         object, field = (way.plan.source, way.old) if role == "source" else (way.plan.target, way.new)
         for number, row in enumerate(rows):
-            id = _own_id(row["key"]) if role == "source" else row["target_id"]
+            id = id_of(row["key"]) if role == "source" else row["target_id"]
             one = Edit(way, row["key"], id, f"{word} {number}")
             standing.act("update", object, id, who=_somebody(workspace, role), **{field: one.value})
             made.append(one)
@@ -142,18 +142,11 @@ def missing(workspace: Workspace, edits: Sequence[Edit], role: Role) -> list[str
     with closing(workspace.connector(role)) as system:
         for way, there in _by_way(edits):
             object, field = (way.plan.target, way.new) if role == "target" else (way.plan.source, way.old)
-            of = {
-                each.key: ids.get(each.key, "") if role == "target" else _own_id(each.key) for each in there
-            }
+            of = {each.key: ids.get(each.key, "") if role == "target" else id_of(each.key) for each in there}
             held = system.read_back(object, [field], ids=sorted({id for id in of.values() if id}))
             values = {each.id: each.values.get(field) for each in held}
             lost += [f"{each.key} {field}" for each in there if values.get(of[each.key]) != each.value]
     return lost
-
-
-def _own_id(key: str) -> str:
-    """The source's id in a migration key."""
-    return key.split(".", 2)[2].partition(TILDE)[0]
 
 
 def _by_way(edits: Sequence[Edit]) -> Iterator[tuple[Way, list[Edit]]]:
