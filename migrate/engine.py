@@ -11,9 +11,6 @@ Where the facts come from: DuckDB, "Securing DuckDB" and "Configuration", read 2
 
 from __future__ import annotations
 
-import ctypes
-import platform
-import sys
 import tempfile
 import threading
 import weakref
@@ -29,12 +26,12 @@ import pyarrow as pa
 from migrate.catalog import Field
 from migrate.errors import Defect, NoSpace
 from migrate.macros import MACROS
+from migrate.memory import lean
 from migrate.sizes import parse_bytes
 from migrate.types import duckdb_type
 
 T = TypeVar("T")
 LEAN = 256 * 1000**2  # bytes; below it what DuckDB frees is given back to the system at once
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of mallopt(3)
 MEMORY_LIMIT = "512MB"  # DuckDB's own bound; a process needs about twice as much
 
 
@@ -69,7 +66,7 @@ class Engine:
         self.temp_dir = temp_dir.resolve()
         self.memory = parse_bytes(memory_limit)
         if self.memory < LEAN:
-            _give_back()
+            lean()
         self._connection = duckdb.connect(
             ":memory:",
             config={
@@ -215,19 +212,6 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _give_back() -> None:
-    """Let glibc return what is freed, where memory is short: else it grows its heaps and keeps them.
-
-    DuckDB frees blocks of 256 KiB; glibc's threshold for a mapping of its own climbs with the first of them,
-    and all later ones lie in heaps that a single live object keeps whole (mallopt(3), read 2026-11-27).
-    """
-    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
-        return
-    libc = ctypes.CDLL(None)
-    for what, value in ((_M_MMAP_THRESHOLD, 128 * 1024), (_M_TRIM_THRESHOLD, 128 * 1024), (_M_ARENA_MAX, 2)):
-        libc.mallopt(what, value)
 
 
 def _heard(cursor: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
-    from migrate.cli.memory import give_back
     from migrate.cli.root import run
+    from migrate.memory import give_back
 
     give_back()
     return run(sys.argv[1:] if arguments is None else list(arguments))

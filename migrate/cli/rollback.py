@@ -10,11 +10,11 @@ import click
 from migrate.cli import undo_plan
 from migrate.cli.drill import drill
 from migrate.cli.holds import hold
-from migrate.cli.memory import without_pandas
 from migrate.cli.output import Result, Session
 from migrate.cli.scoping import checkpoint, checkpoints, scope_options
 from migrate.cli.undone import confirm, ran, yes_option
 from migrate.cli.way_back import accepted, runbook, verify
+from migrate.memory import without_pandas
 
 if TYPE_CHECKING:
     from migrate_rollback import Scope
