@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, TypeVar
 
 import click
+
+from migrate.cli.lazy import Lazy
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,24 +34,9 @@ COMMANDS = {
 }
 
 
-class Steps(click.Group):
-    """A group whose commands are imported when they are asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Names, in the order in which one uses them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command."""
-        where = COMMANDS.get(cmd_name)
-        if where is None:
-            return None
-        module, _, name = where.partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-
-@click.group(cls=Steps, short_help="Rehearse, freeze, switch, and a way back that loses nothing.")
+@click.group(
+    cls=Lazy, commands=COMMANDS, short_help="Rehearse, freeze, switch, and a way back that loses nothing."
+)
 def cutover() -> None:
     """Bring a cohort over to the new system: step by step, each step guarded and recorded.
 

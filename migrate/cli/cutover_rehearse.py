@@ -9,7 +9,7 @@ import click
 
 from migrate.cli import asking
 from migrate.cli.cutover import actor_option
-from migrate.cli.drill import settings, span
+from migrate.cli.drill import settings, span, twin_options
 from migrate.cli.output import Result, Session, table
 
 if TYPE_CHECKING:
@@ -38,20 +38,8 @@ if TYPE_CHECKING:
 @click.option(
     "--sample", type=click.IntRange(min=1), default=None, help="About so many records, in whole trees."
 )
-@click.option(
-    "--latency", type=click.FloatRange(min=0), default=0.25, show_default=True,
-    help="Seconds that the vendor takes for a call.",
-)  # fmt: skip
-@click.option(
-    "--speed", type=click.FloatRange(min=0.1), default=4.0, show_default=True,
-    help="Seconds of the vendor's clock in one of this machine's.",
-)  # fmt: skip
-@click.option(
-    "--limit", "limits", multiple=True, metavar="NAME=VALUE",
-    help="A limit of the target's tenant, such as `tier=enterprise` or `daily_limit=200000`.",
-)  # fmt: skip
+@twin_options
 @click.option("--hooks", is_flag=True, help="Run the plan's hooks of the switch, which are real.")
-@click.option("--keep", is_flag=True, help="Leave the twins' stores and the workspace on the disk.")
 @actor_option
 @click.pass_obj
 def rehearse(

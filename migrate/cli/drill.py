@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,25 +13,36 @@ from migrate.cli.output import Result, Session, table
 if TYPE_CHECKING:
     from migrate_rollback.drilling import Drilled
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def twin_options(command: F) -> F:
+    """How twins are started and left: `--latency`, `--speed`, `--limit` (as `limits`) and `--keep`."""
+    for option in (
+        click.option("--keep", is_flag=True, help="Leave the twins' stores and the workspace on the disk."),
+        click.option(
+            "--limit", "limits", multiple=True, metavar="NAME=VALUE",
+            help="A limit of the target's tenant, such as `tier=enterprise` or `daily_limit=200000`.",
+        ),
+        click.option(
+            "--speed", type=click.FloatRange(min=0.1), default=4.0, show_default=True,
+            help="Seconds of the vendor's clock in one of this machine's.",
+        ),
+        click.option(
+            "--latency", type=click.FloatRange(min=0), default=0.25, show_default=True,
+            help="Seconds that the vendor takes for a call.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
 
 @click.command(short_help="Measure a load and its rollback on twins of both systems.")
 @click.option(
     "--rows", type=click.IntRange(min=1), default=None, help="About so many records. [default: 2000]"
 )
 @click.option("--whole", is_flag=True, help="All records of the extract.")
-@click.option(
-    "--latency", type=click.FloatRange(min=0), default=0.25, show_default=True,
-    help="Seconds that the vendor takes for a call.",
-)  # fmt: skip
-@click.option(
-    "--speed", type=click.FloatRange(min=0.1), default=4.0, show_default=True,
-    help="Seconds of the vendor's clock in one of this machine's.",
-)  # fmt: skip
-@click.option(
-    "--limit", "limits", multiple=True, metavar="NAME=VALUE",
-    help="A limit of the target's tenant, such as `tier=enterprise` or `daily_limit=200000`.",
-)  # fmt: skip
-@click.option("--keep", is_flag=True, help="Leave the twins' stores and the workspace on the disk.")
+@twin_options
 @click.pass_obj
 def drill(
     session: Session, rows: int | None, whole: bool, latency: float, speed: float, limits: tuple[str, ...],

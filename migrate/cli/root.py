@@ -9,7 +9,6 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import click
 
 from migrate import __version__
+from migrate.cli.lazy import Lazy
 from migrate.cli.output import Result, Session, fail, show
 from migrate.errors import MigrateError
 
@@ -60,36 +60,6 @@ class Terminated(BaseException):
     """SIGTERM arrived: stop taking new work, let what is in flight end, keep everything."""
 
 
-class Commands(click.Group):
-    """A group whose commands are imported when they are asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Names, in the order in which one uses them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command."""
-        where = COMMANDS.get(cmd_name)
-        if where is None:
-            return None
-        module, _, name = where.partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the nearest command where there is none of that name."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean `{near[0]}`?" if near else f" There are: {', '.join(COMMANDS)}."
-            raise click.UsageError(f"There is no command `{args[0]}`.{hint}", ctx) from error
-
-
 class Where(click.Path):
     """A folder, or a place on S3."""
 
@@ -104,7 +74,10 @@ class Where(click.Path):
         return text if text.startswith("s3://") else super().convert(value, param, ctx)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Lazy, commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)  # fmt: skip
 @click.option(
     "--workspace", "-w", type=Where(), default=Path(),
     help="Folder of the migration, with its plan.yaml; or s3://bucket/prefix.  [default: this folder]",

@@ -17,7 +17,7 @@ from migrate_rollback.runbook.page import code
 
 from migrate.cutover.runbook.gathering import Runbook
 from migrate.pages import base_style
-from migrate.storage import space, write_aside
+from migrate.storage import write_aside
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -32,8 +32,6 @@ def write(found: Runbook, folder: Path) -> tuple[Path, Path]:
         NoSpace: the disk refused.
     """
     page, text = folder / HTML, folder / MARKDOWN
-    with space(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     for path, content in ((page, html(found)), (text, markdown(found))):
         write_aside(path, content.encode())
     return page, text

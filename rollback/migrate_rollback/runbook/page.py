@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from migrate.pages import base_style
-from migrate.storage import space, write_aside
+from migrate.storage import write_aside
 from migrate_rollback.runbook.gathering import Runbook
 from migrate_rollback.runbook.messages import environment
 from migrate_rollback.runbook.terms import many
@@ -37,8 +37,6 @@ def write(found: Runbook, folder: Path) -> tuple[Path, Path]:
         NoSpace: the disk refused.
     """
     page, text = folder / HTML, folder / MARKDOWN
-    with space(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     for path, content in ((page, html(found)), (text, markdown(found))):
         write_aside(path, content.encode())
     return page, text
