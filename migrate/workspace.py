@@ -68,6 +68,7 @@ class Workspace:
         self.environment = os.environ if environment is None else environment
         self.place = Place(where, self.environment)
         self.calls: dict[str, CallCounts] = {}  # by system, of every connector that was made here
+        self._catalogs: dict[Role, tuple[str, Catalog]] = {}  # each read and verified once, with its key
 
     # -- people's side ------------------------------------------------------------------------
 
@@ -364,6 +365,8 @@ class Workspace:
 
         bound = self.ledger.system(self.system(role).system)
         key = catalog_key(bound.label, bound.catalog)
+        if (known := self._catalogs.get(role)) is not None and known[0] == key:
+            return known[1]
         place, remedy = self.storage.address(key), "Run `migrate discover` again."
         try:
             catalog = Catalog.model_validate_json(self.storage.read(key)[0])
@@ -371,6 +374,7 @@ class Workspace:
             raise Damaged(place, f"can't be read ({error})", remedy) from error
         if catalog.digest() != bound.catalog:
             raise Damaged(place, "differs from its digest", remedy)
+        self._catalogs[role] = key, catalog
         return catalog
 
     def catalog_digest(self, role: Role) -> str:
