@@ -52,7 +52,8 @@ def rehearse(
     Says what the vendor would refuse, how long each step takes and what it asks of the quota, with an
     interval, and what it did not prove. No real system is read or written: it is played on local twins, or
     on the vendors' sandboxes, which are refused where they are the real tenants. Ends with 1 where something
-    was refused, lost or differs. Next: `migrate cutover start`, `migrate cutover runbook`.
+    was refused, lost or differs: that is recorded, and moves no cohort. Next: `migrate cutover start`,
+    `migrate cutover runbook`.
 
     \b
     migrate cutover rehearse --on twin --sample 500
@@ -60,6 +61,7 @@ def rehearse(
     """
     from migrate.cutover.rehearsal.found import Options
     from migrate.cutover.rehearsal.running import rehearse as run
+    from migrate.cutover.starting import UNCLEAN
 
     if (on == "sandbox") != (systems is not None):
         raise click.UsageError("`--on sandbox` and `--systems FILE` come together.")
@@ -73,7 +75,10 @@ def rehearse(
     with session.workspace() as workspace, session.bars() as bars:
         found = run(workspace, options, who=who, progress=bars)
     document: dict[str, Any] = {"rehearsal": found, "on": on, "clean": found.clean}
-    return Result("cutover rehearse", document, rehearsed_text(found), 0 if found.clean else 1)
+    text = rehearsed_text(found)
+    if not found.clean:
+        text += f"\nIt is recorded, and moves no cohort. {UNCLEAN}"
+    return Result("cutover rehearse", document, text, 0 if found.clean else 1)
 
 
 def rehearsed_text(found: Rehearsed) -> str:

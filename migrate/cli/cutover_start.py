@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 @click.command(short_help="Load a cohort.")
 @cohort_option
 @actor_option
+@click.option(
+    "--despite", metavar="REASON",
+    help="Load although the last rehearsal found trouble; why is kept in the trail.",
+)  # fmt: skip
 @click.pass_obj
-def start(session: Session, cohort: str | None, who: str) -> Result:
+def start(session: Session, cohort: str | None, who: str, despite: str | None) -> Result:
     """Load a cohort: extract and transform what isn't there yet, publish its keys, send its records and all
     that they refer to.
 
@@ -32,7 +36,7 @@ def start(session: Session, cohort: str | None, who: str) -> Result:
     from migrate.cutover.starting import start as run
 
     with session.workspace() as workspace, session.bars() as bars:
-        found = run(Cutover(workspace, chosen(workspace, cohort)), who=who, progress=bars)
+        found = run(Cutover(workspace, chosen(workspace, cohort)), who=who, despite=despite, progress=bars)
     lines = [f"The cohort `{found.cohort}` has {found.records:,} records, and is {found.state}."]
     lines += [f"  {number:,} of them are in `{other}`, too." for other, number in found.shared.items()]
     lines.append(loaded_text(found.loaded))

@@ -24,6 +24,10 @@ from migrate.stages.sample import closed
 from migrate.workspace import Workspace
 
 REHEARSED = "cutover rehearsed"
+UNCLEAN = (
+    "Mend what it names and run `migrate cutover rehearse` again; or load all the same, with the reason in "
+    "the trail: `migrate cutover start --despite REASON`. The gate then asks for a clean one, or an override."
+)
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,17 @@ class Started:
     loaded: Loaded
 
 
-def start(cutover: Cutover, *, who: str, progress: Progress = no_progress) -> Started:
+def start(
+    cutover: Cutover, *, who: str, despite: str | None = None, progress: Progress = no_progress
+) -> Started:
     """Load a cohort, from wherever it was stopped; afterwards it is syncing.
 
+    Args:
+        despite: why it may load although the last rehearsal found trouble; kept in the trail. The gate's own
+            line about the rehearsal stays red.
+
     Raises:
-        UsageError: it is beyond that, or hasn't been rehearsed.
+        UsageError: it is beyond that, hasn't been rehearsed, or the rehearsal found trouble.
         PlanError, Parked, SystemRefused, Damaged, LeaseHeld: as extract, transform and load.
     """
     workspace = cutover.workspace
@@ -49,7 +59,7 @@ def start(cutover: Cutover, *, who: str, progress: Progress = no_progress) -> St
     if state in ("reverted", "cancelled"):
         cutover.move("planned", who=who)
     if cutover.state == "planned":
-        _rehearsed(cutover, who)
+        _rehearsed(cutover, who, despite)
     if cutover.state == "rehearsed":
         ready(workspace, progress)
         published = homes.publish(workspace, cutover.cohort)
@@ -65,24 +75,39 @@ def start(cutover: Cutover, *, who: str, progress: Progress = no_progress) -> St
     return Started(cutover.cohort, cutover.state, found.rows if found else 0, both, loaded)
 
 
-def _rehearsed(cutover: Cutover, who: str) -> None:
-    """Take note of a rehearsal of this plan; a small profile asks for none before the load.
+def _rehearsed(cutover: Cutover, who: str, despite: str | None) -> None:
+    """Take note of the last rehearsal of this plan; a small profile asks for none before the load.
 
     Raises:
-        UsageError: there was none.
+        UsageError: there was none, or it found trouble and nobody says why to go on.
     """
     workspace = cutover.workspace
     digest = workspace.plan.digest
     found = [each for each in trail.events(workspace.ledger, REHEARSED) if each.facts.get("plan") == digest]
-    if found:
-        cutover.move("rehearsed", who=who, evidence=found[-1].evidence, rehearsal=found[-1].digest)
-    elif workspace.plan.model.cutover.profile == "small":
+    last = found[-1] if found else None
+    clean = last is not None and bool(last.facts.get("clean"))
+    if not clean and workspace.plan.model.cutover.profile == "small":
         cutover.move("rehearsed", who=who, profile="small")
-    else:
+    elif last is None:
         raise UsageError(
             f"The cutover of `{cutover.cohort}` hasn't been rehearsed with this plan.",
             "Run `migrate cutover rehearse --on twin`, or say `profile: small` under `cutover` in the plan.",
         )
+    elif not clean and despite is None:
+        raise UsageError(f"{trouble(last)} So `{cutover.cohort}` isn't loaded.", UNCLEAN)
+    else:
+        more = {} if clean else {"despite": despite}
+        cutover.move("rehearsed", who=who, evidence=last.evidence, rehearsal=last.digest, **more)
+
+
+def trouble(event: Event) -> str:
+    """What a rehearsal found, in a sentence."""
+    facts = event.facts
+    told = (
+        f"The last rehearsal found trouble: {facts.get('refused', 0):,} refused, {facts.get('lost', 0):,} "
+        f"lost, validation `{facts.get('verdict', '?')}`, way back `{facts.get('back', '?')}`"
+    )
+    return told + (f", {facts['findings']:,} to look at." if facts.get("findings") else ".")
 
 
 def ready(workspace: Workspace, progress: Progress = no_progress) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from migrate.clock import parse_stamp
 from migrate.cutover import trail
 from migrate.cutover.gates.lines import GateLine, green, red
-from migrate.cutover.starting import REHEARSED
+from migrate.cutover.starting import REHEARSED, trouble
 from migrate.plan.terms import parse_span
 
 if TYPE_CHECKING:
@@ -39,12 +39,7 @@ def lines(cutover: Cutover) -> Iterator[GateLine]:
     elif age > parse_span(terms.gate.rehearsal):
         yield red(ID, "The last rehearsal is too old.", AGAIN, figure, about=found.digest)
     elif not (found.facts.get("clean") or found.facts.get("within")):
-        words = (
-            f"The last rehearsal found trouble: {found.facts.get('refused', 0):,} refused, "
-            f"{found.facts.get('lost', 0):,} lost, validation `{found.facts.get('verdict', '?')}`, way back "
-            f"`{found.facts.get('back', '?')}`."
-        )
-        yield red(ID, words, AGAIN, figure, about=found.digest)
+        yield red(ID, trouble(found), AGAIN, figure, about=found.digest)
     else:
         yield green(ID, "Rehearsed with this plan, clean.", figure)
 

@@ -102,7 +102,8 @@ def _must_be_alike(workspace: Workspace, other: Workspace) -> None:
 
 
 def _keep(workspace: Workspace, found: Rehearsed, who: str) -> Rehearsed:
-    """Publish the document, then the event that covers its digest; every cohort that waits is rehearsed."""
+    """Publish the document, then the event that covers its digest; every cohort that waits is rehearsed, if
+    nothing was found that a person must look at first."""
     content = json.dumps(_document(found), sort_keys=True, indent=1, default=str).encode()
     evidence = hashlib.sha256(content).hexdigest()
     file = f"{found.at[:19].replace(':', '').replace('-', '')}-{evidence[:8]}.json"
@@ -115,8 +116,9 @@ def _keep(workspace: Workspace, found: Rehearsed, who: str) -> Rehearsed:
             tx, who, REHEARSED, evidence=evidence, plan=found.plan, on=found.on, file=file,
             records=found.records, of=found.of, clean=found.clean, verdict=found.verdict, back=found.back,
             refused=sum(each.count for each in found.refusals), lost=len(found.lost),
+            findings=len(found.findings),
         )  # fmt: skip
-    for name in names(workspace):
+    for name in names(workspace) if found.clean else ():
         cutover = Cutover(workspace, name)
         if cutover.state in ("planned", "rehearsed"):
             cutover.move("rehearsed", who=who, evidence=evidence, rehearsal=event.digest)
