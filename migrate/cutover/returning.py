@@ -24,6 +24,7 @@ from migrate.cutover.reverse_side import alone, opened
 from migrate.cutover.sheets import write_sheets
 from migrate.cutover.states import PATH, State
 from migrate.cutover.switching import take_back
+from migrate.cutover.window import Late, must_be_in_time
 from migrate.errors import UsageError
 from migrate.load.context import Progress, no_progress
 
@@ -75,20 +76,25 @@ def must_be_back(cutover: Cutover) -> State:
 
 
 def back(
-    cutover: Cutover, *, who: str, sheets: str = SHEETS, told: Callable[[str], None] = lambda _: None,
-    progress: Progress = no_progress,
+    cutover: Cutover, *, who: str, sheets: str = SHEETS, late: Late | None = None,
+    told: Callable[[str], None] = lambda _: None, progress: Progress = no_progress,
 ) -> Returned:  # fmt: skip
     """Go back, or go on with it after a kill.
 
+    Args:
+        late: what somebody has confirmed to be lost, where the window is over (`window.late`).
+
     Raises:
-        UsageError: it isn't switched, or sealed.
+        UsageError: it isn't switched, or sealed, or its window is over and that isn't confirmed.
         StepFailed: a hook couldn't be undone; run it again.
         Parked, SystemRefused, InDoubt, LeaseHeld, Drifted: a system; what was done is kept, run again.
     """
     state = must_be_back(cutover)
     workspace = cutover.workspace
     if state == "switched":
-        cutover.move("reversing", who=who)
+        must_be_in_time(cutover, late)
+        more = {} if late is None else {"after_window": late.ended, "lost": list(late.losses)}
+        cutover.move("reversing", who=who, **more)
     take_back(cutover, who=who, told=told)
     freeze_acts.undo(cutover, who=who)
     with opened(workspace) as side, alone(side):

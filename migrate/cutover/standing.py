@@ -67,7 +67,7 @@ def standing(workspace: Workspace, cohort: str) -> Standing:
         cohort, state, cutover.since, ahead or "", NEXT[state], _acts(workspace, state),
         tuple(cutover.lines(ahead)) if ahead else (), published.rows if published else None,
         back.ends if back else window.ends if window else None,
-        None if back else window.last_safe_start if window else None,
+        back.last_safe_start if back else window.last_safe_start if window else None,
         back.words if back else window.words if window else "",
         longest(lags(workspace)), bound_of(workspace).total_seconds(),
         tuple(quota_of(last_rounds(workspace.ledger))),

@@ -1,5 +1,6 @@
 """How long is there a way back after the switch? From the switch on, as long as the plan promises, and no
-longer than the old system is there.
+longer than the old system is there. After that `cutover back` does what can still be done, once somebody has
+confirmed what it may lose.
 """
 
 from __future__ import annotations
@@ -8,16 +9,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from migrate_rollback.window import last_safe_start
+
 from migrate.clock import parse_stamp, shown, stamp
+from migrate.cutover import inverses
 from migrate.cutover.machine import Cutover
+from migrate.errors import Damaged, PlanError, UsageError
 from migrate.plan.terms import instant_of, parse_window
+
+NEVER = (
+    "files that were added in the new system: none of them comes back",
+    "opt-outs of single subscriptions: look for them by hand",
+)  # whatever the plan says
 
 
 @dataclass(frozen=True)
 class BackWindow:
     """The time in which `cutover back` is promised. Instants are stamps (UTC); `bound`: what sets its end.
 
-    `state`: open; closed (back still goes, but nothing is promised); sealed.
+    `state`: open; closed (nothing is promised any more); sealed. `last_safe_start`: a way back that begins
+    later may not end in time; None where no rehearsal measured how long it takes.
     """
 
     cohort: str
@@ -26,6 +37,7 @@ class BackWindow:
     ends: str
     bound: str
     share: float
+    last_safe_start: str | None = None
 
     @property
     def words(self) -> str:
@@ -35,9 +47,12 @@ class BackWindow:
         end = shown(self.ends)
         if self.state == "closed":
             return f"The way back of `{self.cohort}` was promised until {end} ({self.bound})."
+        safe = "not known, for no rehearsal measured how long it takes"
+        if self.last_safe_start is not None:
+            safe = shown(self.last_safe_start)
         return (
             f"`migrate cutover back` of `{self.cohort}` is promised until {end} ({self.bound}); "
-            f"{int(self.share * 100)}% of its time is gone."
+            f"{int(self.share * 100)}% of its time is gone. Last safe start: {safe}."
         )
 
 
@@ -64,4 +79,59 @@ def back_window(cutover: Cutover) -> BackWindow | None:
     state: Literal["open", "closed", "sealed"] = "open" if now < end else "closed"
     if cutover.state == "sealed":
         state = "sealed"
-    return BackWindow(cutover.cohort, state, stamp(opened), stamp(end), bound, share)
+    takes = _takes(cutover) if state == "open" else None
+    safe = None if takes is None else last_safe_start(stamp(end), takes)
+    return BackWindow(cutover.cohort, state, stamp(opened), stamp(end), bound, share, safe)
+
+
+def _takes(cutover: Cutover) -> float | None:
+    """Seconds that a way back takes at the most, as the last rehearsal measured; None where none did."""
+    from migrate.cutover.rehearsal import kept
+
+    try:
+        found = kept.last(cutover.workspace)
+    except Damaged:  # the rehearsal's own readers name the file; here it only tells nothing
+        return None
+    way = found.projection.of(["back"], cutover.cohort) if found is not None else None
+    return way.high if way is not None else None
+
+
+@dataclass(frozen=True)
+class Late:
+    """What somebody gives up who goes back after the window. `losses`: what may stay behind, in words."""
+
+    cohort: str
+    ended: str
+    losses: tuple[str, ...]
+
+    @property
+    def answer(self) -> str:
+        """What a person types who means it."""
+        return f"lose {len(self.losses)}"
+
+
+def late(cutover: Cutover) -> Late | None:
+    """What going back may lose now that the window is over; None while it is open, or back is under way."""
+    window = back_window(cutover)
+    if window is None or window.state != "closed" or cutover.state != "switched":
+        return None
+    try:
+        told = inverses.quick(cutover.workspace).told
+    except (PlanError, UsageError) as error:
+        told = (f"what has no way back can't be told: {str(error).splitlines()[0]}",)
+    promised = f"nothing is promised since {shown(window.ends)} ({window.bound}): the old system may refuse"
+    return Late(cutover.cohort, window.ends, (promised, *told, *NEVER))
+
+
+def must_be_in_time(cutover: Cutover, confirmed: Late | None) -> None:
+    """Refuse to begin a way back after its window, unless somebody has confirmed what that loses.
+
+    Raises:
+        UsageError: it is over; says how to go back all the same.
+    """
+    found = late(cutover)
+    if found is not None and confirmed != found:
+        raise UsageError(
+            f"The way back of `{cutover.cohort}` was promised until {shown(found.ended)}.",
+            "`migrate cutover back --after-window` lists what may be lost by now, asks, and does the rest.",
+        )
