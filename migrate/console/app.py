@@ -72,6 +72,7 @@ def application(console: Console, hosts: list[str]) -> Guard:
         page("/maps", c.maps),
         page("/maps/{number:int}", c.map_file),
         page("/runbook", c.runbook),
+        page("/runbook/{number:int}", c.runbook_page),
         page("/trace", c.trace),
         page("/trace", c.trace, post=True),
         page("/sign", c.sign),

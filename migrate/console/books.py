@@ -1,16 +1,20 @@
-"""Which runbooks are there, with which steps, and what of them is ticked off?"""
+"""Which runbooks are there, with which steps, and what of them is ticked off? Each also as its whole page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from migrate.cutover.machine import Cutover, states
 from migrate.cutover.scheduled import scheduled
 from migrate.cutover.ticks import Tick, ticks
 from migrate.errors import PlanError, UsageError
 from migrate.workspace import Workspace
+
+if TYPE_CHECKING:
+    from migrate.cutover.runbook import Runbook
 
 
 @dataclass(frozen=True)
@@ -25,13 +29,14 @@ class BookStep:
 
 @dataclass(frozen=True)
 class Book:
-    """A runbook. `name`: as ticks know it."""
+    """A runbook. `name`: as ticks know it. `whole`: there is a page of it, too."""
 
     name: str
     title: str
     words: str
     steps: tuple[BookStep, ...]
     ticks: Mapping[str, Tick]
+    whole: bool = False
 
     @property
     def done(self) -> int:
@@ -41,25 +46,49 @@ class Book:
 
 def books(workspace: Workspace, where: Path | str) -> list[Book]:
     """Every runbook that there is something to say of."""
-    found = [
-        _cutover(workspace, where, cohort)
+    found = [_cutover(workspace, where, cohort) for cohort in _cohorts(workspace)]
+    return [*found, *_way_back(workspace, where)]
+
+
+def whole(workspace: Workspace, where: Path | str, number: int) -> str | None:
+    """A cohort's runbook as `migrate cutover runbook` draws it, HTML; None where there is none.
+
+    Args:
+        number: its place among `books`, from 0.
+
+    Raises:
+        PlanError: a message's template.
+    """
+    from migrate.cutover.runbook.page import html
+
+    cohorts = _cohorts(workspace)
+    return html(_gathered(workspace, where, cohorts[number])) if number < len(cohorts) else None
+
+
+def _cohorts(workspace: Workspace) -> list[str]:
+    """Those whose cutover there is something to say of."""
+    return [
+        cohort
         for cohort, state in states(workspace).items()
         if state != "planned" or scheduled(workspace.ledger, cohort)
     ]
-    return [*found, *_way_back(workspace, where)]
+
+
+def _gathered(workspace: Workspace, where: Path | str, cohort: str) -> Runbook:
+    from migrate.cutover.runbook import runbook
+
+    window = scheduled(workspace.ledger, cohort)
+    return runbook(
+        workspace, where, cohort, at=window.at if window else None, until=window.until if window else None
+    )
 
 
 def _cutover(workspace: Workspace, where: Path | str, cohort: str) -> Book:
     """A cohort's. Ticks are those since it was last planned: what was done in a former try isn't done."""
-    from migrate.cutover.runbook import runbook
-
-    window = scheduled(workspace.ledger, cohort)
     tries = sum(each.facts["to"] == "planned" for each in Cutover(workspace, cohort).moves())
     name = f"cutover {cohort}" + (f" {tries + 1}" if tries else "")
     try:
-        found = runbook(
-            workspace, where, cohort, at=window.at if window else None, until=window.until if window else None
-        )
+        found = _gathered(workspace, where, cohort)
     except PlanError as error:  # a message's template; the way back has its runbook all the same
         return Book(name, f"The cutover of {cohort}", str(workspace.place.told(error)), (), {})
     steps = tuple(
@@ -74,7 +103,7 @@ def _cutover(workspace: Workspace, where: Path | str, cohort: str) -> Book:
         for row in found.rows
     )  # fmt: skip
     words = " ".join(f"{each}" for each in found.warnings)
-    return Book(name, found.title, words, steps, ticks(workspace.ledger, name))
+    return Book(name, found.title, words, steps, ticks(workspace.ledger, name), whole=True)
 
 
 def _due(zones: Sequence[str], times: Sequence[str]) -> str:

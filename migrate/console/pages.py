@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from migrate.console import looking, reading, sessions, signoff
 from migrate.console.acts import ACTS, command
 from migrate.console.asking import Asked, Refused, not_theirs
-from migrate.console.books import books
+from migrate.console.books import books, whole
 from migrate.console.cohorts import cohorts, keeping
 from migrate.console.drawing import PAGES, drawn
 from migrate.console.people import Person
@@ -117,14 +117,7 @@ class Console:
 
         document = self._open_report(asked)
         digest = document.pop("digest")
-        text = page(document, digest)
-        script = _SCRIPT.search(text)
-        policy = (
-            "sandbox allow-scripts allow-downloads; default-src 'none'; style-src 'unsafe-inline'; "
-            f"script-src {script[1] if script else chr(39) + 'none' + chr(39)}; img-src data:; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        )
-        return HTMLResponse(text, headers={"Content-Security-Policy": policy})
+        return _apart(page(document, digest))
 
     def report_workbook(self, asked: Asked) -> Response:
         """The same as a workbook."""
@@ -180,6 +173,16 @@ class Console:
         """The runbooks with their ticks."""
         found = self.desk.ask("books", lambda workspace: books(workspace, self.where), keep=LONG, long=True)
         return self.page("runbook.html.j2", asked, books=found)
+
+    def runbook_page(self, asked: Asked) -> Response:
+        """A cohort's runbook as it is handed out, apart from what is ours as the report is."""
+        number = int(asked.parts["number"])
+        found = self.desk.ask(
+            ("book", number), lambda workspace: whole(workspace, self.where, number), keep=LONG, long=True
+        )
+        if found is None:
+            raise Refused(404, "There is no such runbook", "The page of runbooks leads to each.")
+        return _apart(found)
 
     def trace(self, asked: Asked) -> Response:
         """Search for a record; the words come by POST, so that no e-mail address stands in an address bar."""
@@ -340,6 +343,17 @@ class Console:
 def _hidden(document: Mapping[str, Any] | None, asked: Asked) -> bool:
     """The report shows who a person is, and the one who asks is only a viewer."""
     return document is not None and not document["masked"] and not asked.inside
+
+
+def _apart(text: str) -> Response:
+    """A page with a script and styles of its own, opened where it can reach nothing of ours."""
+    script = _SCRIPT.search(text)
+    policy = (
+        "sandbox allow-scripts allow-downloads; default-src 'none'; style-src 'unsafe-inline'; "
+        f"script-src {script[1] if script else chr(39) + 'none' + chr(39)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return HTMLResponse(text, headers={"Content-Security-Policy": policy})
 
 
 def _file(content: bytes, kind: str, name: str) -> Response:

@@ -68,7 +68,9 @@ def test_every_page_opens_for_everybody_who_is_logged_in(viewer: Browser, path: 
     assert 'aria-current="page"' in answer.text
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/live/now", "/report/page", "/report/workbook", "/maps/0"])
+@pytest.mark.parametrize(
+    "path", [*PAGES, "/live/now", "/report/page", "/report/workbook", "/maps/0", "/runbook/0"]
+)
 def test_without_a_session_nothing_is_shown(served: Served, path: str) -> None:
     answer = httpx2.get(served.url + path)
     assert answer.status_code in (303, 401)

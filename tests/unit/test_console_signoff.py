@@ -139,6 +139,15 @@ def test_a_window_that_is_set_is_counted_down_to_and_gives_the_runbook_its_times
     book = operator.get("/runbook").text
     assert re.search(r"18:00", book)
     assert "Freeze" in book
+    assert 'href="/runbook/0"' in book
+    whole = operator.get("/runbook/0")
+    assert whole.status_code == 200
+    assert "Runbook of the cutover: all" in whole.text
+    assert "4 Dec" in whole.text
+    policy = whole.headers["content-security-policy"]
+    assert policy.startswith("sandbox allow-scripts allow-downloads;")
+    assert "allow-same-origin" not in policy
+    assert operator.get("/runbook/1").status_code == 404
 
     served.ended(operator.do("/runbook", "tick", runbook="cutover all", step="Freeze"))
     assert "1 of" in operator.get("/runbook").text
