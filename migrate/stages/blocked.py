@@ -18,12 +18,11 @@ from migrate.load.later import LaterCutter
 from migrate.load.references import Lead
 from migrate.plan.keys import entry_sql, key_sql
 from migrate.plan.models import ObjectPlan
-from migrate.stages.crosswalk import current_ids, latest, rows_of
+from migrate.stages.crosswalk import OTHERS, current_ids, latest, rows_of
 from migrate.store import Manifest
 
 NOT_SENT = "not sent yet"
 NO_OPT_OUT = "its opt-out isn't in the target"
-OTHERS = "it belongs to a cohort that hasn't started"
 
 
 def blocked_records(loading: Loading, plan: ObjectPlan) -> int:

@@ -17,6 +17,7 @@ from migrate.stages.departed import DELETED, MERGED, RETURNED, survivors
 from migrate.store import Manifest, Store
 
 LOADED = ("created", "updated", "adopted")
+OTHERS = "it belongs to a cohort that hasn't started"  # why a record is blocked
 REFUSALS = ("rejected", "dead_letter", "blocked")  # together: `rejected` in the sum that must add up
 ENDS = {
     "key": "VARCHAR",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from migrate.cutover import homes, trail
-from migrate.cutover.machine import MOVED
+from migrate.cutover import homes, starting, trail
+from migrate.cutover.machine import MOVED, Cutover
 from migrate.cutover.states import STATES, State
 from migrate.engine import Engine
 from migrate.errors import Damaged
@@ -100,3 +100,38 @@ def test_a_switched_cohort_whose_keys_are_gone_stops_a_validation(case: Cohorts)
 
     with pytest.raises(Damaged, match="no list of the cohort's records"):
         case.validate()
+
+
+class Asked(Cohorts):
+    """The same firms, loaded cohort by cohort, and a question about the whole company."""
+
+    def plan(self, text: str) -> None:
+        super().plan(text.replace("cutover: {", "cutover: {profile: small, ") + QUESTION)
+
+    def start(self, cohort: str) -> None:
+        starting.start(Cutover(self.workspace, cohort), who="Max")
+
+
+QUESTION = """\
+validate:
+  questions:
+    - {name: Firms, key: [], source: SELECT count(*) AS records FROM source.Account,
+       target: SELECT count(*) AS records FROM target.companies}
+"""
+
+
+def test_a_question_about_the_whole_company_waits_for_every_cohort(tmp_path: Path, engine: Engine) -> None:
+    case = Asked(tmp_path / "w", engine, PLAN)
+    for number in range(3):
+        case.source.put("Account", f"001{number}", Name=f"Firm {number}")
+
+    case.start("pilot")
+    found = case.validate()["questions.firms"]
+    assert found["verdict"] == "warn", found
+    assert "Not asked yet: 2 records of other cohorts" in found["summary"]
+
+    case.start("rest")
+    assert verdict(case, "questions.firms") == "pass"
+
+    case.gone(1)
+    assert verdict(case, "questions.firms") == "fail"

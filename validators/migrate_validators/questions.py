@@ -3,7 +3,8 @@
 Each question of the plan is asked twice in SQL, of the extract and of the target read anew; and where the
 plan says how, of each vendor itself, whose own figure must be that side's. A figure that a vendor doesn't
 give is `not available`: it is never a pass. An old system that goes on living may have other figures by now;
-then its own answer is told, and is amber.
+then its own answer is told, and is amber. While cohorts of the plan wait for their start, the target holds
+a part of the company: nothing is asked yet, and that is amber, too.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import duckdb
 
 from migrate.clock import parse_stamp
 from migrate.connector import OTHER, Answer, AnswersTotals, By, NotAnswered, Question, Where
-from migrate.engine import identifier, reason
+from migrate.engine import identifier, reason, text
 from migrate.errors import Parked, Retriable, SystemRefused, UsageError
 from migrate.plan.figures import is_file, vendor_key
+from migrate.stages.crosswalk import OTHERS
 from migrate_validators.asking import Asked, Role, Silent, ask
 from migrate_validators.classes import FAIL, WARN, Class
 from migrate_validators.evidence import Evidence
@@ -66,12 +68,32 @@ class Answers:
 
 def check(evidence: Evidence) -> Iterator[Result]:
     """One result a question of the plan."""
-    for asked in evidence.plan.model.validate_.questions:
-        yield _question(evidence, asked)
+    questions = evidence.plan.model.validate_.questions
+    waiting = _waiting(evidence) if questions else 0
+    for asked in questions:
+        id = f"{ID}.{re.sub(r'[^a-z0-9]+', '_', asked.name.lower()).strip('_') or 'question'}"
+        yield _later(id, asked, waiting) if waiting else _question(evidence, id, asked)
 
 
-def _question(evidence: Evidence, asked: QuestionPlan) -> Result:
-    id = f"{ID}.{re.sub(r'[^a-z0-9]+', '_', asked.name.lower()).strip('_') or 'question'}"
+def _waiting(evidence: Evidence) -> int:
+    """How many records belong to cohorts that haven't started."""
+    return int(
+        evidence.one(
+            f"""SELECT count(*) AS n FROM {evidence.ends}
+            WHERE outcome = 'blocked' AND contains(reason, {text(OTHERS)})"""
+        )
+    )
+
+
+def _later(id: str, asked: QuestionPlan, waiting: int) -> Result:
+    told = f"Not asked yet: {many(waiting, 'record')} of other cohorts aren't there before these start."
+    return Result(
+        id=id, check=ID, object="", title=asked.name, verdict=Verdict.WARN, summary=told, compared=0,
+        figures={"records of cohorts that haven't started": waiting},
+    )  # fmt: skip
+
+
+def _question(evidence: Evidence, id: str, asked: QuestionPlan) -> Result:
     try:
         answers = _answers(evidence, asked)
     except (ValueError, OSError, duckdb.Error) as error:
@@ -137,8 +159,9 @@ def _decisions(asked: QuestionPlan, id: str, failing: int, silent: Sequence[Vend
 def _answers(evidence: Evidence, asked: QuestionPlan) -> Answers:
     found = {}
     for side, statement in (("source", asked.source), ("target", asked.target)):
-        text = evidence.plan.beside(statement.strip()).read_text("utf-8") if is_file(statement) else statement
-        found[side] = _asked(evidence, compiled(evidence, text), side, asked.key)
+        file = evidence.plan.beside(statement.strip()) if is_file(statement) else None
+        written = file.read_text("utf-8") if file is not None else statement
+        found[side] = _asked(evidence, compiled(evidence, written), side, asked.key)
     (old_names, old), (new_names, new) = found["source"], found["target"]
     if sorted(old_names) != sorted(new_names):
         raise ValueError(f"the source gives {', '.join(old_names)}, the target {', '.join(new_names)}")
