@@ -128,6 +128,49 @@ def test_a_fault_anywhere_in_the_tree_is_red_and_classed(
     assert result.decisions[0].command == "migrate diff spot.Account"
 
 
+def at_home(migration: Moved, monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
+    """These records' cohort is switched."""
+    gathered = migration.evidence
+
+    def evidence() -> Any:
+        found = gathered()
+        found.at_home = f"SELECT unnest({list(keys)!r}) AS key"
+        return found
+
+    monkeypatch.setattr(migration, "evidence", evidence)
+
+
+def test_a_record_that_is_at_home_in_the_target_stands_there_uncompared(
+    migration: Moved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migration.target.records["deals"]["302"]["dealname"] = "as its people call it"
+    assert spot(migration).verdict is Verdict.FAIL
+    at_home(migration, monkeypatch, "sf.Opportunity.D2")
+
+    result = spot(migration)
+
+    assert result.verdict is Verdict.PASS, told(result)
+    assert result.figures["at home in the target, not compared"] == 1
+    assert [row["key"] for row in rows(migration, result)] == ["sf.Opportunity.D3"]
+    assert looked_at(result)["Bolt"] == ("61.50", "value", 4, 2, 0, 1, 0)
+    migration.target.records["contacts"]["203"]["email"] = "bo@y.example"
+    assert spot(migration).verdict is Verdict.FAIL, "what is at home in the source is compared as before"
+
+
+def test_an_account_that_is_at_home_in_the_target_is_not_chosen(
+    migration: Moved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for firm in migration.target.records["companies"].values():
+        firm["industry"] = "TECH"
+    at_home(migration, monkeypatch, "sf.Account.A1", "sf.Account.A2")
+    assert list(looked_at(spot(migration))) == ["Curie & Co"]
+
+    at_home(migration, monkeypatch, *(f"sf.Account.A{n}" for n in range(1, 10)))
+    result = spot(migration)
+    assert result.verdict is Verdict.WARN
+    assert "at home in the target" in result.summary
+
+
 def test_a_record_that_is_gone_and_a_link_that_is_lost_are_told(migration: Moved) -> None:
     del migration.target.records["contacts"]["203"]
     migration.target.joined.discard(Link("deals", "302", "companies", "102", "primary"))

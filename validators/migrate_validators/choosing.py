@@ -2,7 +2,8 @@
 
 The random ones are a simple random sample of the others: in the order of a hash of their keys and the plan's
 seed, so that the same seed draws the same ones. What the strata lack is added behind, and isn't part of what
-the sample proves. A record that was merged into another isn't an account of its own.
+the sample proves. A record that was merged into another isn't an account of its own; one that is at home in
+the target by now is its people's, and isn't chosen.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Chosen:
 
     `table`: key, source_id, value, why (`top`, `list`, `sample`, `stratum`), nth, in the order of `nth`.
     `all`: table of every account: key, source_id, value. `worth`: what the value is, in words; empty where
-    accounts have none. `unknown`: ids of the list that are no accounts.
+    accounts have none. `unknown`: ids of the list that are no accounts. `home`: accounts that are at home in
+    the target, of which none is looked at.
     """
 
     entry: ObjectPlan
@@ -44,6 +46,7 @@ class Chosen:
     worth: str
     currency: str
     unknown: tuple[str, ...]
+    home: int = 0
 
 
 def account_entry(evidence: Evidence) -> ObjectPlan | None:
@@ -72,15 +75,16 @@ def choose(evidence: Evidence) -> Chosen | None:
     said = evidence.plan.model.validate_.high_value
     value, worth = _value(evidence, each)
     strata = "".join(f", s.{identifier(name)}" for name in said.strata)
-    everyone = evidence.table(
-        "spot everyone",
+    with_home = evidence.table(
+        "spot with home",
         f"""SELECT e.key, e.source_id, coalesce(v.value, 0) AS value{strata}
         FROM {evidence.ends} AS e LEFT JOIN {_rows(evidence, each)} AS s ON s._id = e.source_id
         LEFT JOIN ({value}) AS v ON v.key = e.key
         WHERE e.entry = {text(each.name)} AND e.outcome NOT IN ('merged', 'skipped', 'unknown')
         AND {_condition(evidence, each)}""",
     )
-    listed, unknown = _listed(evidence, each, everyone)
+    everyone = evidence.table("spot everyone", f"SELECT * FROM {with_home} WHERE {evidence.ours('key')}")
+    listed, unknown = _listed(evidence, each, with_home)
     wanted = ", ".join(map(text, listed)) or "''"
     order = f"md5({text(str(said.seed))} || ':' || key)"
     table = evidence.table(
@@ -100,7 +104,8 @@ def choose(evidence: Evidence) -> Chosen | None:
         JOIN {everyone} AS a USING (key)""",
     )
     population = int(evidence.one(f"SELECT count(*) FROM {everyone}"))
-    return Chosen(each, table, everyone, population, worth, _currency(evidence), unknown)
+    home = int(evidence.one(f"SELECT count(*) FROM {with_home}")) - population
+    return Chosen(each, table, everyone, population, worth, _currency(evidence), unknown, home)
 
 
 def _strata(strata: list[str], everyone: str, order: str) -> str:

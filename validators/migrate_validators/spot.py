@@ -26,7 +26,7 @@ from migrate_validators.model import Decision, Drawn, Result, Section, Table, Ve
 from migrate_validators.naming import WIDE, named
 from migrate_validators.rows import differing
 from migrate_validators.sums import exact
-from migrate_validators.trees import GONE, LOST, Node, trees
+from migrate_validators.trees import GONE, HOME, LOST, Node, trees
 from migrate_validators.wording import label, why
 
 if TYPE_CHECKING:
@@ -113,12 +113,14 @@ def _result(evidence: Evidence, found: Spots) -> Result:
     wrong = [one for one in accounts if one.wrong]
     partly = [one for one in accounts if one.state == "not whole"]
     if not accounts:
-        verdict = Verdict.EMPTY
+        verdict = Verdict.WARN if chosen.home else Verdict.EMPTY
     elif kept.grades.get(FAIL):
         verdict = Verdict.FAIL
     else:
         verdict = Verdict.WARN if kept.grades.get(WARN) or chosen.unknown else Verdict.PASS
     part = len(accounts) < chosen.population
+    home = {node.key for one in accounts for node in one.nodes if node.state == HOME}
+    theirs = {"at home in the target, not compared": chosen.home + len(home)} if chosen.home or home else {}
     return kept.on(
         Result(
             id=f"{ID}.{each.name}", check=ID, object=each.name, title=TITLE, verdict=verdict,
@@ -129,6 +131,7 @@ def _result(evidence: Evidence, found: Spots) -> Result:
                 "not whole": len(partly), "records": sum(len(one.nodes) for one in accounts),
                 "records that differ": len({node.key for one in accounts for node in one.wrong}),
                 "records not moved": len({node.key for one in accounts for node in one.not_moved}),
+                **theirs,
             },
             tables=(_table(found),), decisions=tuple(_decisions(evidence, found, kept.grades)),
             population=chosen.population if part else None,
@@ -140,6 +143,8 @@ def _result(evidence: Evidence, found: Spots) -> Result:
 def _summary(found: Spots) -> str:
     accounts = found.accounts
     if not accounts:
+        if found.chosen.home:
+            return f"All {many(found.chosen.home, 'account')} are at home in the target."
         return "No account was looked at."
     equal = sum(one.state == "equal" for one in accounts)
     told = f"{many(len(accounts), 'account')} checked whole, {equal:,} equal"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST = 2_000  # records of one tree
 WHOLE = 50_000  # of all trees
 LEVELS = 2
-LOST, GONE = "not linked", "gone"
+LOST, GONE, HOME = "not linked", "gone", "at home in the target"
 
 Told = dict[str, "str | None"]
 
@@ -37,7 +37,8 @@ class Node:
     """A record of a tree. `under`: the key of the record that it hangs under; None: the account itself.
     `name`: what people call it, by the field `called_by`.
 
-    `state`: `equal`, `differs`, `gone`, or its end where it was not moved, with `reason`. `expected`,
+    `state`: `equal`, `differs`, `gone`, `at home in the target`, or its end where it was not moved, with
+    `reason`. `expected`,
     `found`: texts by field; `links`: those that should be there, and whether they are. `changes`: (field,
     expected, found) of what differs; of a link `not linked` and its words.
     """
@@ -79,8 +80,9 @@ def trees(evidence: Evidence, chosen: Chosen) -> Trees:
     found = _bounded(evidence, chosen, table)
     by_entry: dict[str, list[Node]] = {}
     for node in (one for nodes in found.nodes.values() for one in nodes):
-        node.state = "" if node.moved else node.outcome
-        if node.moved:
+        if not node.moved:
+            node.state = node.outcome
+        elif node.state != HOME:
             by_entry.setdefault(node.entry, []).append(node)
     for name, nodes in by_entry.items():
         _compare(evidence, evidence.plan.object(name), nodes)
@@ -120,7 +122,8 @@ def _bounded(evidence: Evidence, chosen: Chosen, table: str) -> Trees:
         WHERE o.source_object = e.source_object AND o.source_id = e.source_id AND o.outcome <> 'skipped')"""
     rows = evidence.rows(
         f"""SELECT *, count(*) OVER (PARTITION BY account) AS size FROM (
-            SELECT n.*, c.nth, e.source_id, e.target_id, e.outcome, coalesce(e.reason, '') AS reason,
+            SELECT n.*, NOT {evidence.ours("n.key")} AS home, c.nth, e.source_id, e.target_id, e.outcome,
+            coalesce(e.reason, '') AS reason,
             row_number() OVER (PARTITION BY n.account ORDER BY n.level, n.entry, n.key) AS place
             FROM {table} AS n JOIN {chosen.table} AS c ON c.key = n.account
             JOIN {evidence.ends} AS e ON e.entry = n.entry AND e.key = n.key WHERE NOT ({elsewhere}))
@@ -132,7 +135,8 @@ def _bounded(evidence: Evidence, chosen: Chosen, table: str) -> Trees:
         account = str(row["account"])
         found.setdefault(account, []).append(
             Node(account, str(row["key"]), str(row["entry"]), int(row["level"]), row["under"],
-                 str(row["source_id"]), row["target_id"], str(row["outcome"]), str(row["reason"]))
+                 str(row["source_id"]), row["target_id"], str(row["outcome"]), str(row["reason"]),
+                 state=HOME if row["home"] else "")
         )  # fmt: skip
         left[account] = int(row["size"])
     return Trees(found, {account: left[account] - len(nodes) for account, nodes in found.items()})
@@ -246,7 +250,7 @@ def _links(evidence: Evidence, each: ObjectPlan, ids: Mapping[str, str]) -> dict
         rows = evidence.rows(
             f"""SELECT "left", "right", label, left_id, right_id
             FROM {expected_of(evidence, f"{each.name}.{index}")}
-            WHERE left_id IN (SELECT id FROM {wanted}) ORDER BY ALL"""
+            WHERE left_id IN (SELECT id FROM {wanted}) AND {evidence.ours('"right"')} ORDER BY ALL"""
         )
         for row in rows:
             words = f"{link.to} {row['right']} ({row['label']})"
