@@ -26,7 +26,8 @@ def scope_options(command: F) -> F:
     for option in (
         click.option(
             "--cohort", metavar="EXPRESSION",
-            help="Only these records and what hangs under them: \"Account: Region = 'EMEA'\".",
+            help="Only these records and what hangs under them: \"Account: Region = 'EMEA'\"; or a cohort of "
+            "the plan, by its name.",
         ),
         click.option(
             "--object", "objects", multiple=True, metavar="OBJECT",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from migrate.cli.output import table
@@ -38,13 +38,19 @@ def document(found: RollbackPlan) -> dict[str, Any]:
         "side_effects": found.effects, "untold": found.untold, "stays": found.stays,
         "calls": {**cost.calls, "total": cost.total},
         "quota": {"left": cost.left, "most": cost.most, "kept": cost.kept, "enough": cost.enough},
-        "left_to_people": found.left, "folder": found.folder,
+        "left_to_people": found.left, "left_alone": found.left_alone, "folder": found.folder,
     }  # fmt: skip
 
 
 def text(found: RollbackPlan, stage: str) -> str:
     """A plan for people."""
     return "\n".join(_lines(found, stage))
+
+
+def left_alone(found: Mapping[str, int], attempt: int) -> Iterator[str]:
+    """What of a cohort stays, for people work on it in the target."""
+    for why, number in found.items():
+        yield f"Left alone, {why}: {number:,} (listed under rollback/attempt-{attempt}/left-alone)"
 
 
 def _lines(found: RollbackPlan, stage: str) -> Iterator[str]:
@@ -62,6 +68,7 @@ def _lines(found: RollbackPlan, stage: str) -> Iterator[str]:
             yield f"  {note}"
         if "by hand" in actions:
             yield from (f"  {each.object} {each.id}: {each.url}" for each in found.left[:LINKS] if each.url)
+    yield from left_alone(found.left_alone, found.attempt)
     if found.effects:
         yield "What happens besides:"
         beside = [(each.kind, each.object or "all", each.count, each.words) for each in found.effects]

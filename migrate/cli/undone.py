@@ -9,6 +9,7 @@ import click
 
 from migrate.cli import asking
 from migrate.cli.output import Result, table
+from migrate.cli.undo_plan import left_alone
 
 if TYPE_CHECKING:
     from migrate_rollback import RolledBack
@@ -32,7 +33,7 @@ def ran(command: str, found: RolledBack) -> Result:
         "attempt": found.attempt, "next_attempt": found.next_attempt, "objects": objects, "counts": counts,
         "settled": found.settled, "late": found.late, "lost_edits": found.lost_edits, "holds": found.held,
         "held": sum(group.count for group in found.held), "seconds": round(found.seconds, 1),
-        "schema": found.schema, "scope": found.scope,
+        "schema": found.schema, "scope": found.scope, "left_alone": found.left_alone,
     }  # fmt: skip
     columns = ("delete", "restore", "unlink", "link", "held", "refused")
     rows = [
@@ -57,6 +58,7 @@ def ran(command: str, found: RolledBack) -> Result:
             f"{found.lost_edits} edits came between our last look and our write; they are in the journal."
         )
     lines += [f"Held: {group.name}: {group.count:,} ({group.words})" for group in found.held]
+    lines += left_alone(found.left_alone, found.attempt)
     if found.schema is not None:
         lines += [f"Removed from the schema: {what}" for what in found.schema.removed]
         lines += [f"Stays in the schema: {what}: {why}" for what, why in found.schema.stays.items()]

@@ -144,6 +144,10 @@ class Cutover:
                 found = each
         return found
 
+    def last_of_all(self, to: State) -> Event | None:
+        """Its newest move to a state, whatever came after it; None where there was none."""
+        return next((each for each in reversed(self.moves()) if each.facts["to"] == to), None)
+
     def need(self, *states: State) -> State:
         """The state, which has to be one of these.
 

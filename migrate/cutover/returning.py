@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from migrate.cutover import freeze_acts, homes, returned, reverse_steps, trail
 from migrate.cutover.machine import Cutover
@@ -93,7 +94,9 @@ def back(
     workspace = cutover.workspace
     if state == "switched":
         must_be_in_time(cutover, late)
-        more = {} if late is None else {"after_window": late.ended, "lost": list(late.losses)}
+        more: dict[str, Any] = {}
+        if late is not None:
+            more = {"after_window": late.ended, "lost": list(late.losses)}
         cutover.move("reversing", who=who, **more)
     take_back(cutover, who=who, told=told)
     freeze_acts.undo(cutover, who=who)

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from migrate_rollback.scope import Scope
 
 from migrate.cutover import freeze_acts, homes, trail
-from migrate.cutover.cohorts import cohorts
+from migrate.cutover.cohorts import cohorts, names
 from migrate.cutover.machine import Cutover, Line, guard
 from migrate.cutover.states import State
 from migrate.cutover.trail import Event
+from migrate.engine import parquet
 from migrate.errors import UsageError
+from migrate.ledger.tables import rollbacks
 from migrate.load.context import Progress, no_progress
 from migrate.stages.extract import objects_needed
 from migrate.stages.load import Loaded, load
@@ -96,7 +102,7 @@ def _rehearsed(cutover: Cutover, who: str, despite: str | None) -> None:
     elif not clean and despite is None:
         raise UsageError(f"{trouble(last)} So `{cutover.cohort}` isn't loaded.", UNCLEAN)
     else:
-        more = {} if clean else {"despite": despite}
+        more: dict[str, Any] = {} if clean else {"despite": despite}
         cutover.move("rehearsed", who=who, evidence=last.evidence, rehearsal=last.digest, **more)
 
 
@@ -145,7 +151,8 @@ def load_scope(workspace: Workspace, progress: Progress = no_progress) -> Loaded
 
 def scoped(workspace: Workspace) -> bool:
     """Make the engine's table `sample` (key): what may be written to the target now. The records of every
-    cohort that has started, and all to which they refer, without those whose home is the target.
+    cohort that has started, and all to which they refer, without those whose home is the target; nor of a
+    cohort that a rollback has taken back since.
 
     Returns:
         Whether the load is bounded by it; False where everything may be written: one cohort, not yet
@@ -154,10 +161,26 @@ def scoped(workspace: Workspace) -> bool:
     if len(cohorts(workspace)) == 1 and homes.elsewhere(workspace) == "source":
         return False
     home = homes.home(workspace)
-    workspace.engine.run(f"CREATE OR REPLACE TABLE sample AS SELECT key FROM {home} WHERE side = 'source'")
+    workspace.engine.run("CREATE OR REPLACE TABLE sample (key VARCHAR)")
+    for name in set(names(workspace)) - _taken_back(workspace):
+        if files := homes.keys(workspace, name):
+            workspace.engine.run(f"INSERT INTO sample SELECT key FROM {parquet(files)}")
+    workspace.engine.run(
+        f"""CREATE OR REPLACE TABLE sample AS SELECT DISTINCT key FROM sample
+        WHERE key IN (SELECT key FROM {home} WHERE side = 'source')"""
+    )
     closed(workspace)
     workspace.engine.run(f"DELETE FROM sample WHERE key IN (SELECT key FROM {home} WHERE side = 'target')")
     return True
+
+
+def _taken_back(workspace: Workspace) -> set[str]:
+    """Cohorts that a rollback has taken back, by their names, since they were loaded last."""
+    ended = {}
+    for row in workspace.ledger.read(sa.select(rollbacks).order_by(rollbacks.c.began)):
+        ended[Scope.of(row.scope).cohort] = str(row.began)
+    loading = {name: Cutover(workspace, name).last_of_all("loading") for name in names(workspace)}
+    return {name for name, at in loading.items() if at is not None and ended.get(name, "") > at.at}
 
 
 def cancel(cutover: Cutover, *, who: str, reason: str) -> Event:

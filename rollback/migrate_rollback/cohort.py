@@ -25,6 +25,7 @@ from migrate.plan.keys import entry_sql, itself_sql, key_sql
 from migrate.plan.models import ObjectPlan
 from migrate.store import Manifest
 from migrate.workspace import Workspace
+from migrate_rollback import at_home
 
 _NAMED = re.compile(r"\s*([A-Za-z_][\w~.]*)\s*:(?!:)\s*(.*)", re.DOTALL)
 
@@ -37,13 +38,19 @@ def folder(attempt: int) -> str:
 def select(workspace: Workspace, expression: str, attempt: int) -> Manifest:
     """Publish the migration keys of a cohort, in one column `key`.
 
+    Args:
+        expression: or the name of one of the plan's cohorts.
+
     Raises:
         UsageError: the expression can't be read, or no record of the source is in the cohort.
     """
     import pyarrow as pa
 
     engine, store, place = workspace.engine, workspace.store, folder(attempt)
-    members(workspace, expression)
+    if at_home.is_named(workspace, expression):
+        at_home.members(workspace, expression, attempt)
+    else:
+        members(workspace, expression)
     store.discard(place)
     with store.writer(place, pa.schema([("key", pa.string())])) as writer:
         for batch in engine.stream("SELECT DISTINCT key FROM cohort_keys ORDER BY key"):

@@ -223,6 +223,7 @@ class RolledBack:
     seconds: float = 0.0
     schema: Reverted | None = None  # of what `prepare` made, where that was asked for
     scope: Scope = UNSAID  # back to where, and what of it
+    left_alone: dict[str, int] = field(default_factory=dict)  # records of the cohort that stay, by why
 
     @property
     def undone(self) -> int:

@@ -106,6 +106,7 @@ class RollbackPlan:
     late: bool = False  # the last safe start is over
     left: tuple[Left, ...] = ()  # the first 200 that are left to a person
     scope: Scope = UNSAID  # back to where, and what of it
+    left_alone: Mapping[str, int] = field(default_factory=dict)  # records of the cohort that stay, by why
 
     @property
     def clean(self) -> bool:

@@ -20,7 +20,7 @@ from migrate.stages.checkpoint import window_open
 from migrate.stages.undoable import file_objects
 from migrate.store import Manifest
 from migrate.workspace import Workspace
-from migrate_rollback import attempts, effects, planrows, schema, scoping, window, worklist
+from migrate_rollback import at_home, attempts, effects, planrows, schema, scoping, window, worklist
 from migrate_rollback.attempts import Listed
 from migrate_rollback.calls import LINKS, RECORDS, Meter
 from migrate_rollback.effects import Cascades
@@ -101,6 +101,7 @@ def plan(workspace: Workspace, progress: Progress = no_progress, scope: Scope | 
         ),
         base, target.system, cost, tuple(beside), untold,
         (*looking.stays(), *sent), late, tuple(rows.left), chosen.scope,
+        at_home.left_alone(workspace, chosen.number),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from migrate.stages import checkpoint
 from migrate.store import Manifest
 from migrate.workspace import Workspace
 from migrate_rollback import (
+    at_home,
     attempts,
     decisions,
     deeds,
@@ -41,7 +42,6 @@ from migrate_rollback.model import PHASE, RolledBack
 from migrate_rollback.scope import Scope
 from migrate_rollback.undo import RecordUndo
 from migrate_rollback.unlink import LinkUndo
-from migrate_rollback.window import must_be_before_the_switch
 from migrate_rollback.worklist import Lot
 
 PASSES = 5
@@ -66,9 +66,9 @@ def run(
         LeaseHeld, LeaseLost: another operator writes to the target.
         Parked, SystemRefused, InDoubt: the target; what was done is kept, run again.
     """
-    must_be_before_the_switch(workspace.ledger)
     scoping.must_make_sense(workspace, scope)
     chosen = attempts.choose(workspace.ledger, scope)
+    at_home.must_be_ours(workspace, chosen.scope)
     if decided is not None and chosen.state == "open":
         raise UsageError("Nothing is held yet.", "Run `migrate rollback run` first.")
     if remove_schema:
@@ -83,7 +83,9 @@ def run(
                 "Another operator has loaded or rolled back meanwhile.",
                 "Look at `migrate rollback plan` again.",
             )
-        must_be_before_the_switch(workspace.ledger)
+        at_home.must_be_ours(workspace, chosen.scope)
+        if chosen.state != "open":
+            at_home.must_still_be_ours(workspace, scoping.keys(workspace, chosen))
         started = loading.clock.now()
         target.bind(checkpoint.key_fields(workspace, chosen.point))
         done = RolledBack(chosen.number, chosen.number + 1, scope=chosen.scope)
@@ -118,6 +120,7 @@ def run(
         attempts.finish(loading, chosen, measured, kept)
         decisions.tables(workspace, loading.catalog, chosen.number)
         done.held = holding.standing(workspace)
+        done.left_alone = at_home.left_alone(workspace, chosen.number)
         done.next_attempt = workspace.ledger.attempt()
     return done
 

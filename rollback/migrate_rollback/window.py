@@ -173,21 +173,6 @@ def last_safe_start(end: str | None, seconds: float) -> str | None:
     return stamp(parse_stamp(end) - timedelta(seconds=seconds * ROOM) - MARGIN)
 
 
-def must_be_before_the_switch(ledger: Ledger) -> None:
-    """Refuse where a cohort is switched: its people work in the target, and their records are no leftovers.
-
-    Raises:
-        UsageError: one is, or is about to be; names what leads back.
-    """
-    if found := past_the_switch(ledger):
-        names = ", ".join(f"`{each.cohort}` is {each.state}" for each in found)
-        raise UsageError(
-            f"The cohort {names}: a rollback would take away what people work with.",
-            "`migrate cutover back` returns to the old system with everything entered since; "
-            "`migrate cutover switch --undo` gives up a switch that was stopped.",
-        )
-
-
 def must_be_open(window: Window) -> None:
     """Refuse where it is over.
 

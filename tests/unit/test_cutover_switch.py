@@ -378,12 +378,13 @@ def test_no_way_leads_back_from_sealed(cutover: Cutover) -> None:
 
 
 def test_a_rollback_is_refused_from_the_switch_on_and_says_what_leads_back(cutover: Cutover) -> None:
-    from migrate_rollback import run
+    from migrate_rollback import Scope
+    from migrate_rollback.at_home import must_be_ours
 
     switching.switch(cutover, who="Ada")
 
     with pytest.raises(UsageError, match="`all` is switched") as refused:
-        run(cutover.workspace)
+        must_be_ours(cutover.workspace, Scope())
 
     assert "migrate cutover back" in refused.value.remedy
 

@@ -64,8 +64,8 @@ def test_a_start_after_a_rehearsal_with_trouble_is_refused_until_somebody_says_w
 
     with pytest.raises(UsageError, match=r"(?s)2 lost.*cutover rehearse.*--despite"):
         starting.start(case.cutover, who="Max")
-    assert case.cutover.state == "planned"
+    assert states(case.workspace) == {"all": "planned"}
 
     starting.start(case.cutover, who="Max", despite="both are known")
-    assert case.cutover.state == "syncing"
+    assert states(case.workspace) == {"all": "syncing"}
     assert Cutover(case.workspace).moves()[0].facts["despite"] == "both are known"
