@@ -13,8 +13,9 @@ from migrate_rollback.window import last_safe_start
 
 from migrate.clock import parse_stamp, shown, stamp
 from migrate.cutover import inverses
+from migrate.cutover.gates.rehearsed import projected
 from migrate.cutover.machine import Cutover
-from migrate.errors import Damaged, PlanError, UsageError
+from migrate.errors import PlanError, UsageError
 from migrate.plan.terms import instant_of, parse_window
 
 NEVER = (
@@ -79,21 +80,9 @@ def back_window(cutover: Cutover) -> BackWindow | None:
     state: Literal["open", "closed", "sealed"] = "open" if now < end else "closed"
     if cutover.state == "sealed":
         state = "sealed"
-    takes = _takes(cutover) if state == "open" else None
+    takes = projected(cutover, "back", "seconds") if state == "open" else None
     safe = None if takes is None else last_safe_start(stamp(end), takes)
     return BackWindow(cutover.cohort, state, stamp(opened), stamp(end), bound, share, safe)
-
-
-def _takes(cutover: Cutover) -> float | None:
-    """Seconds that a way back takes at the most, as the last rehearsal measured; None where none did."""
-    from migrate.cutover.rehearsal import kept
-
-    try:
-        found = kept.last(cutover.workspace)
-    except Damaged:  # the rehearsal's own readers name the file; here it only tells nothing
-        return None
-    way = found.projection.of(["back"], cutover.cohort) if found is not None else None
-    return way.high if way is not None else None
 
 
 @dataclass(frozen=True)

@@ -211,6 +211,12 @@ def test_a_delta_brings_new_files_new_versions_and_where_they_hang_now(moved: Fi
     assert there[f"{FAMILY}.ContentVersion.{other}~file"]["sha256"] == sha(bytes_of(400, 79))
     [two] = [each for each in made.values() if each["properties"]["hs_note_body"] == "Two"]
     assert linked(moved, str(two["id"])) == {"Other"}
+    _, found = moved.run("validate")
+    checks = {each["id"]: each for each in found["results"]}
+    assert [id for id, each in checks.items() if each["verdict"] in ("fail", "error")] == []
+    versions = checks["counts.ContentVersion~file"]
+    assert versions["figures"]["replaced since they were loaded"] == 1
+    assert "1 file got a newer version" in versions["summary"]
     again = moved.must("extract --since-watermark", "transform", "load")["load"]
     assert not any(tally for tally in again["objects"].values())
 

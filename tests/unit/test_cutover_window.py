@@ -13,8 +13,8 @@ import pytest
 
 from migrate.clock import SystemClock, parse_stamp
 from migrate.cutover import starting, switching, trail
+from migrate.cutover.gates.rehearsed import FOLDER
 from migrate.cutover.machine import Cutover
-from migrate.cutover.rehearsal import kept
 from migrate.cutover.rehearsal.measuring import Measured
 from migrate.cutover.rehearsal.projecting import project
 from migrate.cutover.returning import back
@@ -81,7 +81,7 @@ def test_the_last_safe_start_of_a_way_back_follows_from_what_the_rehearsal_measu
     document = {"projection": asdict(projection), "not_proved": [], "records": 10, "of": 10}
     content = json.dumps(document).encode()
     workspace = cutover.workspace
-    workspace.storage.write(f"{kept.FOLDER}/r.json", content)
+    workspace.storage.write(f"{FOLDER}/r.json", content)
     trail.append(
         workspace.ledger, "Ada", starting.REHEARSED, evidence=hashlib.sha256(content).hexdigest(),
         plan=workspace.plan.digest, on="twin", file="r.json", clean=True,

@@ -81,8 +81,13 @@ def _records(evidence: Evidence, each: ObjectPlan, *, vacant: bool) -> Result:
             f"SELECT outcome, count(*) AS n FROM {ours} GROUP BY outcome ORDER BY outcome"
         )
     }
+    older = f"(SELECT key FROM ({_older(evidence, each, ours)}))"
+    replaced = int(evidence.one(f"SELECT count(*) AS n FROM {older}"))
     twice = int(
-        evidence.one(f"SELECT count(*) AS n FROM (SELECT key FROM {ours} GROUP BY key HAVING count(*) > 1)")
+        evidence.one(
+            f"""SELECT count(*) AS n FROM (SELECT key FROM {ours} WHERE key NOT IN {older}
+            GROUP BY key HAVING count(*) > 1)"""
+        )
     )
     manifests = evidence.store.manifests("source", each.source)
     base = manifests[0] if manifests else None
@@ -113,6 +118,8 @@ def _records(evidence: Evidence, each: ObjectPlan, *, vacant: bool) -> Result:
         "in the crosswalk": in_crosswalk,
         "in the target with our key": in_target if in_target is not None else "not counted",
     }
+    if replaced:
+        figures["replaced since they were loaded"] = replaced
     wrong = []
     if counted is None:
         wrong.append("the vendor's own count is missing")
@@ -135,7 +142,8 @@ def _records(evidence: Evidence, each: ObjectPlan, *, vacant: bool) -> Result:
         f"{ID}.{each.name}",
         f"""SELECT key, NULL AS id, CASE WHEN outcome IN ('rejected', 'dead_letter', 'blocked')
             THEN '{Class.NOT_MOVED}' ELSE '{Class.UNEXPLAINED}' END AS class,
-        CASE WHEN outcome IN ('rejected', 'dead_letter', 'blocked') THEN '{WARN}' ELSE '{FAIL}' END AS grade,
+        CASE WHEN outcome IN ('rejected', 'dead_letter', 'blocked') OR key IN {older} THEN '{WARN}'
+            ELSE '{FAIL}' END AS grade,
         source_id, outcome, reason FROM {ours}
         WHERE outcome NOT IN ('created', 'updated', 'adopted', 'merged', 'skipped')
             OR key IN (SELECT key FROM {ours} GROUP BY key HAVING count(*) > 1)
@@ -150,6 +158,12 @@ def _records(evidence: Evidence, each: ObjectPlan, *, vacant: bool) -> Result:
         verdict, summary = Verdict.WARN, "The source holds none, and counts none itself."
     elif vacant:
         verdict, summary = Verdict.WARN, f"The plan skips all of {many(extracted, 'record')}."
+    elif replaced and not any(refused.values()):
+        verdict = Verdict.WARN
+        summary = (
+            f"Every record has its end; {many(replaced, 'file')} got a newer version since the load: "
+            "both are in the target."
+        )
     elif any(refused.values()):
         left = sum(refused.values())
         verdict = Verdict.WARN
@@ -171,6 +185,15 @@ def _records(evidence: Evidence, each: ObjectPlan, *, vacant: bool) -> Result:
             decisions=tuple(decisions),
         )
     )
+
+
+def _older(evidence: Evidence, each: ObjectPlan, ours: str) -> str:
+    """A query (key) of files that were loaded, and are their document's newest version no more. Only entries
+    that `files` stands for: there nobody has left a record out, somebody has gone on working."""
+    if each in evidence.plan.written:
+        return f"SELECT key FROM {ours} WHERE false"
+    return f"""SELECT key FROM {ours} GROUP BY key
+        HAVING count(*) = 2 AND bool_or(outcome IN {LOADED}) AND bool_or(outcome = 'skipped')"""
 
 
 _NOBODY = """SELECT NULL AS key, NULL AS id, '' AS class, '' AS grade, NULL AS source_id, NULL AS outcome,

@@ -51,7 +51,8 @@ def last(cutover: Cutover) -> Event | None:
 
 
 def projected(cutover: Cutover, step: str, what: str) -> float | None:
-    """The upper end of what a step of the real cutover takes, by the newest rehearsal of this plan.
+    """The upper end of what a step of the real cutover takes, by the newest rehearsal of this plan: this
+    cohort's step, where each has its own.
 
     Args:
         step: `delta`, `rollback`, ...
@@ -65,7 +66,8 @@ def projected(cutover: Cutover, step: str, what: str) -> float | None:
         return None
     try:
         content = cutover.workspace.storage.read(f"{FOLDER}/{found.facts['file']}")[0]
-        steps = {each["id"]: each for each in json.loads(content)["projection"]["steps"]}
-        return float(steps[step][what]["high"])
-    except (OSError, KeyError, ValueError, TypeError):
+        steps = [each for each in json.loads(content)["projection"]["steps"] if each["id"] == step]
+        own = [each for each in steps if each.get("cohort") == cutover.cohort]
+        return float((own or steps)[-1][what]["high"])
+    except (OSError, LookupError, ValueError, TypeError):
         return None
