@@ -51,6 +51,8 @@ class Changer(Apart):
             for record in self.target.read_back(self.object, self.fields, ids=[str(i.id) for i in work.items])
         }
         taken = self.wanted.taken(items, records)
+        delta = work.operation == "update" and self.loading.phase != "repair"
+        filled = self.wanted.filled(work, items, records) if delta else {}
         writes: dict[str, Item] = {}
         images: dict[str, Held] = {}
         landed: dict[str, dict[str, str | None]] = {}
@@ -73,10 +75,10 @@ class Changer(Apart):
                     writes[key] = left
                     images[key] = replace(record, values=earlier.whole.before, stamp=earlier.whole.stamp)
                 continue
-            if work.operation == "update" and self.loading.phase != "repair":
-                met[key] = self.wanted.theirs(work, item, record, taken.get(key, ()))
+            if delta:
+                met[key] = self.wanted.theirs(work, item, record, taken.get(key, ()), filled.get(key, ()))
             try:
-                wanted = self.wanted.fields_of(work, item, record, taken.get(key, ()))
+                wanted = self.wanted.fields_of(work, item, record, taken.get(key, ()), filled.get(key, ()))
             except Spared as why:
                 entries.append(
                     self._entry(work, item, why.outcome, target_id=why.target_id, before=why.before,

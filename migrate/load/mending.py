@@ -40,6 +40,7 @@ class Mended(Wanted):
         item: Item,
         record: Held,
         taken: Sequence[str],
+        filled: Sequence[str] = (),  # noqa: ARG002 - a repair names its fields
     ) -> dict[str, str | None]:
         """The fields to write, with their values; never none.
 

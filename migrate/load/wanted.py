@@ -2,7 +2,8 @@
 
 An adopted record keeps what survivorship gives the target; one that we wrote before must be as we left it,
 or the plan's rule for conflicts decides. A field that the plan maps only since our last write is ours to fill
-unless it holds somebody's work.
+unless it holds somebody's work. What an accepted automation has filled is nobody's edit: it stays as long as
+the source has nothing for it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from migrate.connector import THEIRS, Held
+from migrate.connector import THEIRS, Held, Who
 from migrate.load.sending import Sender
 from migrate.load.work import Item, Known, RecordWork
 
@@ -62,12 +63,13 @@ class Wanted:
         self.fields = only or tuple(sender.fields)
 
     def fields_of(
-        self, work: RecordWork, item: Item, record: Held, taken: Sequence[str]
+        self, work: RecordWork, item: Item, record: Held, taken: Sequence[str], filled: Sequence[str] = ()
     ) -> dict[str, str | None]:
         """The fields to write, with their values; none where all stands as wanted.
 
         Args:
             taken: fields that we never wrote and somebody else filled.
+            filled: as `filled` tells.
 
         Raises:
             Spared: nothing may be written to it.
@@ -79,13 +81,14 @@ class Wanted:
                 raise Spared(f"adopted: the record carries the key {holder}", "conflict")
             return {n: v for n, v in self._survivors(item, record).items() if n not in once}
         known = item.known
-        theirs = self.theirs(work, item, record, taken)
+        theirs = self.theirs(work, item, record, taken, filled)
         if theirs and self.conflict == "hold":
             raise Spared(
                 changed(theirs), "held", record.id, {name: record.values.get(name) for name in theirs},
                 {name: item.values[name] for name in theirs if name in item.values},
             )  # fmt: skip
         keep = once | (set(theirs) if self.conflict == "target" else set())
+        keep |= {name for name in filled if item.values.get(name) is None}
         if known and known.origin == "adopt":
             keep |= {
                 name
@@ -98,7 +101,9 @@ class Wanted:
             if name not in keep and self.sender.held(name, value) != record.values.get(name)
         }
 
-    def theirs(self, work: RecordWork, item: Item, record: Held, taken: Sequence[str]) -> list[str]:
+    def theirs(
+        self, work: RecordWork, item: Item, record: Held, taken: Sequence[str], filled: Sequence[str] = ()
+    ) -> list[str]:
         """Fields that somebody else has changed since our last write."""
         left = item.known.after if item.known else {}
         found = [
@@ -107,9 +112,43 @@ class Wanted:
             if name in left
             and name not in work.plan.insert_only
             and left[name] != record.values.get(name)
+            and name not in filled
             and not self._said_no(name, record)
         ]
         return [*found, *taken]
+
+    def filled(
+        self, work: RecordWork, items: dict[str, Item], records: dict[str, Held]
+    ) -> dict[str, list[str]]:
+        """Fields that we left empty and an automation which the plan accepts has filled, by key.
+
+        Only where the target's history says that an automation wrote them last: else it may be a person's.
+        """
+        may = {name for each in work.plan.automations.accept for name in each.fills}
+        odd: dict[str, list[str]] = {}
+        for key, item in items.items():
+            record = records.get(str(item.id))
+            if not may or record is None or item.known is None:
+                continue
+            names = [
+                name
+                for name in sorted(may & set(self.fields))
+                if record.values.get(name) is not None
+                and (item.values.get(name) is None or item.known.after.get(name) is None)
+            ]
+            if names:
+                odd[key] = names
+        if not odd:
+            return {}
+        ids = [str(items[key].id) for key in odd]
+        listed = sorted({name for names in odd.values() for name in names})
+        versions = self.sender.loading.newest(self.sender.object, ids, listed)
+        found: dict[str, list[str]] = {}
+        for key, names in odd.items():
+            kept = versions.get(str(items[key].id), {})
+            last = {name: next(iter(kept.get(name, [])), None) for name in names}
+            found[key] = [n for n, by in last.items() if by is not None and by.who is Who.AUTOMATION]
+        return found
 
     def _said_no(self, name: str, record: Held) -> bool:
         """Whether somebody opted out in the target since: nothing that a write of ours could undo."""
