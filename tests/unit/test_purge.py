@@ -20,6 +20,7 @@ from migrate.connector import Who
 from migrate.cutover import trail
 from migrate.engine import Engine
 from migrate.errors import Damaged, UsageError
+from migrate.ledger.cutovers import MOVED
 from migrate.stages.care import moves
 from migrate.stages.care import purge as module
 from migrate.stages.care.fsck import fsck
@@ -120,6 +121,26 @@ def test_a_kept_plan_whose_overrides_name_them_goes_as_a_whole(move: Move) -> No
     assert [path for path in plans.rglob("*") if path.is_file()] == []
     assert f"plans/{folder.name}/overrides.csv" in done.removed
     whole(move)
+
+
+@pytest.mark.long
+def test_what_was_kept_for_the_way_back_goes_once_every_cohort_is_sealed(move: Move) -> None:
+    kept = state(move) / "reverse" / ".migrate" / "stage" / "part.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(f"as it was: {CREATED}")
+    ledger = move.workspace.ledger
+    trail.append(ledger, "Max", MOVED, cohort="all", **{"from": "switching", "to": "switched"})
+
+    done = purge(move.workspace, CREATED)
+    assert kept.exists(), "there is a way back"
+    assert any("still open" in each for each in done.left)
+
+    trail.append(ledger, "Max", MOVED, cohort="all", **{"from": "switched", "to": "sealed"})
+    assert any("reverse/" in each for each in purge(move.workspace, CREATED, dry_run=True).removed)
+    assert kept.exists()
+    done = purge(move.workspace, CREATED)
+    assert not kept.exists()
+    assert not any("still open" in each for each in done.left)
 
 
 @pytest.mark.long

@@ -28,6 +28,7 @@ from migrate.engine import parquet, text
 from migrate.errors import UsageError
 from migrate.journal import UNDO, Entry
 from migrate.ledger import Lease
+from migrate.ledger.cutovers import cohort_states
 from migrate.ledger.database import event_digest
 from migrate.ledger.leases import this_process
 from migrate.ledger.tables import answers, batches, events, metadata, segments
@@ -223,6 +224,7 @@ class _Purging:
                 self.found.rewritten.append(key)
             elif key.endswith(_PAGES) and self._named(path):
                 self.found.removed.append(key)
+        self.found.removed += self._way_back()
         self._not_covered()
 
     def write(self) -> None:
@@ -243,6 +245,7 @@ class _Purging:
         self._reports()
         self._blobs()
         self._leftovers()
+        self.moves["remove"] += self._way_back()
         self._not_covered()
         self.found.rewritten = sorted(self.moves["files"])
         self.found.removed = sorted(self.moves["remove"])
@@ -369,6 +372,21 @@ class _Purging:
             if path.is_file() and (path.name.endswith(".damaged") or cut):
                 self.moves["remove"].append(key)
 
+    def _sealed(self) -> bool:
+        """Whether no cohort has a way back any more: then nothing kept for one is of use."""
+        states = cohort_states(self.workspace.ledger)
+        names = [each.name for each in self.workspace.plan.model.cutover.cohorts] or list(states)
+        return bool(names) and all(name in states and states[name].state == "sealed" for name in names)
+
+    def _way_back(self) -> list[str]:
+        """Files that were kept for a way back that nobody can go any more."""
+        folder = self.root / WAY_BACK
+        if not self._sealed():
+            return []
+        return sorted(
+            each.relative_to(self.root).as_posix() for each in folder.rglob("*") if each.is_file()
+        )
+
     def _named(self, path: Path) -> bool:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as opened:
@@ -388,10 +406,10 @@ class _Purging:
         left.append(
             "Backups, and files that were handed out (reports, sheets, exports): they are as they were."
         )
-        if (self.root / WAY_BACK).exists():
+        if (self.root / WAY_BACK).exists() and not self._sealed():
             left.append(
-                f"{self.root / WAY_BACK}: the way back of a cutover holds their records as they were. Remove "
-                "the folder once every cohort is sealed or reverted."
+                f"{self.root / WAY_BACK}: the way back of a cutover holds their records as they were, for it "
+                "is still open. Once every cohort is sealed (`migrate cutover seal`), a purge removes it."
             )
         left.append("Free text that names them without their address, and the insides of files.")
         left.append("Both systems: what they hold is theirs to erase. A later extract reads it again.")
