@@ -192,6 +192,20 @@ def test_the_report_opens_in_a_place_where_it_reaches_nothing(browser: Browser, 
 
 
 @pytest.mark.long
+def test_the_whole_runbook_opens_in_such_a_place_too(browser: Browser, to_sign: Served) -> None:
+    seat = Seat(browser, to_sign, VIEWER)
+    with seat.context.expect_page() as opened:
+        seat.open("/runbook").get_by_role("link", name="The whole runbook").first.click()
+    book = opened.value
+    book.wait_for_load_state()
+    assert book.evaluate("origin") == "null"
+    expect(book.get_by_role("heading", level=1)).to_contain_text("from old to new")
+    results = Axe().run(book)
+    assert results.violations_count == 0, results.generate_report()
+    seat.context.close()
+
+
+@pytest.mark.long
 def test_a_move_elsewhere_shows_without_loading_the_page_again(
     browser: Browser, case: Case, to_sign: Served
 ) -> None:
