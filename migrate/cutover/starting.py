@@ -91,7 +91,7 @@ def _rehearsed(cutover: Cutover, who: str, despite: str | None) -> None:
     digest = workspace.plan.digest
     found = [each for each in trail.events(workspace.ledger, REHEARSED) if each.facts.get("plan") == digest]
     last = found[-1] if found else None
-    clean = last is not None and bool(last.facts.get("clean"))
+    clean = last is not None and is_clean(last)
     if not clean and workspace.plan.model.cutover.profile == "small":
         cutover.move("rehearsed", who=who, profile="small")
     elif last is None:
@@ -104,6 +104,11 @@ def _rehearsed(cutover: Cutover, who: str, despite: str | None) -> None:
     else:
         more: dict[str, Any] = {} if clean else {"despite": despite}
         cutover.move("rehearsed", who=who, evidence=last.evidence, rehearsal=last.digest, **more)
+
+
+def is_clean(event: Event) -> bool:
+    """Whether a rehearsal found nothing; or is the one within which this cutover is played."""
+    return bool(event.facts.get("clean") or event.facts.get("within"))
 
 
 def trouble(event: Event) -> str:

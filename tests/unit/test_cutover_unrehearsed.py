@@ -69,3 +69,14 @@ def test_a_start_after_a_rehearsal_with_trouble_is_refused_until_somebody_says_w
     starting.start(case.cutover, who="Max", despite="both are known")
     assert states(case.workspace) == {"all": "syncing"}
     assert Cutover(case.workspace).moves()[0].facts["despite"] == "both are known"
+
+
+def test_within_a_rehearsal_its_own_cutover_starts(tmp_path: Path, engine: Engine) -> None:
+    case = Planned(tmp_path / "w", engine)
+    trail.append(
+        case.workspace.ledger, "Ada", starting.REHEARSED, plan=case.workspace.plan.digest, within=True
+    )
+
+    starting.start(case.cutover, who="Ada")
+
+    assert states(case.workspace) == {"all": "syncing"}

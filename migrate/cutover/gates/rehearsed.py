@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from migrate.clock import parse_stamp
 from migrate.cutover import trail
 from migrate.cutover.gates.lines import GateLine, green, red
-from migrate.cutover.starting import REHEARSED, trouble
+from migrate.cutover.starting import REHEARSED, is_clean, trouble
 from migrate.plan.terms import parse_span
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def lines(cutover: Cutover) -> Iterator[GateLine]:
         yield red(ID, f"The last rehearsal was of plan {ran[:12] or '?'}.", AGAIN, figure)
     elif age > parse_span(terms.gate.rehearsal):
         yield red(ID, "The last rehearsal is too old.", AGAIN, figure, about=found.digest)
-    elif not (found.facts.get("clean") or found.facts.get("within")):
+    elif not is_clean(found):
         yield red(ID, trouble(found), AGAIN, figure, about=found.digest)
     else:
         yield green(ID, "Rehearsed with this plan, clean.", figure)
