@@ -32,6 +32,8 @@ OPERATOR = "Max"
 # What moves a cohort on, and can't be asked for twice.
 ONCE = ("cutover start", "cutover freeze", "cutover thaw", "cutover switch", "cutover back")
 TOKEN = "pat-na1-sandbox"
+# Why a cohort is loaded where the rehearsal wasn't clean: checks of links compare nothing in a few firms.
+DESPITE = "few-firms-have-no-links"
 BUFFERED = 5  # every so manieth post comes through the door that is a buffer
 RULES = """\
       companies.domain: {keep: source}
@@ -327,7 +329,7 @@ class Weekend:
     def load_cohorts(self) -> None:
         """All cohorts are loaded while people work on, through an outage."""
         for cohort in COHORTS:
-            self.do(f"cutover start --cohort {cohort} --as {OPERATOR}")
+            self.do(f"cutover start --cohort {cohort} --despite {DESPITE} --as {OPERATOR}")
             self.busy(self.edits, (BACK,))
         self.outage(120)
         self.busy(self.edits, (BACK,))
