@@ -22,7 +22,7 @@ from migrate.engine import text
 from migrate.errors import Busy
 from migrate.load.homes import DELETED
 from migrate.place import STATE
-from migrate.plan.keys import id_of, key_sql
+from migrate.plan.keys import entry_of, id_of, key_sql
 
 if TYPE_CHECKING:
     from migrate.cutover.reverse_plan import BackEntry
@@ -32,13 +32,13 @@ _ONE = threading.Lock()  # a load asks from several threads
 
 
 def settle(workspace: Workspace) -> None:
-    """Before a load: carry out what a killed round of a live way back planned, and know what it made.
+    """Before a load: carry out what a killed process of the way back planned, and know what it made.
 
     Raises:
         Parked, SystemRefused, InDoubt, LeaseHeld: a system; what was done is kept.
     """
-    live = workspace.plan.model.cutover.reverse.mode == "live"
-    if not live or "switched" not in states(workspace).values():
+    live, now = workspace.plan.model.cutover.reverse.mode == "live", states(workspace).values()
+    if not (live and "switched" in now) and "reversing" not in now:
         return
     with suppress(Busy), opened(workspace) as side, alone(side):  # who is at it now does the same
         side.ready()
@@ -82,7 +82,8 @@ def echoes(workspace: Workspace, entry: str, changed: Mapping[str, Sequence[str]
 def _of(side: Side, each: BackEntry, changed: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
     ids = {key: id_of(key) for key in changed}
     listed = ", ".join(text(id) for id in sorted(set(ids.values())))
-    gone, keys = deleted(side, each.old, listed), keys_of(side, each.old, listed)
+    gone = deleted(side, each.old, listed)
+    keys = {k: id for k, id in keys_of(side, each.old, listed).items() if entry_of(k) == each.name}
     images = left(side, ", ".join(map(text, keys))) if keys else {}
     ours = {keys[rkey]: image for rkey, image in images.items()}
     names = [field.name for field in each.fields]

@@ -37,6 +37,7 @@ from migrate.journal import Entry
 from migrate.load import Loading
 from migrate.load.context import Progress, no_progress
 from migrate.stages.admitting import open_attempt
+from migrate.stages.at_home import born
 from migrate.stages.load import Loaded, load
 from migrate.stages.transform.publish import PART_ROWS
 from migrate.store import Manifest, generation_folder
@@ -157,7 +158,7 @@ def plan(
 
 def _going(side: Side, cohort: str) -> bool:
     """Make the engine's table `going` (key): records that go home with a cohort, for no other one that is
-    switched has them. Whether there is any other."""
+    switched has them, and all that were born in the new system. Whether there is any other."""
     others = [name for name, state in states(side.forward).items() if name != cohort and state in HERE]
     engine = side.workspace.engine
     engine.run(
@@ -166,6 +167,7 @@ def _going(side: Side, cohort: str) -> bool:
     for name in others:
         keys = copied(side, homes.keys(side.forward, name))
         engine.run(f"DELETE FROM going WHERE key IN (SELECT key FROM {keys})")
+    engine.run(f"INSERT INTO going SELECT key FROM {copied(side, born(side.forward))}")
     return bool(others)
 
 

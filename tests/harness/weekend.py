@@ -395,18 +395,22 @@ class Weekend:
             raise Stuck(f"the gate of `{cohort}` is red: {found['red']}")
 
     def _sign_in_the_console(self, name: str, code: str) -> None:
-        from playwright.sync_api import expect, sync_playwright
+        from playwright.sync_api import expect
 
-        served = self.lane.start("console --port 0")
+        from tests.browser.chromium import chromium
+
+        served, up = self.lane.start("console --port 0"), False
         try:
             end = time.monotonic() + lanes.PATIENCE
-            while "The console is at" not in served.err.read_text():
-                if time.monotonic() > end or served.state() == "Z":
-                    raise Stuck(f"the console didn't start: {served.err.read_text()[-1000:]}")
+            while not up:
+                told = served.err.read_text() if served.err.exists() else ""  # the product makes it itself
+                up = "The console is at" in told
+                if not up and (time.monotonic() > end or served.state() == "Z"):
+                    raise Stuck(f"the console didn't start: {told[-1000:]}")
                 time.sleep(0.1)
             url = self.do_list(["console", "invite", name])["url"]
-            with sync_playwright() as playwright:
-                page = playwright.chromium.launch().new_page()
+            with chromium() as browser:
+                page = browser.new_page()
                 page.set_default_timeout(60_000)
                 page.goto(url)
                 page.get_by_role("button", name=f"Log in as {name}").click()
@@ -417,7 +421,7 @@ class Weekend:
                 page.get_by_role("button", name="Sign", exact=True).click()
                 expect(page.get_by_text(re.compile("signature stands"))).to_be_visible(timeout=60_000)
         finally:
-            served.signal(signal.SIGINT)
+            served.signal(signal.SIGINT if up else signal.SIGKILL)  # before it is up it may heed no other
             served.wait()
 
     def do_list(self, words: Sequence[str], codes: Sequence[int] = (0, 1)) -> dict[str, Any]:

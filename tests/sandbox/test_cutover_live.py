@@ -86,3 +86,15 @@ def test_going_back_counts_what_people_entered_and_not_the_canary(rig: Rig) -> N
     delta(rig)
     found = rig.run("cutover back --cohort pilot --yes --as Ada")["back"]
     assert (found["state"], found["counts"]) == ("reverted", {"brought back": 1})
+
+
+def test_who_was_born_in_the_new_system_goes_home_with_the_first_cohort_as_people_left_them(rig: Rig) -> None:
+    fay = rig.act("new", "create", "contacts", fields={"lastname": "fay", "phone": "+1"})["id"]
+    delta(rig)
+    with rig.workspace() as workspace:
+        rig.moves(workspace, "rest", PATH[PATH.index("frozen") : PATH.index("approved") + 1])
+    rig.switch("rest")
+    rig.act("new", "update", "contacts", id=fay, fields={"phone": "+2"})
+    found = rig.run("cutover back --cohort pilot --yes --as Ada")["back"]
+    assert (found["state"], found["counts"]) == ("reverted", {"brought back": 1, "created": 1})
+    assert rig.named("old", "contacts", "fay")["phone"] == "+2"
