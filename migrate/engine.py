@@ -79,6 +79,8 @@ class Engine:
                 "allow_community_extensions": False,
             },
         )
+        if self.memory < LEAN:  # what was read of a file is had again from the system's own cache
+            self._connection.execute("SET GLOBAL enable_external_file_cache = false")
         reach = ", ".join(text(str(folder.resolve())) for folder in folders)
         for setting in (
             "SET GLOBAL TimeZone = 'UTC'",
