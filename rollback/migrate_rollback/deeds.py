@@ -6,7 +6,7 @@ undone some of it, and a load after that may have done it again. Facts about the
 no part of it.
 
     undo_journal   the journal, each entry with what it is to this rollback (a view)
-    undo_floors    after which entry each key goes on; undo_ended, undo_heads: steps on the way
+    undo_floors    after which entry each key goes on; undo_ended, undo_heads (goes again): steps to it
     undo_records   what we created or changed and haven't undone, one row a migration key
     undo_sides     records that automations made because of us, not yet gone
     undo_ends      (object, id, role): created, adopted, side, stray; whose links count as ours
@@ -88,12 +88,15 @@ def tables(
         only = " LIMIT 0" if whole and name == "undo_refs" else ""  # nothing of ours stays
         begin = f"CREATE OR REPLACE TABLE {name} AS"
         by = _PARTED.get(name)
-        for share in shares(count, by) if by else ("true",):
+        some = count * 2 if name == "undo_records" else count  # it alone holds images
+        for share in shares(some, by) if by else ("true",):
             part = query
             for table in ("undo_journal", *(_BY_KEY if by == "key" else ())):
                 part = re.sub(rf"\b{table}\b", f"(SELECT * FROM {table} WHERE {share})", part)
             engine.run(f"{begin} {part}{only}")
             begin = f"INSERT INTO {name}"
+        if name == "undo_records":
+            engine.run("DROP TABLE undo_heads")  # a row for each key, in memory that others need
 
 
 def quoted(values: object) -> str:

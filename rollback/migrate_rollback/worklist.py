@@ -171,13 +171,8 @@ def build(
               {nothing}, {no_sent}, '', '', false, 'link', false, {none}, seq FROM undo_cut""",
             *_relinks(workspace, point, nothing, no_sent),
         ]
-    reader = workspace.engine.stream(
-        f"""SELECT * EXCLUDE (seq) FROM ({" UNION ALL ".join(selects)})
-        ORDER BY step, object, action, kind, seq DESC, key, id""",
-        rows=READ_ROWS,
-    )
     with store.writer(folder, schema(), part_rows=PART_ROWS) as writer:
-        for batch in reader:
+        for batch in _in_order(workspace, " UNION ALL ".join(selects)):
             writer.write(batch)
     rows = sum(part.rows for part in writer.parts)
     if not rows:
@@ -186,6 +181,24 @@ def build(
     return store.publish(
         Manifest(folder, "rollback", str(point.attempt), 0, rows, tuple(writer.parts), facts=facts)
     )
+
+
+def _in_order(workspace: Workspace, listed: str) -> Iterator[pa.RecordBatch]:
+    """A list's rows in the order in which they are undone, sorted some at a time: rows hold whole images."""
+    engine = workspace.engine
+    runs = engine.rows(
+        f"""SELECT step, object, action, kind, count(*) AS n, min(seq) AS first, max(seq) AS last
+        FROM ({listed}) GROUP BY ALL ORDER BY step, object, action, kind"""
+    )
+    for run in runs:
+        same = " AND ".join(f"{name} = {text(run[name])}" for name in ("object", "action", "kind"))
+        width = (run["last"] - run["first"]) // (run["n"] // PART_ROWS + 1) + 1
+        for last in range(run["last"], run["first"] - 1, -width):
+            yield from engine.stream(
+                f"""SELECT * EXCLUDE (seq) FROM ({listed}) WHERE step = {run["step"]} AND {same}
+                AND seq > {last - width} AND seq <= {last} ORDER BY seq DESC, key, id""",
+                rows=READ_ROWS,
+            )
 
 
 def _relinks(workspace: Workspace, point: Checkpoint, nothing: str, no_sent: str) -> Iterator[str]:
