@@ -242,7 +242,6 @@ def test_a_delta_brings_what_changed_went_was_merged_and_was_unlinked(
     assert {name for name, each in again.items() if each["deleted"]} == {"contacts"}
 
 
-@pytest.mark.long
 def test_a_delta_brings_back_what_came_back_from_the_bin(portals: Portals) -> None:
     """HubSpot's lists show a restored record with its old stamp, and no window has it."""
     ids, company = portals.ids, portals.ids["daughter"]
