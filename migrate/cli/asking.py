@@ -41,6 +41,18 @@ def typed(question: str, *, flag: bool = True) -> str:
     return _answer(lambda: str(click.prompt(question, err=True)), flag=flag)
 
 
+def given_up(answer: str) -> None:
+    """Go on only if these words are typed, which say how much is given up. No option answers for a person.
+
+    Raises:
+        click.UsageError: something else was typed.
+        click.Abort, UsageError: as `typed`.
+    """
+    said = typed(f"To give these up, type `{answer}`", flag=False)
+    if said.strip() != answer:
+        raise click.UsageError(f"`{said}` isn't `{answer}`; nothing was done.")
+
+
 def _answer(ask: Callable[[], T], *, flag: bool = True) -> T:
     nobody = UsageError(
         "This command asks before it writes, and there is no terminal to answer at; nothing was done.",

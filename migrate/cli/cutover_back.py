@@ -70,9 +70,7 @@ def _accepted(session: Session, cutover: Cutover) -> Late | None:
     session.say("What may be lost, or has to be entered by hand:")
     for each in found.losses:
         session.say(f"  {each}")
-    typed = asking.typed(f"To give these up, type `{found.answer}`", flag=False)
-    if typed.strip() != found.answer:
-        raise click.UsageError(f"`{typed}` isn't `{found.answer}`; nothing was done.")
+    asking.given_up(found.answer)
     return found
 
 

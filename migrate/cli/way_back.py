@@ -42,9 +42,7 @@ def accepted(
     for each in found.losses:
         session.say(f"  {each.words}")
     session.say("It undoes everything else.")
-    typed = asking.typed(f"To give these up, type `{found.answer}`", flag=False)
-    if typed.strip() != found.answer:
-        raise click.UsageError(f"`{typed}` isn't `{found.answer}`; nothing was done.")
+    asking.given_up(found.answer)
     return found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from migrate.connector import THEIRS, Held, Who
+from migrate.connector import THEIRS, Held, Version, Who
 from migrate.load.sending import Sender
 from migrate.load.work import Item, Known, RecordWork
 
@@ -138,17 +138,10 @@ class Wanted:
             ]
             if names:
                 odd[key] = names
-        if not odd:
-            return {}
-        ids = [str(items[key].id) for key in odd]
-        listed = sorted({name for names in odd.values() for name in names})
-        versions = self.sender.loading.newest(self.sender.object, ids, listed)
-        found: dict[str, list[str]] = {}
-        for key, names in odd.items():
-            kept = versions.get(str(items[key].id), {})
-            last = {name: next(iter(kept.get(name, [])), None) for name in names}
-            found[key] = [n for n, by in last.items() if by is not None and by.who is Who.AUTOMATION]
-        return found
+        return {
+            key: [name for name, by in last.items() if by is not None and by.who is Who.AUTOMATION]
+            for key, last in self._last(items, odd).items()
+        }
 
     def _said_no(self, name: str, record: Held) -> bool:
         """Whether somebody opted out in the target since: nothing that a write of ours could undo."""
@@ -175,18 +168,28 @@ class Wanted:
             ]
             if late:
                 fresh[key] = late
-        ids = [str(items[key].id) for key in fresh]
-        names = sorted({name for late in fresh.values() for name in late})
-        versions = self.sender.loading.newest(self.sender.object, ids, names)
         found: dict[str, list[str]] = {}
-        for key, late in fresh.items():
-            kept = versions.get(str(items[key].id), {})
+        for key, last in self._last(items, fresh).items():
             since = known.adopted if (known := items[key].known) else ""
-            last = {name: next(iter(kept.get(name, [])), None) for name in late}
             found[key] = sorted(
                 n for n, by in last.items() if by is None or (by.who in THEIRS and by.at > since)
             )
         return found
+
+    def _last(
+        self, items: Mapping[str, Item], asked: Mapping[str, Sequence[str]]
+    ) -> dict[str, dict[str, Version | None]]:
+        """The version that stands in each of these fields, by key and field; None where the target tells
+        none."""
+        ids = [str(items[key].id) for key in asked]
+        names = sorted({name for each in asked.values() for name in each})
+        versions = self.sender.loading.newest(self.sender.object, ids, names)
+        return {
+            key: {
+                name: next(iter(versions.get(str(items[key].id), {}).get(name, [])), None) for name in listed
+            }
+            for key, listed in asked.items()
+        }
 
     def _ours(self, name: str, value: str | None, item: Item, known: Known, record: Held) -> bool:
         """Whether a field of an adopted record is the source's, by what the target held at the adoption, or

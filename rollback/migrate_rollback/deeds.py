@@ -88,7 +88,7 @@ def tables(
         only = " LIMIT 0" if whole and name == "undo_refs" else ""  # nothing of ours stays
         begin = f"CREATE OR REPLACE TABLE {name} AS"
         by = _PARTED.get(name)
-        some = count * 2 if name == "undo_records" else count  # it alone holds images
+        some = count * 2 if name == "undo_records" else count  # whole images, before and after
         for share in shares(some, by) if by else ("true",):
             part = query
             for table in ("undo_journal", *(_BY_KEY if by == "key" else ())):
