@@ -60,7 +60,7 @@ def _gone(side: Side, rows: Rows, each: BackEntry) -> Iterator[list[dict[str, An
     query = f"""SELECT i.rkey AS _key, i.old_id AS _old_id, b._id AS _new_id, {title} AS _title,
           {owner} AS _owner, o._stamp AS _old_stamp{f", {columns}" if columns else ""}
         FROM {base} AS b JOIN ids AS i ON i.object = {text(each.object)} AND i.id = b._id
-          AND i.entry = {text(each.name)} AND {rows.counts("i")}
+          AND i.entry = {text(each.name)} AND {rows.changes.counts("i")}
         LEFT JOIN {old} AS o ON o._id = i.old_id
         WHERE b._id NOT IN (SELECT _id FROM {now}) ORDER BY _key"""
     if not engine.rows(f"SELECT 1 FROM ({query}) LIMIT 1"):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from migrate.cutover.reverse_artifacts import PLANNED_LINKS, Findings, append, publish
+from migrate.cutover.reverse_changes import Changes, rkey
 from migrate.cutover.reverse_plan import BackEntry
-from migrate.cutover.reverse_rows import Rows
 from migrate.cutover.reverse_side import LINKS, NEW, Side
 from migrate.cutover.reverse_told import Told
 from migrate.engine import identifier, text
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 
 def plan_links(
-    side: Side, rows: Rows, each: BackEntry, index: int, *, counts: bool, told: Findings, loading: Loading
+    changes: Changes, each: BackEntry, index: int, *, counts: bool, told: Findings, loading: Loading
 ) -> None:
     """Links of the new system that came or went since, as links of the old one."""
-    link, name = each.links[index], f"{each.name}.{index}"
-    folder = generation_folder(PLANNED_LINKS, name, rows.number)
+    side, link, name = changes.side, each.links[index], f"{each.name}.{index}"
+    folder = generation_folder(PLANNED_LINKS, name, changes.number)
     side.store.discard(folder)
     schema = arrow_schema(LINK)
     with side.store.writer(folder, schema, part_rows=PART_ROWS) as writer:
         if counts:
-            for batch in side.workspace.engine.stream(_link_query(side, rows, each, index)):
+            for batch in side.workspace.engine.stream(_link_query(changes, each, index)):
                 table = _as_table(batch, schema)
                 writer.write(table)
-                append(loading, list(_known_links(side, loading, table, rows.number)))
+                append(loading, list(_known_links(side, loading, table, changes.number)))
                 told.write(_told_links(each, link.to, table))
-    publish(side, PLANNED_LINKS, name, rows.number, writer.parts, schema)
+    publish(side, PLANNED_LINKS, name, changes.number, writer.parts, schema)
 
 
 def _as_table(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
@@ -46,8 +46,8 @@ def _as_table(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_batches([batch]).select(schema.names).cast(schema)
 
 
-def _link_query(side: Side, rows: Rows, each: BackEntry, index: int) -> str:
-    link = each.links[index]
+def _link_query(changes: Changes, each: BackEntry, index: int) -> str:
+    side, link = changes.side, each.links[index]
     where = f"right_object = {text(link.far)}"
     if link.labels:
         known = ", ".join(map(text, link.labels))
@@ -59,12 +59,12 @@ def _link_query(side: Side, rows: Rows, each: BackEntry, index: int) -> str:
         label = text(link.label or "default")
     columns = '"left", "right", label'
     now = f"SELECT {columns} FROM {side.look(NEW, f'{each.object}-links')} WHERE {where}"
-    before = f"SELECT {columns} FROM {side.base(each.object, rows.number - 1, LINKS)} WHERE {where}"
+    before = f"SELECT {columns} FROM {side.base(each.object, changes.number - 1, LINKS)} WHERE {where}"
     far = next((one for one in side.entries if one.object == link.far and one.first), None)
     if far is None:
         return f"SELECT {', '.join(f'NULL::VARCHAR AS {identifier(n)}' for n in LINK)} WHERE false"
-    left, right = rows.rkey(each, 'd."left"'), rows.rkey(far, 'd."right"')
-    settled = rows.considered(each.object)
+    left, right = rkey(side, each, 'd."left"'), rkey(side, far, 'd."right"')
+    settled = changes.considered(each.object)
     there, far_there = side.look(NEW, each.object), side.look(NEW, far.object)
     return f"""SELECT
           coalesce((SELECT min(rkey) FROM ids WHERE object = {text(each.object)} AND id = d."left"

@@ -25,6 +25,7 @@ from migrate.cutover.reverse_artifacts import (
     publish,
     put,
 )
+from migrate.cutover.reverse_changes import Changes
 from migrate.cutover.reverse_gone import plan_deletions
 from migrate.cutover.reverse_links import plan_links
 from migrate.cutover.reverse_plan import BackEntry
@@ -138,7 +139,8 @@ def plan(
         Loading(side.workspace, target, side.workspace.guarded(), attempt) as loading,
     ):
         bounded = bool(cohort) and _going(side, cohort)
-        rows = Rows(side, loading, number, only=only, bounded=bounded, at=at, consent=whole)
+        changes = Changes(side, number, only=only, bounded=bounded, consent=whole)
+        rows = Rows(changes, loading, at=at)
         told = Findings(side, number)
         ready = [_entry(side, rows, each, told, loading, objects) for each in side.entries]
         _seed_references(side, loading, ready, number)
@@ -148,7 +150,7 @@ def plan(
     for object in side.objects:
         if objects and object not in objects:
             continue
-        settled = rows.considered(object)
+        settled = changes.considered(object)
         _move_base(side, object, number, settled)
     side.mark(number, ROUND, "", at, tried)
     with side.workspace.ledger.write() as tx:
@@ -186,14 +188,14 @@ def _entry(
     side.store.discard(folder)
     with side.store.writer(folder, schema, part_rows=PART_ROWS) as writer:
         if counts:
-            rows.table(each)
+            rows.changes.table(each)
             for table, found, seeds in rows.ready(each):
                 writer.write(table)
                 told.write(found)
                 append(loading, seeds)
     ready = publish(side, PLANNED, each.name, rows.number, writer.parts, schema)
     for index in range(len(each.links)):
-        plan_links(side, rows, each, index, counts=counts, told=told, loading=loading)
+        plan_links(rows.changes, each, index, counts=counts, told=told, loading=loading)
     plan_deletions(side, rows, each, told, loading, counts=counts)
     return ready
 

@@ -396,9 +396,7 @@ class Lane:
         of the other lane's clock, so that this one is put ahead of it."""
         shutil.copytree(other.base / "saved" / name, self.base / "saved" / name)
         for mine, theirs in zip(self.both(), other.both(), strict=True):
-            now, then = (
-                datetime.fromisoformat(each.control.get("/clock")["now"]) for each in (mine, theirs)
-            )
+            now, then = (datetime.fromisoformat(each.control.get("/clock")["now"]) for each in (mine, theirs))
             mine.control.post("/clock", {"offset": max(0.0, (then - now).total_seconds()) + 1})
 
     def restore(self, name: str) -> None:

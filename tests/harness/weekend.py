@@ -32,8 +32,6 @@ OPERATOR = "Max"
 # What moves a cohort on, and can't be asked for twice.
 ONCE = ("cutover start", "cutover freeze", "cutover thaw", "cutover switch", "cutover back")
 TOKEN = "pat-na1-sandbox"
-# Why a cohort is loaded where the rehearsal wasn't clean: checks of links compare nothing in a few firms.
-DESPITE = "few-firms-have-no-links"
 BUFFERED = 5  # every so manieth post comes through the door that is a buffer
 RULES = """\
       companies.domain: {keep: source}
@@ -329,7 +327,7 @@ class Weekend:
     def load_cohorts(self) -> None:
         """All cohorts are loaded while people work on, through an outage."""
         for cohort in COHORTS:
-            self.do(f"cutover start --cohort {cohort} --despite {DESPITE} --as {OPERATOR}")
+            self.do(f"cutover start --cohort {cohort} --as {OPERATOR}")
             self.busy(self.edits, (BACK,))
         self.outage(120)
         self.busy(self.edits, (BACK,))
@@ -373,9 +371,8 @@ class Weekend:
         """Evidence, gate, two signatures."""
         self.do("validate")
         red = self.do(f"cutover gate --cohort {cohort} --as {OPERATOR}")["red"]
-        if differ := [each for each in red if each.startswith("check:") or each == "rehearsal"]:
-            # What somebody wrote on the wrong side is a difference until a person lets it stand. So is
-            # what a rehearsal says of checks that have nothing to compare in a pilot of a few firms.
+        if differ := [each for each in red if each.startswith("check:")]:
+            # What somebody wrote on the wrong side is a difference until a person lets it stand.
             why = "what people changed on the wrong side is listed with both values"
             words = ["override", "--cohort", cohort, "--lines", ",".join(differ), "--as", OPERATOR]
             self.do_list([*words, "--reason", why, "--yes"])

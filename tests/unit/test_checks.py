@@ -11,6 +11,7 @@ from migrate_validators.model import Result, Verdict
 from migrate_validators.run import BUILT_IN, run
 
 from migrate.connector import Link, Version, Who
+from migrate.stages.crosswalk import OTHERS
 from tests.unit.moved import Moved, moved, publish, texts, told
 
 
@@ -507,6 +508,21 @@ def test_nothing_compared_is_never_a_pass(migration: Moved) -> None:
     assert results["rows.Opportunity"].verdict is Verdict.EMPTY
     assert results["sums.Opportunity"].verdict is Verdict.EMPTY
     assert results["completeness.Opportunity"].verdict is Verdict.EMPTY
+
+
+def test_what_waits_for_its_cohort_is_amber_until_the_cohort_starts(migration: Moved) -> None:
+    migration.journal = []
+    migration.target.records |= {"deals": {}, "contacts": {}}
+    cause = f"D1 isn't there: {OTHERS}"
+    rows = [{"_key": f"sf.Opportunity.D{n}", "cause": cause} for n in (1, 2)]
+    publish(migration.store, "blocked/Opportunity/current", rows, texts("_key", "cause"))
+
+    results = migration.results("rows", "sums", "completeness", "links")
+
+    of = {id: each for id, each in results.items() if each.object == "Opportunity"}
+    assert {each.verdict for each in of.values()} == {Verdict.WARN}, of
+    assert {each.figures["records of cohorts that haven't started"] for each in of.values()} == {2}
+    assert results["rows.Contact"].verdict is Verdict.EMPTY  # none of it waits: comparing nothing is red
 
 
 def test_a_check_that_breaks_is_an_error_and_hides_no_other(migration: Moved) -> None:

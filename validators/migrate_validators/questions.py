@@ -19,16 +19,16 @@ import duckdb
 
 from migrate.clock import parse_stamp
 from migrate.connector import OTHER, Answer, AnswersTotals, By, NotAnswered, Question, Where
-from migrate.engine import identifier, reason, text
+from migrate.engine import identifier, reason
 from migrate.errors import Parked, Retriable, SystemRefused, UsageError
 from migrate.plan.figures import is_file, vendor_key
-from migrate.stages.crosswalk import OTHERS
 from migrate_validators.asking import Asked, Role, Silent, ask
 from migrate_validators.classes import FAIL, WARN, Class
 from migrate_validators.evidence import Evidence
 from migrate_validators.invariants import compiled
 from migrate_validators.model import Decision, Result, Table, Verdict, many
 from migrate_validators.sums import exact
+from migrate_validators.unstarted import FIGURE, unstarted
 from migrate_validators.wording import without_folders
 
 if TYPE_CHECKING:
@@ -69,27 +69,17 @@ class Answers:
 def check(evidence: Evidence) -> Iterator[Result]:
     """One result a question of the plan."""
     questions = evidence.plan.model.validate_.questions
-    waiting = _waiting(evidence) if questions else 0
+    waiting = unstarted(evidence) if questions else 0
     for asked in questions:
         id = f"{ID}.{re.sub(r'[^a-z0-9]+', '_', asked.name.lower()).strip('_') or 'question'}"
         yield _later(id, asked, waiting) if waiting else _question(evidence, id, asked)
-
-
-def _waiting(evidence: Evidence) -> int:
-    """How many records belong to cohorts that haven't started."""
-    return int(
-        evidence.one(
-            f"""SELECT count(*) AS n FROM {evidence.ends}
-            WHERE outcome = 'blocked' AND contains(reason, {text(OTHERS)})"""
-        )
-    )
 
 
 def _later(id: str, asked: QuestionPlan, waiting: int) -> Result:
     told = f"Not asked yet: {many(waiting, 'record')} of other cohorts aren't there before these start."
     return Result(
         id=id, check=ID, object="", title=asked.name, verdict=Verdict.WARN, summary=told, compared=0,
-        figures={"records of cohorts that haven't started": waiting},
+        figures={FIGURE: waiting},
     )  # fmt: skip
 
 

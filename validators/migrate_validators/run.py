@@ -52,6 +52,7 @@ from migrate_validators.screen import document as screen_document
 from migrate_validators.story import Point, point, story, told_decision
 from migrate_validators.trend import noted, trend
 from migrate_validators.triage import DIFFERENCES, former_rows, triage
+from migrate_validators.unstarted import compared_later
 from migrate_validators.wording import without_folders
 
 if TYPE_CHECKING:
@@ -349,8 +350,10 @@ def _one(evidence: Evidence, name: str, check: Check | Exception) -> list[Result
             now = time.monotonic()
             # Comparing nothing proves nothing, whatever a check makes of it.
             empty = result.verdict is Verdict.PASS and not result.compared
-            verdict = Verdict.EMPTY if empty else result.verdict
-            results.append(replace(result, verdict=verdict, seconds=round(now - begun, 3)))
+            result = replace(result, verdict=Verdict.EMPTY) if empty else result
+            if result.verdict is Verdict.EMPTY:
+                result = compared_later(evidence, result)
+            results.append(replace(result, seconds=round(now - begun, 3)))
             evidence.progress(f"check {name}", len(results), len(results) + 1)
             begun = now
     except _ENDS_ALL:

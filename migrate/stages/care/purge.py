@@ -383,9 +383,7 @@ class _Purging:
         folder = self.root / WAY_BACK
         if not self._sealed():
             return []
-        return sorted(
-            each.relative_to(self.root).as_posix() for each in folder.rglob("*") if each.is_file()
-        )
+        return sorted(each.relative_to(self.root).as_posix() for each in folder.rglob("*") if each.is_file())
 
     def _named(self, path: Path) -> bool:
         if zipfile.is_zipfile(path):
