@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 FOLDER = "reverse"  # below the workspace's state; a purge knows it by this name
 WHOLE_EVERY = timedelta(days=1)  # a look that goes on for longer is taken anew
 NEW, OLD, BASE, LINKS, FOREIGN, MARKS = "look-new", "look-old", "base", "base-links", "foreign", "marks"
+ON_S3 = (
+    "The way back keeps a ledger and a journal of its own in a folder; this workspace is on S3.",
+    "Restore it into a folder (`migrate backup`, `migrate restore`), and switch from there.",
+)
 ANCHOR, ROUND = "anchor", "round"  # kinds of marks
 
 
@@ -63,10 +67,7 @@ class Side:
 
     def __init__(self, forward: Workspace) -> None:
         if forward.place.remote:
-            raise UsageError(
-                "The way back keeps a ledger and a journal of its own in a folder; this workspace is on S3.",
-                "Restore it into a folder (`migrate backup`, `migrate restore`), and switch from there.",
-            )
+            raise UsageError(*ON_S3)
         self.forward = forward
         plan, self.source, self.target = forward.plan, forward.catalog("source"), forward.catalog("target")
         self.entries = turned(plan, self.source, self.target, quick(forward).inverses)

@@ -96,6 +96,7 @@ ORDER = [
     "prepare", "extract", "transform", "load", "delta", "freeze", "drain", "validate", "gate", "approve",
     "switch", "reverse", "back", "rollback", "verify",
 ]  # fmt: skip
+QUICK = ("--speed", "20", "--latency", "0.02", "--as", "Ada")
 PACE = ("--speed", "2", "--latency", "0.02", "--as", "Ada")
 
 
@@ -131,6 +132,61 @@ def test_a_rehearsal_plays_the_cutover_there_and_back_without_any_real_system(li
     altered = line.root / ".migrate" / "cutover" / "rehearsals" / event["file"]
     altered.write_bytes(content.replace(b'"verdict"', b'"verdicT"'))
     assert "isn't the document" in line.run("cutover", "runbook", codes=(5,))["message"]
+
+
+@pytest.mark.long
+def test_an_anonymised_extract_is_rehearsed_for_the_plan_that_it_was_made_of_and_no_other(
+    line: Line, tmp_path: Path
+) -> None:
+    plan, others, stage = line.root / "plan.yaml", tmp_path / "shareable", line.root / ".migrate" / "stage"
+    before = plan.read_text()
+    line.run("anonymize", str(others))
+    stage.rename(tmp_path / "stage")  # nothing of the real extract may be needed
+
+    seen = line.run("cutover", "rehearse", "--extract", str(others), *QUICK)["rehearsal"]
+
+    assert (seen["back"], seen["lost"], seen["findings"], seen["refusals"]) == ("pass", [], [], []), seen
+    assert seen["records"] == seen["of"] == TINY.accounts
+    assert "the real values" in seen["not_proved"][-1]
+    [moved] = events(line, "cutover moved")
+    assert (moved["cohort"], moved["to"]) == ("all", "rehearsed"), "the real workspace's cohort may go on"
+    assert not (others / ".migrate" / "rehearsal").exists()
+
+    def refused(root: Path, *more: str) -> str:
+        rehearse = ("cutover", "rehearse", "--extract", str(root), *more, *QUICK)
+        return str(line.run(*rehearse, codes=(2,))["message"])
+
+    assert "has no hooks" in refused(others, "--hooks")
+    plan.write_text(before.replace("name: Name", "name: {expression: upper(Name)}"))
+    assert "was made of plan" in refused(others)
+    plan.write_text(before)
+    theirs = others / "plan.yaml"
+    theirs.write_text(theirs.read_text().replace("city: BillingCity", "state: BillingCity"))
+    assert "was changed after" in refused(others)
+    assert "isn't what `migrate anonymize` made" in refused(line.root)
+
+
+@pytest.mark.long
+def test_hooks_run_in_a_rehearsal_only_when_told_and_are_undone_on_the_way_back(
+    line: Line, tmp_path: Path
+) -> None:
+    log, plan = tmp_path / "hooks.log", line.root / "plan.yaml"
+    hook = (
+        f"hooks: [{{name: form, do: {{command: [sh, -c, 'echo done >> {log}']}}, "
+        f"undo: {{command: [sh, -c, 'echo undone >> {log}']}}}}]"
+    )
+    plan.write_text(plan.read_text().replace("cutover: {", f"cutover: {{{hook}, "))
+
+    seen = line.run("cutover", "rehearse", *QUICK)["rehearsal"]
+
+    assert any("hooks of the switch" in each for each in seen["not_proved"])
+    assert not log.exists()
+
+    seen = line.run("cutover", "rehearse", "--hooks", *QUICK)["rehearsal"]
+
+    assert not any("hooks of the switch" in each for each in seen["not_proved"]), seen["not_proved"]
+    assert (seen["back"], seen["findings"]) == ("pass", [])
+    assert log.read_text().split() == ["done", "undone"]
 
 
 @pytest.mark.long

@@ -15,6 +15,7 @@ from migrate.cli import main
 from migrate.connector import Rights
 from migrate.cutover import excusing, freezing, keys, posts, trail
 from migrate.cutover import gate as gates
+from migrate.cutover.gates import way_back
 from migrate.cutover.gates.calendar import problems
 from migrate.cutover.gates.lines import GateLine
 from migrate.cutover.machine import MoveRefused
@@ -72,6 +73,19 @@ class Drifting(Case):
 
 def _report(case: Case) -> str:
     return str(json.loads(case.workspace.storage.read("reports/latest.json")[0])["folder"])
+
+
+def test_a_workspace_on_s3_is_told_before_anybody_signs_that_it_can_not_switch(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cutover = case.cutover
+    monkeypatch.setattr(cutover.workspace.place, "remote", "s3://bucket/acme")
+
+    [line] = way_back.lines(cutover)
+
+    assert (line.id, line.ok, line.overridable) == ("way-back", False, False)
+    assert "this workspace is on S3" in line.words
+    assert "migrate restore" in line.remedy
 
 
 def test_a_look_writes_nothing(case: Case) -> None:

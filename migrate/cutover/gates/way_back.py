@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from migrate.cutover import inverses
 from migrate.cutover.gates.lines import GateLine, green, red
+from migrate.cutover.reverse_side import ON_S3
 from migrate.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ ID = "way-back"
 
 
 def lines(cutover: Cutover) -> Iterator[GateLine]:
-    """One line: red while a field's loss has no rule in the plan."""
+    """One line: red while a field's loss has no rule in the plan, and where no way back can be kept."""
+    if cutover.workspace.place.remote:
+        yield red(ID, *ON_S3, about=ID)
+        return
     try:
         found = inverses.quick(cutover.workspace)
     except (PlanError, UsageError) as error:

@@ -29,6 +29,7 @@ from migrate.errors import MigrateError, UsageError
 from migrate.ledger.tables import measures
 from migrate.load.context import Progress, no_progress
 from migrate.stages import pipeline
+from migrate.stages.anonymize import ANONYMIZED
 from migrate.workspace import Workspace
 
 STOPPED = "cutover rehearsal stopped"
@@ -48,6 +49,11 @@ def rehearse(
         SystemRefused: a step came to its end where the real system may stop it, too; names the step.
         Damaged: a part of the extract differs from its digest.
     """
+    if options.hooks and options.extract is not None:
+        raise UsageError(
+            "An anonymised extract has no hooks: they lead to real systems, and stay with the original.",
+            "Leave out `--hooks`, or rehearse with this workspace's own extract.",
+        )
     if options.keep and workspace.place.remote:
         raise UsageError(
             "A workspace on S3 has no folder of its own in which a rehearsal could stay.",
@@ -74,31 +80,37 @@ def _played(workspace: Workspace, options: Options, progress: Progress) -> Rehea
             must_be_extracted(workspace)
             return on_twins(workspace, folder, options, progress)
         with closing(Workspace(options.extract, workspace.environment)) as other:
-            _must_be_alike(workspace, other)
+            _must_be_made_of(workspace, other)
             must_be_extracted(other)
             found = on_twins(other, folder, options, progress)
-        words = "the real values: the extract is another one's, of the same shape"
-        return replace(found, plan=workspace.plan.digest, not_proved=(*found.not_proved, words))
+        words = ["the real values: the extract is an anonymised one"]
+        if workspace.plan.model.cutover.hooks:
+            words.append("the hooks of the switch: an anonymised extract has none")
+        return replace(found, plan=workspace.plan.digest, not_proved=(*found.not_proved, *words))
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _must_be_alike(workspace: Workspace, other: Workspace) -> None:
-    """An anonymised extract comes with its own plan: entries, fields and links must be this plan's.
+def _must_be_made_of(workspace: Workspace, other: Workspace) -> None:
+    """What is played is the plan that lies with an anonymised extract: it must be this one, with pseudonyms.
 
     Raises:
-        UsageError: they aren't.
+        UsageError: it was made of another plan, was changed since, or is no anonymised extract.
     """
-    shapes = [
-        [(e.name, e.target, sorted(e.fields), [link.to for link in e.links]) for e in each.plan.model.objects]
-        for each in (workspace, other)
-    ]
-    if shapes[0] != shapes[1]:
+    made = trail.events(other.ledger, ANONYMIZED)
+    if not made:
         raise UsageError(
-            f"The plan in {other.place} has other entries, fields or links than this one.",
-            "Make the extract anew: `migrate anonymize`.",
+            f"{other.place} isn't what `migrate anonymize` made, or an older version made it.",
+            "Make it anew: `migrate anonymize`; or leave out `--extract`.",
         )
+    again = "Make it anew with the plan as it is: `migrate anonymize`."
+    of, own = str(made[-1].facts["plan"]), made[-1].facts["own"]
+    if of != workspace.plan.digest:
+        told = f"was made of plan {of[:12]}; this one is {workspace.plan.digest[:12]}"
+        raise UsageError(f"The extract in {other.place} {told}.", again)
+    if own != other.plan.digest:
+        raise UsageError(f"The plan in {other.place} was changed after the extract was made.", again)
 
 
 def _keep(workspace: Workspace, found: Rehearsed, who: str) -> Rehearsed:

@@ -7,6 +7,6 @@ what of a part, `beside` what of the plan; `leaks` searches the result for anybo
 from __future__ import annotations
 
 from migrate.stages.anonymize.leaks import Leak
-from migrate.stages.anonymize.run import Anonymized, anonymize, look_again
+from migrate.stages.anonymize.run import ANONYMIZED, Anonymized, anonymize, look_again
 
-__all__ = ["Anonymized", "Leak", "anonymize", "look_again"]
+__all__ = ["ANONYMIZED", "Anonymized", "Leak", "anonymize", "look_again"]

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 STAGES = ("source", FILES, "target")
 ROLES: tuple[Role, ...] = ("source", "target")
+ANONYMIZED = "anonymized"  # event of the result: of which plan it was made, and its own
 KEY = 32  # bytes
 BATCH = 32 << 20  # bytes of a part, uncompressed, that are in hand at a time
 
@@ -232,6 +233,7 @@ class _Run:
                         state="extracted", manifest=manifest.digest(), watermark=manifest.facts["watermark"],
                         settled=None,
                     )  # fmt: skip
+            tx.event("migrate anonymize", ANONYMIZED, plan=self.real.plan.digest, own=copy.plan.digest)
 
 
 def _rows(part: Any) -> int:
