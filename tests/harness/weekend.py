@@ -18,60 +18,22 @@ from typing import Any
 
 import httpx2
 
+from migrate.sandbox.server import Running
 from tests.harness import lanes
-from tests.harness.hold_words import HUBSPOT, SALESFORCE, last, salesforce_users
+from tests.harness.hold_words import SALESFORCE, last
 from tests.harness.lanes import Ended, Lane, Stuck
 from tests.harness.under import Order
 from tests.harness.weekend_doors import DOOR, Receiver
 from tests.harness.weekend_doors import PLAN as DOOR_PLAN
-from tests.harness.weekend_oracle import BACK, FIELDS, NEW, Moment, Verdict, edits, home, judge
+from tests.harness.weekend_oracle import BACK, NEW, Moment, Verdict, edits, home, judge
+from tests.harness.weekend_people import COHORTS, People
+from tests.harness.weekend_plan import PLAN, RULES
 
-COHORTS = ("pilot", "second", "rest")
 SIGNERS = ("Ada Example", "Ben Example")
 OPERATOR = "Max"
 # What moves a cohort on, and can't be asked for twice.
 ONCE = ("cutover start", "cutover freeze", "cutover thaw", "cutover switch", "cutover back")
 TOKEN = "pat-na1-sandbox"
-BUFFERED = 5  # every so manieth post comes through the door that is a buffer
-RULES = """\
-      companies.domain: {keep: source}
-      companies.industry: {lossy: accepted}
-      companies.hubspot_owner_id: {lossy: accepted}
-      contacts.email: {sql: {Email: email}}
-      contacts.hubspot_owner_id: {lossy: accepted}
-      deals.closedate: {keep: source}
-      deals.pipeline: {keep: source}
-      deals.dealstage: {keep: source}
-      deals.source_created: {keep: source}
-      deals.hubspot_owner_id: {lossy: accepted}
-      deals.links.1: {keep: source}
-"""
-PLAN = """\
-cutover:
-  window: 10 working days
-  lag: 2 hours
-  cohorts:
-    - {{name: pilot, where: "Account: Name < '{first}'"}}
-    - {{name: second, where: "Account: Name < '{second}' AND Name >= '{shared}'"}}
-    - {{name: rest}}
-  freeze: {{still: 2 minutes}}
-  gate: {{rehearsal: 14 days, validation: 24 hours, fresh: 6 hours, quota: 0.05}}
-  intake:
-    - {{name: web form, object: Contact, door: form, during: drain, by: ["{form}"]}}
-    - {door}
-  sign:
-    - {{name: Ada Example, email: ada@example.com}}
-    - {{name: Ben Example, email: ben@example.com}}
-  people:
-    - {{name: Max, email: max@example.com, role: operator, zone: Europe/Berlin}}
-  hooks:
-    - name: repoint the web form
-      do: {{command: [sh, -c, "echo done >> form.log"]}}
-      undo: {{command: [sh, -c, "echo undone >> form.log"]}}
-  reverse:
-    mode: {mode}
-    rules:
-{rules}"""
 
 
 @dataclass
@@ -84,33 +46,29 @@ class Weekend:
         killing: SIGKILL each command at random, again and again.
         browser: sign in the console through Chromium.
 
-    `moments`: where the logs of both systems stood when a cohort changed its home. `posted`, `entered`: texts
-    of the form's posts, and of new sales in the new system. `gates`: lines that were red while a value of a
-    picklist was gone, and after it was put back. `overridden`: lines of the report that the operator let
-    stand. `kills`: commands that were killed.
+    `moments`: where the logs of both systems stood when a cohort changed its home. `gates`: lines that were
+    red while a value of a picklist was gone, and after it was put back. `overridden`: lines of the report
+    that the operator let stand. `kills`: commands that were killed. `faults`: requests that went wrong, those
+    of the outage aside.
     """
 
     lane: Lane
     seed: int
     mode: str
     posts: int = 20
-    edits: int = 6
+    edits: int = 10
     killing: bool = False
     browser: bool = False
     moments: list[Moment] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
-    posted: list[str] = field(default_factory=list)
-    entered: list[str] = field(default_factory=list)
     gates: list[list[str]] = field(default_factory=list)
     overridden: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     kills: int = 0
-    buffered: int = 0
+    faults: int = 0
     conflicts: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)  # noqa: S311 - a schedule, not a secret
-        self.number = 0
         self._options: list[Any] = []
 
     # -- the product --------------------------------------------------------------------------
@@ -167,102 +125,6 @@ class Weekend:
         [found] = [each for each in self.do("cutover status")["cohorts"] if each["cohort"] == cohort]
         return str(found["state"])
 
-    # -- people -------------------------------------------------------------------------------
-
-    def fresh(self) -> str:
-        """A text that no other edit has."""
-        self.number += 1
-        return f"w{self.seed % 1000:03d}n{self.number:04d}"
-
-    def person(self, old: bool) -> dict[str, str]:
-        """As whom somebody acts: a seller of the old system, or an owner of the new one."""
-        return {"as": self.rng.choice(salesforce_users(self.lane.salesforce.data))} if old else {"as": "1"}
-
-    def edit(self, side: str, cohorts: Sequence[str] = COHORTS) -> str:
-        """Somebody edits a field of a record that the migration moves, on one side."""
-        object, target, names = self.rng.choice(FIELDS)
-        old, new = self.rng.choice(names)
-        running = self.lane.salesforce if side == BACK else self.lane.hubspot
-        kind = object if side == BACK else target
-        olds = self._olds()
-        chosen = sorted(
-            place for place, id in olds[side].items()
-            if place[0] == kind and self.cohorts.get(id, "rest") in cohorts
-        )  # fmt: skip
-        if not chosen:
-            return ""
-        _, id = self.rng.choice(chosen)
-        text = self.fresh()
-        order = {"do": "update", "object": kind, "id": id, "fields": {old if side == BACK else new: text}}
-        running.control.post("/act", {**order, **self.person(side == BACK)})
-        self.told.append(f"{side} {kind} {id} {text}")
-        return text
-
-    def sell(self) -> None:
-        """Somebody enters a new firm and a person of it into the new system."""
-        text, who = self.fresh(), self.person(old=False)
-        act = self.lane.hubspot.control.post
-        firm = act("/act", {"do": "create", "object": "companies", **who,
-                            "fields": {"name": f"Firm {text}", "country": text}})  # fmt: skip
-        on = {"object": "companies", "id": str(firm["id"])}
-        act("/act", {"do": "create", "object": "contacts", **who, "on": on, "fields": {
-            "email": f"{text}@new-sales.example", "lastname": f"Person {text}"}})  # fmt: skip
-        self.entered.append(text)
-
-    def post(self, receiver: Receiver) -> None:
-        """One post: of the web form, into the old system, or of a form that leads to the receiver."""
-        text = self.fresh()
-        self.posted.append(text)
-        if len(self.posted) % BUFFERED == 0:
-            fields = {"last_name": f"Post {text}", "email": f"{text}@form-posts.example"}
-            receiver.post(text, fields, killed=self.killing and self.rng.random() < 0.1)
-            self.buffered += 1
-            return
-        self.lane.salesforce.control.post("/act", {
-            "do": "create", "object": "Contact", "as": self.form,
-            "fields": {"LastName": f"Post {text}", "Email": f"{text}@form-posts.example"},
-        })  # fmt: skip
-
-    def busy(self, count: int, sides: Sequence[str], cohorts: Sequence[str] = COHORTS) -> None:
-        """People at work."""
-        for _ in range(count):
-            self.edit(self.rng.choice(sides), cohorts)
-
-    # -- who is in which cohort, by the script's own rule ---------------------------------------
-
-    def _olds(self) -> dict[str, dict[tuple[str, str], str]]:
-        """By side, the records that went over as ones of their own, each with the old record's id; of those
-        adopted or merged the plan's rules decide. A record's cohort is by the name that its firm had when the
-        weekend began."""
-        new = {
-            place: str(values["migration_key"]).rpartition(".")[2]
-            for place, values in HUBSPOT.store(self.lane.hubspot.data).records.items()
-            if place not in self.before and values.get("migration_key")
-        }
-        moved = set(new.values())
-        old = SALESFORCE.store(self.lane.salesforce.data).records
-        return {NEW: new, BACK: {place: place[1] for place in old if place[1] in moved}}
-
-    def look(self) -> None:
-        """Note, before anything moves, which record is in which cohort and which are adopted later."""
-        store = SALESFORCE.store(self.lane.salesforce.data)
-        names = {id: str(v["Name"]) for (object, id), v in store.records.items() if object == "Account"}
-        parents = {id: v.get("ParentId") for (object, id), v in store.records.items() if object == "Account"}
-        in_cohort: dict[str, str] = {}
-        for cohort in ("second", "pilot"):  # the first one that contains it is its own
-            for id, name in names.items():
-                if self._within(cohort, name):
-                    in_cohort[id] = cohort
-        found = dict(in_cohort)
-        for (object, id), values in store.records.items():
-            if object in ("Contact", "Opportunity") and values.get("AccountId") in in_cohort:
-                found[id] = in_cohort[values["AccountId"]]
-        self.cohorts, self.parents = found, parents
-
-    def _within(self, cohort: str, name: str) -> bool:
-        first, second, shared = self.bounds
-        return bool(name < first if cohort == "pilot" else shared <= name < second)
-
     # -- the weekend --------------------------------------------------------------------------
 
     def prepare(self) -> None:
@@ -305,6 +167,24 @@ class Weekend:
             Moment(cohort, side, last(self.lane.salesforce.data), last(self.lane.hubspot.data))
         )
 
+    def storm(self, *systems: Running) -> None:
+        """Of the next requests some go wrong: a write is done and its answer lost, the vendor is away."""
+        for system in systems:
+            lost = {"kind": "drop", "at": "after_commit"}
+            orders: list[dict[str, Any]] = [
+                {"on": {"method": method, "nth": self.rng.randint(1, 6)}, "do": lost}
+                for method in ("POST", "PATCH")
+            ]
+            away = {"kind": "status", "status": 503}
+            orders.append({"on": {"nth": self.rng.randint(2, 30), "times": 3}, "do": away})
+            system.control.post("/faults", orders)
+
+    def calm(self) -> None:
+        """The storm is over; what went wrong is counted."""
+        for system in self.lane.both():
+            self.faults += sum(int(each["hits"]) for each in system.control.get("/faults"))
+        self.lane.calm()
+
     def outage(self, seconds: float) -> None:
         """The new vendor is away for some minutes of its own time."""
         self.lane.fault({"kind": "status", "status": 503}, times=None)
@@ -327,16 +207,19 @@ class Weekend:
     def load_cohorts(self) -> None:
         """All cohorts are loaded while people work on, through an outage."""
         for cohort in COHORTS:
-            self.do(f"cutover start --cohort {cohort} --as {OPERATOR}")
-            self.busy(self.edits, (BACK,))
+            self.storm(self.lane.hubspot)
+            words = f"cutover start --cohort {cohort} --as {OPERATOR}"
+            self.until(words, lambda _, cohort=cohort: self.state(cohort) == "syncing")  # type: ignore[misc]
+            self.calm()
+            self.people.busy(self.edits, (BACK,))
         self.outage(120)
-        self.busy(self.edits, (BACK,))
+        self.people.busy(self.edits, (BACK,))
 
     def freeze(self, cohort: str) -> None:
         """Freeze, with form posts coming in meanwhile, and drain."""
         others = [each for each in COHORTS if each != cohort]
         self.do(f"cutover delta --cohort {cohort} --as {OPERATOR}")
-        self.busy(2, (BACK,), others)
+        self.people.busy(2, (BACK,), others)
         words = f"cutover freeze --cohort {cohort} --wait --brief --as {OPERATOR}"
         half = self.posts // 2
         with Receiver(self.lane) as receiver:
@@ -345,12 +228,12 @@ class Weekend:
             else:
                 looking = self.lane.start(words)
                 for _ in range(half):
-                    self.post(receiver)
+                    self.people.post(receiver)
                 ended = looking.wait()
                 if ended.code != 0:
                     raise Stuck(f"`{words}` ended with {ended.code}: {ended.out[-1500:]}")
             for _ in range(self.posts - (0 if self.killing else half)):
-                self.post(receiver)
+                self.people.post(receiver)
         self.until(
             f"cutover delta --cohort {cohort} --as {OPERATOR}",
             lambda _: self.state(cohort) == "drained",
@@ -364,8 +247,12 @@ class Weekend:
         """
         counts = self.do("cutover intake replay")["replayed"]["counts"][DOOR]
         ends = {name: number for name, number in counts.items() if name not in ("received", "created")}
-        if counts["received"] != self.buffered or counts["created"] != self.buffered or any(ends.values()):
-            raise Stuck(f"of {self.buffered} posts at `{DOOR}` the replay says {counts}")
+        if (
+            counts["received"] != self.people.buffered
+            or counts["created"] != self.people.buffered
+            or any(ends.values())
+        ):
+            raise Stuck(f"of {self.people.buffered} posts at `{DOOR}` the replay says {counts}")
 
     def approved(self, cohort: str) -> None:
         """Evidence, gate, two signatures."""
@@ -440,15 +327,14 @@ class Weekend:
 
     def play(self) -> None:
         """The whole weekend, forth and back."""
-        self.look()
-        self.before = set(HUBSPOT.store(self.lane.hubspot.data).records)
+        self.people = People(self.lane, self.seed, self.rng, self.bounds, self.form, self.killing)
         self.chosen_mode()
         self.load_cohorts()
         self.freeze("pilot")
         self._value_goes_and_comes()
         self.do(f"cutover thaw --cohort pilot --reason more --as {OPERATOR}")
         self.replay()  # into the old system, where they are at home
-        self.busy(2, (BACK,))
+        self.people.busy(2, (BACK,))
         self.freeze("pilot")
         for cohort in COHORTS:
             if cohort != "pilot":
@@ -456,16 +342,18 @@ class Weekend:
             self.approved(cohort)
             self.switch(cohort)
             self.replay()  # into the new system once the last cohort is switched
-            self.sell()  # while other cohorts still come over
-            self.busy(self.edits, (BACK, NEW))
+            self.people.sell()  # while other cohorts still come over
+            self.people.busy(self.edits, (BACK, NEW))
         for _ in range(3):
-            self.sell()
-        self.busy(self.edits, (BACK, NEW))
-        self.do("cutover delta --rounds 1 --cohort rest")
+            self.people.sell()
+        self.people.busy(self.edits, (BACK, NEW))
+        self.storm(*self.lane.both())
+        self.do("cutover delta --rounds 1 --cohort rest", codes=(0, 1, 3))
+        self.calm()
         self.conflicts = self.do("cutover conflicts --limit 1000")["conflicts"]
         for cohort in COHORTS:
             self._home(cohort)
-        self.busy(2, (BACK,))
+        self.people.busy(2, (BACK,))
 
     def _value_goes_and_comes(self) -> None:
         for there in (False, True):
@@ -475,9 +363,10 @@ class Weekend:
 
     def _home(self, cohort: str) -> None:
         """Back to the old system; what both sides changed is listed by the command, too."""
-        told = self.do(f"cutover back --cohort {cohort} --yes --as {OPERATOR}").get("back", {})
-        if self.state(cohort) != "reverted":
-            raise Stuck(f"`{cohort}` is {self.state(cohort)} after going back: {json.dumps(told)[:1500]}")
+        self.storm(*self.lane.both())
+        words = f"cutover back --cohort {cohort} --yes --as {OPERATOR}"
+        told = self.until(words, lambda _: self.state(cohort) == "reverted").get("back", {})
+        self.calm()
         self.conflicts += [
             {"there": each["new_value"], "here": each["old_value"]}
             for each in (*told.get("left", ()), *told.get("edited", ()))
@@ -487,7 +376,9 @@ class Weekend:
     def judged(self) -> Verdict:
         """What the logs of both systems say of it."""
         data = self.lane.salesforce.data, self.lane.hubspot.data
-        return judge(*data, self.cohorts, self.moments, self.conflicts, self.posted, self.entered)
+        return judge(
+            *data, self.people.cohorts, self.moments, self.conflicts, self.people.posted, self.people.entered
+        )
 
     # -- the oracle is shown red ----------------------------------------------------------------
 
@@ -497,16 +388,19 @@ class Weekend:
         store = SALESFORCE.store(old.data).records
         by_name = {str(v.get("LastName")): id for (kind, id), v in store.items() if kind == "Contact"}
         found = {}
-        post("/act", {"do": "create", "object": "Contact", "fields": {"LastName": f"Post {self.posted[0]}"}})
+        post(
+            "/act",
+            {"do": "create", "object": "Contact", "fields": {"LastName": f"Post {self.people.posted[0]}"}},
+        )
         found["twin"] = "doubled" in self.judged().wrong
-        post("/act", {"do": "delete", "object": "Contact", "id": by_name[f"Person {self.entered[0]}"]})
+        post("/act", {"do": "delete", "object": "Contact", "id": by_name[f"Person {self.people.entered[0]}"]})
         found["loss"] = "lost" in self.judged().wrong
         standing = {id: values for (_, id), values in store.items()}
         last_edit = next(
             each
             for each in edits(old.data, self.lane.hubspot.data)
             if standing.get(each.id, {}).get(each.field) == each.value
-            and home(self.moments, self.cohorts.get(each.id, "rest"), each) == each.side
+            and home(self.moments, self.people.cohorts.get(each.id, "rest"), each) == each.side
         )
         object = next(kind for kind, id in store if id == last_edit.id)
         order = {

@@ -115,12 +115,14 @@ def weekends(ground: Ground) -> Iterator[Line]:
 def _lines(played: Sequence[Played]) -> Iterator[Line]:
     kept = sum(each.verdict.kept for each in played)
     made = sum(each.verdict.created for each in played)
-    posted = sum(len(each.weekend.posted) for each in played)
-    buffered = sum(each.weekend.buffered for each in played)
+    posted = sum(len(each.weekend.people.posted) for each in played)
+    buffered = sum(each.weekend.people.buffered for each in played)
     lost = [line for each in played for line in each.wrong("lost", "overwritten")]
     seeds = f"{len(played)} weekends, seeds {SEED} to {SEED + SEEDS - 1}, clock {SPEED:.0f}x"
     posts = f"{posted:,} posts, {buffered:,} of them through a buffer"
+    faults = sum(each.weekend.faults for each in played)
     figure = f"{kept:,} fields that people wrote and {made:,} records that they entered ({posts}), "
+    figure += f"{faults:,} requests that went wrong beside outages, "
     yield Line("weekend-lost", f"{figure}{len(lost)} lost; {seeds}", kept + made, not lost, tuple(lost))
     doubled = [line for each in played for line in each.wrong("doubled")]
     yield Line("weekend-doubled", f"{len(doubled)} doubled of {made:,}", made, not doubled, tuple(doubled))
