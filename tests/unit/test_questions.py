@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from migrate_validators.model import Result, Verdict
+from migrate_validators.run import checks, run
 
 from tests.unit.moved import Legacy, Moved, moved, told
 
@@ -53,6 +54,17 @@ def change(migration: Moved, *pairs: tuple[str, str]) -> None:
         assert old in text
         text = text.replace(old, new)
     plan.write_text(text)
+
+
+def asked_at_home(migration: Moved, *keys: str) -> Result:
+    """With these records at home in the target."""
+    evidence = migration.evidence()
+    try:
+        evidence.at_home = " UNION ALL ".join(f"SELECT '{key}' AS key" for key in keys)
+        (result,) = run(evidence, {"questions": checks()["questions"]})
+    finally:
+        evidence.close()
+    return result
 
 
 def asked(migration: Moved) -> Result:
@@ -187,3 +199,31 @@ def test_a_question_without_any_answer_is_empty(migration: Moved) -> None:
         "        target: {object: deals, by: [dealstage], sum: amount}\n", "        {}\n"))  # fmt: skip
 
     assert asked(migration).verdict is Verdict.EMPTY
+
+
+def test_what_people_do_with_records_at_home_in_the_target_is_no_difference_and_anything_else_is(
+    migration: Moved,
+) -> None:
+    migration.target.records["deals"]["301"]["amount"] = "900.00"  # won in the new system
+
+    result = asked_at_home(migration, "sf.Opportunity.D1")
+
+    assert (result.verdict, result.compared) == (Verdict.PASS, 2), told(result)
+    assert lines(result) == [
+        {
+            "stage": "Lost",
+            "records, old": "1",
+            "records, new": "1",
+            "total, old": "0.20",
+            "total, new": "0.20",
+        }
+    ]
+    assert "Without records that are at home" in result.tables[0].note
+
+    migration.target.records["deals"]["302"]["amount"] = "0.21"
+    red = asked_at_home(migration, "sf.Opportunity.D1")
+    assert red.verdict is Verdict.FAIL
+    assert [(row["key"], row["expected"], row["found"]) for row in rows(migration, red)] == [
+        ("Lost", "0.20", "0.21")
+    ]
+    assert asked_at_home(migration, "sf.Opportunity.D1", "sf.Opportunity.D2").verdict is Verdict.WARN

@@ -14,7 +14,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from migrate.engine import identifier, reason
+from migrate.engine import identifier, reason, text
 from migrate.stages.crosswalk import latest_extracted
 from migrate_validators.classes import Class
 from migrate_validators.evidence import Evidence, sql_type
@@ -64,8 +64,11 @@ def _file(evidence: Evidence, file: str) -> Result:
     )
 
 
-def compiled(evidence: Evidence, statement: str) -> str:
+def compiled(evidence: Evidence, statement: str, *, ours: bool = False) -> str:
     """The statement over this validation's tables.
+
+    Args:
+        ours: without the records, on either side, that are at home in the target.
 
     Raises:
         ValueError: it isn't one SELECT, or reads something else.
@@ -81,11 +84,11 @@ def compiled(evidence: Evidence, statement: str) -> str:
     for table in list(tree.find_all(exp.Table)):
         if not table.db and table.name.lower() in known:
             continue
-        table.replace(_table(evidence, table))
+        table.replace(_table(evidence, table, ours=ours))
     return tree.sql(dialect="duckdb")
 
 
-def _table(evidence: Evidence, table: exp.Table) -> exp.Expression:
+def _table(evidence: Evidence, table: exp.Table, *, ours: bool) -> exp.Expression:
     name, side = table.name, table.db.lower()
     if not isinstance(table.this, exp.Identifier) or table.catalog:
         raise ValueError(f"`{table.sql(dialect='duckdb')}` may not be read")
@@ -94,8 +97,13 @@ def _table(evidence: Evidence, table: exp.Table) -> exp.Expression:
         fields = evidence.source.objects[name].fields
         types = {one: sql_type(field) for one, field in fields.items()}
         query = f"SELECT * FROM {latest_extracted(evidence.store, name, types)}"
+        if ours:
+            query += f""" WHERE coalesce(_id NOT IN (SELECT source_id FROM {evidence.ends}
+                WHERE source_object = {text(name)} AND NOT {evidence.ours("key")}), true)"""
     elif side == "target" and name in evidence.snapshots:
         query = f"SELECT * FROM {evidence.found(name)}"
+        if ours:
+            query += f" WHERE {evidence.ours('_key')}"
     elif not side and name in ("ends", "crosswalk"):
         query = f"SELECT * FROM {evidence.ends if name == 'ends' else evidence.crosswalk}"
     elif not side and name in ("options", "owners"):

@@ -4,7 +4,8 @@ Each question of the plan is asked twice in SQL, of the extract and of the targe
 plan says how, of each vendor itself, whose own figure must be that side's. A figure that a vendor doesn't
 give is `not available`: it is never a pass. An old system that goes on living may have other figures by now;
 then its own answer is told, and is amber. While cohorts of the plan wait for their start, the target holds
-a part of the company: nothing is asked yet, and that is amber, too.
+a part of the company: nothing is asked yet, and that is amber, too. Once a cohort is switched, people work on
+its records in the target: old and new are compared without these.
 """
 
 from __future__ import annotations
@@ -58,11 +59,13 @@ class Vendor:
 
 @dataclass
 class Answers:
-    """All answers to one question. `measures`: the columns that are figures."""
+    """All answers to one question. `measures`: the columns that are figures. `ours`: old and new, without the
+    records that are at home in the target; where there are none, the same."""
 
     measures: tuple[str, ...]
     old: Figures
     new: Figures
+    ours: tuple[Figures, Figures]
     vendors: dict[Role, Vendor] = field(default_factory=dict)
 
 
@@ -99,11 +102,13 @@ def _question(evidence: Evidence, id: str, asked: QuestionPlan) -> Result:
     rows = list(_differences(answers))
     names = ["key", "field", "class", "grade", "expected", "found", "between"]
     kept = evidence.keep(id, f"SELECT * FROM {evidence.texts(f'{id} rows', rows, names)}")
-    keys = list(dict.fromkeys([*answers.old, *answers.new]))
+    keys = list(dict.fromkeys([*answers.ours[0], *answers.ours[1]]))
     silent = [one for one in answers.vendors.values() if one.figures is None]
     apart = sum(row["between"] == "old and new" for row in rows)
     compared = len(keys) * len(answers.measures)
-    if not keys:
+    if not keys and evidence.at_home and answers.old:
+        verdict, summary = Verdict.WARN, "All records that it is about are at home in the target."
+    elif not keys:
         verdict, summary = Verdict.EMPTY, "Neither system has an answer."
     elif kept.failing:
         verdict = Verdict.FAIL
@@ -124,7 +129,7 @@ def _question(evidence: Evidence, id: str, asked: QuestionPlan) -> Result:
         Result(
             id=id, check=ID, object="", title=asked.name, verdict=verdict, summary=summary, compared=compared,
             figures={"figures": compared, "old and new differ": apart} | own,
-            tables=(_table(asked, answers, keys),),
+            tables=(_table(asked, answers, keys, part=bool(evidence.at_home)),),
             decisions=tuple(_decisions(asked, id, kept.failing, silent)),
         )
     )  # fmt: skip
@@ -147,15 +152,17 @@ def _decisions(asked: QuestionPlan, id: str, failing: int, silent: Sequence[Vend
 
 
 def _answers(evidence: Evidence, asked: QuestionPlan) -> Answers:
-    found = {}
+    found, ours = {}, {}
     for side, statement in (("source", asked.source), ("target", asked.target)):
         file = evidence.plan.beside(statement.strip()) if is_file(statement) else None
         written = file.read_text("utf-8") if file is not None else statement
-        found[side] = _asked(evidence, compiled(evidence, written), side, asked.key)
+        found[side] = ours[side] = _asked(evidence, compiled(evidence, written), side, asked.key)
+        if evidence.at_home:
+            ours[side] = _asked(evidence, compiled(evidence, written, ours=True), side, asked.key)
     (old_names, old), (new_names, new) = found["source"], found["target"]
     if sorted(old_names) != sorted(new_names):
         raise ValueError(f"the source gives {', '.join(old_names)}, the target {', '.join(new_names)}")
-    return Answers(tuple(old_names), old, new)
+    return Answers(tuple(old_names), old, new, (ours["source"][1], ours["target"][1]))
 
 
 def _asked(evidence: Evidence, query: str, side: str, key: Sequence[str]) -> tuple[list[str], Figures]:
@@ -286,9 +293,10 @@ def _changed_since(evidence: Evidence, connector: AnswersTotals, object: str) ->
 
 
 def _differences(answers: Answers) -> Iterator[dict[str, str | None]]:
-    for place in dict.fromkeys([*answers.old, *answers.new]):
+    before, after = answers.ours
+    for place in dict.fromkeys([*before, *after]):
         for name in answers.measures:
-            old, new = answers.old.get(place, {}).get(name), answers.new.get(place, {}).get(name)
+            old, new = before.get(place, {}).get(name), after.get(place, {}).get(name)
             if old != new:
                 yield _row(place, name, old, new, FAIL, "old and new")
     for role, one in answers.vendors.items():
@@ -311,25 +319,31 @@ def _plain(value: Any) -> str | None:
     return f"{int(value)}" if value == value.to_integral_value() else exact(value)
 
 
-def _table(asked: QuestionPlan, answers: Answers, keys: Sequence[Key]) -> Table:
+def _table(asked: QuestionPlan, answers: Answers, keys: Sequence[Key], *, part: bool) -> Table:
+    """Old and new beside each other, as they were compared.
+
+    Args:
+        part: of the company; the vendors' own figures are of the whole and stand beside nothing here.
+    """
+    vendors = [] if part else list(answers.vendors.values())
     columns = list(asked.key)
     for name in answers.measures:
         columns += [f"{name}, old", f"{name}, new"]
         if name in (RECORDS, TOTAL):
-            columns += [f"{name}, {one.label} itself" for one in answers.vendors.values()]
-    every = list(
-        dict.fromkeys([*keys, *(key for one in answers.vendors.values() for key in one.figures or {})])
-    )
+            columns += [f"{name}, {one.label} itself" for one in vendors]
+    every = list(dict.fromkeys([*keys, *(key for one in vendors for key in one.figures or {})]))
     rows = []
     for place in sorted(every)[:SHOWN]:
         line: list[Any] = list(place)
         for name in answers.measures:
-            line += [_cell(answers.old, place, name), _cell(answers.new, place, name)]
+            line += [_cell(figures, place, name) for figures in answers.ours]
             if name in (RECORDS, TOTAL):
-                line += [_own(one, place, name) for one in answers.vendors.values()]
+                line += [_own(one, place, name) for one in vendors]
         rows.append(tuple(line))
-    note = f"The first {SHOWN} of {len(every):,} lines." if len(every) > SHOWN else ""
-    return Table(asked.name, tuple(columns), tuple(rows), tuple(columns[len(asked.key) :]), note)
+    notes = [f"The first {SHOWN} of {len(every):,} lines."] if len(every) > SHOWN else []
+    if part:
+        notes.append("Without records that are at home in the target. What a vendor counts itself is whole.")
+    return Table(asked.name, tuple(columns), tuple(rows), tuple(columns[len(asked.key) :]), " ".join(notes))
 
 
 def _cell(figures: Mapping[Key, Mapping[str, Any]], place: Key, name: str) -> str:
