@@ -28,6 +28,7 @@ from migrate.load.work import batch_name
 from migrate.store import Manifest
 
 if TYPE_CHECKING:
+    from migrate.load.homes import Away
     from migrate.workspace import Workspace
 
 OP = "opt_out"
@@ -67,14 +68,17 @@ def done_in(journal: str, attempt: int) -> str:
     return f"SELECT key FROM ({OPTED_OUT.format(journal=journal)}) WHERE attempt = {attempt}"
 
 
-def consent_left(workspace: Workspace, attempt: int, *, sample: bool = False) -> int:
+def consent_left(
+    workspace: Workspace, attempt: int, *, sample: bool = False, away: Away | None = None
+) -> int:
     """How many staged opt-outs weren't seen in the target yet, as far as the journal knows.
 
     Args:
-        sample: only those of the keys in the engine's table `sample`.
+        sample: only those of the keys in the engine's table `sample`, and of whoever is at home in the
+            target. away: who that is.
     """
     total, done = 0, done_in(workspace.journal.source(), attempt)
-    where = " AND list_has_any(string_split(keys, ' '), (SELECT list(key) FROM sample))" if sample else ""
+    where = f" AND {_bounded(away)}" if sample else ""
     for manifest in workspace.store.manifests(CONSENT, ADDRESSES):
         if files := workspace.store.files(manifest):
             total += int(
@@ -83,6 +87,20 @@ def consent_left(workspace: Workspace, attempt: int, *, sample: bool = False) ->
                 )[0]["n"]
             )
     return total
+
+
+def _bounded(away: Away | None) -> str:
+    """A condition on a staged opt-out: somebody whose it is may be written now, or is at home in the target.
+
+    Other changes of these are conflicts. A no isn't: whoever says it is heard, in whichever system they do.
+    """
+    keys = "string_split(keys, ' ')"
+    mine = f"coalesce(list_has_any({keys}, (SELECT list(key) FROM sample)), false)"
+    if away is None:
+        return mine
+    listed = f"(SELECT coalesce(list(key), []) FROM {away.table})"
+    there = f"NOT list_has_all({listed}, {keys})" if away.others else f"list_has_any({listed}, {keys})"
+    return f"({mine} OR {there})"
 
 
 def open_table(loading: Loading) -> None:
@@ -113,7 +131,8 @@ class ConsentCutter:
 
     def __init__(self, loading: Loading, *, sample: bool = False) -> None:
         """Args:
-        sample: only addresses of the keys in the engine's table `sample`.
+        sample: only addresses of the keys in the engine's table `sample`, and of whoever is at home in the
+            target.
         """
         self.loading, self.sample = loading, sample
 
@@ -140,14 +159,15 @@ class ConsentCutter:
 
     def left(self) -> int:
         """How many rows are still to be done."""
-        return consent_left(self.loading.workspace, self.loading.attempt, sample=self.sample)
+        loading = self.loading
+        return consent_left(loading.workspace, loading.attempt, sample=self.sample, away=loading.away)
 
     def _items(self, manifest: Manifest, part: str, *, whole: bool = False) -> Iterator[ConsentItem]:
         path = self.loading.workspace.store.path(manifest, part)
         done = done_in(self.loading.journal.source(), self.loading.attempt)
         where = "true" if whole else f"_key NOT IN ({done})"
         if self.sample and not whole:
-            where += " AND list_has_any(string_split(keys, ' '), (SELECT list(key) FROM sample))"
+            where += f" AND {_bounded(self.loading.away)}"
         reader = self.loading.workspace.engine.stream(
             f"""SELECT * FROM read_parquet({text(str(path))}, file_row_number=true)
             WHERE {where} ORDER BY file_row_number"""

@@ -210,7 +210,9 @@ def _dry(
     """Counts of what a load would do now; sends nothing and writes nothing."""
     crosswalk(workspace)
     catalog = workspace.catalog("target").digest()
-    loaded.consent["would opt_out"] = consent_left(workspace, loaded.attempt, sample=sample)
+    loaded.consent["would opt_out"] = consent_left(
+        workspace, loaded.attempt, sample=sample, away=away(workspace) if sample else None
+    )
     for each in plans:
         later = plan.later_fields(each.name)
         tally = foreseen(workspace, each, loaded.attempt, sample=sample, later=later)

@@ -11,6 +11,7 @@ import pytest
 from migrate.cutover import reverse
 from migrate.cutover.machine import Cutover
 from migrate.cutover.returning import back
+from tests.proofs.history_consent import out
 from tests.sandbox.back_rig import FROM_SALESFORCE, Rig, org_to_portal
 from tests.sandbox.orgs import old_id
 
@@ -129,3 +130,23 @@ def test_what_was_sold_in_the_new_system_comes_back_to_the_org(rig: Rig) -> None
     assert left[("AccountId", theirs)] == "lost"
     lost = {"AccountId", "Industry", "pipeline", "AnnualRevenue"}
     assert {each.field for each in found.left} <= lost, found.left
+
+
+@pytest.mark.long
+def test_a_no_that_reaches_the_old_system_after_the_switch_goes_on_to_the_new_one(rig: Rig) -> None:
+    rig.to_approved()
+    rig.switch()
+    ada, bea = (rig.named("new", "contacts", name)["_id"] for name in ("ada", "bea"))
+    rig.act("new", "update", "contacts", id=bea, fields={"jobtitle": "chief"})
+    old = {row["LastName"]: row["Id"] for row in rig.org("Contact").values()}
+    seller = next(row["Email"] for row in rig.old.control.ndjson("/truth/User") if row["Email"])
+    no = {"HasOptedOutOfEmail": True}
+    rig.act("old", "update", "Contact", who=seller, id=old["ada"], fields=no)  # by the link of an old mail
+
+    rig.run("cutover delta --rounds 1 --cohort all")
+
+    assert out(rig.new) == {("ada@example.com", "*")}
+    assert {rig.truth("new", "contacts")[each]["jobtitle"] for each in (ada, bea)} == {"buyer", "chief"}
+    with rig.workspace() as workspace:
+        back(Cutover(workspace), who="Ada")
+    assert {row["LastName"] for row in rig.org("Contact").values() if row["HasOptedOutOfEmail"]} == {"ada"}
