@@ -33,7 +33,7 @@ ALL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/faults tests/se
 test: $(VENV)/.dev ## run all tests but those marked slow or long (under 12 minutes on two cores)
 	$(BIN)/python -m pytest -m "not slow and not long" $(ALL)
 
-test-long: $(VENV)/.dev ## run the tests marked long: more kills, faults and whole ways (about 6 minutes)
+test-long: $(VENV)/.dev ## run the tests marked long: more kills, faults and whole ways (about 20 minutes)
 	$(BIN)/python -m pytest -m "long and not slow" $(ALL)
 
 bench: $(VENV)/.dev ## measure ourselves beside other tools, each in an environment of its own
