@@ -204,9 +204,18 @@ class Plan:
         return whole.hexdigest()
 
     @cached_property
+    def played(self) -> str:
+        """SHA-256 over `digest`, the cohorts and the way back: what a rehearsal plays. People, hooks and
+        dates are its own, so the plan's don't count."""
+        return self._with_cutover({"cohorts", "reverse"})
+
+    @cached_property
     def agreed(self) -> str:
         """SHA-256 over `digest` and all that the plan says of the cutover: what people sign."""
-        said = self.model.cutover.model_dump(mode="json", by_alias=True)
+        return self._with_cutover(set(CutoverPlan.model_fields))
+
+    def _with_cutover(self, names: set[str]) -> str:
+        said = self.model.cutover.model_dump(mode="json", by_alias=True, include=names)
         return hashlib.sha256(f"{self.digest}\n{json.dumps(said, sort_keys=True)}".encode()).hexdigest()
 
 

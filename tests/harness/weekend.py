@@ -148,18 +148,18 @@ class Weekend:
         lane.environment["LEGACY_CLIENT_ID"] = "admin-app"  # the way back writes into the old system
 
     def first(self) -> None:
-        """Until the rehearsal, which is the same for all seeds and both modes."""
+        """What comes before the rehearsal, the same for all."""
         self.do("discover")
         self.do("check")
         self.do("prepare --yes")
         self.do("extract")
         self.do("transform")
-        self.do(f"cutover rehearse --on twin --speed 30 --latency 0.02 --as {OPERATOR}")
 
-    def chosen_mode(self) -> None:
-        """Write the mode of the way back into the plan; it decides nothing of what is loaded."""
+    def rehearse(self) -> None:
+        """Write the mode of the way back into the plan, and rehearse it; the same for all seeds of a mode."""
         plan = self.lane.root / "plan.yaml"
         plan.write_text(re.sub(r"mode: (journal|live)", f"mode: {self.mode}", plan.read_text()))
+        self.do(f"cutover rehearse --on twin --speed 30 --latency 0.02 --as {OPERATOR}")
 
     def moment(self, cohort: str, side: str) -> None:
         """From here on a cohort's records are at home there."""
@@ -328,7 +328,6 @@ class Weekend:
     def play(self) -> None:
         """The whole weekend, forth and back."""
         self.people = People(self.lane, self.seed, self.rng, self.bounds, self.form, self.killing)
-        self.chosen_mode()
         self.load_cohorts()
         self.freeze("pilot")
         self._value_goes_and_comes()

@@ -24,6 +24,7 @@ from tests.harness.weekend_oracle import Verdict
 from tests.proofs.claims import REPOSITORY, Ground, Line, Shower, shows
 
 SEED, SEEDS = 20_300, 10
+MODES = ("journal", "live")  # of the way back, in turn
 KILLED = frozenset({2, 5, 8})  # of the ten
 SEEN = 1  # signed through Chromium
 POSTS = 170  # in each of three freezes: 510
@@ -81,17 +82,21 @@ def weekends(ground: Ground) -> Iterator[Line]:
             )
             for n in range(ground.lanes)
         ]
-        begun = Weekend(rigs[0], SEED, "journal")
-        begun.prepare()
-        begun.first()
-        rigs[0].save("rehearsed")
-        for each in rigs[1:]:
-            each.take_over(rigs[0], "rehearsed")
+        for mode in MODES:
+            begun = Weekend(rigs[0], SEED, mode)
+            begun.prepare()
+            if mode == MODES[0]:
+                begun.first()
+            begun.rehearse()
+            rigs[0].save(mode)
+            for each in rigs[1:]:
+                each.take_over(rigs[0], mode)
 
         def play(lane: Lane, number: int) -> Played:
-            lane.restore("rehearsed")
+            mode = MODES[number % 2]
+            lane.restore(mode)
             weekend = Weekend(
-                lane, SEED + number, ("journal", "live")[number % 2], posts=posts,
+                lane, SEED + number, mode, posts=posts,
                 killing=number in KILLED, browser=number == SEEN,
             )  # fmt: skip
             weekend.prepare()

@@ -157,13 +157,34 @@ def test_an_anonymised_extract_is_rehearsed_for_the_plan_that_it_was_made_of_and
         return str(line.run(*rehearse, codes=(2,))["message"])
 
     assert "has no hooks" in refused(others, "--hooks")
-    plan.write_text(before.replace("name: Name", "name: {expression: upper(Name)}"))
-    assert "was made of plan" in refused(others)
+    for old, new in (("name: Name", "name: {expression: upper(Name)}"), ("{lag", "{reverse: live, lag")):
+        plan.write_text(before.replace(old, new))
+        assert "was made of another plan" in refused(others)
     plan.write_text(before)
     theirs = others / "plan.yaml"
     theirs.write_text(theirs.read_text().replace("city: BillingCity", "state: BillingCity"))
     assert "was changed after" in refused(others)
     assert "isn't what `migrate anonymize` made" in refused(line.root)
+
+
+@pytest.mark.long
+def test_a_live_way_back_is_rehearsed_as_one_and_a_rehearsal_without_it_no_longer_counts(line: Line) -> None:
+    plan = line.root / "plan.yaml"
+    plan.write_text(plan.read_text().replace("cutover: {", "cutover: {reverse: live, "))
+
+    seen = line.run("cutover", "rehearse", *QUICK)["rehearsal"]
+
+    assert (seen["back"], seen["lost"], seen["findings"]) == ("pass", [], []), seen
+    steps = {each["id"]: each for each in seen["steps"]}
+    assert steps["reverse"]["calls"]["source"]["updates"] > 0, "the old system was written to at once"
+
+    def gate() -> bool:
+        lines = line.run("cutover", "gate", "--look", codes=(0, 1))["lines"]
+        return bool({each["id"]: each["ok"] for each in lines}["rehearsal"])
+
+    assert gate()
+    plan.write_text(plan.read_text().replace("reverse: live, ", ""))
+    assert not gate()
 
 
 @pytest.mark.long

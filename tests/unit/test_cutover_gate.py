@@ -15,7 +15,7 @@ from migrate.cli import main
 from migrate.connector import Rights
 from migrate.cutover import excusing, freezing, keys, posts, trail
 from migrate.cutover import gate as gates
-from migrate.cutover.gates import way_back
+from migrate.cutover.gates import rehearsed, way_back
 from migrate.cutover.gates.calendar import problems
 from migrate.cutover.gates.lines import GateLine
 from migrate.cutover.machine import MoveRefused
@@ -194,6 +194,32 @@ def test_a_rehearsal_of_another_plan_or_too_long_ago_doesn_t_count(case: Case) -
     assert "rehearsal" not in case.red()
     case.clock.sleep(15 * 86_400)
     assert "rehearsal" in case.red()
+
+
+@pytest.mark.parametrize(
+    "cohorts_or_way_back",
+    ["cohorts: [{name: pilot, where: \"Account: Name < 'M'\"}, {name: all}]", "reverse: live"],
+)
+def test_a_rehearsal_of_other_cohorts_or_another_way_back_doesn_t_count(
+    case: Case, cohorts_or_way_back: str
+) -> None:
+    plan = case.workspace.plan
+    trail.append(
+        case.workspace.ledger, "max", "cutover rehearsed", plan=plan.digest, played=plan.played, clean=True
+    )
+    assert gates_line(case, "rehearsal").ok
+
+    path = case.root / "plan.yaml"
+    path.write_text(path.read_text().replace("cutover:\n", f"cutover:\n  {cohorts_or_way_back}\n"))
+
+    assert case.workspace.plan.digest == plan.digest
+    assert "other cohorts, or of another way back" in gates_line(case, "rehearsal").words
+
+
+def gates_line(case: Case, id: str) -> GateLine:
+    (found,) = rehearsed.lines(case.cutover)
+    assert found.id == id
+    return found
 
 
 def test_somebody_who_writes_to_the_target_holds_the_gate_shut(case: Case) -> None:

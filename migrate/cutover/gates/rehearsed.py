@@ -36,6 +36,9 @@ def lines(cutover: Cutover) -> Iterator[GateLine]:
     figure = f"{found.at}, at most {terms.gate.rehearsal} ago"
     if ran != workspace.plan.digest:
         yield red(ID, f"The last rehearsal was of plan {ran[:12] or '?'}.", AGAIN, figure)
+    elif found.facts.get("played", workspace.plan.played) != workspace.plan.played:
+        words = "The last rehearsal was of other cohorts, or of another way back, than the plan has now."
+        yield red(ID, words, AGAIN, figure, about=found.digest)
     elif age > parse_span(terms.gate.rehearsal):
         yield red(ID, "The last rehearsal is too old.", AGAIN, figure, about=found.digest)
     elif not is_clean(found):

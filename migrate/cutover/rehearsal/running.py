@@ -106,10 +106,11 @@ def _must_be_made_of(workspace: Workspace, other: Workspace) -> None:
         )
     again = "Make it anew with the plan as it is: `migrate anonymize`."
     of, own = str(made[-1].facts["plan"]), made[-1].facts["own"]
-    if of != workspace.plan.digest:
-        told = f"was made of plan {of[:12]}; this one is {workspace.plan.digest[:12]}"
-        raise UsageError(f"The extract in {other.place} {told}.", again)
-    if own != other.plan.digest:
+    if of != workspace.plan.played:
+        raise UsageError(
+            f"The extract in {other.place} was made of another plan than this one is now.", again
+        )
+    if own != other.plan.played:
         raise UsageError(f"The plan in {other.place} was changed after the extract was made.", again)
 
 
@@ -125,7 +126,8 @@ def _keep(workspace: Workspace, found: Rehearsed, who: str) -> Rehearsed:
         if back is not None and found.back == "pass":
             tx.put(measures, name=DRILL, value=back.likely, at=tx.at)  # for the window's last safe start
         event = trail.put(
-            tx, who, REHEARSED, evidence=evidence, plan=found.plan, on=found.on, file=file,
+            tx, who, REHEARSED, evidence=evidence, plan=found.plan, played=workspace.plan.played,
+            on=found.on, file=file,
             records=found.records, of=found.of, clean=found.clean, verdict=found.verdict, back=found.back,
             refused=sum(each.count for each in found.refusals), lost=len(found.lost),
             findings=len(found.findings),

@@ -233,7 +233,7 @@ class _Run:
                         state="extracted", manifest=manifest.digest(), watermark=manifest.facts["watermark"],
                         settled=None,
                     )  # fmt: skip
-            tx.event("migrate anonymize", ANONYMIZED, plan=self.real.plan.digest, own=copy.plan.digest)
+            tx.event("migrate anonymize", ANONYMIZED, plan=self.real.plan.played, own=copy.plan.played)
 
 
 def _rows(part: Any) -> int:
