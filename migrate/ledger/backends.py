@@ -256,6 +256,9 @@ class _SessionHold:
 
     def release(self) -> None:
         with self._lock, contextlib.suppress(DatabaseError, InterfaceError):  # it went with the server
+            # A server sees the end of a connection some time after it: whoever comes next needn't wait.
+            if not self._connection.invalidated:
+                self._connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
             self._connection.close()
 
 
