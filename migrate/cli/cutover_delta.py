@@ -56,7 +56,7 @@ def delta(
     from migrate.cutover.states import STANDSTILL
 
     with session.workspace() as workspace:
-        name = chosen(workspace, cohort)
+        name = chosen(workspace, cohort, alike="switched")  # a round is every switched cohort's
         if Cutover(workspace, name).state in STANDSTILL and not watch:
             return _last(session, workspace, name, who)
 

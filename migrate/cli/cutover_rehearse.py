@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +73,14 @@ def rehearse(
             raise click.UsageError("Add `--yes`: this writes to the sandboxes.")
         asking.yes(f"Load into the sandboxes of {systems}, switch, and take everything back?")
     options = Options(sample, speed, latency, settings(limits), keep, hooks, other, systems, ids)
-    with session.workspace() as workspace, session.bars() as bars:
-        found = run(workspace, options, who=who, progress=bars)
+    if not session.as_json:
+        options.told = partial(click.echo, err=True)
+    try:
+        with session.workspace() as workspace, session.bars() as bars:
+            found = run(workspace, options, who=who, progress=bars)
+    except KeyboardInterrupt:
+        click.echo("Nothing of the real systems was touched. A rehearsal begins anew.", err=True)
+        raise
     document: dict[str, Any] = {"rehearsal": found, "on": on, "clean": found.clean}
     text = rehearsed_text(found)
     if not found.clean:

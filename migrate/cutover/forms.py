@@ -64,11 +64,8 @@ def _single(tree: exp.Expr, column: str) -> Form | None:
     """The form of an expression over one field."""
     if isinstance(tree, exp.Column):
         return Form("field", column, "value", injective=True, total=True)
-    for kind, why in _FOLDS.items():
-        if isinstance(tree, kind) and isinstance(tree.this.unnest(), exp.Column):
-            if isinstance(tree, exp.Trim) and tree.args.get("expression") is not None:
-                return None
-            return Form("folded", column, "value", injective=False, total=True, why=why)
+    if folded := _folded(tree, column):
+        return folded
     if isinstance(tree, (exp.Cast, exp.TryCast)) and isinstance(tree.this.unnest(), exp.Column):
         to = tree.to.sql(dialect="duckdb").upper()
         if to in _LOSSLESS and not isinstance(tree, exp.TryCast):
@@ -85,6 +82,20 @@ def _single(tree: exp.Expr, column: str) -> Form | None:
                 why=f"{what} can't be told from what stands for it",
             )  # fmt: skip
     return _affix(tree, column)
+
+
+def _folded(tree: exp.Expr, column: str) -> Form | None:
+    """Capitals and blanks at the ends, one after the other: `lower(trim(Email))`."""
+    lost: list[str] = []
+    while (why := _FOLDS.get(type(tree))) is not None:
+        if isinstance(tree, exp.Trim) and tree.args.get("expression") is not None:
+            return None
+        lost.append(why)
+        tree = tree.this.unnest()
+    if not lost or not isinstance(tree, exp.Column):
+        return None
+    why = " and ".join(dict.fromkeys(reversed(lost)))
+    return Form("folded", column, "value", injective=False, total=True, why=why)
 
 
 def _affix(tree: exp.Expr, column: str) -> Form | None:

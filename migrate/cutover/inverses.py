@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from migrate.cutover.inverting import Inverse, analyse, asked, unknown_rules
-from migrate.cutover.reverse_plan import turned
+from migrate.cutover.reverse_plan import BackEntry, turned
 from migrate.stages.check import check
 from migrate.stages.checked import Checked, PicklistCounts
 from migrate.stages.count import count_values
@@ -20,11 +21,13 @@ MANY = 4  # locked fields of one object, that are told together
 @dataclass(frozen=True)
 class WayBack:
     """Every field's way back. `unknown`: rules about fields that the plan doesn't fill. `stays`: entries
-    (files, what the old system lets nobody change) of which nothing goes back."""
+    (files, what the old system lets nobody change) of which nothing goes back. `unmade`: by object of the new
+    system, fields without which the old one makes no record, and to which nothing leads."""
 
     inverses: tuple[Inverse, ...]
     unknown: tuple[str, ...] = ()
     stays: tuple[str, ...] = ()
+    unmade: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def asked(self) -> tuple[Inverse, ...]:
@@ -43,9 +46,15 @@ class WayBack:
 
     @property
     def _kept(self) -> tuple[str, ...]:
-        return tuple(
+        kept = [
             f"{name}: what is added or changed of it in the new system stays there" for name in self.stays
-        )
+        ]
+        kept += [
+            f"{name}: who is entered in the new system can't be made in the old one, which refuses a record "
+            f"without {', '.join(f'`{each}`' for each in needed)}, and no field's way back leads there"
+            for name, needed in self.unmade.items()
+        ]
+        return tuple(kept)
 
     @property
     def words(self) -> str:
@@ -103,6 +112,15 @@ def of_plan(found: Checked, counts: PicklistCounts | None) -> WayBack:
     """The analysis of a checked plan."""
     rules = found.plan.model.cutover.reverse.rules
     inverses = analyse(found, rules, counts)
-    back = {each.forward for each in turned(found.plan, found.source, found.target, inverses)}
+    entries = turned(found.plan, found.source, found.target, inverses)
+    back = {each.forward for each in entries}
+    unmade = {each.object: lacks for each in entries if each.first and (lacks := _lacks(each, found))}
     stays = tuple(each.name for each in found.plan.model.objects if each.name not in back)
-    return WayBack(inverses, tuple(unknown_rules(inverses, rules)), stays)
+    return WayBack(inverses, tuple(unknown_rules(inverses, rules)), stays, unmade)
+
+
+def _lacks(each: BackEntry, found: Checked) -> tuple[str, ...]:
+    """Fields that a new record of the old system must have, and that the way back doesn't fill."""
+    filled = {each.key_field, *(one.name for one in each.fields)}
+    schema = found.source.objects[each.old]
+    return tuple(n for n, one in schema.fields.items() if one.required and n not in filled)

@@ -21,6 +21,7 @@ from migrate.types import Kind
 Verdict = Literal["exact", "lossy", "none"]
 SHOWN = 6  # values of a field that a line of text names
 
+ANY_VALUE = 1 << 30  # what goes through no map leads more values back than any map
 LOCKED = "can't be changed in the old system"  # by the user of our credentials, or by anybody
 
 
@@ -79,8 +80,11 @@ class Inverse:
 
     @property
     def asks(self) -> bool:
-        """Whether a person must still say what becomes of its changes."""
-        return self.verdict != "exact" and self.rule is None
+        """Whether a person must still say what becomes of its changes. Where nothing can come back there is
+        no loss to accept."""
+        if self.verdict == "exact":
+            return False
+        return self.rule is None or (self.verdict == "none" and self.rule.lossy is not None)
 
     @property
     def flows(self) -> bool:
@@ -107,6 +111,8 @@ class Inverse:
         more = f" and {len(lost) - SHOWN:,} more" if len(lost) > SHOWN else ""
         listed = f": {', '.join(lost[:SHOWN])}{more}" if lost else ""
         rule = f" (rule: {self.rule.words})" if self.rule else " (needs a rule)" if self.asks else ""
+        if self.rule and self.asks:
+            rule = " (nothing comes back, so `lossy: accepted` says nothing: `keep: source`, or `sql`)"
         return f"{self.name}{to}: {said}{listed}{rule}"
 
 
@@ -126,7 +132,7 @@ def analyse(
     found: list[Inverse] = []
     for each in checked.objects.values():
         fields = [_field(checked, each, name, one, counts or {}) for name, one in each.fields.items()]
-        found += _leading(fields)
+        found += leading([replace(one, rule=rules.get(one.name)) for one in fields])
         found += [_link(checked, each, link) for link in each.links]
     return tuple(replace(each, rule=rules.get(each.name)) for each in found)
 
@@ -141,14 +147,15 @@ def asked(inverses: tuple[Inverse, ...]) -> tuple[Inverse, ...]:
     return tuple(each for each in inverses if each.asks)
 
 
-def _leading(fields: list[Inverse]) -> Iterator[Inverse]:
-    """Of several fields that are made of one old field the most exact leads; others have no way back."""
-    order = {"exact": 0, "lossy": 1, "none": 2}
+def leading(fields: list[Inverse]) -> Iterator[Inverse]:
+    """Of several fields that are made of one old field one leads, and the others have no way back: one with
+    an expression of the plan's rules, else the most exact, else the one to which most old values lead alone.
+    One whose changes stay doesn't."""
     best: dict[str, Inverse] = {}
     for each in fields:
-        if each.old is not None and each.verdict != "none":
+        if each.old is not None and each.verdict != "none" and not (each.rule and each.rule.keep):
             first = best.setdefault(each.old, each)
-            if order[each.verdict] < order[first.verdict]:
+            if _rank(each) < _rank(first):
                 best[each.old] = each
     for each in fields:
         leader = best.get(each.old or "")
@@ -157,6 +164,15 @@ def _leading(fields: list[Inverse]) -> Iterator[Inverse]:
             continue
         why = f"`{each.old}` takes its changes from `{leader.field}`; those made here alone have no way back"
         yield replace(each, verdict="none", old=None, sql=None, total=False, why=why)
+
+
+def _rank(each: Inverse) -> tuple[int, int]:
+    if each.rule is not None and each.rule.sql is not None:
+        return -1, 0
+    # What goes through no map leads any value back.
+    return ("exact", "lossy", "none").index(each.verdict), -len(
+        each.home
+    ) if each.home is not None else -1_000_000
 
 
 def _field(

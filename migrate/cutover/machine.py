@@ -225,8 +225,11 @@ def states(workspace: Workspace) -> dict[str, State]:
     return {name: _state(moves.get(name, [])) for name in names(workspace)}
 
 
-def chosen(workspace: Workspace, name: str | None) -> str:
+def chosen(workspace: Workspace, name: str | None, *, alike: State | None = None) -> str:
     """The cohort that a command means: the named one, else the only one, else the one under way.
+
+    Args:
+        alike: a state in which the command is the same for every cohort, where none is under way.
 
     Raises:
         UsageError: there is none of this name, or several could be meant.
@@ -238,6 +241,9 @@ def chosen(workspace: Workspace, name: str | None) -> str:
         return next(iter(found))
     idle = ("planned", "switched", "sealed", "reverted", "cancelled")
     under_way = [each for each, state in found.items() if state not in idle]
+    same = [each for each, state in found.items() if state == alike]
+    if not under_way and same:
+        return same[0]
     if len(under_way) != 1:
         there = ", ".join(f"`{each}` ({state})" for each, state in found.items())
         raise UsageError("Which cohort is meant?", f"Give `--cohort` one of: {there}.")

@@ -190,7 +190,7 @@ class Rows:
         stays = [one for one in each.stays if not one.field.startswith("links.")]
         for number, one in enumerate(stays, len(each.fields)):
             if row[f"c{number}"]:
-                why = "the plan keeps the old value" if one.rule is not None else one.why
+                why = "the plan keeps the old value" if one.rule and one.rule.keep else one.why
                 yield Told(
                     row["_key"], each.name, each.object, row["_new_id"], each.old, row["_old_id"],
                     row["_owner"], row["_title"], one.old or one.field, None, row[f"t{number}"], STAYS, why,

@@ -64,7 +64,7 @@ def standing(workspace: Workspace, cohort: str) -> Standing:
     published = homes.published(workspace, cohort)
     window, back = current(workspace.ledger, workspace.clock), back_window(cutover)
     return Standing(
-        cohort, state, cutover.since, ahead or "", NEXT[state], _acts(workspace, state),
+        cohort, state, cutover.since, ahead or "", _next(workspace, state), _acts(workspace, state),
         tuple(cutover.lines(ahead)) if ahead else (), published.rows if published else None,
         back.ends if back else window.ends if window else None,
         back.last_safe_start if back else window.last_safe_start if window else None,
@@ -72,6 +72,12 @@ def standing(workspace: Workspace, cohort: str) -> Standing:
         longest(lags(workspace)), bound_of(workspace).total_seconds(),
         tuple(quota_of(last_rounds(workspace.ledger))),
     )  # fmt: skip
+
+
+def _next(workspace: Workspace, state: State) -> str:
+    if state == "planned" and workspace.plan.model.cutover.profile == "small":
+        return NEXT["rehearsed"]  # it asks for no rehearsal
+    return NEXT[state]
 
 
 def _acts(workspace: Workspace, state: State) -> str:

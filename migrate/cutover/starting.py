@@ -95,15 +95,16 @@ def _rehearsed(cutover: Cutover, who: str, despite: str | None) -> None:
     if not clean and workspace.plan.model.cutover.profile == "small":
         cutover.move("rehearsed", who=who, profile="small")
     elif last is None:
+        more = " `--despite` lets stand what a rehearsal found; there is none." if despite else ""
         raise UsageError(
-            f"The cutover of `{cutover.cohort}` hasn't been rehearsed with this plan.",
+            f"The cutover of `{cutover.cohort}` hasn't been rehearsed with this plan.{more}",
             "Run `migrate cutover rehearse --on twin`, or say `profile: small` under `cutover` in the plan.",
         )
     elif not clean and despite is None:
         raise UsageError(f"{trouble(last)} So `{cutover.cohort}` isn't loaded.", UNCLEAN)
     else:
-        more: dict[str, Any] = {} if clean else {"despite": despite}
-        cutover.move("rehearsed", who=who, evidence=last.evidence, rehearsal=last.digest, **more)
+        facts: dict[str, Any] = {} if clean else {"despite": despite}
+        cutover.move("rehearsed", who=who, evidence=last.evidence, rehearsal=last.digest, **facts)
 
 
 def is_clean(event: Event) -> bool:

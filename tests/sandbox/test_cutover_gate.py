@@ -72,7 +72,10 @@ def test_a_cutover_s_gate_on_living_systems(
 
     assert red(company) == ["way-back", "signatures"]
     with closing(Workspace(company.root)) as workspace:
-        rules = {each.name: {"lossy": "accepted"} for each in inverses.quick(workspace).asked}
+        rules = {
+            each.name: {"keep": "source"} if each.verdict == "none" else {"lossy": "accepted"}
+            for each in inverses.quick(workspace).asked
+        }
     plan = company.root / "plan.yaml"
     said = plan.read_text()
     plan.write_text(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from migrate.cutover.inverses import of_plan
-from migrate.cutover.inverting import Inverse, analyse, asked, unknown_rules
+from migrate.cutover.inverting import Inverse, analyse, asked, leading, unknown_rules
 from migrate.engine import Engine
 from migrate.plan import load_plan
 from migrate.plan.reverse import ReversePlan, ReverseRule
@@ -22,7 +23,7 @@ objects:
     target: companies
     fields:
       name: Name
-      domain: lower(Website)
+      domain: lower(trim(Website))
       phone: "'tel ' || Phone"
       description: concat(Name, ' of ', Phone)
       industry: {from: Industry, picklist: industry.csv}
@@ -101,6 +102,43 @@ def test_of_two_fields_that_are_made_of_one_only_the_first_leads(inverses: dict[
     assert "takes its changes from `name`" in second.why
 
 
+def test_where_one_stays_as_it_was_the_other_leads(tmp_path: Path) -> None:
+    rules = {"companies.name": ReverseRule(keep="source")}
+    found = {each.name: each for each in analysed(tmp_path, rules)}
+
+    assert (found["companies.not_unique_key"].flows, found["companies.not_unique_key"].old) == (True, "Name")
+    assert not found["companies.name"].flows
+
+
+def test_an_expression_of_the_plan_leads_before_a_field_that_comes_back_to_the_letter(tmp_path: Path) -> None:
+    rules = {"companies.not_unique_key": ReverseRule(sql="upper(not_unique_key)")}
+    found = {each.name: each for each in analysed(tmp_path, rules)}
+
+    assert found["companies.not_unique_key"].flows
+    assert "takes its changes from `not_unique_key`" in found["companies.name"].why
+
+
+def test_of_two_maps_of_one_field_the_one_that_tells_more_values_apart_leads() -> None:
+    stage = Inverse(
+        "Sale", "deals", "stage", "Stage", "lossy", "picklist", False, False, home={"a": "A", "b": "B"}
+    )
+    pipeline = replace(stage, field="pipeline", home={})
+
+    led, leader = leading([pipeline, stage])
+
+    assert (leader.flows, leader.asks, leader.old) == (False, True, "Stage")
+    assert (led.verdict, "takes its changes from `stage`" in led.why) == ("none", True)
+
+
+def test_where_nothing_comes_back_there_is_no_loss_to_accept(tmp_path: Path) -> None:
+    rules = {name: ReverseRule(lossy="accepted") for name in ("companies.is_public", "companies.domain")}
+    found = {each.name: each for each in analysed(tmp_path, rules)}
+
+    assert found["companies.domain"].flows
+    assert found["companies.is_public"].asks
+    assert "`lossy: accepted` says nothing" in found["companies.is_public"].words
+
+
 def test_a_many_to_one_picklist_lists_the_values_with_their_records(inverses: dict[str, Inverse]) -> None:
     found = inverses["companies.industry"]
     assert (found.verdict, found.injective, found.total) == ("lossy", False, False)
@@ -171,3 +209,21 @@ def test_an_entry_of_which_nothing_goes_back_is_named_to_who_signs(tmp_path: Pat
     told = of_plan(found, None).told
     assert "Contact: what is added or changed of it in the new system stays there" in told
     assert not any(each.startswith("Account:") for each in told)
+
+
+def test_an_object_that_the_old_system_can_not_make_anew_is_named_to_who_signs(tmp_path: Path) -> None:
+    old = salesforce()
+    contact = old.objects["Contact"]
+    needed = contact.fields["LastName"].model_copy(update={"required": True})
+    schema = contact.model_copy(update={"fields": {**contact.fields, "LastName": needed}})
+    catalog = old.model_copy(update={"objects": {**old.objects, "Contact": schema}})
+
+    def told(rules: str) -> list[str]:
+        text = PLAN + f"cutover: {{reverse: {{rules: {{{rules}}}}}}}\n"
+        plan = load_plan(write(tmp_path, text, industry_csv=INDUSTRY, owners_csv=OWNERS))
+        found = check(plan, catalog, hubspot(), connectors={"salesforce", "hubspot"})
+        return [each for each in of_plan(found, None).told if each.startswith("contacts: who is entered")]
+
+    assert told("") == []
+    (line,) = told("contacts.lastname: {keep: source}")
+    assert "refuses a record without `LastName`" in line

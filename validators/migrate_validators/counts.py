@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from migrate.engine import text
-from migrate.stages.crosswalk import LOADED, latest, rows_of
+from migrate.stages.crosswalk import LOADED, OTHERS, latest, rows_of
 from migrate_validators.by_groups import grouped
 from migrate_validators.classes import FAIL, WARN, Class
 from migrate_validators.evidence import Evidence
@@ -333,6 +333,8 @@ def _decisions(evidence: Evidence, each: ObjectPlan) -> Iterator[Decision]:
             GROUP BY reason ORDER BY n DESC LIMIT 5"""
         ):
             words = {"dead_letter": "refused by the target", "blocked": "waiting for their parent"}
+            if OTHERS in str(row["reason"]):
+                words["blocked"], remedy = "not to be loaded yet", "migrate cutover start --cohort NAME"
             yield Decision(
                 Verdict.FAIL if outcome == "unaccounted" else Verdict.WARN,
                 f"{row['n']:,} {each.name} {words.get(outcome, 'without an end')}: {row['reason']}",

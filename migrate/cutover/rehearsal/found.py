@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class Options:
 
     `hooks`: run the plan's hooks of the switch, which are real. `extract`: a workspace of the same shape
     whose extract is played instead (an anonymised one). `systems`: the overlay with the vendors' sandboxes;
-    None: on twins. `ids`: map of ids that differ there.
+    None: on twins. `ids`: map of ids that differ there. `told`: is told each step as it begins.
     """
 
     rows: int | None = None
@@ -41,6 +41,7 @@ class Options:
     extract: Path | None = None
     systems: Path | None = None
     ids: Path | None = None
+    told: Callable[[str], None] = lambda _: None
 
     @property
     def on(self) -> str:

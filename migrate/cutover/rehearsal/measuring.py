@@ -7,7 +7,7 @@ many calls as the vendor would (`floor`), it was the brake, and the vendor is qu
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -63,10 +63,14 @@ class Recorder:
     """Measures the steps of one rehearsal, in order."""
 
     def __init__(
-        self, workspace: Workspace, counting: Mapping[Role, Counting], *, latency: float = 0.0
-    ) -> None:
+        self, workspace: Workspace, counting: Mapping[Role, Counting], *, latency: float = 0.0,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        """Args:
+        told: is told each step as it begins, in words.
+        """
         self.steps: list[Measured] = []
-        self._workspace, self._counting, self._latency = workspace, counting, latency
+        self._workspace, self._counting, self._latency, self._told = workspace, counting, latency, told
 
     @property
     def clock(self) -> Clock:
@@ -84,6 +88,7 @@ class Recorder:
             command: what an operator types for it.
             ours: this machine's work alone, which goes by its own clock however fast the vendor's runs.
         """
+        self._told(f"{title}: {cohort}" if cohort else title)
         for each in self._counting.values():
             each.made()  # what came before isn't this step's
         taking, started, here = Taking(), self.clock.now(), time.monotonic()

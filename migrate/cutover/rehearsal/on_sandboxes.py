@@ -75,7 +75,7 @@ def on_sandboxes(workspace: Workspace, folder: Path, options: Options, progress:
         counting: dict[Role, Counting] = {
             role: Counted(copy.calls[copy.system(role).system]) for role in ROLES
         }
-        recorder = Recorder(copy, counting)
+        recorder = Recorder(copy, counting, told=options.told)
 
         def nobody(_w: Workspace, _r: Role, _cohort: str, _word: str, _spared: Collection[str]) -> list[Edit]:
             return []

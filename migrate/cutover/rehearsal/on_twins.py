@@ -64,7 +64,7 @@ def _played(
         stood = plant_before(real, copy, twins["target"], stood_before(real), progress)
         for each in twins.values():
             each.slow()
-        recorder = Recorder(copy, twins, latency=options.latency)
+        recorder = Recorder(copy, twins, latency=options.latency, told=options.told)
 
         def edit(
             workspace: Workspace, role: Role, cohort: str, word: str, spared: Collection[str]
