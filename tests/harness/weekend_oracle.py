@@ -197,18 +197,19 @@ def _away(found: Verdict, edit: Edit, listed: set[tuple[str, str]]) -> None:
 def _entered(
     found: Verdict, now: Mapping[Place, Mapping[str, Any]], posts: Sequence[str], created: Sequence[str]
 ) -> None:
-    """Each post, and each new firm and person, is in the old system once."""
+    """Each post, and each new firm, person and deal, is in the old system once."""
     names = Counter(
         str(values.get("LastName") or values.get("Name") or "") for place, values in now.items()
-        if place[0] in ("Account", "Contact")
+        if place[0] in ("Account", "Contact", "Opportunity")
     )  # fmt: skip
     for text in posts:
         found.created += 1
         _once(found, names, f"Post {text}")
     for text in created:
-        found.created += 2
+        found.created += 3
         _once(found, names, f"Person {text}")
         _once(found, names, f"Firm {text}")
+        _once(found, names, f"Deal {text}")
 
 
 def _once(found: Verdict, names: Counter[str], name: str) -> None:

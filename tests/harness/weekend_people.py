@@ -75,7 +75,7 @@ class People:
         return text
 
     def sell(self) -> None:
-        """Somebody enters a new firm and a person of it into the new system."""
+        """Somebody enters a new firm, a person of it and a deal with it into the new system."""
         text, who = self.fresh(), self.person(old=False)
         act = self.lane.hubspot.control.post
         firm = act("/act", {"do": "create", "object": "companies", **who,
@@ -83,6 +83,13 @@ class People:
         on = {"object": "companies", "id": str(firm["id"])}
         act("/act", {"do": "create", "object": "contacts", **who, "on": on, "fields": {
             "email": f"{text}@new-sales.example", "lastname": f"Person {text}"}})  # fmt: skip
+        another = next(
+            values for (kind, _), values in HUBSPOT.store(self.lane.hubspot.data).records.items()
+            if kind == "deals" and values.get("migration_key") and values.get("closedate")
+        )  # fmt: skip
+        alike = {name: another[name] for name in ("pipeline", "dealstage", "closedate")}
+        act("/act", {"do": "create", "object": "deals", **who, "on": on, "fields": {
+            **alike, "dealname": f"Deal {text}", "amount": "12.5"}})  # fmt: skip
         self.entered.append(text)
 
     def post(self, receiver: Receiver) -> None:

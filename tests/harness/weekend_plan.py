@@ -8,9 +8,9 @@ RULES = """\
       companies.hubspot_owner_id: {lossy: accepted}
       contacts.email: {sql: {Email: email}}
       contacts.hubspot_owner_id: {lossy: accepted}
-      deals.closedate: {keep: source}
+      deals.closedate: {sql: "CAST(closedate AT TIME ZONE 'America/New_York' AS DATE)"}
       deals.pipeline: {keep: source}
-      deals.dealstage: {keep: source}
+      deals.dealstage: {lossy: accepted}
       deals.source_created: {keep: source}
       deals.hubspot_owner_id: {lossy: accepted}
       deals.links.1: {keep: source}
