@@ -134,6 +134,6 @@ def test_posts_and_new_sales_are_there_once(rig: Rig) -> None:
 
     found = rig.judge(posts=["w7", "w9"], created=["w8"])
 
-    assert found.created == 4
+    assert found.created == 5
     assert found.wrong["doubled"] == ["`Post w7` is there 2 times"]
-    assert found.wrong["lost"] == ["`Post w9` is there 0 times", "`Firm w8` is there 0 times"]
+    assert found.wrong["lost"] == [f"`{each}` is there 0 times" for each in ("Post w9", "Firm w8", "Deal w8")]
