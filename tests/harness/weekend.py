@@ -31,6 +31,8 @@ from tests.harness.weekend_plan import PLAN, RULES
 
 SIGNERS = ("Ada Example", "Ben Example")
 OPERATOR = "Max"
+# A live way back makes a merged firm's source record the newest: another value survives, and is held.
+DESPITE = "what-the-rehearsal-holds-is-at-home-in-the-target"
 # What moves a cohort on, and can't be asked for twice.
 ONCE = ("cutover start", "cutover freeze", "cutover thaw", "cutover switch", "cutover back")
 TOKEN = "pat-na1-sandbox"
@@ -161,6 +163,13 @@ class Weekend:
         plan.write_text(re.sub(r"mode: (journal|live)", f"mode: {self.mode}", plan.read_text()))
         self.do(f"cutover rehearse --on twin --speed 30 --latency 0.02 --as {OPERATOR}")
 
+    @property
+    def clean(self) -> bool:
+        """Whether the rehearsal found nothing."""
+        newest = max((self.lane.root / ".migrate" / "cutover" / "rehearsals").iterdir(), key=lambda p: p.name)
+        found = json.loads(newest.read_text())
+        return not (found["findings"] or found["lost"] or found["refusals"])
+
     def moment(self, cohort: str, side: str) -> None:
         """From here on a cohort's records are at home there."""
         self.moments.append(
@@ -209,6 +218,8 @@ class Weekend:
         for cohort in COHORTS:
             self.storm(self.lane.hubspot)
             words = f"cutover start --cohort {cohort} --as {OPERATOR}"
+            if not self.clean:
+                words += f" --despite {DESPITE}"
             self.until(words, lambda _, cohort=cohort: self.state(cohort) == "syncing")  # type: ignore[misc]
             self.calm()
             self.people.busy(self.edits, (BACK,))
@@ -258,8 +269,10 @@ class Weekend:
         """Evidence, gate, two signatures."""
         self.do("validate")
         red = self.do(f"cutover gate --cohort {cohort} --as {OPERATOR}")["red"]
-        if differ := [each for each in red if each.startswith("check:")]:
-            # What somebody wrote on the wrong side is a difference until a person lets it stand.
+        let = ("check:",) if self.clean else ("check:", "rehearsal")
+        if differ := [each for each in red if each.startswith(let)]:
+            # What somebody wrote on the wrong side is a difference until a person lets it stand. So is what
+            # the rehearsal found, where it found anything.
             why = "what people changed on the wrong side is listed with both values"
             words = ["override", "--cohort", cohort, "--lines", ",".join(differ), "--as", OPERATOR]
             self.do_list([*words, "--reason", why, "--yes"])
