@@ -27,7 +27,8 @@ setup: $(VENV)/.dev ## make the virtual environment with everything the tests ne
 demo: $(VENV)/.run ## move a generated (or DATA=maven-crm) Salesforce org into an occupied HubSpot, and back
 	$(BIN)/python -m migrate.demo --data $(DATA)
 
-# Three workers (a test waits for a server half its time), each with servers of its own; the longest files first, each whole on one worker.
+# Three workers (a test waits for a server half its time), each with servers of its own; the longest files
+# first, each whole on one worker.
 WORKERS ?= 3
 ALL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/faults tests/servers tests/sandbox tests/browser tests/unit
 test: $(VENV)/.dev ## run all tests but those marked slow or long (under 12 minutes on two cores)

@@ -133,8 +133,9 @@ def analyse(
     for each in checked.objects.values():
         fields = [_field(checked, each, name, one, counts or {}) for name, one in each.fields.items()]
         found += leading([replace(one, rule=rules.get(one.name)) for one in fields])
-        found += [_link(checked, each, link) for link in each.links]
-    return tuple(replace(each, rule=rules.get(each.name)) for each in found)
+        links = [_link(checked, each, link) for link in each.links]
+        found += [replace(one, rule=rules.get(one.name)) for one in links]
+    return tuple(found)
 
 
 def unknown_rules(inverses: tuple[Inverse, ...], rules: Mapping[str, ReverseRule]) -> list[str]:
@@ -169,10 +170,8 @@ def leading(fields: list[Inverse]) -> Iterator[Inverse]:
 def _rank(each: Inverse) -> tuple[int, int]:
     if each.rule is not None and each.rule.sql is not None:
         return -1, 0
-    # What goes through no map leads any value back.
-    return ("exact", "lossy", "none").index(each.verdict), -len(
-        each.home
-    ) if each.home is not None else -1_000_000
+    told_apart = ANY_VALUE if each.home is None else len(each.home)
+    return ("exact", "lossy", "none").index(each.verdict), -told_apart
 
 
 def _field(

@@ -258,12 +258,9 @@ class Weekend:
         """
         counts = self.do("cutover intake replay")["replayed"]["counts"][DOOR]
         ends = {name: number for name, number in counts.items() if name not in ("received", "created")}
-        if (
-            counts["received"] != self.people.buffered
-            or counts["created"] != self.people.buffered
-            or any(ends.values())
-        ):
-            raise Stuck(f"of {self.people.buffered} posts at `{DOOR}` the replay says {counts}")
+        sent = self.people.buffered
+        if counts["received"] != sent or counts["created"] != sent or any(ends.values()):
+            raise Stuck(f"of {sent} posts at `{DOOR}` the replay says {counts}")
 
     def approved(self, cohort: str) -> None:
         """Evidence, gate, two signatures."""
